@@ -1,0 +1,95 @@
+/** Who may import whom (docs/architecture.md). Every rule here is an error; there are no warnings. */
+const rule = (name, comment, from, to) => ({ name, comment, severity: "error", from, to });
+const test = "\\.test\\.ts$";
+/** `from` may import only what `allowed` (regular expressions on resolved paths) names. */
+const only = (name, from, allowed, comment) =>
+  rule(name, comment, { path: from, pathNot: test }, { pathNot: allowed });
+
+const pkg = (...names) => names.map((n) => `^node_modules/${n}/`);
+const src = (...dirs) => dirs.map((d) => `^${d}/`);
+
+module.exports = {
+  forbidden: [
+    rule("no-circular", "a cycle has no reading order", {}, { circular: true }),
+    rule("no-unresolved", "every import resolves", {}, { couldNotResolve: true, pathNot: "^cloudflare:" }),
+    rule(
+      "no-dev-dependencies-in-product",
+      "what ships uses dependencies only",
+      { path: "^(domain|contracts|consensus|adapters|workers|lambdas)/", pathNot: `${test}|testing` },
+      { dependencyTypes: ["npm-dev"], pathNot: "workers-types" },
+    ),
+    only("domain-is-pure", "^domain/", [...src("domain"), ...pkg("zod")], "domain imports nothing but zod"),
+    only("raft-is-alone", "^consensus/raft/", src("consensus/raft"), "the Raft core imports nothing"),
+    only(
+      "contracts",
+      "^contracts/",
+      [...src("contracts", "domain"), ...pkg("zod")],
+      "contracts import domain",
+    ),
+    rule(
+      "adapters",
+      "adapters import domain, contracts and ports",
+      { path: "^adapters/", pathNot: test },
+      {
+        path: "^(workers|lambdas|consensus|cdk|dev|sdk|cli|console|test|migrations)/",
+        pathNot: "^(consensus/replicated-log\\.ts|migrations/schema)",
+      },
+    ),
+    rule(
+      "consensus-below-hosts",
+      "the core knows no Worker or Lambda",
+      { path: "^consensus/", pathNot: test },
+      {
+        path: "^(workers|lambdas|dev|cdk|sdk|cli|console|test|migrations)/",
+      },
+    ),
+    rule(
+      "consensus-library",
+      "only the server uses adapters",
+      { path: "^consensus/(?!server/)", pathNot: test },
+      { path: "^adapters/" },
+    ),
+    rule(
+      "workers-apart",
+      "Workers never import each other",
+      { path: "^workers/([^/]+)/" },
+      {
+        path: "^workers/",
+        pathNot: "^workers/$1/",
+      },
+    ),
+    rule(
+      "hosts-apart",
+      "hosts never import each other",
+      { path: "^(workers|lambdas)/" },
+      {
+        path: "^(workers|lambdas|consensus|dev|cdk|sdk|cli|console|test)/",
+        pathNot: "^$1/",
+      },
+    ),
+    rule(
+      "nobody-imports-dev",
+      "the local stack is not a library",
+      { path: "^(?!dev/|test/)" },
+      { path: "^dev/" },
+    ),
+    rule(
+      "nobody-imports-test",
+      "tests are not a library",
+      { path: "^(?!test/)" },
+      { path: "^test/", pathNot: "^test/(testing|fixtures)/" },
+    ),
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(node_modules|coverage|\\.conflux|\\.wrangler)" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "types", "node", "default"],
+      extensions: [".ts", ".js", ".mjs", ".json"],
+    },
+    builtInModules: { add: ["cloudflare:workers", "cloudflare:test"] },
+  },
+};

@@ -1,0 +1,57 @@
+/**
+ * The port everything above the log talks to (R0). Our Raft is its engine; the port is narrow enough for an existing
+ * engine to take its place. `R` is what the state machine answers for a command.
+ */
+export interface ReplicatedLog<R> {
+  /** Resolves when the state machine of this node has bound itself to the log and a leader is known or timed out. */
+  start(): Promise<void>;
+  /** Stops accepting, lets the write in flight become durable, releases the directory lock. */
+  stop(): Promise<void>;
+  /**
+   * Appends a command and resolves with the state machine's answer once it is committed and applied here.
+   * Rejects with `NotProposedError` (never entered the log: retry freely) or `OutcomeUnknownError`
+   * (may or may not be in the log: retry with the same idempotency key).
+   */
+  propose(data: Uint8Array): Promise<{ index: number; term: number; result: R }>;
+  /** Resolves with an applied index that is at least as new as the read needs. */
+  readBarrier(consistency: "stale" | "leader" | "linearizable"): Promise<number>;
+  status(): ReplicatedLogStatus;
+}
+
+export interface ReplicatedLogStatus {
+  nodeId: number;
+  role: "leader" | "follower" | "candidate" | "learner";
+  leaderId: number | null;
+  term: number;
+  commitIndex: number;
+  appliedIndex: number;
+  lastIndex: number;
+  firstIndex: number;
+  members: { nodeId: number; matchIndex: number; voter: boolean; active: boolean }[];
+}
+
+export class NotProposedError extends Error {
+  readonly leaderId: number | null;
+  constructor(message: string, leaderId: number | null) {
+    super(message);
+    this.name = "NotProposedError";
+    this.leaderId = leaderId;
+  }
+}
+export class OutcomeUnknownError extends Error {
+  constructor(message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = "OutcomeUnknownError";
+  }
+}
+
+/**
+ * What the log drives. `apply` is synchronous and all or nothing: one transaction for the batch, `lastApplied` in it.
+ * Entries arrive in index order without gaps from `lastApplied() + 1`; no-op and membership entries arrive with
+ * `data: null` and are answered with `null`.
+ */
+export interface StateMachine<R> {
+  lastApplied(): number;
+  apply(entries: readonly { index: number; data: Uint8Array | null }[]): (R | null)[];
+  close(): void;
+}

@@ -1,0 +1,98 @@
+import type { CommandKind } from "../../domain/command/command.ts";
+import type { CommandResults } from "../../domain/command/command-result.ts";
+import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";
+import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+
+/**
+ * The HTTP surface of a core node: for the admin Worker, replicas and Lambdas, never for the public.
+ * Every request but health and metrics carries `Authorization: Bearer <service token>`: an HS256 JWT with audience
+ * `CORE_AUDIENCE`, issuer `CORE_ISSUER`, subject one of `SERVICE_ROLES`, at most `SERVICE_TOKEN_TTL_S` long, signed with
+ * the cluster's service key. Refusals are problem documents. JSON both ways, but for commands and blobs (bytes).
+ *
+ *   POST /v1/propose                        body: encodeCommand(...)          -> ProposeAnswer
+ *   GET  /v1/configs?tenant&app&env&name_prefix&cursor&limit&consistency      -> ListAnswer<Config>
+ *   GET  /v1/configs/{id}                                                     -> ConfigAnswer
+ *   GET  /v1/config-by-name/{tenant}/{app}/{env}/{name}                       -> ConfigAnswer
+ *   GET  /v1/configs/{id}/versions?cursor&limit                               -> ListAnswer<ConfigVersion> (newest first)
+ *   GET  /v1/configs/{id}/versions/{v}                                        -> VersionAnswer
+ *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
+ *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
+ *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
+ *   GET  /v1/status                                                           -> StatusAnswer
+ *   GET  /metrics · /healthz (alive) · /readyz (has a leader and has applied what was committed at start)
+ */
+export const CORE_ISSUER = "conflux";
+export const CORE_AUDIENCE = "conflux-core";
+export const SERVICE_TOKEN_TTL_S = 300;
+export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
+/** `admin` may propose and read all; `replica` reads feed, snapshot, blobs, status; `lambda` reads all. */
+export type ServiceRole = (typeof SERVICE_ROLES)[number];
+
+export type Consistency = "stale" | "leader" | "linearizable";
+
+/** Where an answer stands in the log: cluster, epoch and the applied index it reflects. */
+export interface Position {
+  cluster_id: string;
+  epoch: number;
+  index: number;
+}
+
+export interface ProposeAnswer<K extends CommandKind = CommandKind> extends Position {
+  timestamp_ms: number;
+  /** True when the idempotency key had been used: `index` and `result` are the first ones. */
+  replayed: boolean;
+  result: CommandResults[K];
+}
+
+export interface ConfigAnswer extends Position {
+  config: Config;
+}
+export interface VersionAnswer extends Position {
+  version: ConfigVersion;
+}
+export interface ListAnswer<T> extends Position {
+  items: T[];
+  next_cursor: string | null;
+}
+
+/** In `view=edge` the audit part and the actor are left out. */
+export type EdgeFeedEntry = Omit<FeedEntry, "audit">;
+
+export interface FeedAnswer<E extends EdgeFeedEntry = FeedEntry> extends Position {
+  /** Ascending. Empty when nothing came within `wait_ms`. */
+  entries: E[];
+  /** The index of the last entry of the feed (not of this answer). */
+  last_index: number;
+  /** With `inline=1`: contents named by the entries, base64 by sha256, each at most INLINE_BYTES_MAX. */
+  blobs: Record<string, string>;
+}
+
+/**
+ * One page of everything the edge must know. A page shows the state at `index`, which may grow from page to page:
+ * a follower stages the pages, then follows the feed from the *first* page's index and goes live only once it
+ * has reached the *last* page's index.
+ */
+export interface EdgeSnapshotAnswer extends Position {
+  configs: ConfigChanged[];
+  /** Only on the first page. */
+  revocations: TokenRevoked[];
+  /** For each config of the page: the revision (log index of its last change). */
+  revisions: Record<string, number>;
+  blobs: Record<string, string>;
+  next_cursor: string | null;
+}
+
+export interface NodeStatus {
+  node_id: number;
+  role: "leader" | "follower" | "learner";
+  raft_address: string;
+  match_index: number;
+  last_applied: number;
+  healthy: boolean;
+}
+export interface StatusAnswer extends Position {
+  leader_id: number | null;
+  term: number;
+  nodes: NodeStatus[];
+  compacted_index: number;
+}

@@ -1,0 +1,68 @@
+import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
+import type { FeedEntry } from "../../domain/command/feed-entry.ts";
+import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type {
+  ConfigAnswer,
+  Consistency,
+  EdgeFeedEntry,
+  EdgeSnapshotAnswer,
+  FeedAnswer,
+  ListAnswer,
+  ProposeAnswer,
+  StatusAnswer,
+  VersionAnswer,
+} from "./core-api.ts";
+
+export interface ReadOptions {
+  consistency?: Consistency;
+  /** W3C `traceparent` to pass on. */
+  traceparent?: string;
+}
+
+/**
+ * The core as its callers see it: one client over HTTP (adapters/core-client), one in memory (adapters/memory), one
+ * conformance suite for both. Every refusal is a `ConfluxError`; a core that cannot be reached is `not_proposed` for a
+ * write that was surely not sent, `outcome_unknown` for one that may have been, and `unavailable` for a read.
+ */
+export interface CorePort {
+  propose<K extends CommandKind>(
+    input: { command: CommandOf<K> & Command; attachments: readonly Uint8Array[] },
+    options?: { traceparent?: string },
+  ): Promise<ProposeAnswer<K>>;
+  /** `not_found` when there is none. */
+  getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer>;
+  getConfigByName(fullName: string, options?: ReadOptions): Promise<ConfigAnswer>;
+  listConfigs(
+    input: {
+      tenant: string;
+      app?: string;
+      env?: string;
+      name_prefix?: string;
+      cursor?: string;
+      limit: number;
+    },
+    options?: ReadOptions,
+  ): Promise<ListAnswer<Config>>;
+  listVersions(
+    input: { config_id: string; cursor?: string; limit: number },
+    options?: ReadOptions,
+  ): Promise<ListAnswer<ConfigVersion>>;
+  getVersion(input: { config_id: string; version_id: number }, options?: ReadOptions): Promise<VersionAnswer>;
+  getBlob(input: { tenant: string; sha256: string }, options?: ReadOptions): Promise<Uint8Array>;
+  /** Codes: `feed_compacted` (start from the snapshot), `feed_ahead` (the core is behind the cursor: another epoch). */
+  feed(input: {
+    after: number;
+    limit: number;
+    wait_ms: number;
+    view: "full";
+    signal?: AbortSignal;
+  }): Promise<FeedAnswer<FeedEntry>>;
+  edgeFeed(input: {
+    after: number;
+    limit: number;
+    wait_ms: number;
+    signal?: AbortSignal;
+  }): Promise<FeedAnswer<EdgeFeedEntry>>;
+  edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer>;
+  status(): Promise<StatusAnswer>;
+}

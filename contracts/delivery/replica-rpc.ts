@@ -1,0 +1,98 @@
+/**
+ * What the edge and the watch hubs ask of a region's replica, and what a replica tells a hub.
+ * The Durable Object classes live in workers/watch; these interfaces are all that other Workers know of them.
+ */
+
+/** Where a replica stands. `age_ms`: since it last heard from the core (0 while its long poll is open and healthy). */
+export interface ReplicaPosition {
+  cluster_id: string;
+  epoch: number;
+  index: number;
+  age_ms: number;
+}
+
+/** A name of the region's head: which document it has now, or a tombstone. */
+export interface HeadEntry {
+  /** `tenant/app/env/name` */
+  name: string;
+  /** Hash of the compiled document, under `d/{tenant}/{doc}` in KV; null: deleted or never there. */
+  doc: string | null;
+  /** Index of the change that made this entry; 0 for a name never seen. */
+  index: number;
+  /** Highest version the document can serve; what a watch event announces. */
+  version: number;
+}
+
+export interface Revocation {
+  jti: string;
+  expires_at_ms: number;
+}
+
+export interface HeadChanges extends ReplicaPosition {
+  /** The newest entry of every name that changed after `since`, ascending by index. */
+  entries: HeadEntry[];
+  revocations: Revocation[];
+  /** The delta is too large, reaches past the tombstones or is of another epoch: forget everything and start at `index`. */
+  dropped: boolean;
+}
+
+export interface HeadLookup extends ReplicaPosition {
+  /** In the order asked for; a name never seen is answered with `doc: null, index: 0`. */
+  entries: HeadEntry[];
+  /** False when `min_index` was not reached within `wait_ms`. */
+  reached: boolean;
+}
+
+export interface NamespacePage extends ReplicaPosition {
+  entries: HeadEntry[];
+  next_cursor: string | null;
+}
+
+export interface RegionReplicaRpc {
+  /** `since: 0` answers no entries, all live revocations, and the present position. */
+  changesSince(input: { cluster_id: string; epoch: number; since: number }): Promise<HeadChanges>;
+  lookup(input: { names: string[]; min_index?: number; wait_ms?: number }): Promise<HeadLookup>;
+  listNamespace(input: { namespace: string; cursor: string | null; limit: number }): Promise<NamespacePage>;
+  /** The bytes of a document or large variant that KV does not (yet) show; null when the replica has none. */
+  content(input: { tenant: string; key: string }): Promise<ArrayBuffer | null>;
+  /** Starts the follow loop when it is not running; also what cron calls. Idempotent. */
+  ensureFollowing(): Promise<ReplicaPosition>;
+  /** A hub shard asks to be told of changes; repeated by the hub while it has sockets. */
+  registerHub(input: { hub: string }): Promise<ReplicaPosition>;
+}
+
+/** One change as a hub fans it out. */
+export interface HubChange {
+  config: string;
+  version: number;
+  index: number;
+  deleted: boolean;
+}
+
+export interface WatchHubRpc {
+  publish(input: {
+    cluster_id: string;
+    epoch: number;
+    changes: HubChange[];
+    revocations: Revocation[];
+    index: number;
+    /** The replica started over: clients must refetch. */
+    resync: boolean;
+  }): Promise<void>;
+}
+
+/** Object names: one replica a region (and, later, tenant shard and group of locations); hubs by region and shard. */
+export const replicaName = (region: string): string => `replica:${region}`;
+export const hubName = (region: string, shard: number): string => `hub:${region}:${shard}`;
+export const HUB_SHARDS = 4;
+/** The KV binding of a region: `us-east-1` -> `KV_US_EAST_1`. */
+export const kvBindingName = (region: string): string => `KV_${region.toUpperCase().replaceAll("-", "_")}`;
+
+/** What the edge has verified of a watcher, sent to its hub in this header as JSON (WatchPrincipal). */
+export const WATCH_PRINCIPAL_HEADER = "x-conflux-watch-principal";
+export interface WatchPrincipal {
+  jti: string;
+  scopes: string[];
+  expires_at_ms: number;
+  region: string;
+}

@@ -1,0 +1,39 @@
+/** Every limit of the public surface, by name; units last. */
+
+/** Bytes of one version's content. */
+export const CONTENT_BYTES_MAX = 5 * 1024 * 1024;
+/** Bytes of an admin request body: content in base64 plus schema and the rest. */
+export const ADMIN_BODY_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes of one encoded command, attachments included. */
+export const COMMAND_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes of a JSON Schema. */
+export const SCHEMA_BYTES_MAX = 1024 * 1024;
+/** Nesting of a parsed document. */
+export const CONTENT_DEPTH_MAX = 200;
+export const DESCRIPTION_BYTES_MAX = 1024;
+export const RULES_MAX = 10_000;
+export const LABELS_MAX = 32;
+export const LABEL_NAME_BYTES_MAX = 64;
+export const LABEL_VALUE_BYTES_MAX = 256;
+export const IDEMPOTENCY_KEY_BYTES_MAX = 128;
+/** How long the result of an idempotent write is kept. */
+export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;
+/** Idempotency results kept for a tenant; the oldest go first. */
+export const IDEMPOTENCY_RESULTS_MAX = 100_000;
+export const LIST_LIMIT_DEFAULT = 50;
+export const LIST_LIMIT_MAX = 200;
+/** Feed entries in one answer. */
+export const FEED_LIMIT_MAX = 1000;
+/** Bytes after which a feed answer is closed early. */
+export const FEED_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+export const FEED_WAIT_MS_MAX = 20_000;
+/** Entries the core keeps in its feed before the oldest are compacted away. */
+export const FEED_RETAINED_ENTRIES_MAX = 200_000;
+/** Content bytes that travel inside a feed answer or a compiled document; larger ones are fetched by hash. */
+export const INLINE_BYTES_MAX = 32 * 1024;
+export const BATCH_FETCH_MAX = 100;
+export const WATCH_CONFIGS_MAX = 200;
+export const TOKEN_SCOPES_MAX = 50;
+export const CLIENT_TOKEN_TTL_S_MAX = 365 * 24 * 60 * 60;
+/** How long a fetch waits for `X-Conflux-Min-Index`. */
+export const MIN_INDEX_WAIT_MS = 1000;

@@ -1,0 +1,14 @@
+/** The codes a command may be refused with; a subset of the public list in contracts/problem. */
+export type ErrorCode =
+  | "validation_failed"
+  | "not_found"
+  | "already_exists"
+  | "precondition_failed"
+  | "idempotency_conflict"
+  | "payload_too_large";
+
+/** `path` is a JSON pointer into the request body. */
+export interface FieldError {
+  path: string;
+  message: string;
+}

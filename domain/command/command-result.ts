@@ -1,0 +1,31 @@
+import type { ErrorCode, FieldError } from "./command-error.ts";
+import type { Config, ConfigVersion } from "../config/config.ts";
+import type { CommandKind } from "./command.ts";
+import type { FeedEvent } from "./feed-entry.ts";
+import type { StateChange } from "./state-view.ts";
+
+/** A config without its schema text, which may be large and is never part of an answer to a write. */
+export type ConfigHead = Omit<Config, "schema">;
+/** A version without its schema text. */
+export type VersionHead = Omit<ConfigVersion, "schema">;
+
+/** What each command answers. Kept 24 h for idempotent replay: no secrets, and all that the HTTP answer needs. */
+export interface CommandResults {
+  create_config: { config: ConfigHead; version: VersionHead };
+  create_version: { config: ConfigHead; version: VersionHead };
+  put_releases: { config: ConfigHead; warnings: string[] };
+  rollback: { config: ConfigHead };
+  delete_config: { config_id: string };
+  revoke_token: { jti: string };
+}
+
+/** What one feature's `apply` decides: writes, events for the feed, the answer, and a line for the audit. */
+export type FeatureOutcome<K extends CommandKind> =
+  | {
+      ok: true;
+      changes: StateChange[];
+      events: FeedEvent[];
+      result: CommandResults[K];
+      audit: { action: "write" | "delete" | "publish"; resource: string; summary: string };
+    }
+  | { ok: false; code: ErrorCode; detail: string; errors?: FieldError[] };

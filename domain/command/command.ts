@@ -1,0 +1,64 @@
+import type { ConfigFormat, Retention } from "../config/config.ts";
+import type { Namespace } from "../config/config-name.ts";
+import type { ReleaseRule } from "../release-rule/release-rule.ts";
+
+/** Who asked for a command. `id` is stable; `name` is for people. */
+export interface Actor {
+  type: "user" | "token" | "system";
+  id: string;
+  name: string;
+}
+
+/** A version's content inside a command: its bytes are the attachment at this position. */
+export interface ContentRef {
+  attachment: number;
+  /** SHA-256 of the attachment, lower-case hex; the core verifies it before it proposes. */
+  sha256: string;
+}
+
+export interface CommandPayloads {
+  create_config: {
+    namespace: Namespace;
+    name: string;
+    format: ConfigFormat;
+    content: ContentRef;
+    schema: string | null;
+    description: string;
+    encrypted: boolean;
+    retention: Retention | null;
+    releases: ReleaseRule[];
+  };
+  create_version: {
+    config_id: string;
+    content: ContentRef;
+    format: ConfigFormat | null;
+    schema: string | null;
+    description: string;
+  };
+  put_releases: { config_id: string; releases: ReleaseRule[] };
+  /** Points the default rule at an old version, making one when there is none (C6). */
+  rollback: { config_id: string; version_id: number };
+  delete_config: { config_id: string };
+  /** Makes every edge refuse a token until it would have expired anyway. */
+  revoke_token: { jti: string; expires_at_ms: number };
+}
+export type CommandKind = keyof CommandPayloads;
+
+/** Results are kept for idempotent replay, so they hold no secrets and all that the answer needs. */
+export const COMMAND_FORMAT_VERSION = 1;
+
+export interface CommandOf<K extends CommandKind> {
+  format: typeof COMMAND_FORMAT_VERSION;
+  kind: K;
+  tenant: string;
+  actor: Actor;
+  ip: string;
+  /** 32 hex digits (W3C trace context). */
+  trace_id: string;
+  /** Scope: digest of principal, tenant, method, path and key. Digest: keyed HMAC of the request body. */
+  idempotency: { scope: string; digest: string } | null;
+  /** The revision `If-Match` named; null when the caller does not mind. */
+  expected_revision: number | null;
+  payload: CommandPayloads[K];
+}
+export type Command = { [K in CommandKind]: CommandOf<K> }[CommandKind];

@@ -1,0 +1,60 @@
+import type { ConfigFormat } from "../config/config.ts";
+import type { Namespace } from "../config/config-name.ts";
+import type { ReleaseRule } from "../release-rule/release-rule.ts";
+import type { Actor, CommandKind } from "./command.ts";
+
+/** A version that a rule names: what the edge must be able to serve. */
+export interface Variant {
+  version_id: number;
+  sha256: string;
+  content_bytes: number;
+  format: ConfigFormat;
+}
+
+export interface ConfigChanged {
+  type: "config_changed";
+  config_id: string;
+  namespace: Namespace;
+  name: string;
+  encrypted: boolean;
+  latest_version_id: number;
+  releases: ReleaseRule[];
+  /** Exactly the versions that `releases` names, ascending. */
+  variants: Variant[];
+}
+export interface ConfigDeleted {
+  type: "config_deleted";
+  config_id: string;
+  namespace: Namespace;
+  name: string;
+}
+export interface TokenRevoked {
+  type: "token_revoked";
+  jti: string;
+  expires_at_ms: number;
+}
+export type FeedEvent = ConfigChanged | ConfigDeleted | TokenRevoked;
+
+/** What an audit row of a log write needs; projected by lambdas/feed-projection. */
+export interface FeedAudit {
+  actor: Actor;
+  ip: string;
+  action: "write" | "delete" | "publish";
+  resource: string;
+  summary: string;
+}
+
+/**
+ * One applied command that changed something. `prev_index` is the index of the entry before it in the feed
+ * (0 for the first), so that a follower sees a gap although raft indexes of no-ops are missing.
+ */
+export interface FeedEntry {
+  index: number;
+  prev_index: number;
+  timestamp_ms: number;
+  tenant: string;
+  kind: CommandKind;
+  trace_id: string;
+  events: FeedEvent[];
+  audit: FeedAudit;
+}

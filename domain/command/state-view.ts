@@ -1,0 +1,39 @@
+/**
+ * The state machine's store as `apply` sees it: ordered string keys, JSON or raw bytes as values.
+ * Reads see the state before the command; `apply` returns its writes and never makes them.
+ */
+export interface StateView {
+  json(key: string): unknown;
+  hasKey(key: string): boolean;
+  /** Rows whose key begins with `prefix`, in key order, after `after` (exclusive). */
+  scan(prefix: string, options: { after?: string; limit: number }): Iterable<{ key: string; value: unknown }>;
+}
+
+export type StateChange =
+  | { op: "put_json"; key: string; value: unknown }
+  | { op: "put_bytes"; key: string; bytes: Uint8Array }
+  | { op: "delete"; key: string };
+
+/** Keys of the ordered store. Segments are names (no slash), so prefixes cannot run into each other. */
+export const stateKey = {
+  config: (configId: string): string => `c/${configId}`,
+  configByName: (tenant: string, app: string, env: string, name: string): string =>
+    `n/${tenant}/${app}/${env}/${name}`,
+  version: (configId: string, versionId: number): string => `v/${configId}/${pad(versionId)}`,
+  versionPrefix: (configId: string): string => `v/${configId}/`,
+  blob: (tenant: string, sha256: string): string => `b/${tenant}/${sha256}`,
+  /** How many versions share a blob. */
+  blobRefs: (tenant: string, sha256: string): string => `r/${tenant}/${sha256}`,
+  idempotency: (tenant: string, scope: string): string => `i/${tenant}/${scope}`,
+  /** Idempotency results in order of expiry. */
+  idempotencyExpiry: (tenant: string, expiresAtMs: number, scope: string): string =>
+    `x/${tenant}/${pad(expiresAtMs)}/${scope}`,
+  idempotencyCount: (tenant: string): string => `y/${tenant}`,
+  revocation: (jti: string): string => `t/${jti}`,
+  revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
+} as const;
+
+/** Zero-padded so that the order of the text is the order of the numbers. */
+export function pad(n: number): string {
+  return String(n).padStart(16, "0");
+}

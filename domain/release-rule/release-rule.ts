@@ -1,0 +1,12 @@
+/**
+ * A release rule: which version a client gets whose labels include all of `labels`
+ * (seed 003, "Release"). Label names are stored in lower case; values are compared exactly.
+ */
+export interface ReleaseRule {
+  labels: Record<string, string>;
+  version_id: number;
+  /** Higher wins; ties: the rule with more labels, then the lower position in the list. */
+  priority: number;
+  /** Trusted conditions, known from where the request arrived and never from the client. */
+  edge?: { regions: string[] } | undefined;
+}

@@ -1,0 +1,6 @@
+/** The Worker under which workerd tests run; Durable Object classes that tests need are exported here. */
+export default {
+  fetch(): Response {
+    return new Response("tests only", { status: 404 });
+  },
+};

@@ -1,0 +1,21 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineProject } from "vitest/config";
+
+/** Tests that run inside workerd. One Worker holds every binding the edge, watch and admin tests need. */
+export default defineProject({
+  plugins: [
+    cloudflareTest({
+      main: "./testing-entry.ts",
+      miniflare: {
+        compatibilityDate: "2026-10-01",
+        compatibilityFlags: ["nodejs_compat"],
+        kvNamespaces: ["KV_US_EAST_1", "KV_CN_CHENGDU"],
+      },
+    }),
+  ],
+  test: {
+    name: "workers",
+    include: ["**/*.workers.test.ts"],
+    testTimeout: 20_000,
+  },
+});
