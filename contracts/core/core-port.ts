@@ -1,5 +1,4 @@
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
-import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type {
   ConfigAnswer,
@@ -56,7 +55,7 @@ export interface CorePort {
     wait_ms: number;
     view: "full";
     signal?: AbortSignal;
-  }): Promise<FeedAnswer<FeedEntry>>;
+  }): Promise<FeedAnswer>;
   edgeFeed(input: {
     after: number;
     limit: number;
