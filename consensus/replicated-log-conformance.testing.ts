@@ -98,8 +98,7 @@ function describeWork(harness: Harness): void {
     expect(status.members).toEqual([{ nodeId: status.nodeId, matchIndex: index, voter: true, active: true }]);
   });
   it("R14 refuses before start and after stop as not proposed, twice the same", async () => {
-    maker = makeMaker();
-    const { log } = keep(await maker.fresh());
+    const { log } = await harness.fresh();
     await expect(log.propose(commandOf("early"))).rejects.toBeInstanceOf(NotProposedError);
     await log.start();
     await expect(log.start()).rejects.toThrow("cannot be started");
