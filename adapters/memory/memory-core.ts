@@ -82,7 +82,7 @@ export class MemoryCore implements CorePort {
     this.state.apply(applied.changes);
     if (applied.feedEntry !== null) this.#append(applied.feedEntry);
     for (const wake of this.#waiters) wake();
-    const { ok, ...outcome } = orThrow(applied.outcome);
+    const { ok: _ok, ...outcome } = orThrow(applied.outcome);
     return {
       ...this.#position(),
       ...outcome,

@@ -77,7 +77,7 @@ export function applyCommand(input: {
 }
 
 function dispatch<K extends CommandKind>(input: ApplyInput<K>): FeatureOutcome<K> {
-  const verb: ApplyVerb<K> = VERBS[input.command.kind as K];
+  const verb: ApplyVerb<K> = VERBS[input.command.kind];
   return verb(input);
 }
 

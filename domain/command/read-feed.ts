@@ -53,6 +53,6 @@ export function readFeed<V extends "full" | "edge">(
   return { ok: true, entries: shown as Shown[], blobs };
 }
 
-function withoutAudit({ audit: _, ...entry }: FeedEntry): EdgeEntry {
+function withoutAudit({ audit: _audit, ...entry }: FeedEntry): EdgeEntry {
   return entry;
 }

@@ -33,10 +33,10 @@ function toVariant({ version_id, sha256, content_bytes, format }: ConfigVersion)
   return { version_id, sha256, content_bytes, format };
 }
 
-export function toConfigHead({ schema: _, ...head }: Config): ConfigHead {
+export function toConfigHead({ schema: _schema, ...head }: Config): ConfigHead {
   return head;
 }
 
-export function toVersionHead({ schema: _, ...head }: ConfigVersion): VersionHead {
+export function toVersionHead({ schema: _schema, ...head }: ConfigVersion): VersionHead {
   return head;
 }

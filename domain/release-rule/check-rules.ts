@@ -86,7 +86,7 @@ function checkLabels(rule: ReleaseRule, path: string, errors: FieldError[]): Rec
 
 function withEdge(rule: ReleaseRule, path: string, errors: FieldError[]): ReleaseRule {
   if (rule.edge === undefined) {
-    const { edge: _, ...rest } = rule;
+    const { edge: _edge, ...rest } = rule;
     return rest;
   }
   const regions = [...new Set(rule.edge.regions)];
