@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ConfigChanged } from "../../domain/command/feed-entry.ts";
 import { compileDocument, DOCUMENT_INLINE_BYTES_MAX } from "../../domain/delivery/compile-document.ts";
