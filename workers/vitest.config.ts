@@ -10,6 +10,10 @@ export default defineProject({
         compatibilityDate: "2026-10-01",
         compatibilityFlags: ["nodejs_compat"],
         kvNamespaces: ["KV_US_EAST_1", "KV_CN_CHENGDU"],
+        durableObjects: {
+          EDGE_FAKE_REPLICA: { className: "FakeReplica", useSQLite: true },
+          EDGE_FAKE_HUB: { className: "FakeHub", useSQLite: true },
+        },
       },
     }),
   ],
