@@ -11,8 +11,14 @@ export default defineProject({
         compatibilityFlags: ["nodejs_compat"],
         kvNamespaces: ["KV_US_EAST_1", "KV_CN_CHENGDU"],
         durableObjects: {
+          REPLICA: { className: "TestRegionReplica", useSQLite: true },
+          HUB: { className: "TestWatchHub", useSQLite: true },
           EDGE_FAKE_REPLICA: { className: "FakeReplica", useSQLite: true },
           EDGE_FAKE_HUB: { className: "FakeHub", useSQLite: true },
+        },
+        bindings: {
+          REGIONS: "us-east-1,cn-chengdu",
+          INDEX_SIGNING_KEY: "a key of the tests alone",
         },
       },
     }),
