@@ -34,6 +34,8 @@ export interface ChildSpec {
   firstMessage?: () => object;
   /** Called before each spawn, the first included. */
   beforeSpawn?: () => Promise<void>;
+  /** Called with the pid after each spawn; answers what to call when that process has ended. */
+  afterSpawn?: (pid: number) => () => void;
 }
 
 export interface ChildEvents {
@@ -112,7 +114,11 @@ export class ManagedChild {
       ...(spec.gid === undefined ? {} : { gid: spec.gid }),
     });
     this.process = child;
-    if (child.pid !== undefined) this.ledger.add(child.pid);
+    if (child.pid !== undefined) {
+      this.ledger.add(child.pid);
+      const onEnd = spec.afterSpawn?.(child.pid);
+      if (onEnd) child.once("exit", onEnd);
+    }
     if (spec.firstMessage) this.send(spec.firstMessage());
     await this.untilReady(child);
   }
