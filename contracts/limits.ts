@@ -1,25 +1,23 @@
-/** Every limit of the public surface, by name; units last. */
+/** Every limit of the public surface, by name; units last. Those that the rules enforce stand in domain/limits.ts. */
+export {
+  CONTENT_BYTES_MAX,
+  DESCRIPTION_BYTES_MAX,
+  IDEMPOTENCY_RESULTS_MAX,
+  IDEMPOTENCY_TTL_MS,
+  LABEL_NAME_BYTES_MAX,
+  LABEL_VALUE_BYTES_MAX,
+  LABELS_MAX,
+  RULES_MAX,
+  SCHEMA_BYTES_MAX,
+} from "../domain/limits.ts";
 
-/** Bytes of one version's content. */
-export const CONTENT_BYTES_MAX = 5 * 1024 * 1024;
 /** Bytes of an admin request body: content in base64 plus schema and the rest. */
 export const ADMIN_BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of one encoded command, attachments included. */
 export const COMMAND_BYTES_MAX = 8 * 1024 * 1024;
-/** Bytes of a JSON Schema. */
-export const SCHEMA_BYTES_MAX = 1024 * 1024;
 /** Nesting of a parsed document. */
 export const CONTENT_DEPTH_MAX = 200;
-export const DESCRIPTION_BYTES_MAX = 1024;
-export const RULES_MAX = 10_000;
-export const LABELS_MAX = 32;
-export const LABEL_NAME_BYTES_MAX = 64;
-export const LABEL_VALUE_BYTES_MAX = 256;
 export const IDEMPOTENCY_KEY_BYTES_MAX = 128;
-/** How long the result of an idempotent write is kept. */
-export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;
-/** Idempotency results kept for a tenant; the oldest go first. */
-export const IDEMPOTENCY_RESULTS_MAX = 100_000;
 export const LIST_LIMIT_DEFAULT = 50;
 export const LIST_LIMIT_MAX = 200;
 /** Feed entries in one answer. */

@@ -1,5 +1,8 @@
-/** The codes a command may be refused with; a subset of the public list in contracts/problem. */
+/** The codes a command or a read of the state may be refused with; a subset of the public list in contracts/problem. */
 export type ErrorCode =
+  | "malformed_request"
+  | "feed_ahead"
+  | "feed_compacted"
   | "validation_failed"
   | "not_found"
   | "already_exists"

@@ -28,9 +28,13 @@ export const stateKey = {
   /** Idempotency results in order of expiry. */
   idempotencyExpiry: (tenant: string, expiresAtMs: number, scope: string): string =>
     `x/${tenant}/${pad(expiresAtMs)}/${scope}`,
+  idempotencyExpiryPrefix: (tenant: string): string => `x/${tenant}/`,
   idempotencyCount: (tenant: string): string => `y/${tenant}`,
+  configByNamePrefix: "n/",
   revocation: (jti: string): string => `t/${jti}`,
+  revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
+  revocationExpiryPrefix: "u/",
 } as const;
 
 /** Zero-padded so that the order of the text is the order of the numbers. */

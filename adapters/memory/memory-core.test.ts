@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { testCommand } from "../../domain/command/testing-commands.ts";
+import { codeOf, coreConformance, createIn } from "../core-client/testing/core-conformance.ts";
+import { MemoryCore } from "./memory-core.ts";
+
+describe("the core in memory", () => {
+  const shared = new MemoryCore();
+  coreConformance(() => shared);
+
+  it("a cursor before the compacted part is feed_compacted, the snapshot goes on", async () => {
+    const core = new MemoryCore();
+    const { index } = await createIn(core, "a.json", "{}");
+    await createIn(core, "b.json", "{}");
+    core.compactFeed(index);
+    expect(await codeOf(core.edgeFeed({ after: 0, limit: 1, wait_ms: 0 }))).toBe("feed_compacted");
+    const rest = await core.edgeFeed({ after: index, limit: 10, wait_ms: 0 });
+    expect(rest.entries).toMatchObject([{ prev_index: index }]);
+    expect((await core.edgeSnapshot({ cursor: null, limit: 10 })).configs).toHaveLength(2);
+  });
+
+  it("R9 time never goes backwards", async () => {
+    let nowMs = 5000;
+    const core = new MemoryCore({ now: () => nowMs });
+    const first = await createIn(core, "a.json", "{}");
+    nowMs = 1000;
+    const command = testCommand("delete_config", { config_id: first.result.config.id });
+    expect((await core.propose({ command, attachments: [] })).timestamp_ms).toBe(5000);
+  });
+});

@@ -1,0 +1,273 @@
+import {
+  FEED_ANSWER_BYTES_MAX,
+  FEED_LIMIT_MAX,
+  FEED_RETAINED_ENTRIES_MAX,
+  FEED_WAIT_MS_MAX,
+  INLINE_BYTES_MAX,
+  LIST_LIMIT_MAX,
+} from "../../contracts/limits.ts";
+import type {
+  ConfigAnswer,
+  EdgeFeedEntry,
+  EdgeSnapshotAnswer,
+  FeedAnswer,
+  ListAnswer,
+  Position,
+  ProposeAnswer,
+  StatusAnswer,
+  VersionAnswer,
+} from "../../contracts/core/core-api.ts";
+import type { CorePort } from "../../contracts/core/core-port.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { applyCommand } from "../../domain/command/apply-command.ts";
+import type { Refusal } from "../../domain/command/apply-verb.ts";
+import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
+import type { CommandResults } from "../../domain/command/command-result.ts";
+import { parseCommand } from "../../domain/command/command-schema.ts";
+import type { FeedEntry } from "../../domain/command/feed-entry.ts";
+import { MemoryState } from "../../domain/command/memory-state.ts";
+import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
+import { readFeed } from "../../domain/command/read-feed.ts";
+import { stateKey } from "../../domain/command/state-view.ts";
+import { parseFullName } from "../../domain/config/config-name.ts";
+import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import {
+  listConfigs,
+  listVersions,
+  readConfig,
+  readConfigByName,
+  readVersion,
+} from "../../domain/config/read-configs.ts";
+
+/**
+ * The core in memory, on the same domain functions as the real one and held to the same conformance suite: for tests
+ * of what calls the core. One node, always the leader; nothing survives it.
+ */
+export class MemoryCore implements CorePort {
+  readonly state = new MemoryState();
+  readonly #clusterId: string;
+  readonly #now: () => number;
+  readonly #feed: { entry: FeedEntry; chars: number }[] = [];
+  readonly #waiters = new Set<() => void>();
+  readonly #epoch: number;
+  #index = 0;
+  #compactedIndex = 0;
+  #timestampMs = 0;
+
+  constructor(options: { clusterId?: string; epoch?: number; now?: () => number } = {}) {
+    this.#clusterId = options.clusterId ?? "c1";
+    this.#epoch = options.epoch ?? 1;
+    this.#now = options.now ?? Date.now;
+  }
+
+  async propose<K extends CommandKind>(input: {
+    command: CommandOf<K> & Command;
+    attachments: readonly Uint8Array[];
+  }): Promise<ProposeAnswer<K>> {
+    const parsed = parseCommand(input.command);
+    if (!parsed.ok)
+      throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
+    await verifyAttachments(parsed.command, input.attachments);
+    this.#index += 1;
+    this.#timestampMs = Math.max(this.#timestampMs, this.#now());
+    const applied = applyCommand({
+      state: this.state,
+      command: parsed.command,
+      attachments: input.attachments,
+      index: this.#index,
+      prevFeedIndex: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
+      timestampMs: this.#timestampMs,
+      clusterId: this.#clusterId,
+    });
+    this.state.apply(applied.changes);
+    if (applied.feedEntry !== null) this.#append(applied.feedEntry);
+    for (const wake of this.#waiters) wake();
+    const { ok: _ok, ...outcome } = orThrow(applied.outcome);
+    return {
+      ...this.#position(),
+      ...outcome,
+      result: outcome.result as CommandResults[K],
+    };
+  }
+
+  async getConfig(id: string): Promise<ConfigAnswer> {
+    return { ...this.#position(), config: orThrow(readConfig(this.state, id)).config };
+  }
+
+  async getConfigByName(fullName: string): Promise<ConfigAnswer> {
+    const parsed = parseFullName(fullName);
+    if (parsed === null) throw new ConfluxError("not_found", `no config ${fullName}`);
+    const found = orThrow(readConfigByName(this.state, parsed.namespace, parsed.name));
+    return { ...this.#position(), config: found.config };
+  }
+
+  async listConfigs(input: Parameters<CorePort["listConfigs"]>[0]): Promise<ListAnswer<Config>> {
+    const { items, next_cursor } = listConfigs(this.state, { ...input, limit: clampLimit(input.limit) });
+    return { ...this.#position(), items, next_cursor };
+  }
+
+  async listVersions(input: Parameters<CorePort["listVersions"]>[0]): Promise<ListAnswer<ConfigVersion>> {
+    const page = orThrow(listVersions(this.state, { ...input, limit: clampLimit(input.limit) }));
+    return { ...this.#position(), items: page.items, next_cursor: page.next_cursor };
+  }
+
+  async getVersion(input: { config_id: string; version_id: number }): Promise<VersionAnswer> {
+    return { ...this.#position(), version: orThrow(readVersion(this.state, input)).version };
+  }
+
+  async getBlob({ tenant, sha256 }: { tenant: string; sha256: string }): Promise<Uint8Array> {
+    const bytes = this.state.bytes(stateKey.blob(tenant, sha256));
+    if (bytes === undefined) throw new ConfluxError("not_found", `no content ${sha256}`);
+    return bytes;
+  }
+
+  async feed(input: Parameters<CorePort["feed"]>[0]): Promise<FeedAnswer> {
+    return this.#readFeed(input, "full");
+  }
+
+  async edgeFeed(input: Parameters<CorePort["edgeFeed"]>[0]): Promise<FeedAnswer<EdgeFeedEntry>> {
+    return this.#readFeed(input, "edge");
+  }
+
+  async edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer> {
+    const page = readEdgeSnapshot(this.state, {
+      cursor: input.cursor,
+      limit: clampLimit(input.limit),
+      charsMax: FEED_ANSWER_BYTES_MAX,
+      inline: this.#inline(),
+    });
+    return { ...this.#position(), ...page, blobs: toBase64(page.blobs) };
+  }
+
+  async status(): Promise<StatusAnswer> {
+    return {
+      ...this.#position(),
+      leader_id: 1,
+      term: 1,
+      nodes: [
+        {
+          node_id: 1,
+          role: "leader",
+          raft_address: "memory",
+          match_index: this.#index,
+          last_applied: this.#index,
+          healthy: true,
+        },
+      ],
+      compacted_index: this.#compactedIndex,
+    };
+  }
+
+  /** Drops the feed up to `index`, as the real core does past its retention: for tests of `feed_compacted`. */
+  compactFeed(index: number): void {
+    while ((this.#feed[0]?.entry.index ?? Infinity) <= index) {
+      this.#compactedIndex = this.#feed.shift()?.entry.index ?? this.#compactedIndex;
+    }
+  }
+
+  async #readFeed<V extends "full" | "edge">(
+    input: { after: number; limit: number; wait_ms: number; signal?: AbortSignal },
+    view: V,
+  ): Promise<FeedAnswer<V extends "full" ? FeedEntry : EdgeFeedEntry>> {
+    const deadlineMs = performance.now() + Math.min(input.wait_ms, FEED_WAIT_MS_MAX);
+    for (;;) {
+      input.signal?.throwIfAborted();
+      const page = orThrow(
+        readFeed(this.#feedSource(), {
+          after: input.after,
+          limit: Math.min(Math.max(input.limit, 1), FEED_LIMIT_MAX),
+          view,
+          charsMax: FEED_ANSWER_BYTES_MAX,
+          inline: view === "edge" ? this.#inline() : null,
+        }),
+      );
+      const leftMs = deadlineMs - performance.now();
+      if (page.entries.length > 0 || leftMs <= 0) {
+        return {
+          ...this.#position(),
+          entries: page.entries,
+          last_index: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
+          blobs: toBase64(page.blobs),
+        };
+      }
+      await this.#applied(leftMs, input.signal);
+    }
+  }
+
+  /** Resolves at the next apply, after `timeoutMs`, or when the caller gives up. */
+  #applied(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(wake);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      this.#waiters.add(wake);
+      signal?.addEventListener("abort", wake);
+    });
+  }
+
+  #append(entry: FeedEntry): void {
+    const text = JSON.stringify(entry);
+    this.#feed.push({ entry: JSON.parse(text) as FeedEntry, chars: text.length });
+    if (this.#feed.length > FEED_RETAINED_ENTRIES_MAX) this.compactFeed(this.#feed[0]?.entry.index ?? 0);
+  }
+
+  #feedSource(): Parameters<typeof readFeed>[0] {
+    const feed = this.#feed;
+    return {
+      appliedIndex: this.#index,
+      compactedIndex: this.#compactedIndex,
+      entriesAfter: (after) => {
+        const first = feed.findIndex(({ entry }) => entry.index > after);
+        return first < 0 ? [] : structuredClone(feed.slice(first, first + FEED_LIMIT_MAX + 1));
+      },
+    };
+  }
+
+  #inline(): { bytes: (key: string) => Uint8Array | undefined; bytesMax: number } {
+    return { bytes: (key) => this.state.bytes(key), bytesMax: INLINE_BYTES_MAX };
+  }
+
+  #position(): Position {
+    return { cluster_id: this.#clusterId, epoch: this.#epoch, index: this.#index };
+  }
+}
+
+function clampLimit(limit: number): number {
+  return Math.min(Math.max(limit, 1), LIST_LIMIT_MAX);
+}
+
+function orThrow<T extends { ok: true }>(answer: T | Refusal): T {
+  if (answer.ok) return answer;
+  throw new ConfluxError(answer.code, answer.detail, { errors: answer.errors ?? [] });
+}
+
+function toBase64(blobs: ReadonlyMap<string, Uint8Array>): Record<string, string> {
+  return Object.fromEntries([...blobs].map(([sha256, bytes]) => [sha256, encodeBase64(bytes)]));
+}
+
+function encodeBase64(bytes: Uint8Array): string {
+  let binary = "";
+  for (let i = 0; i < bytes.length; i += 0x8000)
+    binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return btoa(binary);
+}
+
+/** Refuses a command whose attachment is not what its hash says. */
+async function verifyAttachments(command: Command, attachments: readonly Uint8Array[]): Promise<void> {
+  if (command.kind !== "create_config" && command.kind !== "create_version") return;
+  const { attachment, sha256 } = command.payload.content;
+  const bytes = attachments[attachment];
+  if (bytes === undefined)
+    throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
+  const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (hex !== sha256)
+    throw new ConfluxError(
+      "malformed_request",
+      `attachment ${attachment} has another hash than its command says`,
+    );
+}

@@ -1,0 +1,156 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { Config } from "../config/config.ts";
+import { applyCommand } from "./apply-command.ts";
+import { checkInvariants } from "./check-invariants.ts";
+import type { Command } from "./command.ts";
+import type { FeedEntry } from "./feed-entry.ts";
+import { MemoryState } from "./memory-state.ts";
+import { scanAll } from "./scan-all.ts";
+import { testCommand, testConfigPayload, testRule } from "./testing-commands.ts";
+
+/** What a user believes the system holds: content by version, and rules as [label, version]. */
+interface ModelConfig {
+  versions: string[];
+  rules: { label: string; version: number }[];
+}
+type Step =
+  | { do: "create"; name: string; content: string; release: boolean; key: number | null }
+  | { do: "version"; name: string; content: string }
+  | { do: "rules"; name: string; rules: { label: string; version: number }[] }
+  | { do: "rollback"; name: string; version: number }
+  | { do: "delete"; name: string };
+
+const name = fc.constantFrom("a", "b", "c");
+const content = fc.constantFrom("1", "2", "3");
+const rule = fc.record({ label: fc.constantFrom("", "x", "y"), version: fc.integer({ min: 1, max: 4 }) });
+const steps = fc.array(
+  fc.oneof(
+    fc.record({
+      do: fc.constant("create" as const),
+      name,
+      content,
+      release: fc.boolean(),
+      key: fc.option(fc.integer({ min: 1, max: 3 })),
+    }),
+    fc.record({ do: fc.constant("version" as const), name, content }),
+    fc.record({ do: fc.constant("rules" as const), name, rules: fc.array(rule, { maxLength: 3 }) }),
+    fc.record({ do: fc.constant("rollback" as const), name, version: fc.integer({ min: 1, max: 4 }) }),
+    fc.record({ do: fc.constant("delete" as const), name }),
+  ),
+  { maxLength: 40 },
+);
+
+/** Applies a step to the model; false when it must be refused (and then nothing has changed). */
+function stepModel(model: Map<string, ModelConfig>, step: Step): boolean {
+  const config = model.get(step.name);
+  if (step.do === "create") {
+    if (config !== undefined) return false;
+    const rules = step.release ? [{ label: "", version: 1 }] : [];
+    model.set(step.name, { versions: [step.content], rules });
+    return true;
+  }
+  if (config === undefined) return false;
+  if (step.do === "delete") return model.delete(step.name);
+  if (step.do === "version") return config.versions.push(step.content) > 0;
+  const exists = (version: number): boolean => version <= config.versions.length;
+  if (step.do === "rules") {
+    const labels = step.rules.map((r) => r.label);
+    if (new Set(labels).size < labels.length || !step.rules.every((r) => exists(r.version))) return false;
+    config.rules = step.rules;
+    return true;
+  }
+  if (!exists(step.version)) return false;
+  const at = config.rules.findIndex((r) => r.label === "");
+  config.rules = config.rules.filter((_, i) => i !== at);
+  config.rules.splice(at < 0 ? config.rules.length : at, 0, { label: "", version: step.version });
+  return true;
+}
+
+function toCommand(step: Step, ids: ReadonlyMap<string, string>): Command {
+  const config_id = ids.get(step.name) ?? "cfg-c1-none";
+  switch (step.do) {
+    case "create": {
+      const releases = step.release ? [testRule(1)] : [];
+      const payload = testConfigPayload(step.name, step.content.repeat(64), { releases });
+      const idempotency = step.key === null ? null : { scope: `k${step.key}`, digest: JSON.stringify(step) };
+      return testCommand("create_config", payload, { idempotency });
+    }
+    case "version":
+      return testCommand("create_version", {
+        config_id,
+        content: { attachment: 0, sha256: step.content.repeat(64) },
+        format: null,
+        schema: null,
+        description: "",
+      });
+    case "rules": {
+      const releases = step.rules.map((r) => testRule(r.version, r.label === "" ? {} : { l: r.label }));
+      return testCommand("put_releases", { config_id, releases });
+    }
+    case "rollback":
+      return testCommand("rollback", { config_id, version_id: step.version });
+    case "delete":
+      return testCommand("delete_config", { config_id });
+  }
+}
+
+/** The model's view of the real state. */
+function readModel(state: MemoryState): Map<string, ModelConfig> {
+  const model = new Map<string, ModelConfig>();
+  for (const { value } of scanAll(state, "c/")) {
+    const config = value as Config;
+    model.set(config.name, {
+      versions: [...scanAll(state, `v/${config.id}/`)].map((row) =>
+        (row.value as { sha256: string }).sha256.slice(0, 1),
+      ),
+      rules: config.releases.map((r) => ({ label: r.labels["l"] ?? "", version: r.version_id })),
+    });
+  }
+  return model;
+}
+
+it("C1 C2 C4 C6 C10 C12 any sequence of commands does what a simple model says, and keeps the invariants", () => {
+  fc.assert(
+    fc.property(steps, (sequence) => {
+      const state = new MemoryState();
+      const model = new Map<string, ModelConfig>();
+      const ids = new Map<string, string>();
+      const keys = new Map<number, string>();
+      const feed: FeedEntry[] = [];
+      for (const [i, step] of sequence.entries()) {
+        const { changes, feedEntry, outcome } = applyCommand({
+          state,
+          command: toCommand(step, ids),
+          attachments: [new Uint8Array([1])],
+          index: i + 1,
+          prevFeedIndex: feed.at(-1)?.index ?? 0,
+          timestampMs: i,
+          clusterId: "c1",
+        });
+        state.apply(changes);
+        if (feedEntry !== null) feed.push(feedEntry);
+        const used = step.do === "create" && step.key !== null ? keys.get(step.key) : undefined;
+        if (used !== undefined) {
+          expect(outcome).toMatchObject(
+            used === JSON.stringify(step) ? { ok: true, replayed: true } : { code: "idempotency_conflict" },
+          );
+          expect(changes).toEqual([]);
+        } else {
+          const wanted = stepModel(model, step);
+          expect(outcome.ok).toBe(wanted);
+          expect(feedEntry !== null).toBe(wanted);
+          if (!wanted) expect(changes).toEqual([]);
+          else if (step.do === "create") {
+            ids.set(step.name, `cfg-c1-${i + 1}`);
+            if (step.key !== null) keys.set(step.key, JSON.stringify(step));
+          } else if (step.do === "delete") ids.delete(step.name);
+        }
+        expect(checkInvariants(state)).toEqual([]);
+        expect(readModel(state)).toEqual(model);
+      }
+      feed.forEach((entry, i) => expect(entry.prev_index).toBe(feed[i - 1]?.index ?? 0));
+    }),
+    { numRuns: 150 },
+  );
+});

@@ -1,0 +1,90 @@
+import { revokeToken } from "../access/revoke-token.ts";
+import { createConfig } from "../config/create-config.ts";
+import { createVersion } from "../config/create-version.ts";
+import { deleteConfig } from "../config/delete-config.ts";
+import { putReleases } from "../config/put-releases.ts";
+import { rollbackConfig } from "../config/rollback-config.ts";
+import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
+import type { Command, CommandKind } from "./command.ts";
+import type { CommandResults, FeatureOutcome } from "./command-result.ts";
+import type { FeedEntry } from "./feed-entry.ts";
+import { findResult, keepResult } from "./idempotency.ts";
+import type { StateChange, StateView } from "./state-view.ts";
+
+/** What the state machine answers for a command. On a replay, `index` and `timestamp_ms` are those of the first time. */
+export type ApplyOutcome =
+  | {
+      ok: true;
+      replayed: boolean;
+      index: number;
+      timestamp_ms: number;
+      result: CommandResults[CommandKind];
+    }
+  | Refusal;
+
+export interface Applied {
+  /** All to be written, or none of them. Empty when the command was refused or replayed. */
+  changes: StateChange[];
+  /** The command's place in the feed; null when it changed nothing. */
+  feedEntry: FeedEntry | null;
+  outcome: ApplyOutcome;
+}
+
+/** Every kind of command and the one function that applies it. */
+const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
+  create_config: createConfig,
+  create_version: createVersion,
+  put_releases: putReleases,
+  rollback: rollbackConfig,
+  delete_config: deleteConfig,
+  revoke_token: revokeToken,
+};
+
+/**
+ * Applies one command of the log to the state: pure, so that every node comes to the same bytes. A key used before
+ * answers its first result, or `idempotency_conflict` when the request was another one; a refusal writes nothing and is
+ * not remembered. `prevFeedIndex` is the index of the feed's last entry, 0 for none.
+ */
+export function applyCommand(input: {
+  state: StateView;
+  command: Command;
+  attachments: readonly Uint8Array[];
+  index: number;
+  prevFeedIndex: number;
+  timestampMs: number;
+  clusterId: string;
+}): Applied {
+  const { state, command, index, timestampMs } = input;
+  const before = findResult(state, command, timestampMs);
+  if (before !== null) return { changes: [], feedEntry: null, outcome: replay(before, command) };
+  const outcome = dispatch({ ...input, command });
+  if (!outcome.ok) return { changes: [], feedEntry: null, outcome };
+  const { result, events, audit } = outcome;
+  return {
+    changes: [...outcome.changes, ...keepResult({ state, command, index, timestampMs, result })],
+    feedEntry: {
+      index,
+      prev_index: input.prevFeedIndex,
+      timestamp_ms: timestampMs,
+      tenant: command.tenant,
+      kind: command.kind,
+      trace_id: command.trace_id,
+      events,
+      audit: { actor: command.actor, ip: command.ip, ...audit },
+    },
+    outcome: { ok: true, replayed: false, index, timestamp_ms: timestampMs, result },
+  };
+}
+
+function dispatch<K extends CommandKind>(input: ApplyInput<K>): FeatureOutcome<K> {
+  const verb: ApplyVerb<K> = VERBS[input.command.kind];
+  return verb(input);
+}
+
+function replay(before: NonNullable<ReturnType<typeof findResult>>, command: Command): ApplyOutcome {
+  if (before.digest !== command.idempotency?.digest || before.kind !== command.kind) {
+    return refuse("idempotency_conflict", "the idempotency key was used with another request");
+  }
+  const { index, timestamp_ms, result } = before;
+  return { ok: true, replayed: true, index, timestamp_ms, result };
+}

@@ -1,0 +1,85 @@
+import type { Config, ConfigVersion } from "../config/config.ts";
+import { scanAll } from "./scan-all.ts";
+import { stateKey, type StateView } from "./state-view.ts";
+
+/**
+ * What must hold of the state after every command (R11); answers one sentence for each thing that does not. Reads the
+ * whole state: for tests, drills and samples.
+ */
+export function checkInvariants(state: StateView): string[] {
+  const wrong: string[] = [];
+  const refs = new Map<string, number>();
+  let configs = 0;
+  for (const { value } of scanAll(state, "c/")) {
+    configs += 1;
+    checkConfig(state, value as Config, refs, wrong);
+  }
+  let names = 0;
+  for (const { key, value } of scanAll(state, stateKey.configByNamePrefix)) {
+    names += 1;
+    const config = state.json(stateKey.config(value as string)) as Config | undefined;
+    if (config === undefined) wrong.push(`${key} names ${String(value)}, which is missing`);
+    else if (nameKey(config) !== key)
+      wrong.push(`${key} names ${config.id}, whose name is ${nameKey(config)}`);
+  }
+  if (names !== configs) wrong.push(`${configs} configs have ${names} names`);
+  for (const { key, value } of scanAll(state, "v/")) {
+    const { config_id } = value as ConfigVersion;
+    if (!state.hasKey(stateKey.config(config_id))) wrong.push(`${key} belongs to no config`);
+  }
+  for (const { key, value } of scanAll(state, "r/")) {
+    if (refs.get(key) !== value)
+      wrong.push(`${key} is ${String(value)}, versions make it ${refs.get(key) ?? 0}`);
+    refs.delete(key);
+    if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
+  }
+  for (const key of refs.keys()) wrong.push(`${key} is missing`);
+  return [...wrong, ...checkIdempotency(state)];
+}
+
+function checkConfig(state: StateView, config: Config, refs: Map<string, number>, wrong: string[]): void {
+  const versions = new Set<number>();
+  for (const { value } of scanAll(state, stateKey.versionPrefix(config.id))) {
+    const version = value as ConfigVersion;
+    versions.add(version.version_id);
+    const key = stateKey.blobRefs(config.namespace.tenant, version.sha256);
+    refs.set(key, (refs.get(key) ?? 0) + 1);
+  }
+  if (!versions.has(config.latest_version_id)) {
+    wrong.push(`${config.id}: the latest version ${config.latest_version_id} is missing`);
+  }
+  if (Math.max(...versions) > config.latest_version_id) wrong.push(`${config.id}: a version past the latest`);
+  for (const { version_id } of config.releases) {
+    if (!versions.has(version_id))
+      wrong.push(`${config.id}: a rule names version ${version_id}, which is missing`);
+  }
+  if (state.json(nameKey(config)) !== config.id) wrong.push(`${config.id} is not found by its name`);
+}
+
+function nameKey({ namespace, name }: Config): string {
+  return stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name);
+}
+
+/** Results, their order of expiry and the tenant's count belong together. */
+function checkIdempotency(state: StateView): string[] {
+  const wrong: string[] = [];
+  const perTenant = new Map<string, number>();
+  for (const { key, value } of scanAll(state, "i/")) {
+    const [, tenant = "", scope = ""] = key.split("/");
+    perTenant.set(tenant, (perTenant.get(tenant) ?? 0) + 1);
+    const { expires_at_ms } = value as { expires_at_ms: number };
+    if (!state.hasKey(stateKey.idempotencyExpiry(tenant, expires_at_ms, scope))) {
+      wrong.push(`${key} has no row in the order of expiry`);
+    }
+  }
+  let total = 0;
+  for (const count of perTenant.values()) total += count;
+  const rows = [...scanAll(state, "x/")].length;
+  if (rows !== total) wrong.push(`${total} results have ${rows} rows in the order of expiry`);
+  for (const { key, value } of scanAll(state, "y/")) {
+    const { count } = value as { count: number };
+    const have = perTenant.get(key.slice(2)) ?? 0;
+    if (count !== have) wrong.push(`${key} counts ${count}, there are ${have}`);
+  }
+  return wrong;
+}

@@ -1,0 +1,124 @@
+import { z } from "zod";
+import { CONFIG_FORMATS } from "../config/config.ts";
+import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
+
+/** Ids become segments of keys: no slash, nothing outside ASCII. */
+const id = z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const versionId = z.number().int().positive();
+const content = z.object({ attachment: z.number().int().nonnegative(), sha256 }).strict();
+const rule = z
+  .object({
+    labels: z.record(z.string(), z.string()),
+    version_id: versionId,
+    priority: z.number().int(),
+    edge: z
+      .object({ regions: z.array(z.string()) })
+      .strict()
+      .optional(),
+  })
+  .strict();
+const namespace = z.object({ tenant: z.string(), app: z.string(), env: z.string() }).strict();
+const retention = z
+  .object({ count: z.number().int().positive().optional(), days: z.number().int().positive().optional() })
+  .strict();
+const format = z.enum(CONFIG_FORMATS);
+
+const head = {
+  format: z.literal(COMMAND_FORMAT_VERSION),
+  tenant: id,
+  actor: z
+    .object({ type: z.enum(["user", "token", "system"]), id: z.string().max(256), name: z.string().max(256) })
+    .strict(),
+  ip: z.string().max(64),
+  trace_id: z.string().regex(/^[0-9a-f]{32}$/),
+  idempotency: z
+    .object({ scope: id, digest: z.string().min(1).max(128) })
+    .strict()
+    .nullable(),
+  expected_revision: z.number().int().nonnegative().nullable(),
+};
+
+/**
+ * What a core accepts into its log: a command of a known kind whose every field has its type, so that applying it can
+ * only succeed or refuse. Whether it makes sense (names, rules, limits) is for the verb to say.
+ */
+const commandSchema = z.discriminatedUnion("kind", [
+  z
+    .object({
+      ...head,
+      kind: z.literal("create_config"),
+      payload: z
+        .object({
+          namespace,
+          name: z.string(),
+          format,
+          content,
+          schema: z.string().nullable(),
+          description: z.string(),
+          encrypted: z.boolean(),
+          retention: retention.nullable(),
+          releases: z.array(rule),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("create_version"),
+      payload: z
+        .object({
+          config_id: id,
+          content,
+          format: format.nullable(),
+          schema: z.string().nullable(),
+          description: z.string(),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("put_releases"),
+      payload: z.object({ config_id: id, releases: z.array(rule) }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("rollback"),
+      payload: z.object({ config_id: id, version_id: versionId }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("delete_config"),
+      payload: z.object({ config_id: id }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("revoke_token"),
+      payload: z.object({ jti: id, expires_at_ms: z.number().int().nonnegative() }).strict(),
+    })
+    .strict(),
+]);
+
+/** Answers the command, or what is wrong with it as JSON pointers into the command. */
+export function parseCommand(
+  value: unknown,
+): { ok: true; command: Command } | { ok: false; errors: { path: string; message: string }[] } {
+  const parsed = commandSchema.safeParse(value);
+  if (parsed.success) return { ok: true, command: parsed.data };
+  return {
+    ok: false,
+    errors: parsed.error.issues.slice(0, 20).map((issue) => ({
+      path: issue.path.map((part) => `/${String(part)}`).join(""),
+      message: issue.message,
+    })),
+  };
+}

@@ -1,0 +1,98 @@
+import { type Refusal, refuse } from "../command/apply-verb.ts";
+import { stateKey, type StateView } from "../command/state-view.ts";
+import { LIST_SCAN_MAX } from "../limits.ts";
+import type { Namespace } from "./config-name.ts";
+import type { Config, ConfigVersion } from "./config.ts";
+
+/** Reads of configs and versions as every host of the state answers them. A refusal is `not_found` unless it says otherwise. */
+export type Page<T> = { ok: true; items: T[]; next_cursor: string | null };
+
+export function readConfig(state: StateView, id: string): { ok: true; config: Config } | Refusal {
+  const config = state.json(stateKey.config(id)) as Config | undefined;
+  return config === undefined ? refuse("not_found", `no config ${id}`) : { ok: true, config };
+}
+
+export function readConfigByName(
+  state: StateView,
+  namespace: Namespace,
+  name: string,
+): { ok: true; config: Config } | Refusal {
+  const key = stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name);
+  const id = state.json(key) as string | undefined;
+  return id === undefined ? refuse("not_found", `no config ${key.slice(2)}`) : readConfig(state, id);
+}
+
+export interface ListConfigsInput {
+  tenant: string;
+  app?: string;
+  env?: string;
+  name_prefix?: string;
+  cursor?: string;
+  limit: number;
+}
+
+/**
+ * A tenant's configs in order of app, env and name. The cursor is opaque. A filter that the order does not help may
+ * answer fewer than `limit` with a cursor to go on from: one call looks at no more than LIST_SCAN_MAX names.
+ */
+export function listConfigs(state: StateView, input: ListConfigsInput): Page<Config> {
+  const root = `${stateKey.configByNamePrefix}${input.tenant}/`;
+  const prefix = root + orderedPrefix(input);
+  const items: Config[] = [];
+  const rows = state.scan(prefix, {
+    limit: LIST_SCAN_MAX,
+    ...(input.cursor === undefined ? {} : { after: root + input.cursor }),
+  });
+  let seen = 0;
+  let last = "";
+  for (const { key, value } of rows) {
+    if (items.length === input.limit) return { ok: true, items, next_cursor: last };
+    seen += 1;
+    last = key.slice(root.length);
+    const [, env = "", name = ""] = last.split("/");
+    if (input.env !== undefined && env !== input.env) continue;
+    if (input.name_prefix !== undefined && !name.startsWith(input.name_prefix)) continue;
+    items.push(state.json(stateKey.config(value as string)) as Config);
+  }
+  return { ok: true, items, next_cursor: seen === LIST_SCAN_MAX ? last : null };
+}
+
+/** As much of the filter as the order of the names serves. */
+function orderedPrefix({ app, env, name_prefix }: ListConfigsInput): string {
+  if (app === undefined) return "";
+  return env === undefined ? `${app}/` : `${app}/${env}/${name_prefix ?? ""}`;
+}
+
+/** Versions of a config, newest first. The cursor is the last version answered. */
+export function listVersions(
+  state: StateView,
+  input: { config_id: string; cursor?: string; limit: number },
+): Page<ConfigVersion> | Refusal {
+  const found = readConfig(state, input.config_id);
+  if (!found.ok) return found;
+  const before = input.cursor === undefined ? found.config.latest_version_id + 1 : Number(input.cursor);
+  if (!Number.isSafeInteger(before) || before < 1) {
+    return refuse("malformed_request", "the cursor is not one that a list of versions gave", [
+      { path: "/cursor", message: "not a cursor" },
+    ]);
+  }
+  const items: ConfigVersion[] = [];
+  let id = Math.min(before - 1, found.config.latest_version_id);
+  for (; id >= 1 && items.length < input.limit; id -= 1) {
+    const version = state.json(stateKey.version(input.config_id, id)) as ConfigVersion | undefined;
+    if (version !== undefined) items.push(version);
+  }
+  return { ok: true, items, next_cursor: id >= 1 ? String(id + 1) : null };
+}
+
+export function readVersion(
+  state: StateView,
+  input: { config_id: string; version_id: number },
+): { ok: true; version: ConfigVersion } | Refusal {
+  const version = state.json(stateKey.version(input.config_id, input.version_id)) as
+    | ConfigVersion
+    | undefined;
+  return version === undefined
+    ? refuse("not_found", `no version ${input.version_id} of config ${input.config_id}`)
+    : { ok: true, version };
+}

@@ -1,0 +1,29 @@
+/** Limits that the rules themselves enforce; contracts/limits.ts passes them on to the surfaces. Units last. */
+
+/** Bytes of one version's content. */
+export const CONTENT_BYTES_MAX = 5 * 1024 * 1024;
+/** Bytes of a JSON Schema. */
+export const SCHEMA_BYTES_MAX = 1024 * 1024;
+export const DESCRIPTION_BYTES_MAX = 1024;
+export const RULES_MAX = 10_000;
+export const LABELS_MAX = 32;
+export const LABEL_NAME_BYTES_MAX = 64;
+export const LABEL_VALUE_BYTES_MAX = 256;
+/** Regions that one rule's `edge` condition may name. */
+export const RULE_REGIONS_MAX = 64;
+/** How far a rule's priority may be from 0. */
+export const PRIORITY_ABS_MAX = 1_000_000;
+/** Warnings in one answer; the rest is counted. */
+export const RULE_WARNINGS_MAX = 20;
+/** Pairs of rules that are compared when looking for rules that can never match; keeps one apply short. */
+export const RULE_COMPARISONS_MAX = 1_000_000;
+/** How long the result of an idempotent write is kept. */
+export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;
+/** Idempotency results kept for a tenant; the oldest go first. */
+export const IDEMPOTENCY_RESULTS_MAX = 100_000;
+/** Characters of idempotency results kept for a tenant; the oldest go first. */
+export const IDEMPOTENCY_RESULT_CHARS_MAX = 64 * 1024 * 1024;
+/** Expired rows (results, revocations) that one command clears away on its way. */
+export const EXPIRED_SWEEP_MAX = 4;
+/** Index rows that one listing looks at before it answers with what it has found. */
+export const LIST_SCAN_MAX = 10_000;
