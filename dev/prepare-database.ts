@@ -5,6 +5,7 @@ import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
 import { ensureAdminUser, ensureTenant } from "../adapters/postgres/seed-access.ts";
 import { setAppPassword } from "../adapters/postgres/set-app-password.ts";
+import { hashPassword } from "../lambdas/support/argon2id.ts";
 import { CLUSTER_ID } from "./child-specs.ts";
 import { POSTGRES_SUPERUSER } from "./embedded-postgres.ts";
 import { readMemo, remember } from "./memo.ts";

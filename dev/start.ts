@@ -6,39 +6,44 @@ import { type Stack, startStack } from "./supervisor.ts";
 /** After this long a stop is no longer orderly. */
 const STOP_MS_MAX = 10_000;
 
-let stack: Stack | null = null;
-let stopping = false;
-let startAborted: (() => void) | null = null;
-
+const asked = Promise.withResolvers<void>();
+let isAsked = false;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
-    if (stopping) return;
-    stopping = true;
+    if (isAsked) return;
+    isAsked = true;
     console.log("\nStopping ...");
-    setTimeout(() => {
-      console.error(`Not everything stopped within ${STOP_MS_MAX} ms.`);
-      process.exit(1);
-    }, STOP_MS_MAX).unref();
-    startAborted?.();
+    asked.resolve();
   });
 }
 
-try {
-  await run();
-  process.exit(0);
-} catch (error) {
-  console.error(error instanceof StartRefusal ? error.message : error);
-  await stack?.stop();
-  process.exit(1);
+process.exit(await run());
+
+/** Answers the exit code: 0 after an orderly stop, 1 when the stack could not be started. */
+async function run(): Promise<number> {
+  let stack: Stack | null = null;
+  try {
+    stack = await startStack({
+      settings: readSettings(process.env, process.cwd()),
+      say: (line) => console.log(line),
+    });
+    await Promise.race([stack.ready(), asked.promise]);
+    await asked.promise;
+    await stopInTime(stack);
+    console.log("Stopped.");
+    return 0;
+  } catch (error) {
+    console.error(error instanceof StartRefusal ? error.message : error);
+    if (stack) await stopInTime(stack);
+    return 1;
+  }
 }
 
-async function run(): Promise<void> {
-  const aborted = new Promise<void>((done) => {
-    startAborted = done;
-  });
-  stack = await startStack({ settings: readSettings(process.env, process.cwd()), say: (line) => console.log(line) });
-  await Promise.race([stack.ready(), aborted]);
-  await aborted;
+async function stopInTime(stack: Stack): Promise<void> {
+  const timer = setTimeout(() => {
+    console.error(`Not everything stopped within ${STOP_MS_MAX} ms.`);
+    process.exit(1);
+  }, STOP_MS_MAX);
   await stack.stop();
-  console.log("Stopped.");
+  clearTimeout(timer);
 }
