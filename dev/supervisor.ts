@@ -120,7 +120,7 @@ class RunningStack implements Stack {
     const lambda = this.add(lambdaSpec(context, () => this.databaseIsUp));
     const workers = this.add(workersSpec(context, this.workerdSlot()));
     // The first failure is what is reported; the caller then stops the others.
-    const [access] = await Promise.all([database, core.start(), lambda.start(), workers.start()]);
+    const [access] = await Promise.all([database, this.launch(core), this.launch(lambda), this.launch(workers)]);
     lambda.send({ follow: true });
     workers.send({ cron: true });
     this.tokens = await prepareTenant({ context, adminUserId: access.adminUserId });
@@ -132,7 +132,7 @@ class RunningStack implements Stack {
   private async startDatabase(urls: DatabaseUrls, port: number | null, password: string) {
     if (port !== null) {
       const files = await preparePostgres({ dataDir: this.paths.dataDir, password });
-      await this.add(postgresSpec(files, port), "first").start();
+      await this.launch(this.add(postgresSpec(files, port), "first"));
     }
     const access = await prepareDatabase({ urls, password, memoPath: this.paths.memo });
     this.databaseIsUp = true;
@@ -162,6 +162,11 @@ class RunningStack implements Stack {
     if (place === "first") this.children.unshift(child);
     else this.children.push(child);
     return child;
+  }
+
+  private async launch(child: ManagedChild): Promise<void> {
+    if (this.stopping) throw new Error("the stack is being stopped");
+    await child.start();
   }
 
   private workerdSlot() {
@@ -194,23 +199,23 @@ class RunningStack implements Stack {
     writeStackFile(this.paths.devJson, this.settings, { ...this.tokens, pids });
   }
 
+  /** One write, so that whoever sees the last line has seen the table. */
   private announce(password: string | null): void {
-    const { settings, paths } = this;
     const seconds = ((performance.now() - this.startedAtMs) / 1000).toFixed(1);
-    const lines = stackTable(settings, paths);
-    if (password !== null) {
-      this.say(`Sign in as user admin with password ${password} (shown this once).`);
-      remember(paths.memo, { unprinted_password: undefined });
-    }
-    for (const line of lines) this.say(line);
-    this.say(`Conflux is ready (${seconds} s).`);
+    const lines = [`Started in ${seconds} s.`, ...stackTable(this.settings, this.paths)];
+    if (password !== null) lines.push(`  sign in   admin / ${password} (this password is shown only now)`);
+    this.say([...lines, "Conflux is ready"].join("\n"));
+    if (password !== null) remember(this.paths.memo, { unprinted_password: undefined });
   }
 
   /** Workers and Lambdas first, so that nothing loses the core or the database under its feet; those two last. */
   private async stopAll(): Promise<void> {
-    const isStore = (c: ManagedChild): boolean => c.spec.name === "postgres" || c.spec.name.startsWith("core-");
+    const isStore = (c: ManagedChild): boolean =>
+      c.spec.name === "postgres" || c.spec.name.startsWith("core-");
     await Promise.all(this.children.filter((c) => !isStore(c)).map((c) => c.stop()));
     await Promise.all(this.children.filter(isStore).map((c) => c.stop()));
+    // A start that was still under way has failed by now, or does at its next step: `launch` starts nothing any more.
+    await this.finished.catch(() => undefined);
     if (this.workerd) await reapLeftovers([this.workerd], () => "SIGKILL");
     rmSync(this.paths.devJson, { force: true });
     this.lock.release();
