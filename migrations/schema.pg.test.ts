@@ -15,7 +15,9 @@ test("L9 the drizzle schema names the columns of the migrated database, with the
   const rows = await sql<{ table_name: string; column_name: string; is_nullable: string }[]>`
     select table_name, column_name, is_nullable from information_schema.columns
     where table_schema = 'public' and table_name <> 'conflux_migrations'`;
-  const inDatabase = rows.map((r) => `${r.table_name}.${r.column_name} ${r.is_nullable === "YES"}`).toSorted();
+  const inDatabase = rows
+    .map((r) => `${r.table_name}.${r.column_name} ${r.is_nullable === "YES"}`)
+    .toSorted();
   const inSchema = Object.values(schema)
     .filter((value) => is(value, PgTable))
     .flatMap((table) =>

@@ -194,4 +194,5 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
-const commandLine = (pid: number): Promise<string> => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+const commandLine = (pid: number): Promise<string> =>
+  readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
