@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { BoundedLog } from "./bounded-log.ts";
 import type { ChildLedger } from "./child-ledger.ts";
+import { StartRefusal } from "./refusal.ts";
 
 /** First pause before a crashed child is started again; doubles with every crash in a row. */
 export const RESTART_DELAY_MIN_MS = 100;
@@ -152,7 +153,7 @@ export class ManagedChild {
       if (child.pid !== undefined) this.ledger.remove(child.pid);
       this.log.append(`-- ${how}`);
       end.resolve();
-      if (!isReady) reject(new Error(this.obituary(how)));
+      if (!isReady) reject(new StartRefusal(this.obituary(how)));
       this.afterEnd(how, isReady, performance.now() - startedAtMs);
     };
     child.once("error", (error) => ended(`could not be started: ${error.message}`));

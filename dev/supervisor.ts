@@ -216,7 +216,10 @@ class RunningStack implements Stack {
     await Promise.all(this.children.filter(isStore).map((c) => c.stop()));
     // A start that was still under way has failed by now, or does at its next step: `launch` starts nothing any more.
     await this.finished.catch(() => undefined);
-    if (this.workerd) await reapLeftovers([this.workerd], () => "SIGKILL");
+    if (this.workerd) {
+      await reapLeftovers([this.workerd], () => "SIGKILL");
+      this.ledger.remove(this.workerd.pid);
+    }
     rmSync(this.paths.devJson, { force: true });
     this.lock.release();
   }

@@ -21,6 +21,8 @@ export interface HostMessage {
   workerdPid: number;
 }
 
+// The guard of exit-with-parent.ts lets go of the channel; here it is what there is to wait for.
+process.channel?.ref();
 process.once("message", (config: WorkersConfig) => {
   run(config).catch((error: unknown) => {
     console.error(error);
