@@ -28,7 +28,7 @@ export function decodeUtf8(
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    const lenient = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+    const lenient = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
     const at = positionAt(lenient, firstBadOffset(lenient, bytes));
     return { ok: false, errors: [{ message: "the bytes are not valid UTF-8", ...at }] };
   }

@@ -1,4 +1,5 @@
 import type { Actor } from "../../domain/command/command.ts";
+import type { AdminDeps } from "./deps.ts";
 
 /** Actions a role may grant on a resource pattern (domain/access/scope.ts has the patterns). */
 export const PERMISSION_ACTIONS = ["read", "write", "delete", "list", "publish", "approve", "execute"] as const;
@@ -28,6 +29,10 @@ export interface AdminVariables {
   traceId: string;
   /** W3C `traceparent` to pass on to the core. */
   traceparent: string;
+  /** The request's body as it came; empty when there is none. */
+  bodyBytes: Uint8Array;
+  /** The app's dependencies, for handlers that are declared before the app exists. */
+  deps: AdminDeps;
 }
 
 /** Hono environment of the admin app. */
