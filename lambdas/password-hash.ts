@@ -70,9 +70,9 @@ function parseRequest(text: string) {
   });
 }
 
-/** The deployed function: `SERVICE_KEY` comes from its environment. */
+/** The deployed function: `LAMBDA_SERVICE_KEY` comes from its environment. */
 export const handler = (event: FunctionUrlEvent): Promise<FunctionUrlAnswer> => {
-  const serviceKey = process.env["SERVICE_KEY"];
-  if (serviceKey === undefined) throw new Error("SERVICE_KEY is not set");
+  const serviceKey = process.env["LAMBDA_SERVICE_KEY"];
+  if (serviceKey === undefined) throw new Error("LAMBDA_SERVICE_KEY is not set");
   return createHandler({ serviceKey, nowMs: Date.now })(event);
 };

@@ -1,4 +1,4 @@
-import { isResourcePattern, matchesPattern } from "./scope.ts";
+import { isResourcePattern } from "./scope.ts";
 
 /** What a permission may allow (the `rbac_action` type of the database). */
 export const PERMISSION_ACTIONS = [
@@ -25,7 +25,9 @@ const tenantOf = (resource: string): string => resource.slice(0, `${resource}/`.
 
 /**
  * Whether `permissions`, held in `tenant`, allow `action` on `resource` (`tenant/app/env/name` or a shorter path; the
- * tenant alone stands for what belongs to the tenant as a whole). A resource of another tenant is never allowed.
+ * tenant alone stands for what belongs to the tenant as a whole). A resource may itself be a pattern: then all that it
+ * matches must be allowed by one permission, which is how a read scope is handed on. A resource of another tenant is
+ * never allowed.
  */
 export function permits(
   permissions: readonly Permission[],
@@ -34,12 +36,12 @@ export function permits(
   resource: string,
 ): boolean {
   if (tenantOf(resource) !== tenant) return false;
-  return permissions.some((p) => p.action === action && matchesPattern(p.resource_pattern, resource));
+  return permissions.some((p) => p.action === action && patternCovers(p.resource_pattern, resource));
 }
 
 /**
  * Whether everything that `inner` matches, `outer` matches too. Both are resource patterns; `**` is covered only by
- * `**` at the same place or before it.
+ * `**` at the same place or before it. For an `inner` without wildcards this is `matchesPattern`.
  */
 export function patternCovers(outer: string, inner: string): boolean {
   const want = outer.split("/");
@@ -51,19 +53,6 @@ export function patternCovers(outer: string, inner: string): boolean {
     if (segment !== "*" && segment !== other) return false;
   }
   return want.length === have.length;
-}
-
-/**
- * Whether a holder of `permissions` in `tenant` may hand out the read scope `pattern`: it names that tenant literally,
- * and one of the holder's own read permissions covers all of it.
- */
-export function mayDelegateRead(
-  permissions: readonly Permission[],
-  tenant: string,
-  pattern: string,
-): boolean {
-  if (!isResourcePattern(pattern) || tenantOf(pattern) !== tenant) return false;
-  return permissions.some((p) => p.action === "read" && patternCovers(p.resource_pattern, pattern));
 }
 
 /** Whether `pattern` can match anything of `tenant`: what a role of that tenant may hold. */
