@@ -13,6 +13,8 @@ export default defineProject({
         durableObjects: {
           REPLICA: { className: "TestRegionReplica", useSQLite: true },
           HUB: { className: "TestWatchHub", useSQLite: true },
+          EDGE_FAKE_REPLICA: { className: "FakeReplica", useSQLite: true },
+          EDGE_FAKE_HUB: { className: "FakeHub", useSQLite: true },
         },
         bindings: {
           REGIONS: "us-east-1,cn-chengdu",

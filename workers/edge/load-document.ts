@@ -1,5 +1,4 @@
 import { decodeDocument } from "../../contracts/delivery/document-codec.ts";
-import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { documentKey, variantKey } from "../../domain/delivery/compiled-document.ts";
 import { unavailable, withDeadline } from "./deadline.ts";
 import type { PreparedDocument } from "./document-cache.ts";
@@ -27,7 +26,8 @@ export async function loadDocument(
   const bytes = await readImmutable(exchange, tenant, documentKey(tenant, hash), hash);
   const document = decodeDocument(bytes);
   if (document.config !== config) {
-    throw new ConfluxError("internal", `the head names the document of ${document.config} for ${config}`);
+    // Not a ConfluxError: its text would reach the client, who may not know that the other config exists.
+    throw new Error(`the head names the document of ${document.config} for ${config}`);
   }
   return documents.holdDocument(hash, document, bytes.byteLength);
 }
