@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from "drizzle-orm";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 
 /** Codes of postgres.js and of sockets that mean "the database is not there". */
@@ -30,26 +31,29 @@ export function postgresCodeOf(error: unknown): string | undefined {
 }
 
 /** Whether an error says that the database could not be reached or could not answer in time. */
-export function isPostgresAway(error: unknown): boolean {
+function isPostgresAway(error: unknown, isDrivers: boolean): boolean {
   const code = postgresCodeOf(error);
   if (code !== undefined) {
     return AWAY_CODES.has(code) || (code.length === 5 && AWAY_SQLSTATES.some((s) => code.startsWith(s)));
   }
-  // A socket of workerd fails without a code; the client passes its error on as the cause of the query's.
-  for (let e: unknown = error; e instanceof Error; e = e.cause) {
-    if (/proxy request failed|network connection lost|socket|connect/i.test(e.message)) return true;
-  }
-  return false;
+  // A socket of workerd fails with a plain Error and no code; a TypeError is a fault of ours.
+  const cause = error instanceof DrizzleQueryError ? error.cause : isDrivers ? error : undefined;
+  return cause instanceof Error && !(cause instanceof TypeError);
 }
 
-/** `unavailable` when the database is away; any other error unchanged. */
-export function mapPostgresError(error: unknown): unknown {
-  if (error instanceof ConfluxError || !isPostgresAway(error)) return error;
-  return new ConfluxError("unavailable", "The database is unavailable.", {
-    cause: error,
-    retryAfterS: RETRY_AFTER_S,
-  });
+/**
+ * `unavailable` when the database is away. Of a query's error only its cause, since the wrapper's message quotes the
+ * parameters, and those may be secrets. Any other error unchanged. `isDrivers`: not thrown by the caller's own code.
+ */
+export function mapPostgresError(error: unknown, isDrivers: boolean): unknown {
+  if (error instanceof ConfluxError) return error;
+  if (isPostgresAway(error, isDrivers)) {
+    return new ConfluxError("unavailable", "The database is unavailable.", {
+      cause: error instanceof DrizzleQueryError ? error.cause : error,
+      retryAfterS: RETRY_AFTER_S,
+    });
+  }
+  return error instanceof DrizzleQueryError ? error.cause : error;
 }
 
 export const UNIQUE_VIOLATION = "23505";
-export const FOREIGN_KEY_VIOLATION = "23503";

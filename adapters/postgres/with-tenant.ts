@@ -50,14 +50,20 @@ export async function inTransaction<T>(
   fn: (tx: Transaction) => Promise<T>,
   limits: TransactionLimits = {},
 ): Promise<T> {
+  let callersError: unknown;
   const work = database.db.transaction(async (tx) => {
     await tx.execute(sql`select set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`);
-    return fn(tx);
+    try {
+      return await fn(tx);
+    } catch (error) {
+      callersError = error;
+      throw error;
+    }
   });
   try {
     return await within(work, limits.deadlineMs ?? TRANSACTION_DEADLINE_MS);
   } catch (error) {
-    throw mapPostgresError(error);
+    throw mapPostgresError(error, error !== callersError);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { importSigningKey, type SigningKey } from "../../adapters/tokens/sign-token.ts";
 import { createPasswordService, type PasswordService } from "./auth-password.ts";
@@ -8,8 +8,10 @@ import type { AdminEnv } from "./principal.ts";
 export interface AuthDeps {
   /** Imported once an isolate; rejects when the configured key is none. */
   signingKey: () => Promise<SigningKey>;
-  /** The database as `conflux_app`. The same one for the whole of a request; the host closes it afterwards. */
+  /** The database as `conflux_app`, the same one for the whole of a request. */
   database: (c: Context<AdminEnv>) => Database;
+  /** Closes what `database` opened for the request, once the answer is ready; nothing when it opened none. */
+  release: (c: Context<AdminEnv>) => void;
   passwords: PasswordService;
   nowMs: () => number;
 }
@@ -25,14 +27,11 @@ export interface AuthBindings {
   LAMBDA_SERVICE_KEY: string;
 }
 
-/**
- * Dependencies from the Worker's bindings, and the middleware that must run before every other: it closes the database
- * connection of a request, if the request opened one, after the answer has gone.
- */
-export function createAuthDeps(env: AuthBindings): { deps: AuthDeps; closing: MiddlewareHandler<AdminEnv> } {
+/** Dependencies from the Worker's bindings. A database connection lives as long as the request that opened it. */
+export function createAuthDeps(env: AuthBindings): AuthDeps {
   const opened = new WeakMap<Context<AdminEnv>, Database>();
   let key: SigningKey | null = null;
-  const deps: AuthDeps = {
+  return {
     // The key is kept and never its promise: a request must not wait for what another, perhaps cancelled, began.
     signingKey: async () => (key ??= await importSigningKey(JSON.parse(env.TOKEN_SIGNING_JWK) as object)),
     database: (c) => {
@@ -42,16 +41,13 @@ export function createAuthDeps(env: AuthBindings): { deps: AuthDeps; closing: Mi
       opened.set(c, database);
       return database;
     },
+    release: (c) => {
+      const database = opened.get(c);
+      if (database === undefined) return;
+      opened.delete(c);
+      c.executionCtx.waitUntil(database.close());
+    },
     passwords: createPasswordService({ url: env.PASSWORD_HASH_URL, serviceKey: env.LAMBDA_SERVICE_KEY }),
     nowMs: Date.now,
   };
-  const closing: MiddlewareHandler<AdminEnv> = async (c, next) => {
-    try {
-      await next();
-    } finally {
-      const database = opened.get(c);
-      if (database !== undefined) c.executionCtx.waitUntil(database.close());
-    }
-  };
-  return { deps, closing };
 }

@@ -19,6 +19,14 @@ const jwksRoute = declareRoute("public", {
 
 /** Signing in, client tokens and the key set. Each route authenticates by itself where it must. */
 export function registerAuthRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
+  // Signing in uses the database without passing `authenticate`, which releases it elsewhere.
+  app.use("/api/v1/auth/*", async (c, next) => {
+    try {
+      await next();
+    } finally {
+      deps.release(c);
+    }
+  });
   registerLoginRoutes(app, deps);
   registerClientTokenRoutes(app, deps);
   app.openapi(jwksRoute, async (c) => {

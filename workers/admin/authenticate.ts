@@ -32,12 +32,16 @@ export function authenticate(deps: AuthDeps): MiddlewareHandler<AdminEnv> {
       },
     };
     c.set("principal", principal);
-    await next();
+    try {
+      await next();
+    } finally {
+      deps.release(c);
+    }
   };
 }
 
 /** The permissions of a user in a tenant, each tenant read once. */
-export function permissionReader(
+function permissionReader(
   c: Context<AdminEnv>,
   deps: AuthDeps,
   user: { userId: string; issuedAtMs: number },
