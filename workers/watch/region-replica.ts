@@ -35,6 +35,14 @@ import { sweepReplica } from "./sweep-replica.ts";
 import { HubTeller } from "./tell-hubs.ts";
 import { objectIdentity, regionKv, type WatchEnv } from "./watch-env.ts";
 
+export interface ReplicaTiming {
+  /** How long one run of the alarm follows the feed. */
+  loopMs: number;
+  backoffMaxMs: number;
+  /** How long a question waits for the very first sync. */
+  firstSyncWaitMs: number;
+}
+
 /**
  * The ordered copy of the log's state for one region. It follows the core's feed from its alarm: each run follows for
  * `loopMs`, then re-arms, so the object is never without an alarm once it has been started; errors back off and re-arm
@@ -48,6 +56,8 @@ export class RegionReplica extends DurableObject<WatchEnv> implements RegionRepl
   readonly #follower: FeedFollower;
   readonly #waiters = new IndexWaiters(WAITERS_MAX);
   #isLooping = false;
+  /** Whether this life of the object has made sure of its alarm. */
+  #isStarted = false;
   /** The last answer was taken over and the next one is being waited for. */
   #isHealthy = false;
   #contactAtMs: number;
@@ -84,20 +94,21 @@ export class RegionReplica extends DurableObject<WatchEnv> implements RegionRepl
     return regionKv(this.env, region);
   }
 
-  /** How long one run of the alarm follows the feed. */
-  protected get loopMs(): number {
-    return LOOP_MS;
+  protected get timing(): ReplicaTiming {
+    return { loopMs: LOOP_MS, backoffMaxMs: BACKOFF_MAX_MS, firstSyncWaitMs: FIRST_SYNC_WAIT_MS };
   }
 
   override async alarm(): Promise<void> {
     if (this.#isLooping) return;
     this.#isLooping = true;
+    this.#isStarted = true;
     let nextMs = 0;
     try {
       await this.#follow();
       this.#failures = 0;
     } catch (error) {
-      nextMs = Math.min(BACKOFF_MIN_MS * 2 ** this.#failures, BACKOFF_MAX_MS) * (0.5 + Math.random() / 2);
+      nextMs =
+        Math.min(BACKOFF_MIN_MS * 2 ** this.#failures, this.timing.backoffMaxMs) * (0.5 + Math.random() / 2);
       this.#failures += 1;
       logEvent({ level: "warn", event: "follow_failed", region: this.#region, retry_ms: nextMs }, error);
     } finally {
@@ -108,7 +119,7 @@ export class RegionReplica extends DurableObject<WatchEnv> implements RegionRepl
   }
 
   async #follow(): Promise<void> {
-    const deadlineMs = Date.now() + this.loopMs;
+    const deadlineMs = Date.now() + this.timing.loopMs;
     let toldAll = await this.#teller.tellAll(Date.now());
     for (let steps = 0; steps < LOOP_STEPS_MAX && Date.now() < deadlineMs; steps += 1) {
       const waitMs = Math.min(deadlineMs - Date.now(), toldAll ? Infinity : HUB_BACKOFF_MS);
@@ -136,7 +147,9 @@ export class RegionReplica extends DurableObject<WatchEnv> implements RegionRepl
   }
 
   async ensureFollowing(): Promise<ReplicaPosition> {
-    if (!this.#isLooping && (await this.ctx.storage.getAlarm()) === null) {
+    // In a new life the alarm may be one that the platform put off because the last life died in it.
+    if (!this.#isLooping && (!this.#isStarted || (await this.ctx.storage.getAlarm()) === null)) {
+      this.#isStarted = true;
       await this.ctx.storage.setAlarm(Date.now());
     }
     const position = this.#parts.head.position();
@@ -198,9 +211,10 @@ export class RegionReplica extends DurableObject<WatchEnv> implements RegionRepl
   /** The position; starts the loop when it is not running, and waits for the very first sync. */
   async #ready(): Promise<HeadPosition> {
     const position = this.#parts.head.position();
-    if (position !== null && Date.now() - this.#contactAtMs < SILENT_MS_MAX) return position;
+    const isHeard = Date.now() - this.#contactAtMs < SILENT_MS_MAX;
+    if (position !== null && this.#isStarted && isHeard) return position;
     await this.ensureFollowing();
-    await this.#waiters.wait(() => this.#parts.head.position() !== null, FIRST_SYNC_WAIT_MS);
+    await this.#waiters.wait(() => this.#parts.head.position() !== null, this.timing.firstSyncWaitMs);
     const synced = this.#parts.head.position();
     if (synced === null) {
       throw new ConfluxError(

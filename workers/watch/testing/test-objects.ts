@@ -1,4 +1,4 @@
-import { RegionReplica } from "../region-replica.ts";
+import { RegionReplica, type ReplicaTiming } from "../region-replica.ts";
 import type { FollowedCore } from "../store-document.ts";
 import type { WatchEnv } from "../watch-env.ts";
 import { WatchHub } from "../watch-hub.ts";
@@ -9,7 +9,7 @@ export interface RegionFaults {
   core: FaultyCore;
   kvFailure: Error | null;
   kvWrites: string[];
-  loopMs: number;
+  timing: ReplicaTiming;
   publishFailure: Error | null;
   socketsMax: number;
 }
@@ -24,7 +24,7 @@ export function regionFaults(region: string): RegionFaults {
       core: new FaultyCore(),
       kvFailure: null,
       kvWrites: [],
-      loopMs: 400,
+      timing: { loopMs: 400, backoffMaxMs: 200, firstSyncWaitMs: 5000 },
       publishFailure: null,
       socketsMax: 100,
     };
@@ -50,8 +50,8 @@ export class TestRegionReplica extends RegionReplica {
     return new Proxy(real, { get: (target, key) => (key === "put" ? put : Reflect.get(target, key)) });
   }
 
-  protected override get loopMs(): number {
-    return regionFaults(regionIn(this.ctx)).loopMs;
+  protected override get timing(): ReplicaTiming {
+    return regionFaults(regionIn(this.ctx)).timing;
   }
 }
 

@@ -20,8 +20,14 @@ let serial = 0;
 export class TestRegion {
   readonly name = `r${(serial += 1)}-${crypto.randomUUID().slice(0, 8)}`;
   readonly faults: RegionFaults = regionFaults(this.name);
-  readonly replica = testEnv.REPLICA.getByName(replicaName(this.name));
-  readonly hub = testEnv.HUB.getByName(hubName(this.name, 0));
+
+  /** A new stub each time: one stays broken once its object has died. */
+  get replica(): DurableObjectStub<RegionReplica> {
+    return testEnv.REPLICA.getByName(replicaName(this.name));
+  }
+  get hub(): DurableObjectStub<WatchHub> {
+    return testEnv.HUB.getByName(hubName(this.name, 0));
+  }
 
   /** Creates `demo/shop/prod/<name>` with version 1 and these rules. */
   async create(
