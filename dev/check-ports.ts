@@ -18,8 +18,10 @@ export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
   }
   for (const { port, variable } of wanted) {
     const trouble = (await tryToListen(port, "127.0.0.1")) ?? (await tryToListen(port, "::1"));
-    if (trouble === "EACCES") throw new StartRefusal(`Port ${port} needs privileges; set ${variable} to one above 1023.`);
-    if (trouble !== null) throw new StartRefusal(`Port ${port} is taken by another program; set ${variable} to a free one.`);
+    if (trouble === "EACCES")
+      throw new StartRefusal(`Port ${port} needs privileges; set ${variable} to one above 1023.`);
+    if (trouble !== null)
+      throw new StartRefusal(`Port ${port} is taken by another program; set ${variable} to a free one.`);
   }
 }
 

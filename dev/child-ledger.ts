@@ -76,7 +76,10 @@ export async function reapLeftovers(
   return alive;
 }
 
-async function waitUntilGone(processes: readonly ProcessIdentity[], limitMs: number): Promise<ProcessIdentity[]> {
+async function waitUntilGone(
+  processes: readonly ProcessIdentity[],
+  limitMs: number,
+): Promise<ProcessIdentity[]> {
   const deadline = performance.now() + limitMs;
   let left = [...processes];
   for (;;) {

@@ -49,7 +49,9 @@ function makeFolder(path: string, mode: number): void {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof StartRefusal) throw error;
-    throw new StartRefusal(`The data directory ${path} cannot be used: ${reason(error)}; set CONFLUX_DATA_DIR to another.`);
+    throw new StartRefusal(
+      `The data directory ${path} cannot be used: ${reason(error)}; set CONFLUX_DATA_DIR to another.`,
+    );
   }
 }
 

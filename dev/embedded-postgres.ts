@@ -1,6 +1,18 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -57,7 +69,11 @@ export function postgresArguments(clusterDir: string, port: number): string[] {
     max_wal_size: "256MB",
     log_line_prefix: "%m [%p] ",
   };
-  return ["-D", clusterDir, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
+  return [
+    "-D",
+    clusterDir,
+    ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+  ];
 }
 
 /** The postmaster that `postmaster.pid` of a cluster names, when it lives and really serves that folder. */
@@ -152,7 +168,11 @@ async function initialiseCluster(input: {
     }
     const args = ["-D", making, "-U", POSTGRES_SUPERUSER, "-A", "scram-sha-256", `--pwfile=${passwordFile}`];
     args.push("-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions");
-    await promisify(execFile)(join(native, "bin", "initdb"), args, { ...user, cwd: tmpdir(), env: childEnv() });
+    await promisify(execFile)(join(native, "bin", "initdb"), args, {
+      ...user,
+      cwd: tmpdir(),
+      env: childEnv(),
+    });
   } finally {
     rmSync(passwordFile, { force: true });
   }

@@ -19,7 +19,10 @@ export async function invokeFunctionUrl(
     return;
   }
   const url = new URL(request.url ?? "/", "http://function");
-  const headers = Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]);
+  const headers = Object.entries(request.headers).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(",") : value,
+  ]);
   const event = {
     version: "2.0",
     rawPath: url.pathname,

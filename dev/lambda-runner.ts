@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createCoreClient } from "../adapters/core-client/core-client.ts";
+import { CoreClient } from "../adapters/core-client/core-client.ts";
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { createHandler as createFeedProjection } from "../lambdas/feed-projection.ts";
 import { createHandler as createPasswordHash } from "../lambdas/password-hash.ts";
@@ -31,7 +31,7 @@ const routes: Record<string, FunctionUrlHandler> = {
 };
 const database = connectPostgres(env("DATABASE_URL"), { connectionsMax: 2 });
 const project = createFeedProjection({
-  core: createCoreClient({
+  core: new CoreClient({
     urls: JSON.parse(env("CORE_URLS")) as string[],
     serviceKey: env("CORE_SERVICE_KEY"),
     role: "lambda",

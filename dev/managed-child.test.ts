@@ -75,7 +75,9 @@ test("a killed child is started again and gets its first message again", async (
 
 test("a child that ends before it is ready fails the start with its last words", async () => {
   const { child, crashes } = make("console.error('no such key'); process.exit(3)");
-  await expect(child.start()).rejects.toThrow(/sample ended with code 3 before it was ready.*\n.*no such key/s);
+  await expect(child.start()).rejects.toThrow(
+    /sample ended with code 3 before it was ready.*\n.*no such key/s,
+  );
   expect(crashes).toEqual([]);
 });
 

@@ -25,7 +25,11 @@ export interface DatabaseUrls {
 }
 
 /** The URLs of the stack's database, known before it runs. */
-export function databaseUrls(input: { ownUrl: string | null; port: number | null; password: string }): DatabaseUrls {
+export function databaseUrls(input: {
+  ownUrl: string | null;
+  port: number | null;
+  password: string;
+}): DatabaseUrls {
   const server = new URL(input.ownUrl ?? `postgres://127.0.0.1:${input.port}/${DATABASE_NAME}`);
   if (input.ownUrl === null) {
     server.username = POSTGRES_SUPERUSER;

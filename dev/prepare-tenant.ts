@@ -15,7 +15,10 @@ const CLIENT_TOKEN_TTL_S = 365 * 24 * 60 * 60;
 const CLIENT_TOKEN_LEFT_S_MIN = 30 * 24 * 60 * 60;
 
 /** Makes the tokens of dev.json and, once, the sample data: through the admin API, as any user would. */
-export async function prepareTenant(input: { context: StackContext; adminUserId: string }): Promise<StackTokens> {
+export async function prepareTenant(input: {
+  context: StackContext;
+  adminUserId: string;
+}): Promise<StackTokens> {
   const { settings, secrets, paths } = input.context;
   const key = await importSigningKey(secrets.token_signing_jwk);
   const admin = await signAccessToken(key, {
@@ -27,7 +30,7 @@ export async function prepareTenant(input: { context: StackContext; adminUserId:
   });
   const client = createAdminClient({ url: `http://127.0.0.1:${settings.adminPort}`, token: admin.token });
   const clientToken = await usableClientToken(paths.memo, async () => {
-    const answer = await client.post("/auth/client-tokens", {
+    const answer = await client.request("POST", "/auth/client-tokens", {
       name: "dev.json",
       scopes: [`read:${DEMO_TENANT}/**`],
       ttl_seconds: CLIENT_TOKEN_TTL_S,

@@ -41,11 +41,11 @@ enable.auto.commit=false
 
 /**
  * What a new user finds: three configs in three formats, all served; the first has a second version that no rule serves
- * yet, so that there is something to release.
+ * yet, so that there is something to release. A start that was cut short in the middle is completed by the next one.
  */
 export async function createSampleData(admin: AdminClient, tenant: string): Promise<void> {
   const place = { tenant, app: "shop", env: "prod", release: true };
-  const app = await admin.post("/mgt/configs", {
+  const app = await ensureConfig(admin, {
     ...place,
     name: "app.json",
     format: "json",
@@ -53,22 +53,36 @@ export async function createSampleData(admin: AdminClient, tenant: string): Prom
     schema: APP_SCHEMA,
     description: "What the shop front shows",
   });
-  await admin.post(`/mgt/configs/${String(app["id"])}/versions`, {
-    content: APP_V2,
-    description: "Switch the new basket on",
-  });
-  await admin.post("/mgt/configs", {
+  if (app["latest_version_id"] === 1) {
+    await admin.request("POST", `/mgt/configs/${String(app["id"])}/versions`, {
+      content: APP_V2,
+      description: "Switch the new basket on",
+    });
+  }
+  await ensureConfig(admin, {
     ...place,
     name: "routes.yaml",
     format: "yaml",
     content: ROUTES_YAML,
     description: "Upstreams of the shop",
   });
-  await admin.post("/mgt/configs", {
+  await ensureConfig(admin, {
     ...place,
     name: "worker.properties",
     format: "properties",
     content: WORKER_PROPERTIES,
     description: "Order queue consumer",
   });
+}
+
+/** Creates a config, or finds the one that is there. */
+async function ensureConfig(
+  admin: AdminClient,
+  body: { tenant: string; app: string; env: string; name: string } & Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  const { tenant, app, env, name } = body;
+  const query = new URLSearchParams({ tenant, app, env, name_prefix: name });
+  const found = await admin.request("GET", `/mgt/configs?${query.toString()}`);
+  const items = found["items"] as Record<string, unknown>[];
+  return items.find((item) => item["name"] === name) ?? admin.request("POST", "/mgt/configs", body);
 }

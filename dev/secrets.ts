@@ -6,7 +6,13 @@ import { writeFileAtomically } from "./write-file-atomically.ts";
 
 const secretsSchema = z.object({
   /** Ed25519 private key as a JWK with a `kid`: signs client and access tokens. */
-  token_signing_jwk: z.looseObject({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), kid: z.string(), d: z.string(), x: z.string() }),
+  token_signing_jwk: z.looseObject({
+    kty: z.literal("OKP"),
+    crv: z.literal("Ed25519"),
+    kid: z.string(),
+    d: z.string(),
+    x: z.string(),
+  }),
   /** HMAC key of signed indexes, shared by admin and edge. */
   index_key: z.string().min(32),
   /** HS256 key of service tokens for the core. */

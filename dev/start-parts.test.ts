@@ -18,22 +18,25 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 describe("ports", () => {
-  test.each(["127.0.0.1", "::1"])("a port taken on %s is refused, with the variable that moves it", async (host) => {
-    const server = createServer();
-    const listening = await new Promise<boolean>((done) => {
-      server.once("error", () => done(false));
-      server.listen(0, host, () => done(true));
-    });
-    // A machine without IPv6 has nothing to show here.
-    if (!listening) return;
-    const { port } = server.address() as AddressInfo;
-    const wanted = [{ port, variable: "CONFLUX_EDGE_PORT" }];
-    await expect(checkPorts(wanted)).rejects.toThrow(
-      `Port ${port} is taken by another program; set CONFLUX_EDGE_PORT to a free one.`,
-    );
-    await new Promise((done) => server.close(done));
-    await expect(checkPorts(wanted)).resolves.toBeUndefined();
-  });
+  test.each(["127.0.0.1", "::1"])(
+    "a port taken on %s is refused, with the variable that moves it",
+    async (host) => {
+      const server = createServer();
+      const listening = await new Promise<boolean>((done) => {
+        server.once("error", () => done(false));
+        server.listen(0, host, () => done(true));
+      });
+      // A machine without IPv6 has nothing to show here.
+      if (!listening) return;
+      const { port } = server.address() as AddressInfo;
+      const wanted = [{ port, variable: "CONFLUX_EDGE_PORT" }];
+      await expect(checkPorts(wanted)).rejects.toThrow(
+        `Port ${port} is taken by another program; set CONFLUX_EDGE_PORT to a free one.`,
+      );
+      await new Promise((done) => server.close(done));
+      await expect(checkPorts(wanted)).resolves.toBeUndefined();
+    },
+  );
 
   test("two variables with one port are refused", async () => {
     const port = await freePort();

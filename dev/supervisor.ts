@@ -1,9 +1,13 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { DirectoryLockedError, type DirectoryLock, lockDirectory } from "../consensus/storage/directory-lock.ts";
+import {
+  DirectoryLockedError,
+  type DirectoryLock,
+  lockDirectory,
+} from "../consensus/storage/directory-lock.ts";
 import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
 import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
-import { type StackContext, coreSpec,  lambdaSpec, postgresSpec, workersSpec } from "./child-specs.ts";
+import { type StackContext, coreSpec, lambdaSpec, postgresSpec, workersSpec } from "./child-specs.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
 import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
@@ -89,7 +93,12 @@ class RunningStack implements Stack {
   private databaseIsUp = false;
   private stopping: Promise<void> | null = null;
 
-  constructor(input: { settings: Settings; paths: DataPaths; say: (line: string) => void; lock: DirectoryLock }) {
+  constructor(input: {
+    settings: Settings;
+    paths: DataPaths;
+    say: (line: string) => void;
+    lock: DirectoryLock;
+  }) {
     this.settings = input.settings;
     this.paths = input.paths;
     this.say = input.say;
@@ -120,7 +129,12 @@ class RunningStack implements Stack {
     const lambda = this.add(lambdaSpec(context, () => this.databaseIsUp));
     const workers = this.add(workersSpec(context, this.workerdSlot()));
     // The first failure is what is reported; the caller then stops the others.
-    const [access] = await Promise.all([database, this.launch(core), this.launch(lambda), this.launch(workers)]);
+    const [access] = await Promise.all([
+      database,
+      this.launch(core),
+      this.launch(lambda),
+      this.launch(workers),
+    ]);
     lambda.send({ follow: true });
     workers.send({ cron: true });
     this.tokens = await prepareTenant({ context, adminUserId: access.adminUserId });

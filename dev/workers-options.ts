@@ -34,7 +34,9 @@ const LOOPBACK = "127.0.0.1";
  * so that no dispatcher stands between a client and the code that will be deployed.
  */
 export function workersOptions(config: WorkersConfig, sources: WorkerSources) {
-  const kvNamespaces = Object.fromEntries(config.regions.map((region) => [kvBindingName(region), `kv-${region}`]));
+  const kvNamespaces = Object.fromEntries(
+    config.regions.map((region) => [kvBindingName(region), `kv-${region}`]),
+  );
   const durableObjects = {
     REPLICA: { className: "RegionReplica", scriptName: "watch", useSQLite: true },
     HUB: { className: "WatchHub", scriptName: "watch", useSQLite: true },

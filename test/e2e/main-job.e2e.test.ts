@@ -41,7 +41,10 @@ test("C1 C2 C4 C6 E1 E9 create, release to canary, roll back: seen by fetches an
 
   const socket = await watchBySocket(stack, [name]);
   const stream = await watchByStream(stack, ["demo/shop/prod/*"]);
-  const version = await adminOk(stack, "POST", `/mgt/configs/${id}/versions`, { content: v2, description: "more" });
+  const version = await adminOk(stack, "POST", `/mgt/configs/${id}/versions`, {
+    content: v2,
+    description: "more",
+  });
   expect([version.status, version.json["version_id"]]).toEqual([201, 2]);
 
   const canary = { labels: { canary: "true" }, version_id: 2, priority: 10 };
@@ -53,7 +56,10 @@ test("C1 C2 C4 C6 E1 E9 create, release to canary, roll back: seen by fetches an
   const forOthers = await fetchConfig(stack, name, { labels: { canary: "no" }, minIndex });
   expect([forCanary.text, forCanary.headers.get("x-config-version")]).toEqual([v2, "2"]);
   expect([forOthers.text, forOthers.headers.get("x-config-version")]).toEqual([v1, "1"]);
-  await until(() => changes(socket).includes(index) && changes(stream).includes(index), "both watchers are told");
+  await until(
+    () => changes(socket).includes(index) && changes(stream).includes(index),
+    "both watchers are told",
+  );
 
   const all = await adminOk(stack, "PUT", `/mgt/configs/${id}/releases`, [{ ...everyone, version_id: 2 }]);
   expect((await fetchConfig(stack, name, { minIndex: String(all.json["index"]) })).text).toBe(v2);
@@ -67,7 +73,10 @@ test("C1 C2 C4 C6 E1 E9 create, release to canary, roll back: seen by fetches an
   );
 
   await adminOk(stack, "DELETE", `/mgt/configs/${id}`);
-  await until(() => socket.messages.some((m) => m.type === "change" && m.deleted), "the watcher is told of the end");
+  await until(
+    () => socket.messages.some((m) => m.type === "change" && m.deleted),
+    "the watcher is told of the end",
+  );
   await until(async () => (await fetchConfig(stack, name)).status === 404, "the edge forgets it");
   socket.close();
   stream.close();
@@ -119,7 +128,13 @@ test("the sample data of a first start is served in its three formats", async ()
 
 test("A3 the printed password signs in, and its token works", async () => {
   const password = /admin \/ (\S+)/.exec(stack.output())?.[1] ?? "";
-  const login = await admin(stack, "POST", "/auth/login", { username: "admin", password }, { authorization: "" });
+  const login = await admin(
+    stack,
+    "POST",
+    "/auth/login",
+    { username: "admin", password },
+    { authorization: "" },
+  );
   expect(login.status).toBe(200);
   const authorization = `Bearer ${String(login.json["access_token"])}`;
   const list = await admin(stack, "GET", "/mgt/configs?tenant=demo", undefined, { authorization });
@@ -130,7 +145,13 @@ test("A3 the printed password signs in, and its token works", async () => {
 test("A5 every log write has its audit row with the trace id of its request", async () => {
   const traceId = "0af7651916cd43dd8448eb211c80319c";
   const place = { tenant: "demo", app: "shop", env: "prod", name: "audited.text", format: "text" };
-  await adminOk(stack, "POST", "/mgt/configs", { ...place, content: "x" }, { traceparent: `00-${traceId}-b7ad6b7169203331-01` });
+  await adminOk(
+    stack,
+    "POST",
+    "/mgt/configs",
+    { ...place, content: "x" },
+    { traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+  );
   const row = await until(async () => {
     const { json } = await adminOk(stack, "GET", "/audit-logs?tenant=demo&limit=200");
     return (json["items"] as Record<string, unknown>[]).find((item) => item["trace_id"] === traceId);

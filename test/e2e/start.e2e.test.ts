@@ -31,7 +31,9 @@ test.each([
   cleanups.push(() => server.close());
   const refused = await startRefused(env);
   expect(refused.code).toBe(1);
-  expect(refused.stderr).toMatch(sentence(`Port ${ports[part]} is taken by another program; set ${variable} to a free one.`));
+  expect(refused.stderr).toMatch(
+    sentence(`Port ${ports[part]} is taken by another program; set ${variable} to a free one.`),
+  );
   expect(refused.stdout).toBe("");
   expect(processesOf(dataDir)).toEqual([]);
 });
@@ -44,7 +46,9 @@ test("a data directory that is a file, or below one, is refused in one sentence"
   for (const path of [join(dir, "file"), join(dir, "file/data")]) {
     const refused = await startRefused({ ...env, CONFLUX_DATA_DIR: path });
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(sentence(`The data directory ${path} cannot be used: .*; set CONFLUX_DATA_DIR to another.`));
+    expect(refused.stderr).toMatch(
+      sentence(`The data directory ${path} cannot be used: .*; set CONFLUX_DATA_DIR to another.`),
+    );
   }
 });
 

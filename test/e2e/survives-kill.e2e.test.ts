@@ -55,11 +55,20 @@ async function startWriter(i: number): Promise<Writer> {
   });
   const id = String(created["id"]);
   let running = true;
-  const writer: Writer = { name: `demo/shop/prod/${name}`, id, acknowledged: new Map([[1, "0"]]), served: null, stop };
+  const writer: Writer = {
+    name: `demo/shop/prod/${name}`,
+    id,
+    acknowledged: new Map([[1, "0"]]),
+    served: null,
+    stop,
+  };
   const loop = (async () => {
     for (let n = 1; running; n += 1) {
       const content = String(n);
-      const version = await write("POST", `/mgt/configs/${id}/versions`, { content, description: `write ${n}` });
+      const version = await write("POST", `/mgt/configs/${id}/versions`, {
+        content,
+        description: `write ${n}`,
+      });
       const versionId = Number(version["version_id"]);
       writer.acknowledged.set(versionId, content);
       const released = await write("PUT", `/mgt/configs/${id}/releases`, [

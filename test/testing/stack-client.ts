@@ -58,7 +58,10 @@ export interface FetchOptions {
 
 /** A fetch of `tenant/app/env/name` at the edge. */
 export async function fetchConfig(stack: Stack, name: string, options: FetchOptions = {}): Promise<Answer> {
-  const labels = Object.entries(options.labels ?? {}).map(([label, value]) => [`x-client-label-${label}`, value]);
+  const labels = Object.entries(options.labels ?? {}).map(([label, value]) => [
+    `x-client-label-${label}`,
+    value,
+  ]);
   const headers: Record<string, string> = {
     authorization: `Bearer ${options.token ?? stack.dev.client_token}`,
     ...(Object.fromEntries(labels) as Record<string, string>),
@@ -66,7 +69,10 @@ export async function fetchConfig(stack: Stack, name: string, options: FetchOpti
     ...options.headers,
   };
   return read(
-    await fetch(`${stack.dev.edge_url}/api/v1/fetch/config/${name}`, { method: options.method ?? "GET", headers }),
+    await fetch(`${stack.dev.edge_url}/api/v1/fetch/config/${name}`, {
+      method: options.method ?? "GET",
+      headers,
+    }),
   );
 }
 
@@ -110,7 +116,8 @@ export async function watchByStream(stack: Stack, configs: readonly string[]): P
     headers: { authorization: `Bearer ${stack.dev.client_token}`, accept: "text/event-stream" },
     signal: controller.signal,
   });
-  if (response.status !== 200 || !response.body) throw new Error(`watch: ${response.status} ${await response.text()}`);
+  if (response.status !== 200 || !response.body)
+    throw new Error(`watch: ${response.status} ${await response.text()}`);
   const messages: WatchMessage[] = [];
   const hello = Promise.withResolvers<void>();
   void pump(response.body, (message) => {
@@ -121,7 +128,10 @@ export async function watchByStream(stack: Stack, configs: readonly string[]): P
   return { messages, close: () => controller.abort() };
 }
 
-async function pump(body: ReadableStream<Uint8Array>, onMessage: (message: WatchMessage) => void): Promise<void> {
+async function pump(
+  body: ReadableStream<Uint8Array>,
+  onMessage: (message: WatchMessage) => void,
+): Promise<void> {
   let rest = "";
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
     const blocks = (rest + text).split("\n\n");

@@ -66,7 +66,9 @@ export async function makePlace(): Promise<Place> {
 }
 
 /** Starts a stack and waits until it is ready; throws what it printed when it ends before. */
-export async function startStack(options: { place?: Place; env?: Record<string, string> } = {}): Promise<Stack> {
+export async function startStack(
+  options: { place?: Place; env?: Record<string, string> } = {},
+): Promise<Stack> {
   const place = options.place ?? (await makePlace());
   const { child, text, exited } = launch({ ...place.env, ...options.env });
   const deadline = performance.now() + READY_MS;
