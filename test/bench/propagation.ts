@@ -37,7 +37,10 @@ export async function benchPropagation(): Promise<Figure[]> {
       figure(
         {
           bench: "propagation",
-          case: name === "event" ? "200 of a release change to the change event" : "200 of a release change to new bytes at the edge",
+          case:
+            name === "event"
+              ? "200 of a release change to the change event"
+              : "200 of a release change to new bytes at the edge",
           system: "conflux",
           metric: `p${q * 100}_ms`,
           unit: "ms",
@@ -50,7 +53,12 @@ export async function benchPropagation(): Promise<Figure[]> {
   }
 }
 
-async function admin(stack: Stack, method: string, path: string, body: unknown): Promise<Record<string, unknown>> {
+async function admin(
+  stack: Stack,
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<Record<string, unknown>> {
   const response = await fetch(`${stack.dev.admin_url}/api/v1${path}`, {
     method,
     headers: { authorization: `Bearer ${stack.dev.admin_token}`, "content-type": "application/json" },
@@ -117,7 +125,10 @@ async function measureChange(
     { labels: {}, version_id: side, priority: 0 },
   ]);
   const change: Change = { index: String(answer["index"]), acknowledgedAtMs: performance.now() };
-  const [fetchedAtMs, eventAtMs] = await Promise.all([fetchSide(stack, change.index, side), events.arrivalOf(change.index)]);
+  const [fetchedAtMs, eventAtMs] = await Promise.all([
+    fetchSide(stack, change.index, side),
+    events.arrivalOf(change.index),
+  ]);
   return {
     eventMs: Math.max(0, eventAtMs - change.acknowledgedAtMs),
     fetchMs: fetchedAtMs - change.acknowledgedAtMs,

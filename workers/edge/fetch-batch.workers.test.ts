@@ -113,7 +113,8 @@ describe("fetch batch", () => {
     for (const [i, config] of configs.entries())
       await edge.publish({ config, contents: [content(i)], rules: RULES });
     const { items } = await answerOf(await edge.fetchBatch({ configs }));
-    expect(items.map(({ status }) => status).toSorted()).toEqual([200, 200, 413]);
+    expect(items.filter(({ status }) => status === 200)).toHaveLength(2);
+    expect(items.filter(({ status }) => status === 413)).toHaveLength(1);
   });
 
   it("E5 waits for the minimum index", async () => {
@@ -151,7 +152,7 @@ describe("fetch batch", () => {
   ])("refuses %s", async (_, body, status, code) => {
     const edge = await startEdge();
     const response = await edge.send("/api/v1/fetch/batch", { method: "POST", body });
-    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([status, code]);
+    expect([response.status, (await response.json<{ code: string }>()).code]).toEqual([status, code]);
   });
 
   it("refuses who has no token", async () => {

@@ -119,7 +119,7 @@ describe("minimum index", () => {
     for (const minimum of [await sign(now + 1), await sign(1, 2)]) {
       const response = await edge.fetchConfig(asking(minimum));
       expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
-      expect(((await response.json()) as { code: string }).code).toBe("index_not_reached");
+      expect((await response.json<{ code: string }>()).code).toBe("index_not_reached");
     }
     expect((await edge.fetchConfig()).status).toBe(200);
   });
