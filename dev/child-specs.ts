@@ -66,11 +66,13 @@ export function lambdaSpec(context: StackContext, isFollowing: () => boolean): C
   };
 }
 
-/** `workerd` tells of the present one, so that a host that was killed leaves none behind. */
-export function workersSpec(
-  context: StackContext,
-  workerd: { current: ProcessIdentity | null; set: (pid: number) => void },
-): ChildSpec {
+/** Which workerd runs now: told by its host, kept here so that a host that was killed leaves none behind. */
+export interface WorkerdSlot {
+  current: () => ProcessIdentity | null;
+  set: (pid: number) => void;
+}
+
+export function workersSpec(context: StackContext, workerd: WorkerdSlot): ChildSpec {
   return {
     ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts")),
     env: process.env,
@@ -81,7 +83,8 @@ export function workersSpec(
       return type === "ready";
     },
     beforeSpawn: async () => {
-      if (workerd.current) await reapLeftovers([workerd.current], () => "SIGKILL");
+      const left = workerd.current();
+      if (left) await reapLeftovers([left], () => "SIGKILL");
     },
   };
 }

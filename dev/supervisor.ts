@@ -7,7 +7,14 @@ import {
 } from "../consensus/storage/directory-lock.ts";
 import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
 import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
-import { type StackContext, coreSpec, lambdaSpec, postgresSpec, workersSpec } from "./child-specs.ts";
+import {
+  type StackContext,
+  type WorkerdSlot,
+  coreSpec,
+  lambdaSpec,
+  postgresSpec,
+  workersSpec,
+} from "./child-specs.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
 import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
@@ -183,17 +190,14 @@ class RunningStack implements Stack {
     await child.start();
   }
 
-  private workerdSlot() {
-    const stack = this;
+  private workerdSlot(): WorkerdSlot {
     return {
-      get current() {
-        return stack.workerd;
-      },
-      set: (pid: number) => {
-        if (stack.workerd) stack.ledger.remove(stack.workerd.pid);
-        stack.workerd = identify(pid);
-        stack.ledger.add(pid);
-        stack.writeStackFile();
+      current: () => this.workerd,
+      set: (pid) => {
+        if (this.workerd) this.ledger.remove(this.workerd.pid);
+        this.workerd = identify(pid);
+        this.ledger.add(pid);
+        this.writeStackFile();
       },
     };
   }

@@ -12,7 +12,7 @@ afterEach(() => {
 
 async function place(): Promise<Place> {
   const made = await makePlace();
-  cleanups.push(made.remove);
+  cleanups.push(() => made.remove());
   return made;
 }
 

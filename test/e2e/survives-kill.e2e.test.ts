@@ -54,7 +54,7 @@ async function startWriter(i: number): Promise<Writer> {
     release: true,
   });
   const id = String(created["id"]);
-  let running = true;
+  const control = { running: true };
   const writer: Writer = {
     name: `demo/shop/prod/${name}`,
     id,
@@ -63,7 +63,7 @@ async function startWriter(i: number): Promise<Writer> {
     stop,
   };
   const loop = (async () => {
-    for (let n = 1; running; n += 1) {
+    for (let n = 1; control.running; n += 1) {
       const content = String(n);
       const version = await write("POST", `/mgt/configs/${id}/versions`, {
         content,
@@ -80,7 +80,7 @@ async function startWriter(i: number): Promise<Writer> {
   // Looked at in stop().
   loop.catch(() => undefined);
   async function stop(): Promise<void> {
-    running = false;
+    control.running = false;
     await loop;
   }
   return writer;
