@@ -32,6 +32,16 @@ export class EntryWindow implements LogReader {
     return this.#bytes;
   }
 
+  /** The highest index after which at most `bytesMax` are held. */
+  indexBefore(bytesMax: number): Index {
+    let bytes = 0;
+    for (let i = this.#entries.length - 1; i >= 0; i -= 1) {
+      bytes += this.#entries[i]!.data.byteLength + ENTRY_OVERHEAD_BYTES;
+      if (bytes > bytesMax) return this.#base + 1 + i;
+    }
+    return this.#base;
+  }
+
   term(index: Index): Term | undefined {
     if (index === this.#base) return this.#baseTerm;
     return this.#entries[index - this.#base - 1]?.term;

@@ -8,7 +8,7 @@
  * rejects and the process must end and recover.
  *
  * Entries after the snapshot are also kept in memory, so that the Raft core reads them synchronously; `compact` bounds
- * them, and whoever drives the log decides when (see LOG_RETAINED_BYTES_MAX in raft-log.ts).
+ * them, and whoever drives the log decides when (RAFT_LOG_LIMITS.retainedBytesMax).
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -136,6 +136,11 @@ export class Wal {
   /** Bytes of entries in memory. */
   retainedBytes(): number {
     return this.#window.bytes();
+  }
+
+  /** The highest index whose compaction leaves at most `bytesMax` in memory. */
+  indexBefore(bytesMax: number): Index {
+    return this.#window.indexBefore(bytesMax);
   }
 
   /** For `openWal` only: takes the last segment for writing, or makes the first. */
