@@ -1,0 +1,79 @@
+import {
+  formatIndexToken,
+  indexTokenPayload,
+  type IndexPosition,
+  parseIndexToken,
+} from "../../domain/delivery/index-token.ts";
+
+/** Bytes of the HMAC that a token carries: forging one takes 2^64 guesses on average at a place that answers nothing. */
+const SIGNATURE_BYTES = 8;
+/** Positions whose token is kept: a head moves forward, so a few are enough. */
+const CACHED_TOKENS_MAX = 64;
+/** Separates these signatures from any other use of the key. */
+const DOMAIN_SEPARATOR = "conflux-index-v1\u0000";
+
+/** `CryptoKey` by a name that both runtimes' types have. */
+type HmacKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
+export interface IndexSigner {
+  /** The token of a position: `<cluster>.<epoch>.<n>.<signature>`. */
+  sign(position: IndexPosition): Promise<string>;
+  /** The position of a token that this key signed; null for a forged, foreign or malformed one. */
+  verify(token: string): Promise<IndexPosition | null>;
+}
+
+/**
+ * Signs log positions with HMAC-SHA-256, truncated, so that nobody can invent an index to wait for.
+ * `key`: the shared secret of the edge and admin Workers, at least 16 characters (a `RangeError` otherwise).
+ */
+export function createIndexSigner(key: string): IndexSigner {
+  if (key.length < 16) throw new RangeError("the index signing key needs at least 16 characters");
+  const encoder = new TextEncoder();
+  const tokens = new Map<string, string>();
+  let imported: HmacKey | null = null;
+
+  // The key is kept and never its promise: a request must not wait for what another, perhaps cancelled, began.
+  async function hmacKey(): Promise<HmacKey> {
+    imported ??= await crypto.subtle.importKey(
+      "raw",
+      encoder.encode(key),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"],
+    );
+    return imported;
+  }
+
+  async function sign(position: IndexPosition): Promise<string> {
+    const payload = indexTokenPayload(position);
+    const known = tokens.get(payload);
+    if (known !== undefined) return known;
+    const mac = await crypto.subtle.sign("HMAC", await hmacKey(), encoder.encode(DOMAIN_SEPARATOR + payload));
+    const token = formatIndexToken(position, base64Url(new Uint8Array(mac, 0, SIGNATURE_BYTES)));
+    if (tokens.size >= CACHED_TOKENS_MAX) tokens.delete(tokens.keys().next().value ?? "");
+    tokens.set(payload, token);
+    return token;
+  }
+
+  async function verify(token: string): Promise<IndexPosition | null> {
+    const parsed = parseIndexToken(token);
+    if (parsed === null) return null;
+    return equalInConstantTime(await sign(parsed.position), token) ? parsed.position : null;
+  }
+  return { sign, verify };
+}
+
+function base64Url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+/** Looks at every character whatever differs, so that the time tells nothing of where. The length is no secret. */
+function equalInConstantTime(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i += 1) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
+  return difference === 0;
+}

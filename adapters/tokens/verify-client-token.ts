@@ -1,0 +1,139 @@
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
+import {
+  CLIENT_TOKEN_AUDIENCE,
+  CLIENT_TOKEN_TYPE,
+  type ClientTokenClaims,
+  TOKEN_ALGORITHM,
+  TOKEN_ISSUER,
+} from "../../contracts/access/tokens.ts";
+import { TOKEN_SCOPES_MAX } from "../../contracts/limits.ts";
+import { scopesWithinTenant } from "../../domain/access/scope-within-tenant.ts";
+import { BoundedCache } from "../../domain/delivery/bounded-cache.ts";
+
+/** Characters of a token; longer ones are refused unread. */
+const TOKEN_CHARS_MAX = 16 * 1024;
+/** Characters of verified tokens (and about as much again of claims) that are kept. */
+const CACHED_TOKEN_CHARS_MAX = 4 * 1024 * 1024;
+/** How long a key set is believed before it is read again, so that a key taken out of it stops counting. */
+const JWKS_TTL_MS = 10 * 60 * 1000;
+/** Reads of the key set in one window: tokens with invented key ids must not become a flood at the issuer. */
+const JWKS_READS_MAX = 10;
+const JWKS_READ_WINDOW_MS = 10_000;
+
+/** `scopes` are narrowed to the token's tenant (`scopesWithinTenant`). */
+export interface VerifiedClientToken extends ClientTokenClaims {
+  expires_at_ms: number;
+}
+/** `keys_unavailable`: not the token's fault; every other reason is a refusal. */
+type TokenRefusal = "malformed" | "wrong_kind" | "expired" | "bad_signature" | "keys_unavailable";
+export type TokenVerdict = { ok: true; token: VerifiedClientToken } | { ok: false; reason: TokenRefusal };
+
+export interface ClientTokenVerifier {
+  verify(token: string): Promise<TokenVerdict>;
+}
+
+interface Options {
+  /** Reads the issuer's key set; may reject. */
+  jwks: () => Promise<JSONWebKeySet>;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** Told why the key set could not be read; the verdicts alone do not say. */
+  onKeysError?: (error: unknown) => void;
+}
+
+type KeySet = ReturnType<typeof createLocalJWKSet>;
+
+/**
+ * Verifies client tokens: one pinned algorithm, issuer, audience and `typ`; `exp` is required. A verified token is kept
+ * until it expires. The key set is read when it is missing, old, or lacks a token's key id (so a rotation needs no
+ * restart), and kept when the issuer is away. Revocation is the caller's to check, by `jti`.
+ */
+export function createClientTokenVerifier({ jwks, now, onKeysError }: Options): ClientTokenVerifier {
+  const verified = new BoundedCache<VerifiedClientToken>(CACHED_TOKEN_CHARS_MAX);
+  const readsMs: number[] = [];
+  let keys: { set: KeySet; readAtMs: number } | null = null;
+
+  function mayRead(): boolean {
+    while (readsMs.length > 0 && now() - (readsMs[0] ?? 0) >= JWKS_READ_WINDOW_MS) readsMs.shift();
+    return readsMs.length < JWKS_READS_MAX;
+  }
+
+  /** Reads the key set. A failure leaves the old one in force and is answered with false. */
+  async function readKeys(): Promise<boolean> {
+    if (!mayRead()) return false;
+    // Without keys every request of a cold start may read them; only its failures count towards the limit.
+    const cold = keys === null;
+    if (!cold) readsMs.push(now());
+    try {
+      const set = createLocalJWKSet(await jwks());
+      keys = { set, readAtMs: now() };
+      return true;
+    } catch (error) {
+      // The issuer is away or answers nonsense: known keys stay in force.
+      if (cold) readsMs.push(now());
+      onKeysError?.(error);
+      return false;
+    }
+  }
+
+  async function verifySignature(token: string): Promise<TokenVerdict> {
+    if (keys === null || now() - keys.readAtMs >= JWKS_TTL_MS) await readKeys();
+    if (keys === null) return { ok: false, reason: "keys_unavailable" };
+    const first = await verifyWith(keys.set, token, now());
+    if (first !== "unknown_key") return first;
+    const again = (await readKeys()) ? await verifyWith(keys.set, token, now()) : first;
+    return again === "unknown_key" ? { ok: false, reason: "bad_signature" } : again;
+  }
+
+  async function verify(token: string): Promise<TokenVerdict> {
+    const known = verified.get(token);
+    if (known !== undefined && known.expires_at_ms > now()) return { ok: true, token: known };
+    if (token.length > TOKEN_CHARS_MAX) return { ok: false, reason: "malformed" };
+    const verdict = await verifySignature(token);
+    if (verdict.ok) verified.set(token, verdict.token, token.length);
+    return verdict;
+  }
+  return { verify };
+}
+
+async function verifyWith(set: KeySet, token: string, nowMs: number): Promise<TokenVerdict | "unknown_key"> {
+  try {
+    const { payload } = await jwtVerify(token, set, {
+      algorithms: [TOKEN_ALGORITHM],
+      issuer: TOKEN_ISSUER,
+      audience: CLIENT_TOKEN_AUDIENCE,
+      typ: CLIENT_TOKEN_TYPE,
+      requiredClaims: ["exp", "sub", "jti"],
+      currentDate: new Date(nowMs),
+    });
+    return readClaims(payload);
+  } catch (error) {
+    if (error instanceof errors.JWKSNoMatchingKey) return "unknown_key";
+    return { ok: false, reason: refusalOf(error) };
+  }
+}
+
+function readClaims({ sub, jti, exp, ...rest }: JWTPayload): TokenVerdict {
+  const { tenant, scopes } = rest;
+  if (
+    typeof sub !== "string" ||
+    typeof jti !== "string" ||
+    typeof exp !== "number" ||
+    typeof tenant !== "string" ||
+    !Array.isArray(scopes) ||
+    scopes.length > TOKEN_SCOPES_MAX ||
+    !scopes.every((scope): scope is string => typeof scope === "string")
+  ) {
+    return { ok: false, reason: "wrong_kind" };
+  }
+  const within = scopesWithinTenant(scopes, tenant);
+  return { ok: true, token: { sub, jti, tenant, scopes: within, expires_at_ms: exp * 1000 } };
+}
+
+function refusalOf(error: unknown): TokenRefusal {
+  if (error instanceof errors.JWTExpired) return "expired";
+  if (error instanceof errors.JWTClaimValidationFailed) return "wrong_kind";
+  if (error instanceof errors.JOSEAlgNotAllowed) return "wrong_kind";
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "bad_signature";
+  return "malformed";
+}

@@ -1,0 +1,25 @@
+import { z } from "zod";
+
+export const clusterStatusView = z
+  .object({
+    cluster_id: z.string(),
+    epoch: z.int(),
+    leader_id: z.int().nullable(),
+    term: z.int(),
+    nodes: z.array(
+      z.object({
+        node_id: z.int(),
+        role: z.enum(["leader", "follower", "learner"]),
+        raft_address: z.string(),
+        match_index: z.int(),
+        last_applied: z.int(),
+        healthy: z.boolean(),
+      }),
+    ),
+  })
+  .meta({ id: "ClusterStatus" });
+
+/** What a probe asks for: which parts this host can reach. */
+export const readinessView = z
+  .object({ ready: z.boolean(), checks: z.record(z.string(), z.boolean()) })
+  .meta({ id: "Readiness" });

@@ -1,0 +1,124 @@
+import { z } from "zod";
+import {
+  contentHashSchema,
+  descriptionSchema,
+  etagSchema,
+  formatSchema,
+  indexSchema,
+  jsonObjectSchema,
+  listQuery,
+  nameSchema,
+  timeSchema,
+  versionIdSchema,
+  writableFormatSchema,
+} from "./fields.ts";
+import { releaseRulesInput, releaseRuleView } from "./release-schemas.ts";
+
+const contentFields = {
+  content: z
+    .string()
+    .refine((text) => text.isWellFormed(), "has a lone surrogate, which is no Unicode text")
+    .optional()
+    .meta({ description: "The content as text; it is stored as UTF-8" }),
+  content_base64: z.base64().optional().meta({ description: "The content's bytes, instead of content" }),
+};
+const schemaField = z
+  .union([jsonObjectSchema, z.string()], { error: "a JSON Schema as an object or as JSON text" })
+  .optional()
+  .meta({ description: "JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12" });
+const retentionSchema = z.strictObject({
+  count: z.int().positive().optional(),
+  days: z.int().positive().optional(),
+});
+
+/** Exactly one of the two ways to give content. */
+function oneContent(body: { content?: string | undefined; content_base64?: string | undefined }): boolean {
+  return (body.content === undefined) !== (body.content_base64 === undefined);
+}
+const oneContentError = { message: "give exactly one of content and content_base64", path: ["content"] };
+
+export const createConfigRequest = z
+  .strictObject({
+    tenant: nameSchema,
+    app: nameSchema,
+    env: nameSchema,
+    name: nameSchema,
+    format: writableFormatSchema,
+    ...contentFields,
+    schema: schemaField,
+    description: descriptionSchema.default(""),
+    encrypt: z
+      .boolean()
+      .refine((wanted) => !wanted, "not supported yet; leave it out or false")
+      .default(false),
+    retention: retentionSchema.optional(),
+    release: z.literal(true).optional().meta({ description: "Makes version 1 the default rule" }),
+    releases: releaseRulesInput.optional(),
+  })
+  .refine(oneContent, oneContentError)
+  .refine((body) => body.release === undefined || body.releases === undefined, {
+    message: "give at most one of release and releases",
+    path: ["release"],
+  })
+  .meta({ id: "CreateConfigRequest" });
+
+export const createVersionRequest = z
+  .strictObject({
+    ...contentFields,
+    description: descriptionSchema.default(""),
+    schema: schemaField,
+    format: writableFormatSchema.optional(),
+  })
+  .refine(oneContent, oneContentError)
+  .meta({ id: "CreateVersionRequest" });
+
+export const namespaceSchema = z.object({ tenant: z.string(), app: z.string(), env: z.string() });
+
+const configHead = z.object({
+  id: z.string(),
+  namespace: namespaceSchema,
+  name: z.string(),
+  format: formatSchema,
+  latest_version_id: versionIdSchema,
+  releases: z.array(releaseRuleView),
+  encrypted: z.boolean(),
+  etag: etagSchema,
+  description: z.string(),
+  retention: retentionSchema.nullable(),
+  created_at: timeSchema,
+  updated_at: timeSchema,
+});
+/** A config in a list. */
+export const configSummary = configHead.meta({ id: "ConfigSummary" });
+export const configView = configHead.extend({ schema: z.unknown() }).meta({ id: "Config" });
+/** What a write to a config answers. */
+export const configWritten = configHead.extend({ index: indexSchema }).meta({ id: "ConfigWritten" });
+export const configDeleted = z.object({ id: z.string(), index: indexSchema }).meta({ id: "ConfigDeleted" });
+
+const versionHead = z.object({
+  config_id: z.string(),
+  version_id: versionIdSchema,
+  content_hash: contentHashSchema,
+  content_bytes: z.int(),
+  format: formatSchema,
+  description: z.string(),
+  creator: z.string(),
+  created_at: timeSchema,
+});
+export const versionSummary = versionHead.meta({ id: "VersionSummary" });
+export const versionView = versionHead.extend({ schema: z.unknown() }).meta({ id: "Version" });
+export const versionWritten = versionHead
+  .extend({ etag: etagSchema, index: indexSchema })
+  .meta({ id: "VersionWritten" });
+
+export const listConfigsQuery = listQuery.extend({
+  tenant: nameSchema,
+  app: nameSchema.optional(),
+  env: nameSchema.optional(),
+  name_prefix: z.string().min(1).max(128).optional(),
+});
+
+/** A page of a list. */
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), next_cursor: z.string().nullable() });
+}

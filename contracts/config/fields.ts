@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { CONFIG_FORMATS, type ConfigFormat } from "../../domain/config/config.ts";
+import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { DESCRIPTION_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../limits.ts";
+
+/** Formats that content can be written in today: those that have a plugin (adapters/format). */
+export const WRITABLE_FORMATS = ["json", "yaml", "toml", "properties", "text", "binary"] as const satisfies
+  readonly ConfigFormat[];
+
+const utf8Bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
+
+export const nameSchema = z.string().refine(isConfigName, NAME_RULE).meta({ description: NAME_RULE, example: "shop" });
+export const formatSchema = z.enum(CONFIG_FORMATS);
+export const writableFormatSchema = z.enum(WRITABLE_FORMATS);
+export const descriptionSchema = z
+  .string()
+  .refine((text) => utf8Bytes(text) <= DESCRIPTION_BYTES_MAX, `at most ${DESCRIPTION_BYTES_MAX} bytes`);
+export const versionIdSchema = z.int().positive();
+export const timeSchema = z.iso.datetime().meta({ description: "RFC 3339, UTC" });
+export const contentHashSchema = z.string().meta({ description: "sha256:<hex of the content>" });
+export const indexSchema = z
+  .string()
+  .meta({ description: "Signed log position <cluster>.<epoch>.<n>.<signature>, for X-Conflux-Min-Index" });
+export const etagSchema = z.string().meta({ description: "The resource's ETag, quotes included, for If-Match" });
+export const jsonObjectSchema = z.record(z.string(), z.unknown());
+
+export const idParams = z.object({ id: z.string().min(1).max(128).meta({ description: "Id of the config" }) });
+export const versionParams = idParams.extend({ version: z.coerce.number().int().positive() });
+
+export const consistencySchema = z
+  .enum(["stale", "leader", "linearizable"])
+  .default("leader")
+  .meta({ description: "How fresh a read must be" });
+export const readQuery = z.strictObject({ consistency: consistencySchema });
+export const listQuery = readQuery.extend({
+  limit: z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),
+  cursor: z.string().min(1).max(1024).optional(),
+});
+
+const idempotencyKey = z
+  .string()
+  .min(1)
+  .refine((key) => utf8Bytes(key) <= IDEMPOTENCY_KEY_BYTES_MAX, `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`)
+  .optional()
+  .meta({ description: "The same key and body within 24 h answer the first result again" });
+/** Headers of a write that makes something new. */
+export const createHeaders = z.object({ "x-idempotency-key": idempotencyKey });
+/** Headers of a write to something that exists. */
+export const updateHeaders = createHeaders.extend({
+  "if-match": z.string().max(1024).optional().meta({ description: "ETag of a GET, or *; a stale one is 412" }),
+});

@@ -1,0 +1,71 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { registerClusterStatus } from "./cluster-status.ts";
+import { registerConfigCreate } from "./config-create.ts";
+import { registerConfigDelete } from "./config-delete.ts";
+import { registerConfigGet } from "./config-get.ts";
+import { registerConfigList } from "./config-list.ts";
+import { registerConfigResolve } from "./config-resolve.ts";
+import { registerConfigRollback } from "./config-rollback.ts";
+import type { AdminDeps } from "./deps.ts";
+import { registerDocs } from "./docs-page.ts";
+import { registerHealth } from "./health.ts";
+import { answerError, refuseInvalid } from "./map-error.ts";
+import { answerUnrouted } from "./not-found.ts";
+import { registerOpenapi } from "./openapi.ts";
+import type { AdminEnv } from "./principal.ts";
+import { registerReleasesGet } from "./releases-get.ts";
+import { registerReleasesPut } from "./releases-put.ts";
+import { trace } from "./trace.ts";
+import { registerVersionCreate } from "./version-create.ts";
+import { registerVersionGet } from "./version-get.ts";
+import { registerVersionList } from "./version-list.ts";
+
+export type AdminApp = OpenAPIHono<AdminEnv>;
+
+/** What other features add: middleware around every request, and their routes. */
+export interface AdminExtension {
+  before?: readonly MiddlewareHandler<AdminEnv>[];
+  routes?: readonly ((app: AdminApp) => void)[];
+}
+
+/**
+ * The admin API. Handlers parse (by the schemas of contracts/), ask for a permission, call one verb of the core and map
+ * its result; every refusal is a problem document made in one place.
+ */
+export function createAdmin(deps: AdminDeps, extension: AdminExtension = {}): AdminApp {
+  const app: AdminApp = new OpenAPIHono<AdminEnv>({
+    defaultHook: (result) => {
+      refuseInvalid(result);
+    },
+  });
+  app.use("*", async (c, next) => {
+    c.set("deps", deps);
+    await next();
+  });
+  app.use("*", trace);
+  for (const middleware of extension.before ?? []) app.use("*", middleware);
+  app.onError(answerError);
+  app.notFound(answerUnrouted(app));
+  for (const register of ROUTES) register(app);
+  for (const register of extension.routes ?? []) register(app);
+  return app;
+}
+
+const ROUTES: readonly ((app: AdminApp) => void)[] = [
+  registerConfigCreate,
+  registerConfigList,
+  registerConfigGet,
+  registerConfigDelete,
+  registerVersionCreate,
+  registerVersionList,
+  registerVersionGet,
+  registerReleasesGet,
+  registerReleasesPut,
+  registerConfigRollback,
+  registerConfigResolve,
+  registerClusterStatus,
+  registerHealth,
+  registerOpenapi,
+  registerDocs,
+];

@@ -1,0 +1,72 @@
+import type { Context } from "hono";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { Position } from "../../contracts/core/core-api.ts";
+import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
+import type { Config } from "../../domain/config/config.ts";
+import type { AdminEnv } from "./principal.ts";
+import { toHex } from "./trace.ts";
+
+/**
+ * What every command carries besides its payload: who, from where, in which trace, under which idempotency key.
+ * The key's scope holds no more than a digest, so that a key which is itself a secret is not stored.
+ */
+export async function commandHead(c: Context<AdminEnv>, tenant: string, expectedRevision: number | null = null) {
+  const { principal, traceId } = c.var;
+  return {
+    format: COMMAND_FORMAT_VERSION as typeof COMMAND_FORMAT_VERSION,
+    tenant,
+    actor: principal.actor,
+    ip: principal.ip,
+    trace_id: traceId,
+    idempotency: await idempotency(c, tenant),
+    expected_revision: expectedRevision,
+  };
+}
+
+async function idempotency(
+  c: Context<AdminEnv>,
+  tenant: string,
+): Promise<{ scope: string; digest: string } | null> {
+  const key = c.req.header("x-idempotency-key");
+  if (key === undefined) return null;
+  const { actor } = c.var.principal;
+  const encoder = new TextEncoder();
+  // As JSON, so that no part can run into the next.
+  const parts = JSON.stringify([actor.type, actor.id, tenant, c.req.method, c.req.path, key]);
+  const scope = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(parts)));
+  const hmacKey = await crypto.subtle.importKey(
+    "raw",
+    encoder.encode(c.var.deps.idempotencyKey),
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
+  const digest = new Uint8Array(await crypto.subtle.sign("HMAC", hmacKey, new Uint8Array(c.var.bodyBytes)));
+  return { scope: toHex(scope), digest: toHex(digest) };
+}
+
+/** The revision a request's `If-Match` asks for, null when it asks for none; `precondition_failed` for a stale one. */
+export function expectedRevision(c: Context<AdminEnv>, config: Config): number | null {
+  const header = c.req.header("if-match");
+  if (header === undefined || header.trim() === "*") return null;
+  const tags = header.split(",").map((tag) => tag.trim());
+  if (tags.includes(configEtag(config.revision))) return config.revision;
+  // Another revision is for the core to refuse: the request may be a repetition that it answers from memory.
+  const other = /^"(\d{1,15})"$/.exec(tags[0] ?? "")?.[1];
+  if (other !== undefined && tags.length === 1) return Number(other);
+  throw new ConfluxError("precondition_failed", `The config has changed: its ETag is ${configEtag(config.revision)}`);
+}
+
+export function configEtag(revision: number): string {
+  return `"${revision}"`;
+}
+
+/** Marks an answer that repeats an earlier one, and signs the index of the write. */
+export async function writtenIndex(
+  c: Context<AdminEnv>,
+  answer: Position & { replayed: boolean },
+): Promise<string> {
+  if (answer.replayed) c.header("idempotency-replayed", "true");
+  const { cluster_id, epoch, index } = answer;
+  return c.var.deps.indexSigner.sign({ cluster_id, epoch, index });
+}

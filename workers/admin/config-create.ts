@@ -1,0 +1,60 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { configWritten, createConfigRequest } from "../../contracts/config/config-schemas.ts";
+import { createHeaders } from "../../contracts/config/fields.ts";
+import { fullName } from "../../domain/config/config-name.ts";
+import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
+import { commandHead, writtenIndex } from "./command-head.ts";
+import { viewConfig } from "./config-views.ts";
+import { declareRoute, json } from "./declare-route.ts";
+import type { AdminEnv } from "./principal.ts";
+import { readContent, schemaText, validateContent } from "./read-content.ts";
+import { requirePermission } from "./require-permission.ts";
+
+const route = declareRoute(
+  { action: "write", resource: "{tenant}/{app}/{env}/{name}" },
+  {
+    method: "post",
+    path: "/api/v1/mgt/configs",
+    tags: ["configs"],
+    summary: "Create a config with its first version",
+    description: "With release or releases the caller also needs the permission publish.",
+    request: { headers: createHeaders, body: { required: true, content: json(createConfigRequest) } },
+    responses: { 201: { description: "Created", content: json(configWritten) } },
+  },
+);
+
+/** C1: a config, its version 1 and its first release rules in one command. */
+export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
+  app.openapi(route, async (c) => {
+    const body = c.req.valid("json");
+    const namespace = { tenant: body.tenant, app: body.app, env: body.env };
+    const resource = fullName(namespace, body.name);
+    await requirePermission(c, "write", resource);
+    const releases: ReleaseRule[] = body.release ? [{ labels: {}, version_id: 1, priority: 0 }] : (body.releases ?? []);
+    if (releases.length > 0) await requirePermission(c, "publish", resource);
+    const { bytes, sha256 } = await readContent(body);
+    const schema = schemaText(body.schema);
+    validateContent({ format: body.format, bytes, schema });
+    const command = {
+      ...(await commandHead(c, body.tenant)),
+      kind: "create_config" as const,
+      payload: {
+        namespace,
+        name: body.name,
+        format: body.format,
+        content: { attachment: 0, sha256 },
+        schema,
+        description: body.description,
+        encrypted: false,
+        retention: body.retention ?? null,
+        releases,
+      },
+    };
+    const { core } = c.var.deps;
+    const answer = await core.propose({ command, attachments: [bytes] }, { traceparent: c.var.traceparent });
+    const view = viewConfig(answer.result.config);
+    c.header("etag", view.etag);
+    c.header("location", `/api/v1/mgt/configs/${view.id}`);
+    return c.json({ ...view, index: await writtenIndex(c, answer) }, 201);
+  });
+}

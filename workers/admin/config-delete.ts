@@ -1,0 +1,34 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { configDeleted } from "../../contracts/config/config-schemas.ts";
+import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { commandHead, expectedRevision, writtenIndex } from "./command-head.ts";
+import { declareRoute, json } from "./declare-route.ts";
+import { findConfig } from "./find-config.ts";
+import type { AdminEnv } from "./principal.ts";
+
+const route = declareRoute(
+  { action: "delete", resource: "{tenant}/{app}/{env}/{name}" },
+  {
+    method: "delete",
+    path: "/api/v1/mgt/configs/{id}",
+    tags: ["configs"],
+    summary: "Delete a config with all its versions and rules",
+    description: "Clients stop getting it at once. A repetition of a successful delete answers 404.",
+    request: { params: idParams, headers: updateHeaders },
+    responses: { 200: { description: "Deleted", content: json(configDeleted) } },
+  },
+);
+
+export function registerConfigDelete(app: OpenAPIHono<AdminEnv>): void {
+  app.openapi(route, async (c) => {
+    const config = await findConfig(c, "delete", c.req.valid("param").id);
+    const command = {
+      ...(await commandHead(c, config.namespace.tenant, expectedRevision(c, config))),
+      kind: "delete_config" as const,
+      payload: { config_id: config.id },
+    };
+    const { core } = c.var.deps;
+    const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
+    return c.json({ id: answer.result.config_id, index: await writtenIndex(c, answer) }, 200);
+  });
+}

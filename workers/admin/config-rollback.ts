@@ -1,0 +1,40 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { configWritten } from "../../contracts/config/config-schemas.ts";
+import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { rollbackRequest } from "../../contracts/config/release-schemas.ts";
+import { commandHead, expectedRevision, writtenIndex } from "./command-head.ts";
+import { viewConfig } from "./config-views.ts";
+import { declareRoute, json } from "./declare-route.ts";
+import { findConfig } from "./find-config.ts";
+import type { AdminEnv } from "./principal.ts";
+
+const route = declareRoute(
+  { action: "publish", resource: "{tenant}/{app}/{env}/{name}" },
+  {
+    method: "post",
+    path: "/api/v1/mgt/configs/{id}/rollback",
+    tags: ["releases"],
+    summary: "Point the default rule at an old version",
+    description: "Makes a default rule when there is none. Other rules stay as they are.",
+    request: { params: idParams, headers: updateHeaders, body: { required: true, content: json(rollbackRequest) } },
+    responses: { 200: { description: "The config with its rules", content: json(configWritten) } },
+  },
+);
+
+/** C6: one command. */
+export function registerConfigRollback(app: OpenAPIHono<AdminEnv>): void {
+  app.openapi(route, async (c) => {
+    const { version_id } = c.req.valid("json");
+    const config = await findConfig(c, "publish", c.req.valid("param").id);
+    const command = {
+      ...(await commandHead(c, config.namespace.tenant, expectedRevision(c, config))),
+      kind: "rollback" as const,
+      payload: { config_id: config.id, version_id },
+    };
+    const { core } = c.var.deps;
+    const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
+    const view = viewConfig(answer.result.config);
+    c.header("etag", view.etag);
+    return c.json({ ...view, index: await writtenIndex(c, answer) }, 200);
+  });
+}

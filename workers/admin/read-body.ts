@@ -1,0 +1,57 @@
+import type { MiddlewareHandler } from "hono";
+import { JsonScanner } from "../../adapters/format/json-scanner.ts";
+import { decodeUtf8, hasByteOrderMark, positionAt } from "../../adapters/format/text-position.ts";
+import { ADMIN_BODY_BYTES_MAX } from "../../contracts/limits.ts";
+import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
+import type { AdminEnv } from "./principal.ts";
+
+/**
+ * Reads a request's body once, within `ADMIN_BODY_BYTES_MAX`, and refuses JSON that cannot be parsed, is nested too
+ * deep or names a field twice (`malformed_request`, with line and column), before anything looks at it.
+ */
+export const readBody: MiddlewareHandler<AdminEnv> = async (c, next) => {
+  const declared = Number(c.req.header("content-length") ?? 0);
+  if (declared > ADMIN_BODY_BYTES_MAX) throw tooLarge();
+  const bytes = c.req.raw.body === null ? new Uint8Array() : await readBounded(c.req.raw.body);
+  c.set("bodyBytes", bytes);
+  if (/^application\/([a-z.-]+\+)?json\b/i.test(c.req.header("content-type") ?? "")) checkJson(bytes);
+  c.req.raw = new Request(c.req.raw, { body: bytes.byteLength === 0 ? null : bytes });
+  await next();
+};
+
+async function readBounded(body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  // Leaving the loop early cancels the stream.
+  for await (const part of body) {
+    total += part.byteLength;
+    if (total > ADMIN_BODY_BYTES_MAX) throw tooLarge();
+    parts.push(part);
+  }
+  const bytes = new Uint8Array(total);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.byteLength;
+  }
+  return bytes;
+}
+
+function tooLarge(): ConfluxError {
+  return new ConfluxError("payload_too_large", `A body may have ${ADMIN_BODY_BYTES_MAX} bytes at most`);
+}
+
+function checkJson(bytes: Uint8Array): void {
+  const decoded = decodeUtf8(bytes);
+  if (!decoded.ok) throw malformed(decoded.errors.map((e) => ({ path: "", ...e })));
+  const { text } = decoded;
+  if (hasByteOrderMark(text)) {
+    throw malformed([{ path: "", message: "must not begin with a byte order mark", line: 1, column: 1 }]);
+  }
+  const fault = new JsonScanner(text).check();
+  if (fault) throw malformed([{ path: "", message: fault.message, ...positionAt(text, fault.offset) }]);
+}
+
+function malformed(errors: FieldError[]): ConfluxError {
+  return new ConfluxError("malformed_request", "The body is not JSON that can be read", { errors });
+}

@@ -1,0 +1,70 @@
+import { formatPlugin, SUPPORTED_FORMATS } from "../../adapters/format/registry.ts";
+import { validateJsonSchema } from "../../adapters/json-schema/validate-json-schema.ts";
+import { CONTENT_BYTES_MAX, SCHEMA_BYTES_MAX } from "../../contracts/limits.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { ConfigFormat } from "../../domain/config/config.ts";
+import { toHex } from "./trace.ts";
+
+interface ContentBody {
+  content?: string | undefined;
+  content_base64?: string | undefined;
+}
+
+/** A body's content as bytes with their SHA-256; `payload_too_large` over `CONTENT_BYTES_MAX`. */
+export async function readContent(body: ContentBody): Promise<{ bytes: Uint8Array; sha256: string }> {
+  const bytes =
+    body.content === undefined ? fromBase64(body.content_base64 ?? "") : new TextEncoder().encode(body.content);
+  if (bytes.byteLength > CONTENT_BYTES_MAX) {
+    const path = body.content === undefined ? "/content_base64" : "/content";
+    const message = `${bytes.byteLength} bytes; at most ${CONTENT_BYTES_MAX}`;
+    throw new ConfluxError("payload_too_large", "The content is too large", { errors: [{ path, message }] });
+  }
+  const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
+  return { bytes, sha256: toHex(new Uint8Array(digest)) };
+}
+
+function fromBase64(text: string): Uint8Array {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** A body's schema as the text to store; null when it has none. */
+export function schemaText(schema: Record<string, unknown> | string | undefined): string | null {
+  if (schema === undefined) return null;
+  const text = typeof schema === "string" ? schema : JSON.stringify(schema);
+  const size = new TextEncoder().encode(text).byteLength;
+  if (size <= SCHEMA_BYTES_MAX) return text;
+  const message = `${size} bytes; at most ${SCHEMA_BYTES_MAX}`;
+  throw new ConfluxError("payload_too_large", "The schema is too large", { errors: [{ path: "/schema", message }] });
+}
+
+/**
+ * Refuses (`validation_failed`) content that is not of its format or does not satisfy its schema (C3). Paths begin with
+ * `/content`, or `/schema` when the schema is at fault; line and column stand where they are known.
+ */
+export function validateContent(input: { format: ConfigFormat; bytes: Uint8Array; schema: string | null }): void {
+  const plugin = formatPlugin(input.format);
+  if (!plugin) {
+    const message = `not supported yet; accepted: ${SUPPORTED_FORMATS.join(", ")}`;
+    throw invalid("The format is not supported", [{ path: "/format", message }]);
+  }
+  if (input.schema !== null && !plugin.structured) {
+    const message = `a JSON Schema cannot apply to format ${plugin.name}`;
+    throw invalid("The schema cannot apply", [{ path: "/schema", message }]);
+  }
+  const parsed = plugin.parse(input.bytes);
+  if (!parsed.ok) {
+    const errors = parsed.errors.map((e) => ({ path: "/content", ...e }));
+    throw invalid(`The content is not valid ${plugin.name}`, errors);
+  }
+  if (input.schema === null) return;
+  const { value, locate } = parsed;
+  const errors = validateJsonSchema({ schema: input.schema, value, locate });
+  if (errors.length > 0) throw invalid("The content does not satisfy its schema", errors);
+}
+
+function invalid(detail: string, errors: ConfluxError["errors"]): ConfluxError {
+  return new ConfluxError("validation_failed", detail, { errors });
+}

@@ -1,0 +1,35 @@
+import type { Context } from "hono";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { fullName } from "../../domain/config/config-name.ts";
+import type { Config } from "../../domain/config/config.ts";
+import type { AdminEnv, PermissionAction } from "./principal.ts";
+
+/** Refuses (`forbidden`) a caller none of whose roles grants `action` on `resource`. */
+export async function requirePermission(
+  c: Context<AdminEnv>,
+  action: PermissionAction,
+  resource: string,
+): Promise<void> {
+  if (await c.var.principal.allows(action, resource)) return;
+  throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
+}
+
+/**
+ * Refuses `action` on a config that was found by its id. Who may not even read it is told what is told of an id that
+ * does not exist, word for word, so that ids tell nothing.
+ */
+export async function requireConfigPermission(
+  c: Context<AdminEnv>,
+  action: PermissionAction,
+  config: Config,
+): Promise<void> {
+  const resource = fullName(config.namespace, config.name);
+  if (await c.var.principal.allows(action, resource)) return;
+  const mayRead = action !== "read" && (await c.var.principal.allows("read", resource));
+  if (!mayRead) throw configNotFound(config.id);
+  throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
+}
+
+export function configNotFound(id: string): ConfluxError {
+  return new ConfluxError("not_found", `no config ${id}`);
+}

@@ -1,0 +1,96 @@
+import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { Problem } from "../../contracts/problem/problem.ts";
+import { matchesPattern } from "../../domain/access/scope.ts";
+import { createAdmin } from "./app.ts";
+import type { AdminDeps, LogLine } from "./deps.ts";
+import type { PermissionAction } from "./principal.ts";
+
+export interface Grant {
+  action: PermissionAction | "*";
+  pattern: string;
+}
+/** Tokens of the tests, and what each may do. */
+export const GRANTS: Record<string, Grant[]> = {
+  admin: [{ action: "*", pattern: "**" }],
+  reader: [
+    { action: "read", pattern: "demo/**" },
+    { action: "list", pattern: "demo/shop/*/*" },
+  ],
+  writer: [
+    { action: "read", pattern: "demo/**" },
+    { action: "write", pattern: "demo/**" },
+  ],
+  stranger: [{ action: "*", pattern: "other/**" }],
+};
+
+export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
+
+/** The admin app on the core in memory, with a principal made from the bearer token's name. */
+export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
+  const core = new MemoryCore();
+  const logs: LogLine[] = [];
+  const app = createAdmin({
+    core,
+    indexSigner: createIndexSigner("index-key-of-the-tests"),
+    idempotencyKey: "idempotency-key-of-the-tests",
+    regions: TEST_REGIONS,
+    readiness: { core: async () => (await core.status()).leader_id !== null },
+    log: (line) => logs.push(line),
+    authenticate: async (c, next) => {
+      const name = /^Bearer (\w+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
+      const grants = GRANTS[name];
+      if (!grants) throw new ConfluxError("unauthenticated", "A bearer token is required");
+      c.set("principal", {
+        actor: { type: "user", id: `user-${name}`, name },
+        ip: "192.0.2.1",
+        allows: async (action, resource) =>
+          grants.some((g) => (g.action === "*" || g.action === action) && matchesPattern(g.pattern, resource)),
+      });
+      await next();
+    },
+    ...overrides,
+  });
+
+  /** Sends a request; a body that is not text or bytes goes as JSON. */
+  async function send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    const raw = typeof body === "string" || body instanceof Uint8Array || body === undefined;
+    return app.request(path, {
+      method,
+      headers: {
+        authorization: "Bearer admin",
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
+    });
+  }
+  return { app, core, logs, send };
+}
+export type TestingAdmin = ReturnType<typeof testingAdmin>;
+
+/** A config that the schema accepts; `changes` replace its fields. */
+export function newConfig(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    tenant: "demo",
+    app: "shop",
+    env: "prod",
+    name: "app.json",
+    format: "json",
+    content: '{"retries": 2}',
+    ...changes,
+  };
+}
+
+export async function readJson(response: Response): Promise<Record<string, never>> {
+  return (await response.json()) as Record<string, never>;
+}
+export async function readProblem(response: Response): Promise<Problem> {
+  return (await response.json()) as Problem;
+}

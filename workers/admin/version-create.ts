@@ -1,0 +1,55 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { createVersionRequest, versionWritten } from "../../contracts/config/config-schemas.ts";
+import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { commandHead, configEtag, expectedRevision, writtenIndex } from "./command-head.ts";
+import { viewVersion } from "./config-views.ts";
+import { declareRoute, json } from "./declare-route.ts";
+import { findConfig } from "./find-config.ts";
+import type { AdminEnv } from "./principal.ts";
+import { readContent, schemaText, validateContent } from "./read-content.ts";
+
+const route = declareRoute(
+  { action: "write", resource: "{tenant}/{app}/{env}/{name}" },
+  {
+    method: "post",
+    path: "/api/v1/mgt/configs/{id}/versions",
+    tags: ["versions"],
+    summary: "Add an immutable version",
+    description: "No client gets it before a release rule names it. Without a schema of its own the config's applies.",
+    request: {
+      params: idParams,
+      headers: updateHeaders,
+      body: { required: true, content: json(createVersionRequest) },
+    },
+    responses: { 201: { description: "Created", content: json(versionWritten) } },
+  },
+);
+
+/** C2, C3: the content must be of its format and satisfy the version's schema, or else the config's. */
+export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
+  app.openapi(route, async (c) => {
+    const body = c.req.valid("json");
+    const config = await findConfig(c, "write", c.req.valid("param").id);
+    const revision = expectedRevision(c, config);
+    const { bytes, sha256 } = await readContent(body);
+    const schema = schemaText(body.schema);
+    validateContent({ format: body.format ?? config.format, bytes, schema: schema ?? config.schema });
+    const command = {
+      ...(await commandHead(c, config.namespace.tenant, revision)),
+      kind: "create_version" as const,
+      payload: {
+        config_id: config.id,
+        content: { attachment: 0, sha256 },
+        format: body.format ?? null,
+        schema,
+        description: body.description,
+      },
+    };
+    const { core } = c.var.deps;
+    const answer = await core.propose({ command, attachments: [bytes] }, { traceparent: c.var.traceparent });
+    const { version, config: changed } = answer.result;
+    const etag = configEtag(changed.revision);
+    c.header("location", `/api/v1/mgt/configs/${config.id}/versions/${version.version_id}`);
+    return c.json({ ...viewVersion(version), etag, index: await writtenIndex(c, answer) }, 201);
+  });
+}
