@@ -11,6 +11,8 @@ export default defineProject({
         compatibilityFlags: ["nodejs_compat"],
         kvNamespaces: ["KV_US_EAST_1", "KV_CN_CHENGDU"],
         durableObjects: {
+          EDGE_FAKE_REPLICA: { className: "FakeReplica", useSQLite: true },
+          EDGE_FAKE_HUB: { className: "FakeHub", useSQLite: true },
           REPLICA: { className: "TestRegionReplica", useSQLite: true },
           HUB: { className: "TestWatchHub", useSQLite: true },
         },
