@@ -92,6 +92,7 @@ export class JsonScanner {
       return;
     }
     for (;;) {
+      this.#space();
       const start = this.#at;
       const name = this.#name();
       if (names.has(name)) this.#refuse(`the name ${JSON.stringify(name)} stands twice in one object`, start);

@@ -26,7 +26,7 @@ export function findKeyFaults(document: Document.Parsed, copiesMax: number): Yam
     Pair: (_, pair, path) => {
       const map = path.at(-1);
       if (!isMap(map) || !isScalar(pair.key)) return undefined;
-      const merged = pair.key.value === "<<" ? sizeOf(pair.value) : 0;
+      const merged = isMergeKey(pair.key.value) ? sizeOf(pair.value) : 0;
       copies += merged;
       sizes.set(map, (sizes.get(map) ?? 0) + 1 + merged);
       const fault =
@@ -41,7 +41,7 @@ export function findKeyFaults(document: Document.Parsed, copiesMax: number): Yam
 }
 
 function repeatedKey(pair: Pair, names: Map<YAMLMap, Set<string>>, map: YAMLMap): YamlFault | null {
-  if (!isScalar(pair.key) || pair.key.value === "<<") return null;
+  if (!isScalar(pair.key) || isMergeKey(pair.key.value)) return null;
   const seen = names.get(map) ?? new Set<string>();
   names.set(map, seen);
   // As in the data that comes out, where 1 and "1" are the same name.
@@ -49,6 +49,11 @@ function repeatedKey(pair: Pair, names: Map<YAMLMap, Set<string>>, map: YAMLMap)
   if (seen.has(name)) return { message: `the key ${JSON.stringify(name)} stands twice`, offset: offsetOf(pair) };
   seen.add(name);
   return null;
+}
+
+/** The library gives an unquoted `<<` as a symbol of that name. */
+function isMergeKey(value: unknown): boolean {
+  return typeof value === "symbol" && value.description === "<<";
 }
 
 function offsetOf(pair: Pair): number {

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
 import { registerConfigDelete } from "./config-delete.ts";
@@ -22,11 +23,17 @@ import { registerVersionList } from "./version-list.ts";
 
 export type AdminApp = OpenAPIHono<AdminEnv>;
 
+/** What other features add: middleware around every request, and their routes. */
+export interface AdminExtension {
+  before?: readonly MiddlewareHandler<AdminEnv>[];
+  routes?: readonly ((app: AdminApp) => void)[];
+}
+
 /**
  * The admin API. Handlers parse (by the schemas of contracts/), ask for a permission, call one verb of the core and map
- * its result; every refusal is a problem document made in one place. `extensions` register the routes of other features.
+ * its result; every refusal is a problem document made in one place.
  */
-export function createAdmin(deps: AdminDeps, extensions: readonly ((app: AdminApp) => void)[] = []): AdminApp {
+export function createAdmin(deps: AdminDeps, extension: AdminExtension = {}): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result) => {
       refuseInvalid(result);
@@ -37,10 +44,11 @@ export function createAdmin(deps: AdminDeps, extensions: readonly ((app: AdminAp
     await next();
   });
   app.use("*", trace);
+  for (const middleware of extension.before ?? []) app.use("*", middleware);
   app.onError(answerError);
   app.notFound(answerUnrouted(app));
   for (const register of ROUTES) register(app);
-  for (const register of extensions) register(app);
+  for (const register of extension.routes ?? []) register(app);
   return app;
 }
 
