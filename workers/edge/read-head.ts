@@ -68,15 +68,25 @@ export async function readHead(
     await revalidate(exchange);
     if (isBehind(head.position, minimum)) return waitForIndex(exchange, names, minimum);
   }
-  const missing = names.filter((name) => head.get(name) === undefined);
-  const found = missing.length === 0 ? [] : await lookUp(exchange, missing);
-  const looked = new Map(found.map((entry) => [entry.name, entry]));
-  const entries = names.map((name) => looked.get(name) ?? head.get(name) ?? neverSeen(name));
-  return {
-    entries,
-    token: head.token,
-    staleMs: head.staleMs(exchange.isolate.settings.headTtlMs, Date.now()),
-  };
+  // Taken together, before anything is awaited: another request may move or clear the head meanwhile.
+  const { token, position } = head;
+  const known = new Map<string, HeadEntry>();
+  for (const name of names) {
+    const held = head.get(name);
+    if (held !== undefined) known.set(name, held);
+  }
+  const missing = names.filter((name) => !known.has(name));
+  if (missing.length > 0) {
+    for (const entry of await lookUp(exchange, missing)) known.set(entry.name, entry);
+    // Started over in another epoch: what was held is of the old one.
+    if (!sameLine(position, head.position)) return readHead(exchange, names, minimum);
+  }
+  const entries = names.map((name) => known.get(name) ?? neverSeen(name));
+  return { entries, token, staleMs: head.staleMs(exchange.isolate.settings.headTtlMs, Date.now()) };
+}
+
+function sameLine(a: IndexPosition | null, b: IndexPosition | null): boolean {
+  return a?.cluster_id === b?.cluster_id && a?.epoch === b?.epoch;
 }
 
 const neverSeen = (name: string): HeadEntry => ({ name, doc: null, index: 0, version: 0 });
