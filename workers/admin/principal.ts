@@ -2,7 +2,15 @@ import type { Actor } from "../../domain/command/command.ts";
 import type { AdminDeps } from "./deps.ts";
 
 /** Actions a role may grant on a resource pattern (domain/access/scope.ts has the patterns). */
-export const PERMISSION_ACTIONS = ["read", "write", "delete", "list", "publish", "approve", "execute"] as const;
+export const PERMISSION_ACTIONS = [
+  "read",
+  "write",
+  "delete",
+  "list",
+  "publish",
+  "approve",
+  "execute",
+] as const;
 export type PermissionAction = (typeof PERMISSION_ACTIONS)[number];
 
 /**
