@@ -16,6 +16,7 @@ export default defineConfig({
       {
         test: {
           name: "pg",
+          globalSetup: ["./test/testing/postgres.ts"],
           include: ["**/*.pg.test.ts"],
           exclude: ["**/node_modules/**"],
           testTimeout: 30_000,

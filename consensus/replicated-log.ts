@@ -53,5 +53,11 @@ export class OutcomeUnknownError extends Error {
 export interface StateMachine<R> {
   lastApplied(): number;
   apply(entries: readonly { index: number; data: Uint8Array | null }[]): (R | null)[];
+  /**
+   * Makes everything applied survive a power cut; the log calls it before it lets go of applied entries. Absent: each
+   * `apply` does so by itself.
+   */
+  makeDurable?(): void;
+  /** Called once, by the log's `stop`, after the last `apply`. */
   close(): void;
 }

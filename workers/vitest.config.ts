@@ -10,6 +10,16 @@ export default defineProject({
         compatibilityDate: "2026-10-01",
         compatibilityFlags: ["nodejs_compat"],
         kvNamespaces: ["KV_US_EAST_1", "KV_CN_CHENGDU"],
+        durableObjects: {
+          REPLICA: { className: "TestRegionReplica", useSQLite: true },
+          HUB: { className: "TestWatchHub", useSQLite: true },
+          EDGE_FAKE_REPLICA: { className: "FakeReplica", useSQLite: true },
+          EDGE_FAKE_HUB: { className: "FakeHub", useSQLite: true },
+        },
+        bindings: {
+          REGIONS: "us-east-1,cn-chengdu",
+          INDEX_SIGNING_KEY: "a key of the tests alone",
+        },
       },
     }),
   ],

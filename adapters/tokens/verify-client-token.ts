@@ -7,6 +7,7 @@ import {
   TOKEN_ISSUER,
 } from "../../contracts/access/tokens.ts";
 import { TOKEN_SCOPES_MAX } from "../../contracts/limits.ts";
+import { scopesWithinTenant } from "../../domain/access/scope-within-tenant.ts";
 import { BoundedCache } from "../../domain/delivery/bounded-cache.ts";
 
 /** Characters of a token; longer ones are refused unread. */
@@ -19,6 +20,7 @@ const JWKS_TTL_MS = 10 * 60 * 1000;
 const JWKS_READS_MAX = 10;
 const JWKS_READ_WINDOW_MS = 10_000;
 
+/** `scopes` are narrowed to the token's tenant (`scopesWithinTenant`). */
 export interface VerifiedClientToken extends ClientTokenClaims {
   expires_at_ms: number;
 }
@@ -124,7 +126,8 @@ function readClaims({ sub, jti, exp, ...rest }: JWTPayload): TokenVerdict {
   ) {
     return { ok: false, reason: "wrong_kind" };
   }
-  return { ok: true, token: { sub, jti, tenant, scopes, expires_at_ms: exp * 1000 } };
+  const within = scopesWithinTenant(scopes, tenant);
+  return { ok: true, token: { sub, jti, tenant, scopes: within, expires_at_ms: exp * 1000 } };
 }
 
 function refusalOf(error: unknown): TokenRefusal {

@@ -71,7 +71,7 @@ export interface Batch {
   hardState: HardState | null;
   /** To append, overwriting any durable suffix from `entries[0].index` on. */
   entries: Entry[];
-  /** To install before anything else: the durable log is dropped up to its index. */
+  /** To install before anything else: it replaces the durable log, also what lies behind its index. */
   snapshot: SnapshotMeta | null;
   messagesNow: Message[];
   messages: Message[];
@@ -108,7 +108,7 @@ export type ProposeOutcome =
   | { ok: true; index: Index; term: Term }
   | {
       ok: false;
-      reason: "not_leader" | "transferring" | "overloaded" | "change_in_progress";
+      reason: "not_leader" | "transferring" | "overloaded" | "change_in_progress" | "invalid_member";
       leader: NodeId;
     };
 

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Config } from "../config/config.ts";
 import { applyCommand } from "./apply-command.ts";
@@ -90,7 +90,7 @@ function toCommand(step: Step, ids: ReadonlyMap<string, string>): Command {
     }
     case "rollback":
       return testCommand("rollback", { config_id, version_id: step.version });
-    case "delete":
+    default:
       return testCommand("delete_config", { config_id });
   }
 }

@@ -1,4 +1,5 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
+import { scanAll } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import { LIST_SCAN_MAX } from "../limits.ts";
 import type { Namespace } from "./config-name.ts";
@@ -39,14 +40,11 @@ export function listConfigs(state: StateView, input: ListConfigsInput): Page<Con
   const root = `${stateKey.configByNamePrefix}${input.tenant}/`;
   const prefix = root + orderedPrefix(input);
   const items: Config[] = [];
-  const rows = state.scan(prefix, {
-    limit: LIST_SCAN_MAX,
-    ...(input.cursor === undefined ? {} : { after: root + input.cursor }),
-  });
+  const start = input.cursor === undefined ? undefined : root + input.cursor;
   let seen = 0;
   let last = "";
-  for (const { key, value } of rows) {
-    if (items.length === input.limit) return { ok: true, items, next_cursor: last };
+  for (const { key, value } of scanAll(state, prefix, start)) {
+    if (items.length === input.limit || seen === LIST_SCAN_MAX) return { ok: true, items, next_cursor: last };
     seen += 1;
     last = key.slice(root.length);
     const [, env = "", name = ""] = last.split("/");
@@ -54,7 +52,7 @@ export function listConfigs(state: StateView, input: ListConfigsInput): Page<Con
     if (input.name_prefix !== undefined && !name.startsWith(input.name_prefix)) continue;
     items.push(state.json(stateKey.config(value as string)) as Config);
   }
-  return { ok: true, items, next_cursor: seen === LIST_SCAN_MAX ? last : null };
+  return { ok: true, items, next_cursor: null };
 }
 
 /** As much of the filter as the order of the names serves. */

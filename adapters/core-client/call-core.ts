@@ -1,0 +1,208 @@
+import {
+  CORE_LEADER_ID_HEADER,
+  CORE_NODE_ID_HEADER,
+  type ServiceRole,
+} from "../../contracts/core/core-api.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
+import { ServiceTokens } from "./service-token.ts";
+
+/** A write waits longer than the core's own limit for a commit, so that the core's word comes first. */
+export const PROPOSE_TIMEOUT_MS = 12_000;
+export const READ_TIMEOUT_MS = 5_000;
+/** A long poll may take its own wait and this much more. */
+export const FEED_GRACE_MS = 5_000;
+/** Requests sent for one call, over all nodes; none is begun once the call's own timeout is over. */
+export const CALL_TRIES_MAX = 5;
+/** Pause before the nodes are gone round once more; grows with each round. */
+const ROUND_PAUSE_MS = 100;
+
+/** Connection errors that arise before a byte is sent (Node; a Worker does not tell, so there the outcome is unknown). */
+const NEVER_SENT = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+export interface CoreClientOptions {
+  /** Base URLs of the core's nodes, at least one. */
+  urls: readonly string[];
+  serviceKey: string;
+  role: ServiceRole;
+  fetch?: typeof fetch;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+}
+
+export interface CoreCall {
+  method: "GET" | "POST";
+  /** Path with query. */
+  path: string;
+  body?: Uint8Array;
+  contentType?: string;
+  timeoutMs: number;
+  traceparent?: string | undefined;
+  signal?: AbortSignal | undefined;
+  /** May be sent again although it may have arrived: a read, or a write with an idempotency key. */
+  repeatable: boolean;
+}
+
+/** What became of one request. `not_sent` and `lost` are the network's doing; `elsewhere` is a node's "not me". */
+type Try =
+  | { kind: "answer"; response: Response }
+  | { kind: "not_sent" | "lost"; cause: unknown }
+  | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null };
+
+/** Sends calls to whichever node serves them: the one that served last first, then a leader that is named, then the others. */
+export class CoreCaller {
+  readonly #urls: readonly string[];
+  readonly #fetch: typeof fetch;
+  readonly #tokens: ServiceTokens;
+  /** Node ids by URL, as the nodes told. */
+  readonly #nodeIds = new Map<string, string>();
+  #preferred: string;
+
+  constructor(options: CoreClientOptions) {
+    const urls = options.urls.map((url) => url.replace(/\/+$/, ""));
+    const first = urls[0];
+    if (first === undefined) throw new TypeError("a core client needs the URL of at least one node");
+    this.#urls = urls;
+    this.#preferred = first;
+    // A Worker's fetch must not be called as a method of something else.
+    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
+    this.#tokens = new ServiceTokens(options.serviceKey, options.role, options.now ?? Date.now);
+  }
+
+  /**
+   * The answer of a node that took the call. Throws the node's refusal as a `ConfluxError`; when no node took it,
+   * `not_proposed` (a write that surely changed nothing), `outcome_unknown` (one that may have) or `unavailable` (a
+   * read). An aborted call rejects with its signal's reason.
+   */
+  async call(call: CoreCall): Promise<Response> {
+    const order = [this.#preferred, ...this.#urls.filter((url) => url !== this.#preferred)];
+    const startedMs = performance.now();
+    let maybeArrived = false;
+    let last: Exclude<Try, { kind: "answer" }> | null = null;
+    for (let i = 0; i < CALL_TRIES_MAX; i += 1) {
+      call.signal?.throwIfAborted();
+      if (performance.now() - startedMs > call.timeoutMs) break;
+      if (i > 0 && i % order.length === 0) await pause((i / order.length) * ROUND_PAUSE_MS);
+      const url = order[i % order.length] ?? this.#preferred;
+      const tried = await this.#try(url, call);
+      if (tried.kind === "answer") {
+        this.#preferred = url;
+        if (tried.response.ok) return tried.response;
+        throw await this.#refusalOf(tried.response);
+      }
+      last = tried;
+      if (tried.kind === "lost") maybeArrived = true;
+      if (tried.kind === "lost" && !call.repeatable) break;
+      if (tried.kind === "elsewhere") this.#putLeaderNext(order, i, tried.leaderId);
+    }
+    throw toFailure(call, maybeArrived, last);
+  }
+
+  async #try(url: string, call: CoreCall): Promise<Try> {
+    const timeout = AbortSignal.timeout(call.timeoutMs);
+    const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
+    const headers = new Headers({ authorization: `Bearer ${await this.#tokens.token()}` });
+    if (call.contentType !== undefined) headers.set("content-type", call.contentType);
+    if (call.traceparent !== undefined) headers.set("traceparent", call.traceparent);
+    let response: Response;
+    try {
+      const body = call.body === undefined ? null : new Uint8Array(call.body);
+      response = await this.#fetch(url + call.path, { method: call.method, headers, body, signal });
+    } catch (cause) {
+      call.signal?.throwIfAborted();
+      return { kind: wasNeverSent(cause) ? "not_sent" : "lost", cause };
+    }
+    const nodeId = response.headers.get(CORE_NODE_ID_HEADER);
+    if (nodeId !== null) this.#nodeIds.set(url, nodeId);
+    if (response.status < 500) return { kind: "answer", response };
+    const leaderId = response.headers.get(CORE_LEADER_ID_HEADER);
+    const refusal = await this.#refusalOf(response);
+    if (refusal.code === "not_proposed" || refusal.code === "unavailable") {
+      return { kind: "elsewhere", refusal, leaderId };
+    }
+    return { kind: "lost", cause: refusal };
+  }
+
+  /** Puts the node that leads where the next try looks. */
+  #putLeaderNext(order: string[], tried: number, leaderId: string | null): void {
+    const leader = order.find((url) => leaderId !== null && this.#nodeIds.get(url) === leaderId);
+    if (leader === undefined) return;
+    const next = (tried + 1) % order.length;
+    const at = order.indexOf(leader);
+    const displaced = order[next];
+    if (displaced === undefined || at === next) return;
+    order[next] = leader;
+    order[at] = displaced;
+  }
+
+  async #refusalOf(response: Response): Promise<ConfluxError> {
+    const text = await response.text();
+    const problem = parseProblem(text);
+    if (problem === null) {
+      return new ConfluxError(
+        "unavailable",
+        `the core answered ${response.status} without a problem document`,
+      );
+    }
+    const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
+    return new ConfluxError(problem.code, problem.detail, {
+      errors: problem.errors.map(({ path, message }) => ({ path, message })),
+      ...(Number.isFinite(retryAfter) ? { retryAfterS: retryAfter } : {}),
+    });
+  }
+}
+
+function parseProblem(text: string): Problem | null {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // Something between us and the core answered; the caller is told the status.
+    return null;
+  }
+  const parsed = problemSchema.safeParse(json);
+  return parsed.success ? parsed.data : null;
+}
+
+function wasNeverSent(error: unknown): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const errors = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause];
+    if (errors.length > 0 && errors.every((e) => NEVER_SENT.has(String((e as { code?: unknown }).code))))
+      return true;
+  }
+  return false;
+}
+
+function toFailure(
+  call: CoreCall,
+  maybeArrived: boolean,
+  last: Exclude<Try, { kind: "answer" }> | null,
+): ConfluxError {
+  const cause = last?.kind === "elsewhere" ? last.refusal : last?.cause;
+  const reason = cause instanceof Error ? cause.message : "no node answered";
+  if (call.method === "GET") {
+    return new ConfluxError("unavailable", `the core cannot be read: ${reason}`, { cause, retryAfterS: 1 });
+  }
+  if (maybeArrived) {
+    return new ConfluxError("outcome_unknown", `the core may or may not have the write: ${reason}`, {
+      cause,
+    });
+  }
+  return new ConfluxError("not_proposed", `no node of the core took the write: ${reason}`, {
+    cause,
+    retryAfterS: 1,
+  });
+}
+
+function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, durationMs);
+  });
+}

@@ -1,0 +1,165 @@
+import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
+import type {
+  ConfigAnswer,
+  EdgeFeedEntry,
+  EdgeSnapshotAnswer,
+  FeedAnswer,
+  ListAnswer,
+  ProposeAnswer,
+  StatusAnswer,
+  VersionAnswer,
+} from "../../contracts/core/core-api.ts";
+import type { CorePort, ReadOptions } from "../../contracts/core/core-port.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
+import { parseFullName } from "../../domain/config/config-name.ts";
+import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import {
+  CoreCaller,
+  type CoreClientOptions,
+  FEED_GRACE_MS,
+  PROPOSE_TIMEOUT_MS,
+  READ_TIMEOUT_MS,
+} from "./call-core.ts";
+
+/**
+ * The core over HTTP (contracts/core/core-port.ts), for Workers and Node alike. A write without an idempotency key is
+ * sent again only when it surely did not arrive; one with a key, and every read, goes on to the other nodes, within
+ * CALL_TRIES_MAX. No timer or promise outlives a call.
+ */
+export class CoreClient implements CorePort {
+  readonly #caller: CoreCaller;
+
+  constructor(options: CoreClientOptions) {
+    this.#caller = new CoreCaller(options);
+  }
+
+  async propose<K extends CommandKind>(
+    input: { command: CommandOf<K> & Command; attachments: readonly Uint8Array[] },
+    options: { traceparent?: string } = {},
+  ): Promise<ProposeAnswer<K>> {
+    const response = await this.#caller.call({
+      method: "POST",
+      path: "/v1/propose",
+      body: encodeCommand(input),
+      contentType: COMMAND_CONTENT_TYPE,
+      timeoutMs: PROPOSE_TIMEOUT_MS,
+      traceparent: options.traceparent,
+      repeatable: input.command.idempotency !== null,
+    });
+    try {
+      return (await response.json()) as ProposeAnswer<K>;
+    } catch (cause) {
+      throw new ConfluxError("outcome_unknown", "the core's answer to the write was cut off", { cause });
+    }
+  }
+
+  getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer> {
+    return this.#read(`/v1/configs/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  async getConfigByName(fullName: string, options?: ReadOptions): Promise<ConfigAnswer> {
+    if (parseFullName(fullName) === null) throw new ConfluxError("not_found", `no config ${fullName}`);
+    return this.#read(`/v1/config-by-name/${fullName}`, {}, options);
+  }
+
+  listConfigs(
+    input: Parameters<CorePort["listConfigs"]>[0],
+    options?: ReadOptions,
+  ): Promise<ListAnswer<Config>> {
+    return this.#read("/v1/configs", input, options);
+  }
+
+  listVersions(
+    input: Parameters<CorePort["listVersions"]>[0],
+    options?: ReadOptions,
+  ): Promise<ListAnswer<ConfigVersion>> {
+    const { config_id, ...query } = input;
+    return this.#read(`/v1/configs/${encodeURIComponent(config_id)}/versions`, query, options);
+  }
+
+  getVersion(
+    input: { config_id: string; version_id: number },
+    options?: ReadOptions,
+  ): Promise<VersionAnswer> {
+    return this.#read(
+      `/v1/configs/${encodeURIComponent(input.config_id)}/versions/${input.version_id}`,
+      {},
+      options,
+    );
+  }
+
+  async getBlob(input: { tenant: string; sha256: string }, options: ReadOptions = {}): Promise<Uint8Array> {
+    const response = await this.#caller.call({
+      method: "GET",
+      path: `/v1/blobs/${encodeURIComponent(input.tenant)}/${encodeURIComponent(input.sha256)}`,
+      timeoutMs: READ_TIMEOUT_MS,
+      traceparent: options.traceparent,
+      repeatable: true,
+    });
+    return new Uint8Array(await readable(response.arrayBuffer()));
+  }
+
+  feed(input: Parameters<CorePort["feed"]>[0]): Promise<FeedAnswer> {
+    const { signal, ...query } = input;
+    return this.#readFeed(query, signal);
+  }
+
+  edgeFeed(input: Parameters<CorePort["edgeFeed"]>[0]): Promise<FeedAnswer<EdgeFeedEntry>> {
+    const { signal, ...query } = input;
+    return this.#readFeed({ ...query, view: "edge", inline: 1 }, signal);
+  }
+
+  edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer> {
+    const cursor = input.cursor === null ? {} : { cursor: input.cursor };
+    return this.#read("/v1/edge-snapshot", { limit: input.limit, inline: 1, ...cursor });
+  }
+
+  status(): Promise<StatusAnswer> {
+    return this.#read("/v1/status", {});
+  }
+
+  async #readFeed<T>(
+    query: { wait_ms: number; view: "full" | "edge"; inline?: 1 },
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const response = await this.#caller.call({
+      method: "GET",
+      path: withQuery("/v1/feed", query),
+      timeoutMs: query.wait_ms + FEED_GRACE_MS,
+      signal,
+      repeatable: true,
+    });
+    return (await readable(response.json())) as T;
+  }
+
+  async #read<T>(path: string, query: object, options: ReadOptions = {}): Promise<T> {
+    const { consistency, traceparent } = options;
+    const response = await this.#caller.call({
+      method: "GET",
+      path: withQuery(path, consistency === undefined ? query : { ...query, consistency }),
+      timeoutMs: READ_TIMEOUT_MS,
+      traceparent,
+      repeatable: true,
+    });
+    return (await readable(response.json())) as T;
+  }
+}
+
+/** The rest of an answer to a read; `unavailable` when it is cut off. */
+async function readable<T>(body: Promise<T>): Promise<T> {
+  try {
+    return await body;
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === "AbortError") throw cause;
+    throw new ConfluxError("unavailable", "the core's answer was cut off", { cause, retryAfterS: 1 });
+  }
+}
+
+function withQuery(path: string, query: object): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) search.set(name, String(value));
+  }
+  return search.size === 0 ? path : `${path}?${search.toString()}`;
+}

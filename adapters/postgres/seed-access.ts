@@ -1,0 +1,57 @@
+import { ulid } from "ulid";
+import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
+import { applications, clusters, tenants } from "../../migrations/schema.ts";
+import type { Database } from "./connect.ts";
+import { createUser } from "./create-user.ts";
+import { findUserForLogin } from "./find-user-for-login.ts";
+import { ensureRole, grantPermissions, grantRole } from "./grant-role.ts";
+import { withTenant } from "./with-tenant.ts";
+
+const ADMIN_ROLE = "admin";
+
+/** Makes a tenant (and its cluster and applications) when they are missing. `database` is the owner's. Repeatable. */
+export async function ensureTenant(
+  database: Database,
+  input: { tenant: string; clusterId: string; applications?: readonly string[] },
+): Promise<void> {
+  await withTenant(database, input.tenant, async (tx) => {
+    await tx.insert(clusters).values({ id: input.clusterId }).onConflictDoNothing();
+    await tx
+      .insert(tenants)
+      .values({ tenantId: input.tenant, clusterId: input.clusterId })
+      .onConflictDoNothing();
+    for (const name of input.applications ?? []) {
+      await tx.insert(applications).values({ tenantId: input.tenant, name }).onConflictDoNothing();
+    }
+  });
+}
+
+/**
+ * Makes a user who may do everything in `tenant`. A user of this name keeps the password it has; the role and its
+ * permissions are put right. Repeatable.
+ */
+export async function ensureAdminUser(
+  database: Database,
+  input: { tenant: string; username: string; passwordHash: string },
+): Promise<{ userId: string; created: boolean }> {
+  const existing = await findUserForLogin(database, input.username);
+  const userId = existing?.id ?? `usr_${ulid()}`;
+  await withTenant(database, input.tenant, async (tx) => {
+    if (existing === null) {
+      await createUser(tx, { id: userId, username: input.username, passwordHash: input.passwordHash });
+    }
+    const roleId = await ensureRole(tx, {
+      tenant: input.tenant,
+      name: ADMIN_ROLE,
+      description: "May do everything in the tenant",
+      unique: ulid(),
+    });
+    await grantPermissions(tx, {
+      tenant: input.tenant,
+      roleId,
+      permissions: PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: "**" })),
+    });
+    await grantRole(tx, { tenant: input.tenant, userId, roleId });
+  });
+  return { userId, created: existing === null };
+}

@@ -1,0 +1,87 @@
+import { sql } from "drizzle-orm";
+import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { Database } from "./connect.ts";
+import { mapPostgresError } from "./map-postgres-error.ts";
+
+/** A transaction, as verbs take it. */
+export type Transaction = Parameters<Parameters<PostgresJsDatabase["transaction"]>[0]>[0];
+
+/** One statement may run this long on the server. */
+export const STATEMENT_TIMEOUT_MS = 1500;
+/** A whole transaction, connecting included, may take this long before its caller is told `unavailable`. */
+export const TRANSACTION_DEADLINE_MS = 1900;
+/** Where acts of no tenant are audited; not a name a tenant can have. */
+export const SYSTEM_TENANT = "_system";
+
+export interface TransactionLimits {
+  deadlineMs?: number;
+}
+
+/**
+ * Runs `fn` in a transaction in which row-level security shows the rows of `tenantId` and no others. Commits when `fn`
+ * resolves, rolls back when it rejects. Rejects with `unavailable` when the database is away or does not answer
+ * within `TRANSACTION_DEADLINE_MS`; the transaction may then still have been committed, so a write needs a key.
+ */
+export function withTenant<T>(
+  database: Database,
+  tenantId: string,
+  fn: (tx: Transaction) => Promise<T>,
+  limits: TransactionLimits = {},
+): Promise<T> {
+  return inTransaction(
+    database,
+    async (tx) => {
+      await setTenant(tx, tenantId);
+      return fn(tx);
+    },
+    limits,
+  );
+}
+
+/** Makes `tenantId` the tenant of the rest of the transaction: what a projection does for each tenant in turn. */
+export async function setTenant(tx: Transaction, tenantId: string): Promise<void> {
+  await tx.execute(sql`select set_config('conflux.tenant_id', ${tenantId}, true)`);
+}
+
+/** Like `withTenant`, but no tenant is set: tenant tables look empty until `setTenant`. */
+export async function inTransaction<T>(
+  database: Database,
+  fn: (tx: Transaction) => Promise<T>,
+  limits: TransactionLimits = {},
+): Promise<T> {
+  let callersError: unknown;
+  const work = database.db.transaction(async (tx) => {
+    await tx.execute(sql`select set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`);
+    try {
+      return await fn(tx);
+    } catch (error) {
+      callersError = error;
+      throw error;
+    }
+  });
+  try {
+    return await within(work, limits.deadlineMs ?? TRANSACTION_DEADLINE_MS);
+  } catch (error) {
+    throw mapPostgresError(error, error !== callersError);
+  }
+}
+
+/** A peer that accepts and never answers is away too; no setting of the client covers that. */
+async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new ConfluxError("unavailable", "The database did not answer in time.", {
+          retryAfterS: 1,
+        }),
+      );
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,138 @@
+import {
+  calculateJwkThumbprint,
+  type CryptoKey,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JSONWebKeySet,
+  type JWK,
+  SignJWT,
+} from "jose";
+import {
+  ACCESS_TOKEN_AUDIENCE,
+  ACCESS_TOKEN_TYPE,
+  CLIENT_TOKEN_AUDIENCE,
+  CLIENT_TOKEN_TYPE,
+  REFRESH_TOKEN_TYPE,
+  TOKEN_ALGORITHM,
+  TOKEN_ISSUER,
+} from "../../contracts/access/tokens.ts";
+import { CLIENT_TOKEN_TTL_S_MAX } from "../../contracts/limits.ts";
+
+export const ACCESS_TOKEN_TTL_S = 15 * 60;
+export const REFRESH_TOKEN_TTL_S = 12 * 60 * 60;
+
+/** A private key ready to sign, and the public half under the same `kid` (RFC 7638 thumbprint). */
+export interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: CryptoKey;
+  readonly jwks: JSONWebKeySet;
+}
+
+/** A new Ed25519 private key as JWK: what a deployment keeps as its secret. */
+export async function generateSigningJwk(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair(TOKEN_ALGORITHM, { crv: "Ed25519", extractable: true });
+  return exportJWK(privateKey);
+}
+
+/** Imports a private Ed25519 JWK. Throws a TypeError for any other key. */
+export async function importSigningKey(privateJwk: JWK): Promise<SigningKey> {
+  const jwks = await publicJwks(privateJwk);
+  if (privateJwk.d === undefined) throw new TypeError("the signing key must be a private JWK");
+  const privateKey = await importJWK({ ...privateJwk, alg: TOKEN_ALGORITHM }, TOKEN_ALGORITHM);
+  const kid = jwks.keys[0]?.kid;
+  if (privateKey instanceof Uint8Array || kid === undefined)
+    throw new TypeError("the signing key must be Ed25519");
+  return { kid, privateKey, jwks };
+}
+
+/** The JWK set that verifies what `privateJwk` signs: no private part, one key, its `kid`, `alg` and `use`. */
+export async function publicJwks(privateJwk: JWK): Promise<JSONWebKeySet> {
+  const { kty, crv, x } = privateJwk;
+  if (kty !== "OKP" || crv !== "Ed25519" || x === undefined) {
+    throw new TypeError("the signing key must be an Ed25519 JWK");
+  }
+  const kid = await calculateJwkThumbprint({ kty, crv, x });
+  return { keys: [{ kty, crv, x, kid, alg: TOKEN_ALGORITHM, use: "sig" }] };
+}
+
+interface Signed {
+  token: string;
+  expiresAtMs: number;
+}
+
+/** An access token (control plane) for a user; `jti` is the caller's random id. */
+export function signAccessToken(
+  key: SigningKey,
+  input: { userId: string; username: string; jti: string; nowMs: number; ttlS?: number },
+): Promise<Signed> {
+  return sign(key, {
+    type: ACCESS_TOKEN_TYPE,
+    audience: ACCESS_TOKEN_AUDIENCE,
+    subject: input.userId,
+    jti: input.jti,
+    nowMs: input.nowMs,
+    ttlS: input.ttlS ?? ACCESS_TOKEN_TTL_S,
+    claims: { name: input.username },
+  });
+}
+
+/** A refresh token: good only for `/auth/refresh`, which looks the user up again. */
+export function signRefreshToken(
+  key: SigningKey,
+  input: { userId: string; username: string; jti: string; nowMs: number },
+): Promise<Signed> {
+  return sign(key, {
+    type: REFRESH_TOKEN_TYPE,
+    audience: ACCESS_TOKEN_AUDIENCE,
+    subject: input.userId,
+    jti: input.jti,
+    nowMs: input.nowMs,
+    ttlS: REFRESH_TOKEN_TTL_S,
+    claims: { name: input.username },
+  });
+}
+
+/** A client token (fetch plane). Throws a RangeError for a lifetime over `CLIENT_TOKEN_TTL_S_MAX`. */
+export function signClientToken(
+  key: SigningKey,
+  input: { id: string; tenant: string; scopes: readonly string[]; nowMs: number; ttlS: number },
+): Promise<Signed> {
+  if (input.ttlS > CLIENT_TOKEN_TTL_S_MAX) {
+    throw new RangeError(`a client token lives at most ${CLIENT_TOKEN_TTL_S_MAX} s`);
+  }
+  return sign(key, {
+    type: CLIENT_TOKEN_TYPE,
+    audience: CLIENT_TOKEN_AUDIENCE,
+    subject: input.id,
+    jti: input.id,
+    nowMs: input.nowMs,
+    ttlS: input.ttlS,
+    claims: { tenant: input.tenant, scopes: [...input.scopes] },
+  });
+}
+
+async function sign(
+  key: SigningKey,
+  input: {
+    type: string;
+    audience: string;
+    subject: string;
+    jti: string;
+    nowMs: number;
+    ttlS: number;
+    claims: Record<string, unknown>;
+  },
+): Promise<Signed> {
+  const issuedAtS = Math.floor(input.nowMs / 1000);
+  const token = await new SignJWT(input.claims)
+    .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ: input.type, kid: key.kid })
+    .setIssuer(TOKEN_ISSUER)
+    .setAudience(input.audience)
+    .setSubject(input.subject)
+    .setJti(input.jti)
+    .setIssuedAt(issuedAtS)
+    .setExpirationTime(issuedAtS + input.ttlS)
+    .sign(key.privateKey);
+  return { token, expiresAtMs: (issuedAtS + input.ttlS) * 1000 };
+}

@@ -1,0 +1,70 @@
+import type { NodeId } from "./raft/types.ts";
+import type { StateMachine } from "./replicated-log.ts";
+import type { FileLayer } from "./storage/file-layer.ts";
+import type { RecoveryReport } from "./storage/recover-wal.ts";
+import type { WalSync } from "./storage/wal.ts";
+import type { Transport } from "./transport/transport.ts";
+
+/** Time as an argument: monotonic, in milliseconds. */
+export interface Clock {
+  nowMs(): number;
+  /** Calls `act` every `intervalMs` until the answer is called. */
+  every(intervalMs: number, act: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  every: (intervalMs, act) => {
+    const timer = setInterval(act, intervalMs);
+    return () => clearInterval(timer);
+  },
+};
+
+/** Every limit of the driver; units last. */
+export const RAFT_LOG_LIMITS = {
+  /** The core's unit of time, and the pause between heartbeats. */
+  tickMs: 100,
+  /** A follower stands for election after this many to twice as many ticks without its leader. */
+  electionTicks: 5,
+  /** Bytes of one command. */
+  entryBytesMax: 16 * 1024 * 1024,
+  appendBytesMax: 1024 * 1024,
+  inflightMax: 64,
+  /** Past it proposals are refused until some commit. */
+  uncommittedBytesMax: 64 * 1024 * 1024,
+  /** Then the outcome is called unknown. Checked every tick. */
+  proposeTimeoutMs: 10_000,
+  readTimeoutMs: 5_000,
+  /** How long `start` waits for a leader. */
+  startTimeoutMs: 10_000,
+  /** Applied entries kept in memory and on disk before they are compacted, and what is left of them then. */
+  retainedBytesMax: 64 * 1024 * 1024,
+  retainedBytesAfter: 16 * 1024 * 1024,
+} as const;
+export type RaftLogLimits = { [K in keyof typeof RAFT_LOG_LIMITS]: number };
+
+/** For metrics and log lines; none of it may throw. */
+export interface RaftLogObserver {
+  onRecovered?: (report: RecoveryReport) => void;
+  onSync?: (sync: WalSync) => void;
+  onApplied?: (applied: { entries: number; durationMs: number }) => void;
+  onLeadership?: (change: { term: number; leaderId: number | null; isLeader: boolean }) => void;
+}
+
+export interface RaftLogOptions<R> {
+  nodeId: NodeId;
+  /** The node's data directory; the log takes it for itself alone (directory-lock.ts) and lives in `wal/` below it. */
+  directory: string;
+  /** Voters of a new cluster, this node among them. Looked at only on first boot. */
+  members: readonly NodeId[];
+  stateMachine: StateMachine<R>;
+  transport: Transport;
+  /** The node cannot go on: state machine or disk failed. The process should end and start again. Called once. */
+  onFatal: (error: Error) => void;
+  clock?: Clock;
+  /** In [0, 1). */
+  random?: () => number;
+  observer?: RaftLogObserver;
+  limits?: Partial<RaftLogLimits>;
+  files?: FileLayer;
+}

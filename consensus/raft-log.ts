@@ -1,0 +1,376 @@
+/**
+ * The driver that makes the Raft core a `ReplicatedLog`: it owns time, disk, transport and the state machine, and
+ * works off the core's batches in the order that types.ts prescribes.
+ *
+ * Invariant: what a batch promises to others (`messages`) leaves only after its write is durable, and an entry is
+ * applied only after the batch that brought it is durable, so the state machine is never ahead of the log. Applying
+ * overlaps the *next* batch's sync. Nothing here is re-entrant: one batch is out at a time, and proposals, messages
+ * and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
+ */
+import { join } from "node:path";
+import { createRawNode } from "./raft/raw-node.ts";
+import type { Batch, Entry, Message, ProposeOutcome, RawNode } from "./raft/types.ts";
+import { baseMembership, planCompaction } from "./raft-log-compact.ts";
+import { initialiseRaftLog } from "./raft-log-initialise.ts";
+import {
+  type Clock,
+  RAFT_LOG_LIMITS,
+  type RaftLogLimits,
+  type RaftLogObserver,
+  type RaftLogOptions,
+  systemClock,
+} from "./raft-log-options.ts";
+import { Proposals } from "./raft-log-proposals.ts";
+import { Reads } from "./raft-log-reads.ts";
+import { raftLogStatus } from "./raft-log-status.ts";
+import {
+  NotProposedError,
+  type ReplicatedLog,
+  type ReplicatedLogStatus,
+  type StateMachine,
+} from "./replicated-log.ts";
+import { type DirectoryLock, lockDirectory } from "./storage/directory-lock.ts";
+import { openWal, type Wal } from "./storage/wal.ts";
+import type { Transport } from "./transport/transport.ts";
+
+const WAL_DIRECTORY = "wal";
+
+/**
+ * Opens the log of `directory`, making it on first boot, and recovers it. Call `start` next. Throws
+ * `DirectoryLockedError`, `WalCorruptError`, or an `Error` that says how log, state machine and options contradict each other;
+ * the directory is free again then.
+ */
+export async function openRaftLog<R>(options: RaftLogOptions<R>): Promise<ReplicatedLog<R>> {
+  const lock = lockDirectory(options.directory);
+  let wal: Wal | null = null;
+  try {
+    const clock = options.clock ?? systemClock;
+    // Until the log is there, whoever waits for the disk hears of its failure.
+    const failure: { report: (error: Error) => void } = { report: () => undefined };
+    const onSync = options.observer?.onSync;
+    wal = await openWal({
+      directory: join(options.directory, WAL_DIRECTORY),
+      ...(options.files === undefined ? {} : { files: options.files }),
+      ...(onSync === undefined ? {} : { onSync }),
+      nowMs: () => clock.nowMs(),
+      onPoisoned: (error) => failure.report(error),
+    });
+    options.observer?.onRecovered?.(wal.report);
+    await initialiseRaftLog(wal, options);
+    const log = new RaftLog(options, clock, wal, lock);
+    failure.report = (error) => log.fail(error);
+    return log;
+  } catch (error) {
+    await wal?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+type Phase = "opened" | "running" | "stopping" | "stopped" | "failed";
+const REFUSALS: Record<Extract<ProposeOutcome, { ok: false }>["reason"], string> = {
+  not_leader: "this node does not lead",
+  transferring: "leadership is being handed over",
+  overloaded: "too much is waiting to be committed",
+  change_in_progress: "a membership change is in progress",
+  invalid_member: "not a member",
+};
+
+class RaftLog<R> implements ReplicatedLog<R> {
+  readonly #nodeId: number;
+  readonly #node: RawNode;
+  readonly #wal: Wal;
+  readonly #lock: DirectoryLock;
+  readonly #stateMachine: StateMachine<R>;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #limits: RaftLogLimits;
+  readonly #observer: RaftLogObserver;
+  readonly #onFatal: (error: Error) => void;
+  readonly #proposals = new Proposals<R>();
+  readonly #reads = new Reads();
+  #phase: Phase = "opened";
+  #applied: { index: number; term: number };
+  /** Committed and durable here, to be applied while the next batch is synced. */
+  #toApply: Entry[] = [];
+  #wakeScheduled = false;
+  #working: Promise<void> | null = null;
+  #compacting = false;
+  #leadership = { term: 0, leader: 0 };
+  #cancelTicks: () => void = () => undefined;
+  #onChange: () => void = () => undefined;
+  #stopped: Promise<void> | null = null;
+
+  constructor(options: RaftLogOptions<R>, clock: Clock, wal: Wal, lock: DirectoryLock) {
+    this.#nodeId = options.nodeId;
+    this.#wal = wal;
+    this.#lock = lock;
+    this.#stateMachine = options.stateMachine;
+    this.#transport = options.transport;
+    this.#clock = clock;
+    this.#limits = { ...RAFT_LOG_LIMITS, ...options.limits };
+    this.#observer = options.observer ?? {};
+    this.#onFatal = options.onFatal;
+    const index = options.stateMachine.lastApplied();
+    this.#applied = { index, term: wal.log.term(index) ?? 0 };
+    this.#node = createRawNode({
+      config: {
+        id: options.nodeId,
+        heartbeatTicks: 1,
+        electionTicks: this.#limits.electionTicks,
+        appendBytesMax: this.#limits.appendBytesMax,
+        inflightMax: this.#limits.inflightMax,
+        uncommittedBytesMax: this.#limits.uncommittedBytesMax,
+        random: options.random ?? Math.random,
+      },
+      log: wal.log,
+      hardState: wal.hardState(),
+      membership: baseMembership(wal),
+      applied: index,
+    });
+  }
+
+  async start(): Promise<void> {
+    if (this.#phase !== "opened") throw new Error(`the log is ${this.#phase}, it cannot be started`);
+    this.#phase = "running";
+    this.#transport.onMessage((message) => this.#receive(message));
+    this.#cancelTicks = this.#clock.every(this.#limits.tickMs, () => this.#tick());
+    const { membership, commit } = this.#node.status();
+    // Alone there is nobody to wait for: an election now makes a single node ready within milliseconds.
+    const isAlone = membership.voters.length === 1 && membership.voters[0] === this.#nodeId;
+    if (isAlone) this.#node.campaign();
+    const deadlineMs = this.#clock.nowMs() + this.#limits.startTimeoutMs;
+    await new Promise<void>((resolve) => {
+      this.#onChange = () => {
+        const { leader, role, term } = this.#node.status();
+        const isLed = leader !== 0 && (role !== "leader" || this.#applied.term === term);
+        const isReady = isLed && this.#applied.index >= commit;
+        if (!isReady && this.#phase === "running" && this.#clock.nowMs() < deadlineMs) return;
+        this.#onChange = () => undefined;
+        resolve();
+      };
+      this.#wake();
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** Takes over `data`: the caller must not change it afterwards. */
+  propose(data: Uint8Array): Promise<{ index: number; term: number; result: R }> {
+    if (this.#phase !== "running") return Promise.reject(this.#refusal());
+    if (data.byteLength > this.#limits.entryBytesMax) {
+      const sizes = `${data.byteLength} bytes, more than ${this.#limits.entryBytesMax}`;
+      return Promise.reject(new NotProposedError(`the command has ${sizes}`, this.#leaderId()));
+    }
+    const outcome = this.#node.propose(data);
+    if (!outcome.ok) {
+      return Promise.reject(new NotProposedError(REFUSALS[outcome.reason], outcome.leader || null));
+    }
+    this.#wake();
+    return this.#proposals.wait(outcome, this.#clock.nowMs() + this.#limits.proposeTimeoutMs);
+  }
+
+  /** Also rejects with `NotProposedError`: naming the leader when this node is not, or when nobody confirmed in time. */
+  async readBarrier(consistency: "stale" | "leader" | "linearizable"): Promise<number> {
+    if (this.#phase !== "running") throw this.#refusal();
+    if (consistency === "stale") return this.#applied.index;
+    const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
+    if (consistency === "linearizable") {
+      const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
+      if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
+      this.#wake();
+      return read;
+    }
+    const { role, term, commit } = this.#node.status();
+    if (role !== "leader") throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
+    // A new leader knows what was committed before it only when an entry of its own term is.
+    if (this.#applied.index >= commit && this.#applied.term === term) return this.#applied.index;
+    return this.#reads.reached({ index: commit, term }, deadlineMs);
+  }
+
+  status(): ReplicatedLogStatus {
+    return raftLogStatus(this.#node.status(), this.#wal.log.firstIndex());
+  }
+
+  /** Disk or state machine failed: nothing is accepted or promised any more. */
+  fail(error: Error): void {
+    if (this.#phase === "failed" || this.#phase === "stopped") return;
+    this.#phase = "failed";
+    this.#quiet();
+    this.#proposals.abandon("the node failed before the command was applied", error);
+    this.#reads.abandon(new NotProposedError(`the node failed: ${error.message}`, null));
+    this.#onChange();
+    this.#onFatal(error);
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#phase !== "failed") this.#phase = "stopping";
+    this.#quiet();
+    try {
+      await this.#working;
+      while (this.#phase !== "failed" && this.#node.hasReady()) await this.#work();
+      this.#proposals.abandon("the node stopped before the command was committed");
+      this.#reads.abandon(new NotProposedError("the node is stopping", null));
+      this.#onChange();
+      await this.#wal.close();
+    } finally {
+      this.#phase = "stopped";
+      this.#stateMachine.close();
+      this.#lock.release();
+    }
+  }
+
+  #quiet(): void {
+    this.#cancelTicks();
+    this.#transport.onMessage(null);
+  }
+
+  #leaderId(): number | null {
+    return this.#node.status().leader || null;
+  }
+
+  #refusal(): NotProposedError {
+    return new NotProposedError(`the log is not running (${this.#phase})`, null);
+  }
+
+  #receive(message: Message): void {
+    // Its bytes could not be fetched yet, and its meta alone must not replace the log.
+    if (message.type === "snapshot") return;
+    this.#guard(() => this.#node.step(message));
+  }
+
+  #tick(): void {
+    this.#guard(() => this.#node.tick());
+    const nowMs = this.#clock.nowMs();
+    this.#proposals.expire(nowMs);
+    this.#reads.expire(nowMs, this.#leaderId());
+    this.#onChange();
+  }
+
+  #guard(act: () => void): void {
+    if (this.#phase !== "running") return;
+    try {
+      act();
+      this.#watchLeadership();
+      this.#wake();
+    } catch (error) {
+      this.fail(toError(error));
+    }
+  }
+
+  /** In a later turn, so that everything that arrives in this one shares a batch. */
+  #wake(): void {
+    if (this.#wakeScheduled || this.#working !== null) return;
+    this.#wakeScheduled = true;
+    setImmediate(() => {
+      this.#wakeScheduled = false;
+      if (this.#phase === "running") void this.#work();
+    });
+  }
+
+  /** Works off batches until there are none. Never rejects: failures go to `fail`. */
+  #work(): Promise<void> {
+    this.#working ??= this.#workOff().finally(() => {
+      this.#working = null;
+      // What came after the last look but before this turn found `#working` still set.
+      if (this.#phase === "running" && this.#node.hasReady()) this.#wake();
+      this.#onChange();
+    });
+    return this.#working;
+  }
+
+  async #workOff(): Promise<void> {
+    try {
+      while (this.#phase !== "failed" && this.#node.hasReady()) {
+        await this.#takeBatch();
+        this.#watchLeadership();
+        if (this.#toApply.length === 0 || this.#node.hasReady()) continue;
+        this.#applyWaiting();
+        // Who was answered may propose again at once: one turn lets them share the next batch.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } catch (error) {
+      this.fail(toError(error));
+    }
+  }
+
+  async #takeBatch(): Promise<void> {
+    this.#reads.closeRequest();
+    const batch = this.#node.ready();
+    this.#send(batch.messagesNow);
+    await this.#wal.append(batch, () => this.#applyWaiting());
+    this.#node.persisted(batch);
+    this.#send(batch.messages);
+    this.#toApply = batch.committed;
+    this.#confirmReads(batch);
+  }
+
+  #confirmReads(batch: Batch): void {
+    if (batch.readStates.length === 0) return;
+    this.#reads.confirmed(batch.readStates);
+    this.#reads.applied(this.#applied.index, this.#applied.term);
+  }
+
+  #send(messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    const sendable = messages.filter((message) => message.type !== "snapshot");
+    if (sendable.length < messages.length) {
+      for (const { type, to } of messages) if (type === "snapshot") this.#node.reportSnapshot(to, false);
+    }
+    this.#transport.send(sendable);
+  }
+
+  #applyWaiting(): void {
+    const entries = this.#toApply;
+    this.#toApply = [];
+    const last = entries.at(-1);
+    if (last === undefined || this.#phase === "failed") return;
+    try {
+      const startMs = this.#clock.nowMs();
+      const results = this.#stateMachine.apply(
+        entries.map(({ index, kind, data }) => ({ index, data: kind === "command" ? data : null })),
+      );
+      this.#applied = { index: last.index, term: last.term };
+      this.#node.applied(last.index);
+      const leaderId = this.#leaderId();
+      for (const [i, entry] of entries.entries())
+        this.#proposals.applied(entry, results[i] ?? null, leaderId);
+      this.#reads.applied(last.index, last.term);
+      this.#observer.onApplied?.({ entries: entries.length, durationMs: this.#clock.nowMs() - startMs });
+      this.#compact();
+    } catch (error) {
+      this.fail(toError(error));
+    }
+  }
+
+  #compact(): void {
+    if (this.#compacting) return;
+    const members = this.#node.status().progress.length + 1;
+    const snapshot = planCompaction(this.#wal, { appliedIndex: this.#applied.index, members }, this.#limits);
+    if (snapshot === null) return;
+    this.#compacting = true;
+    this.#stateMachine.makeDurable?.();
+    this.#wal
+      .compact(snapshot)
+      .catch((error: unknown) => this.fail(toError(error)))
+      .finally(() => {
+        this.#compacting = false;
+      });
+  }
+
+  #watchLeadership(): void {
+    const { term, leader } = this.#node.status();
+    const before = this.#leadership;
+    if (before.term === term && before.leader === leader) return;
+    this.#leadership = { term, leader };
+    if (before.leader === this.#nodeId) this.#reads.leadershipEnded(leader || null);
+    this.#observer.onLeadership?.({ term, leaderId: leader || null, isLeader: leader === this.#nodeId });
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,39 @@
+import { NOBODY } from "./types.ts";
+import type { Core } from "./core.ts";
+import { membershipOf } from "./core.ts";
+import { campaign, mayStand } from "./election.ts";
+import { jointVote } from "./quorum/joint.ts";
+import { becomeFollower } from "./roles.ts";
+import { broadcastHeartbeats } from "./send-append.ts";
+
+/** One tick of the driver's timer. */
+export function tick(core: Core): void {
+  core.electionElapsed += 1;
+  if (core.role === "leader") tickLeader(core);
+  else if (core.electionElapsed >= core.electionTimeout && mayStand(core)) campaign(core);
+}
+
+function tickLeader(core: Core): void {
+  core.heartbeatElapsed += 1;
+  if (core.electionElapsed >= core.config.electionTicks) {
+    core.electionElapsed = 0;
+    core.transferee = NOBODY;
+    if (!quorumIsActive(core)) {
+      becomeFollower(core, core.term, NOBODY);
+      return;
+    }
+  }
+  if (core.heartbeatElapsed < core.config.heartbeatTicks) return;
+  core.heartbeatElapsed = 0;
+  broadcastHeartbeats(core);
+}
+
+/** Whether a quorum was heard from since the last check; begins the next period. */
+function quorumIsActive(core: Core): boolean {
+  const result = jointVote(
+    membershipOf(core),
+    (id) => id === core.config.id || core.progress.get(id)?.active === true,
+  );
+  for (const progress of core.progress.values()) progress.active = false;
+  return result === "won";
+}

@@ -1,0 +1,83 @@
+import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
+import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
+import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
+import type { CoreContext, Logger } from "./core-context.ts";
+import { CoreServer } from "./core-server.ts";
+import { FeedWaiters } from "./feed-waiters.ts";
+import { LeaderClock } from "./leader-clock.ts";
+import { CoreMetrics } from "./metrics.ts";
+import { ServiceAuth } from "./service-auth.ts";
+
+export interface CoreNodeOptions {
+  clusterId: string;
+  statePath: string;
+  journal: StateStoreOptions["journal"];
+  serviceKey: string;
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** Opens the replicated log that drives the given state machine. The node starts and stops it. */
+  openLog(stateMachine: StateMachine<ApplyOutcome>): Promise<ReplicatedLog<ApplyOutcome>>;
+  logger: Logger;
+  now?: () => number;
+}
+
+export interface CoreNode {
+  url: string;
+  store: StateStore;
+  /** Answers what is in flight, stops the log, closes the state. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Puts a node together: state, log, HTTP surface. Rejects, with everything it opened closed again, when one of them
+ * cannot start.
+ */
+export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
+  try {
+    const waiters = new FeedWaiters();
+    const clock = new LeaderClock(options.now === undefined ? {} : { wallMs: options.now });
+    const metrics = new CoreMetrics(() => log.status());
+    const store = new StateStore({
+      path: options.statePath,
+      clusterId: options.clusterId,
+      journal: options.journal,
+      onApplied: ({ lastTimestampMs, feedEntries, durationMs }) => {
+        clock.observe(lastTimestampMs);
+        metrics.applied(feedEntries, durationMs);
+        waiters.wakeAll();
+      },
+    });
+    closers.push(() => store.close());
+    metrics.countConfigs(store);
+    const log = await options.openLog(store);
+    closers.push(() => log.stop());
+    let committedAtStart = Number.POSITIVE_INFINITY;
+    let url = "";
+    const core: CoreContext = {
+      clusterId: options.clusterId,
+      store,
+      log,
+      clock,
+      waiters,
+      metrics,
+      logger: options.logger,
+      position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.lastApplied() }),
+      address: () => url,
+      ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
+    };
+    const server = new CoreServer(core, new ServiceAuth(options.serviceKey, options.now));
+    url = await server.listen(options.host, options.port);
+    closers.push(() => server.close());
+    await log.start();
+    committedAtStart = log.status().commitIndex;
+    return { url, store, stop: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}

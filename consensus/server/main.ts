@@ -1,0 +1,92 @@
+/**
+ * One core node as a process: `node consensus/server/main.ts`, set up by environment variables (read-environment.ts).
+ * Writes JSON lines to standard output; the one with `"ready": true` has the URL. Ends by SIGTERM, SIGINT or, when a
+ * parent started it with an IPC channel, by the parent's end; ends with code 1 and one sentence when it cannot run.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openRaftLog } from "../raft-log.ts";
+import { DirectoryLockedError } from "../storage/directory-lock.ts";
+import { createMemoryNetwork } from "../transport/memory-network.ts";
+import type { Logger } from "./core-context.ts";
+import { type CoreNode, startCoreNode } from "./core-node.ts";
+import { type CoreEnvironment, EnvironmentError, readEnvironment } from "./read-environment.ts";
+import { StateFormatError } from "../state/state-store.ts";
+
+const logger: Logger = (line) => {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
+};
+
+async function start(env: CoreEnvironment): Promise<CoreNode> {
+  mkdirSync(env.dataDirectory, { recursive: true });
+  return startCoreNode({
+    clusterId: env.clusterId,
+    statePath: join(env.dataDirectory, "state.db"),
+    journal: env.journal,
+    serviceKey: env.serviceKey,
+    host: env.host,
+    port: env.port,
+    logger,
+    openLog: (stateMachine) =>
+      openRaftLog({
+        nodeId: env.nodeId,
+        directory: env.dataDirectory,
+        members: [env.nodeId],
+        stateMachine,
+        transport: createMemoryNetwork().transport(env.nodeId),
+        onFatal: (error) => {
+          logger({ level: "error", msg: "the node cannot go on", error: error.stack ?? error.message });
+          process.exit(1);
+        },
+      }),
+  });
+}
+
+/** One sentence for what an operator can put right; the stack for everything else. */
+function explain(error: unknown, env: CoreEnvironment | null): string {
+  if (error instanceof EnvironmentError || error instanceof DirectoryLockedError) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "EADDRINUSE")
+    return `port ${env?.port} on ${env?.host} is taken: set CONFLUX_CORE_LISTEN_PORT to another`;
+  const unreadable = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ERR_SQLITE_ERROR"].includes(
+    code ?? "",
+  );
+  if (unreadable || error instanceof StateFormatError) {
+    return `the data directory ${env?.dataDirectory} cannot be used: ${error.message}`;
+  }
+  return error.stack ?? error.message;
+}
+
+function endWith(node: CoreNode): void {
+  let stopping = false;
+  const stop = (reason: string): void => {
+    if (stopping) return;
+    stopping = true;
+    logger({ level: "info", msg: `stopping: ${reason}` });
+    node.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger({ level: "error", msg: "stopping failed", error: String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+  if (process.send !== undefined) {
+    if (process.connected) process.on("disconnect", () => stop("the parent has gone"));
+    else stop("the parent has gone");
+  }
+}
+
+let env: CoreEnvironment | null = null;
+try {
+  env = readEnvironment(process.env);
+  const node = await start(env);
+  endWith(node);
+  logger({ level: "info", msg: "ready", ready: true, url: node.url, node_id: env.nodeId, pid: process.pid });
+} catch (error) {
+  process.stderr.write(`conflux core: ${explain(error, env)}\n`);
+  process.exit(1);
+}

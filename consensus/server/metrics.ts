@@ -1,0 +1,113 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { scanAll } from "../../domain/command/scan-all.ts";
+import { stateKey, type StateView } from "../../domain/command/state-view.ts";
+import type { FeedEntry } from "../../domain/command/feed-entry.ts";
+import type { ReplicatedLogStatus } from "../replicated-log.ts";
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25];
+
+/** The node's metrics (M1), one registry a node, so that several nodes may share a process in tests. */
+export class CoreMetrics {
+  readonly registry = new Registry();
+  readonly #requests: Counter<"protocol" | "method" | "path" | "status">;
+  readonly #requestSeconds: Histogram<"protocol" | "method" | "path">;
+  readonly #inFlight: Gauge<"protocol">;
+  readonly #applySeconds: Histogram;
+  readonly #configs: Gauge<"tenant" | "app" | "env">;
+  readonly #updates: Counter<"tenant" | "app" | "result">;
+
+  constructor(status: () => ReplicatedLogStatus) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.#requests = new Counter({
+      name: "http_requests_total",
+      help: "Requests answered.",
+      labelNames: ["protocol", "method", "path", "status"],
+      registers,
+    });
+    this.#requestSeconds = new Histogram({
+      name: "http_requests_duration_seconds",
+      help: "From the request's head to the answer's end, long polls included.",
+      labelNames: ["protocol", "method", "path"],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#inFlight = new Gauge({
+      name: "http_requests_in_flight",
+      help: "Requests being answered.",
+      labelNames: ["protocol"],
+      registers,
+    });
+    this.#applySeconds = new Histogram({
+      name: "state_machine_apply_duration_seconds",
+      help: "Time to apply a batch of log entries.",
+      buckets: SECONDS,
+      registers,
+    });
+    this.#configs = new Gauge({
+      name: "configs_total",
+      help: "Configs stored.",
+      labelNames: ["tenant", "app", "env"],
+      registers,
+    });
+    this.#updates = new Counter({
+      name: "config_updates_total",
+      help: "Writes of configs by outcome.",
+      labelNames: ["tenant", "app", "result"],
+      registers,
+    });
+    this.#gaugeOf("raft_is_leader", "1 when this node leads.", () => (status().role === "leader" ? 1 : 0));
+    this.#gaugeOf("raft_current_term", "The current term.", () => status().term);
+    this.#gaugeOf("raft_last_applied_log_index", "The last index applied here.", () => status().appliedIndex);
+    this.#gaugeOf("raft_peers_total", "Other members of the cluster.", () =>
+      Math.max(0, status().members.length - 1),
+    );
+  }
+
+  /** Counts the configs that the state holds at start; `applied` keeps the count from then on. */
+  countConfigs(state: StateView): void {
+    for (const { key } of scanAll(state, stateKey.configByNamePrefix)) {
+      const [, tenant = "", app = "", env = ""] = key.split("/");
+      this.#configs.inc({ tenant, app, env });
+    }
+  }
+
+  applied(entries: readonly FeedEntry[], durationMs: number): void {
+    this.#applySeconds.observe(durationMs / 1000);
+    for (const { kind, events } of entries) {
+      for (const event of events) {
+        if (event.type === "config_deleted") this.#configs.dec({ ...event.namespace });
+        else if (kind === "create_config" && event.type === "config_changed") {
+          this.#configs.inc({ ...event.namespace });
+        }
+      }
+    }
+  }
+
+  configUpdate(tenant: string, app: string, result: string): void {
+    this.#updates.inc({ tenant, app, result });
+  }
+
+  /** Counts a request from now on; call the answer with the route and status once it is answered. */
+  request(method: string): (path: string, status: number) => void {
+    const protocol = "http";
+    const startedMs = performance.now();
+    this.#inFlight.inc({ protocol });
+    return (path, status) => {
+      this.#inFlight.dec({ protocol });
+      this.#requests.inc({ protocol, method, path, status: String(status) });
+      this.#requestSeconds.observe({ protocol, method, path }, (performance.now() - startedMs) / 1000);
+    };
+  }
+
+  #gaugeOf(name: string, help: string, value: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect: () => {
+        gauge.set(value());
+      },
+    });
+  }
+}

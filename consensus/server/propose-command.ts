@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import {
+  COMMAND_CONTENT_TYPE,
+  decodeCommand,
+  type EncodedCommand,
+} from "../../contracts/core/command-codec.ts";
+import type { ProposeAnswer } from "../../contracts/core/core-api.ts";
+import { COMMAND_BYTES_MAX, CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
+import type { Command } from "../../domain/command/command.ts";
+import { parseCommand } from "../../domain/command/command-schema.ts";
+import type { Config } from "../../domain/config/config.ts";
+import { stateKey } from "../../domain/command/state-view.ts";
+import { encodeLogEntry } from "../state/log-entry.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { CoreReply, CoreRequest } from "./http-router.ts";
+
+/**
+ * Takes a command into the log and answers what the state machine made of it. Nothing that could not be applied enters
+ * the log: shape, sizes and hashes of attachments are checked first. Throws what contracts/core/core-port.ts says.
+ */
+export async function proposeCommand(core: CoreContext, request: CoreRequest): Promise<CoreReply> {
+  const contentType = request.headers["content-type"];
+  if (contentType !== COMMAND_CONTENT_TYPE) {
+    throw new ConfluxError("unsupported_media_type", `a command is ${COMMAND_CONTENT_TYPE}`);
+  }
+  const startedMs = performance.now();
+  const body = await request.body(COMMAND_BYTES_MAX);
+  const command = verify(decode(body));
+  const app = appOf(core, command);
+  const stampMs = core.clock.stampMs(core.store.lastTimestampMs());
+  let outcome: ApplyOutcome;
+  try {
+    ({ result: outcome } = await core.log.propose(encodeLogEntry(stampMs, body)));
+  } catch (error) {
+    core.metrics.configUpdate(command.tenant, app, "not_committed");
+    throw error;
+  }
+  const code = outcome.ok ? "success" : outcome.code;
+  core.metrics.configUpdate(command.tenant, app, code === "validation_failed" ? "validation_error" : code);
+  core.logger({
+    level: "info",
+    msg: "command applied",
+    trace_id: request.traceId,
+    kind: command.kind,
+    tenant: command.tenant,
+    outcome: code,
+    duration_ms: Math.round((performance.now() - startedMs) * 100) / 100,
+  });
+  if (!outcome.ok) throw new ConfluxError(outcome.code, outcome.detail, { errors: outcome.errors ?? [] });
+  const { ok: _ok, ...applied } = outcome;
+  const answer: ProposeAnswer = { ...core.position(), ...applied };
+  return { json: answer };
+}
+
+function decode(body: Uint8Array): EncodedCommand {
+  try {
+    return decodeCommand(body);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfluxError("malformed_request", `the command cannot be decoded: ${reason}`, { cause });
+  }
+}
+
+function verify({ command: given, attachments }: EncodedCommand): Command {
+  const parsed = parseCommand(given);
+  if (!parsed.ok)
+    throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
+  const { command } = parsed;
+  if (command.kind !== "create_config" && command.kind !== "create_version") return command;
+  const { attachment, sha256 } = command.payload.content;
+  const bytes = attachments[attachment];
+  if (bytes === undefined) {
+    throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
+  }
+  if (bytes.byteLength > CONTENT_BYTES_MAX) {
+    throw new ConfluxError("payload_too_large", `a version has at most ${CONTENT_BYTES_MAX} bytes`);
+  }
+  if (createHash("sha256").update(bytes).digest("hex") !== sha256) {
+    throw new ConfluxError(
+      "malformed_request",
+      `attachment ${attachment} has another hash than its command says`,
+    );
+  }
+  return command;
+}
+
+/** The app a command concerns, for metrics; empty when it concerns none that exists. */
+function appOf(core: CoreContext, { kind, payload }: Command): string {
+  if (kind === "revoke_token") return "";
+  if (kind === "create_config") return payload.namespace.app;
+  const config = core.store.json(stateKey.config(payload.config_id)) as Config | undefined;
+  return config?.namespace.app ?? "";
+}

@@ -1,0 +1,63 @@
+import { jwtVerify } from "jose";
+import {
+  CORE_AUDIENCE,
+  CORE_ISSUER,
+  SERVICE_ROLES,
+  SERVICE_TOKEN_TTL_S,
+  type ServiceRole,
+} from "../../contracts/core/core-api.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+
+/** Verified tokens remembered until they expire, so that a busy caller costs one check a token. */
+const TOKEN_CACHE_MAX = 1024;
+const CLOCK_TOLERANCE_S = 5;
+/** HS256 wants a key as long as its hash. */
+export const SERVICE_KEY_BYTES_MIN = 32;
+
+/** Checks the service tokens of requests. `serviceKey` has at least SERVICE_KEY_BYTES_MIN bytes. */
+export class ServiceAuth {
+  readonly #key: Uint8Array;
+  readonly #now: () => number;
+  readonly #verified = new Map<string, { role: ServiceRole; expiresAtMs: number }>();
+
+  constructor(serviceKey: string, now: () => number = Date.now) {
+    this.#key = new TextEncoder().encode(serviceKey);
+    this.#now = now;
+  }
+
+  /** The caller's role. Throws `unauthenticated` for a token that is missing, forged, expired, too long or of no known role. */
+  async roleOf(authorization: string | undefined): Promise<ServiceRole> {
+    const token = /^Bearer ([\w.-]+)$/.exec(authorization ?? "")?.[1];
+    if (token === undefined) throw new ConfluxError("unauthenticated", "a service token is required");
+    const nowMs = this.#now();
+    const known = this.#verified.get(token);
+    if (known !== undefined && known.expiresAtMs > nowMs) return known.role;
+    const { role, expiresAtMs } = await this.#verify(token, nowMs);
+    if (this.#verified.size >= TOKEN_CACHE_MAX) this.#verified.clear();
+    this.#verified.set(token, { role, expiresAtMs });
+    return role;
+  }
+
+  async #verify(token: string, nowMs: number): Promise<{ role: ServiceRole; expiresAtMs: number }> {
+    try {
+      const { payload } = await jwtVerify(token, this.#key, {
+        algorithms: ["HS256"],
+        issuer: CORE_ISSUER,
+        audience: CORE_AUDIENCE,
+        maxTokenAge: SERVICE_TOKEN_TTL_S,
+        clockTolerance: CLOCK_TOLERANCE_S,
+        currentDate: new Date(nowMs),
+        requiredClaims: ["exp", "iat"],
+      });
+      const role = SERVICE_ROLES.find((r) => r === payload.sub);
+      const { exp = 0, iat = 0 } = payload;
+      if (role === undefined || exp - iat > SERVICE_TOKEN_TTL_S) {
+        throw new ConfluxError("unauthenticated", "the service token has no known role or lives too long");
+      }
+      return { role, expiresAtMs: exp * 1000 };
+    } catch (cause) {
+      if (cause instanceof ConfluxError) throw cause;
+      throw new ConfluxError("unauthenticated", "the service token is not valid", { cause });
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
+import type { LogLine } from "./core-context.ts";
+import { type CoreNode, startCoreNode } from "./core-node.ts";
+import { TestingLog } from "./testing-log.ts";
+
+export const TESTING_SERVICE_KEY = "testing-service-key-testing-service-key";
+
+export interface TestingNode extends CoreNode {
+  log: TestingLog<ApplyOutcome>;
+  lines: LogLine[];
+}
+
+/** A node with real files and a real socket in a directory of its own; `stop` removes the directory. */
+export async function startTestingNode(options: { port?: number } = {}): Promise<TestingNode> {
+  const directory = mkdtempSync(join(tmpdir(), "conflux-core-"));
+  const lines: LogLine[] = [];
+  const logs: TestingLog<ApplyOutcome>[] = [];
+  const node = await startCoreNode({
+    clusterId: "c1",
+    statePath: join(directory, "state.db"),
+    journal: "wal",
+    serviceKey: TESTING_SERVICE_KEY,
+    host: "127.0.0.1",
+    port: options.port ?? 0,
+    openLog: async (machine) => {
+      const log = new TestingLog(machine);
+      logs.push(log);
+      return log;
+    },
+    logger: (line) => lines.push(line),
+  });
+  const [log] = logs;
+  if (log === undefined) throw new Error("the node opened no log");
+  const stop = async (): Promise<void> => {
+    await node.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { ...node, stop, log, lines };
+}

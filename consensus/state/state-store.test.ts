@@ -1,0 +1,187 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { checkInvariants } from "../../domain/command/check-invariants.ts";
+import { MemoryState } from "../../domain/command/memory-state.ts";
+import { readFeed } from "../../domain/command/read-feed.ts";
+import { scanAll } from "../../domain/command/scan-all.ts";
+import { stateKey } from "../../domain/command/state-view.ts";
+import { testCommand, testRule } from "../../domain/command/testing-commands.ts";
+import { StateFormatError, StateStore, type StateStoreOptions } from "./state-store.ts";
+import { createEntry, entryOf } from "./testing-entries.ts";
+
+let directory: string;
+const open: StateStore[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "conflux-state-"));
+});
+afterEach(() => {
+  for (const store of open.splice(0)) store.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+function openStore(more: Partial<StateStoreOptions> = {}): StateStore {
+  const store = new StateStore({
+    path: join(directory, "state.db"),
+    clusterId: "c1",
+    journal: "wal",
+    ...more,
+  });
+  open.push(store);
+  return store;
+}
+const feedOf = (store: StateStore, after: number) =>
+  readFeed(store.feed(), { after, limit: 1000, view: "full", charsMax: 1e9, inline: null });
+
+describe("R3 the state store", () => {
+  it("applies a batch in one step: later commands see earlier ones, and answers come in order", () => {
+    const store = openStore();
+    const rules = testCommand("put_releases", { config_id: "cfg-c1-2", releases: [testRule(1)] });
+    const outcomes = store.apply([
+      { index: 1, data: null },
+      createEntry(2, "a"),
+      entryOf(3, rules),
+      createEntry(4, "a"),
+    ]);
+    expect(outcomes).toMatchObject([
+      null,
+      { ok: true, index: 2 },
+      { ok: true, index: 3 },
+      { code: "already_exists" },
+    ]);
+    expect(store.lastApplied()).toBe(4);
+    expect(store.lastFeedIndex()).toBe(3);
+    expect(checkInvariants(store)).toEqual([]);
+  });
+
+  it("keeps everything over a reopen, in either journal mode", () => {
+    const path = join(directory, "truncate.db");
+    const store = openStore({ path, journal: "truncate" });
+    store.apply([createEntry(1, "a"), createEntry(2, "b")]);
+    const hash = store.stateHash();
+    store.close();
+    const again = openStore({ path, journal: "truncate" });
+    expect(again.lastApplied()).toBe(2);
+    expect(again.lastTimestampMs()).toBe(1002);
+    expect(again.stateHash()).toBe(hash);
+  });
+
+  it("a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
+    const store = openStore();
+    store.apply([createEntry(1, "a")]);
+    const hash = store.stateHash();
+    const unknown = { index: 3, data: new Uint8Array([9, 9]) };
+    expect(() => store.apply([createEntry(2, "b"), unknown])).toThrow("unknown log entry format 9");
+    expect(() => store.apply([createEntry(3, "b")])).toThrow("gap");
+    expect(store.stateHash()).toBe(hash);
+    expect(store.apply([createEntry(2, "b")])).toMatchObject([{ ok: true }]);
+  });
+
+  it("comes to the same state however the log is cut into batches", () => {
+    const entries = Array.from({ length: 40 }, (_, i) =>
+      i % 7 === 6
+        ? entryOf(i + 1, testCommand("delete_config", { config_id: `cfg-c1-${i - 2}` }))
+        : createEntry(i + 1, `n${i % 12}`, `{"n":${i % 5}}`),
+    );
+    const hashes = [1, 7, 40].map((size) => {
+      const store = openStore({ path: join(directory, `${size}.db`), feedRetainedEntriesMax: 10 });
+      for (let i = 0; i < entries.length; i += size) store.apply(entries.slice(i, i + size));
+      expect(checkInvariants(store)).toEqual([]);
+      return store.stateHash();
+    });
+    expect(new Set(hashes).size).toBe(1);
+  });
+
+  it("R9 time in the state never goes back", () => {
+    const store = openStore();
+    store.apply([createEntry(1, "a")]);
+    const early = createEntry(2, "b");
+    early.data.set(new Uint8Array(8), 1);
+    expect(store.apply([early])).toMatchObject([{ timestamp_ms: 1001 }]);
+  });
+
+  it("scans like the store in memory", () => {
+    const store = openStore();
+    const memory = new MemoryState();
+    store.apply(Array.from({ length: 30 }, (_, i) => createEntry(i + 1, `n${i}`)));
+    for (const prefix of ["c/", "v/", "n/"]) {
+      const rows = [...scanAll(store, prefix)];
+      memory.apply(rows.map(({ key, value }) => ({ op: "put_json", key, value })));
+      for (const options of [
+        { limit: 5 },
+        { limit: 99 },
+        { limit: 3, after: rows[3]?.key ?? "" },
+        { limit: 9, after: "a" },
+      ]) {
+        expect([...store.scan(prefix, options)]).toEqual([...memory.scan(prefix, options)]);
+      }
+    }
+  });
+});
+
+describe("R12 the feed's rows", () => {
+  it("are linked, and the oldest go past the retention", () => {
+    const store = openStore({ feedRetainedEntriesMax: 3 });
+    for (let i = 1; i <= 5; i += 1)
+      store.apply([createEntry(2 * i - 1, `n${i}`), { index: 2 * i, data: null }]);
+    expect(feedOf(store, 0)).toMatchObject({ ok: false, code: "feed_compacted" });
+    expect(feedOf(store, 3)).toMatchObject({
+      ok: true,
+      entries: [
+        { index: 5, prev_index: 3 },
+        { index: 7, prev_index: 5 },
+        { index: 9, prev_index: 7 },
+      ],
+    });
+    expect(feedOf(store, 10)).toMatchObject({ ok: true, entries: [] });
+    expect(feedOf(store, 11)).toMatchObject({ ok: false, code: "feed_ahead" });
+  });
+});
+
+describe("files that are not ours", () => {
+  it("refuses a format it does not know, and another cluster's state", () => {
+    openStore().close();
+    expect(() => openStore({ clusterId: "c2" })).toThrow(StateFormatError);
+    const db = new DatabaseSync(join(directory, "state.db"));
+    db.exec("UPDATE meta SET value = '99' WHERE key = 'format'");
+    db.close();
+    expect(() => openStore()).toThrow("the state has format 99, this build knows 1");
+  });
+});
+
+describe("R3 kill -9 while batches are applied", () => {
+  it.each(["wal", "truncate"] as const)(
+    "leaves whole batches and a matching lastApplied (%s)",
+    async (journal) => {
+      const path = join(directory, "crash.db");
+      let acknowledged = 0;
+      for (let round = 0; round < 3; round += 1) {
+        const child = spawn(
+          process.execPath,
+          [new URL("testing-crash-child.ts", import.meta.url).pathname, path, journal],
+          {
+            stdio: ["ignore", "pipe", "inherit"],
+          },
+        );
+        const exited = once(child, "exit");
+        const target = acknowledged + 30 + round;
+        child.stdout.setEncoding("utf8").on("data", (text: string) => {
+          acknowledged = Math.max(acknowledged, ...text.trim().split("\n").map(Number));
+          if (acknowledged >= target) child.kill("SIGKILL");
+        });
+        await exited;
+        const store = openStore({ path, journal });
+        const applied = store.lastApplied();
+        expect(applied).toBeGreaterThanOrEqual(acknowledged);
+        expect(applied % 3).toBe(0);
+        expect([...scanAll(store, "c/")]).toHaveLength(applied);
+        expect(store.hasKey(stateKey.config(`cfg-c1-${applied}`))).toBe(true);
+        expect(checkInvariants(store)).toEqual([]);
+        store.close();
+      }
+    },
+  );
+});

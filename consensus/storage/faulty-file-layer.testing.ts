@@ -1,0 +1,51 @@
+import { type FileLayer, type LogFile, nodeFileLayer } from "./file-layer.ts";
+
+/** Switches of the faulty layer; change them between calls. */
+export interface Faults {
+  /** The next so many syncs succeed, then one fails. Infinity: none. */
+  syncsBeforeFailure: number;
+  writesBeforeFailure: number;
+  /** Every write takes at most so many bytes. */
+  writeBytesMax: number;
+}
+
+/** The real file system with failures injected: short writes, failed writes, failed syncs. Counts what was asked. */
+export function faultyFileLayer(faults: Partial<Faults> = {}): FileLayer & {
+  faults: Faults;
+  counts: { syncs: number; writes: number };
+} {
+  const active: Faults = {
+    syncsBeforeFailure: Infinity,
+    writesBeforeFailure: Infinity,
+    writeBytesMax: Infinity,
+    ...faults,
+  };
+  const counts = { syncs: 0, writes: 0 };
+  const wrap = (file: LogFile): LogFile => ({
+    ...file,
+    writev: (pieces, position) => {
+      counts.writes += 1;
+      if (active.writesBeforeFailure <= 0) return Promise.reject(new Error("ENOSPC: injected"));
+      active.writesBeforeFailure -= 1;
+      let left = active.writeBytesMax;
+      const short = pieces.flatMap((piece) => {
+        const part = piece.subarray(0, Math.min(left, piece.byteLength));
+        left -= part.byteLength;
+        return part.byteLength === 0 ? [] : [part];
+      });
+      return file.writev(short, position);
+    },
+    datasync: () => {
+      counts.syncs += 1;
+      if (active.syncsBeforeFailure <= 0) return Promise.reject(new Error("EIO: injected"));
+      active.syncsBeforeFailure -= 1;
+      return file.datasync();
+    },
+  });
+  return {
+    ...nodeFileLayer,
+    open: async (path, mode) => wrap(await nodeFileLayer.open(path, mode)),
+    faults: active,
+    counts,
+  };
+}

@@ -1,0 +1,56 @@
+import { createServer } from "node:net";
+import { StartRefusal, systemErrorCode } from "./refusal.ts";
+
+export interface WantedPort {
+  port: number;
+  /** The environment variable that moves it. */
+  variable: string;
+}
+
+/**
+ * Refuses to start when a port is wanted twice or taken, on either loopback address: a stranger on `[::1]` would
+ * answer for `localhost` although ours listens on 127.0.0.1.
+ */
+export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
+  for (const [i, { port, variable }] of wanted.entries()) {
+    const twin = wanted.slice(0, i).find((other) => other.port === port);
+    if (twin) throw new StartRefusal(`${twin.variable} and ${variable} both name port ${port}.`);
+  }
+  for (const { port, variable } of wanted) {
+    const trouble = (await tryToListen(port, "127.0.0.1")) ?? (await tryToListen(port, "::1"));
+    if (trouble === "EACCES")
+      throw new StartRefusal(`Port ${port} needs privileges; set ${variable} to one above 1023.`);
+    if (trouble !== null)
+      throw new StartRefusal(`Port ${port} is taken by another program; set ${variable} to a free one.`);
+  }
+}
+
+/** A port nobody listens on at this moment; the caller must still be ready to lose it. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done, fail) => {
+    server.once("error", fail);
+    server.listen(0, "127.0.0.1", done);
+  });
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (address === null || typeof address === "string") throw new Error("a TCP server has no port");
+  return address.port;
+}
+
+/** Whether anyone listens on `port` of 127.0.0.1. */
+export async function isPortFree(port: number): Promise<boolean> {
+  return (await tryToListen(port, "127.0.0.1")) === null;
+}
+
+/** Null when `port` can be listened on or the machine has no such address; otherwise the system's error code. */
+function tryToListen(port: number, host: string): Promise<string | null> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once("error", (error) => {
+      const code = systemErrorCode(error);
+      done(code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" ? null : code);
+    });
+    server.listen({ port, host, exclusive: true }, () => server.close(() => done(null)));
+  });
+}

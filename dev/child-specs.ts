@@ -1,0 +1,160 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { reapLeftovers } from "./child-ledger.ts";
+import type { DataPaths } from "./data-directory.ts";
+import {
+  type PostgresFiles,
+  POSTGRES_READY_TEXT,
+  childEnv,
+  findOrphanPostmaster,
+  postgresArguments,
+} from "./embedded-postgres.ts";
+import type { ChildSpec } from "./managed-child.ts";
+import type { ProcessIdentity } from "./process-identity.ts";
+import type { Secrets } from "./secrets.ts";
+import type { Settings } from "./settings.ts";
+import type { WorkersConfig } from "./workers-options.ts";
+
+export const CLUSTER_ID = "c1";
+const PROJECT_DIR = join(import.meta.dirname, "..");
+const PARENT_GUARD = ["--import", join(import.meta.dirname, "exit-with-parent.ts")];
+
+/** What every child needs to know of the stack. */
+export interface StackContext {
+  settings: Settings;
+  paths: DataPaths;
+  secrets: Secrets;
+  /** As the role that row-level security binds. */
+  databaseUrl: string;
+}
+
+export const coreUrl = (settings: Settings, nodeId: number): string =>
+  `http://localhost:${settings.corePort + nodeId}`;
+/** For our own processes: no name to resolve, no second address family. */
+const loopback = (port: number): string => `http://127.0.0.1:${port}`;
+export const PASSWORD_HASH_PATH = "/functions/password-hash";
+
+export function coreSpec({ settings, paths, secrets }: StackContext, nodeId: number): ChildSpec {
+  return {
+    ...nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts")),
+    env: {
+      ...process.env,
+      CONFLUX_NODE_ID: String(nodeId),
+      CONFLUX_CORE_LISTEN_PORT: String(settings.corePort + nodeId),
+      CONFLUX_CORE_DATA_DIR: paths.core(nodeId),
+      CONFLUX_CLUSTER_ID: CLUSTER_ID,
+      CONFLUX_CORE_SERVICE_KEY: secrets.core_service_key,
+    },
+    isReadyLine: (line) => line.startsWith("{") && line.includes('"ready":true'),
+  };
+}
+
+export function lambdaSpec(context: StackContext, isFollowing: () => boolean): ChildSpec {
+  const { settings, secrets } = context;
+  return {
+    ...nodeChild("lambda", join(import.meta.dirname, "lambda-runner.ts")),
+    env: {
+      ...process.env,
+      CONFLUX_LAMBDA_PORT: String(settings.lambdaPort),
+      DATABASE_URL: context.databaseUrl,
+      CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
+      CORE_SERVICE_KEY: secrets.core_service_key,
+      LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
+    },
+    firstMessage: () => ({ follow: isFollowing() }),
+    isReadyMessage: (message) => (message as { type?: string }).type === "ready",
+  };
+}
+
+/** Which workerd runs now: told by its host, kept here so that a host that was killed leaves none behind. */
+export interface WorkerdSlot {
+  current: () => ProcessIdentity | null;
+  set: (pid: number) => void;
+}
+
+export function workersSpec(context: StackContext, workerd: WorkerdSlot): ChildSpec {
+  return {
+    ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts")),
+    env: process.env,
+    firstMessage: () => workersConfig(context),
+    isReadyMessage: (message) => {
+      const { type, workerdPid } = message as { type?: string; workerdPid?: number };
+      if (workerdPid) workerd.set(workerdPid);
+      return type === "ready";
+    },
+    beforeSpawn: async () => {
+      const left = workerd.current();
+      if (left) await reapLeftovers([left], () => "SIGKILL");
+    },
+  };
+}
+
+export function postgresSpec(files: PostgresFiles, port: number): ChildSpec {
+  return {
+    name: "postgres",
+    command: files.postgres,
+    args: postgresArguments(files.clusterDir, port),
+    env: childEnv(),
+    cwd: files.clusterDir,
+    ...files.user,
+    ipc: false,
+    // "Fast": ends sessions, then shuts down cleanly.
+    stopSignal: "SIGINT",
+    isReadyLine: (line) => line.includes(POSTGRES_READY_TEXT),
+    beforeSpawn: async () => {
+      const orphan = findOrphanPostmaster(files.clusterDir);
+      if (orphan) await reapLeftovers([orphan], () => "SIGINT");
+    },
+    afterSpawn: stopWithSupervisor,
+  };
+}
+
+/**
+ * Postgres does not notice the end of its parent. A shell that does (its standard input closes) stops it. Answers what
+ * to call when the process has ended, before its pid can belong to another.
+ */
+function stopWithSupervisor(pid: number): () => void {
+  const guard = spawn("/bin/sh", ["-c", `cat >/dev/null; kill -INT ${pid}`], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  return () => guard.kill("SIGKILL");
+}
+
+function nodeChild(name: string, entry: string) {
+  return {
+    name,
+    command: process.execPath,
+    args: [...PARENT_GUARD, entry],
+    cwd: PROJECT_DIR,
+    ipc: true,
+    stopSignal: "SIGTERM" as const,
+  };
+}
+
+function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext): WorkersConfig {
+  const core = {
+    CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
+    CORE_SERVICE_KEY: secrets.core_service_key,
+  };
+  const regions = settings.regions.join(",");
+  return {
+    regions: settings.regions,
+    edgePort: settings.edgePort,
+    adminPort: settings.adminPort,
+    persistDir: paths.workers,
+    databaseUrl,
+    bindings: {
+      edge: { REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
+      watch: { ...core, REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
+      admin: {
+        ...core,
+        INDEX_SIGNING_KEY: secrets.index_key,
+        TOKEN_SIGNING_JWK: JSON.stringify(secrets.token_signing_jwk),
+        IDEMPOTENCY_KEY: secrets.idempotency_key,
+        PASSWORD_HASH_URL: `${loopback(settings.lambdaPort)}${PASSWORD_HASH_PATH}`,
+        LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
+      },
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { StartRefusal, systemErrorCode } from "./refusal.ts";
+
+/** What lies where in a data directory. */
+export interface DataPaths {
+  dataDir: string;
+  logs: string;
+  /** 0600 */
+  secrets: string;
+  /** 0600; written when the stack is ready (api.md). */
+  devJson: string;
+  /** Processes that were started and not yet seen to end. */
+  ledger: string;
+  /** Small things to remember from start to start. */
+  memo: string;
+  workers: string;
+  core: (nodeId: number) => string;
+}
+
+export function dataPaths(dataDir: string): DataPaths {
+  return {
+    dataDir,
+    logs: join(dataDir, "logs"),
+    secrets: join(dataDir, "secrets.json"),
+    devJson: join(dataDir, "dev.json"),
+    ledger: join(dataDir, "children.json"),
+    memo: join(dataDir, "memo.json"),
+    workers: join(dataDir, "workers"),
+    core: (nodeId) => join(dataDir, `core-${nodeId}`),
+  };
+}
+
+/**
+ * Makes the data directory and its folders where they are missing. Throws a `StartRefusal` that names the path and
+ * what is wrong with it when it cannot be used.
+ */
+export function prepareDataDirectory(paths: DataPaths): void {
+  // Others may search it: Postgres runs as a user of its own when we are root. What is secret has a mode of its own.
+  makeFolder(paths.dataDir, 0o755);
+  makeFolder(paths.logs, 0o700);
+  makeFolder(paths.workers, 0o700);
+}
+
+function makeFolder(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+    if (!statSync(path).isDirectory()) throw new StartRefusal(`${path} is not a folder.`);
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof StartRefusal) throw error;
+    throw new StartRefusal(
+      `The data directory ${path} cannot be used: ${reason(error)}; set CONFLUX_DATA_DIR to another.`,
+    );
+  }
+}
+
+function reason(error: unknown): string {
+  const words: Record<string, string> = {
+    EACCES: "permission is denied",
+    EPERM: "permission is denied",
+    EEXIST: "a file is in its place",
+    ENOTDIR: "a file is in its place",
+    EROFS: "the file system is read-only",
+    ENOSPC: "the disk is full",
+  };
+  return words[systemErrorCode(error)] ?? String(error);
+}

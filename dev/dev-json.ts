@@ -1,0 +1,64 @@
+import type { DataPaths } from "./data-directory.ts";
+import type { Settings } from "./settings.ts";
+import { writeFileAtomically } from "./write-file-atomically.ts";
+
+/** What `npm start` tells scripts and tests about the running stack (api.md). Holds tokens: owner only. */
+export interface DevJson extends StackTokens {
+  edge_url: string;
+  admin_url: string;
+  console_url: string;
+  core_urls: string[];
+  callback_url: string;
+  pids: StackPids;
+}
+
+export interface StackTokens {
+  tenant: string;
+  admin_token: string;
+  client_token: string;
+  callback_secret: string;
+}
+
+export interface StackPids {
+  supervisor: number;
+  core: number[];
+  workerd: number;
+  workers_host: number;
+  lambda: number;
+  /** Missing when Postgres is the user's own. */
+  postgres?: number;
+}
+
+const url = (port: number): string => `http://localhost:${port}`;
+
+/** Replaces dev.json in one step. */
+export function writeStackFile(
+  path: string,
+  settings: Settings,
+  known: StackTokens & { pids: StackPids },
+): void {
+  const content: DevJson = {
+    edge_url: url(settings.edgePort),
+    admin_url: url(settings.adminPort),
+    console_url: `${url(settings.adminPort)}/docs`,
+    core_urls: [url(settings.corePort + 1)],
+    callback_url: url(settings.lambdaPort),
+    ...known,
+  };
+  writeFileAtomically(path, `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/** The table of URLs for the terminal. */
+export function stackTable(settings: Settings, paths: DataPaths): string[] {
+  const rows: [string, string][] = [
+    ["edge", url(settings.edgePort)],
+    ["admin", `${url(settings.adminPort)}/api/v1`],
+    ["API docs", `${url(settings.adminPort)}/docs`],
+    ["core", url(settings.corePort + 1)],
+    ["callbacks", `${url(settings.lambdaPort)}/deployments`],
+    ["data", paths.dataDir],
+    ["tokens", paths.devJson],
+    ["logs", paths.logs],
+  ];
+  return rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
+}

@@ -1,0 +1,94 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import postgres from "postgres";
+import { connectPostgres } from "../adapters/postgres/connect.ts";
+import { migrate } from "../adapters/postgres/migrate.ts";
+import { ensureAdminUser, ensureTenant } from "../adapters/postgres/seed-access.ts";
+import { setAppPassword } from "../adapters/postgres/set-app-password.ts";
+import { hashPassword } from "../lambdas/support/argon2id.ts";
+import { CLUSTER_ID } from "./child-specs.ts";
+import { POSTGRES_SUPERUSER } from "./embedded-postgres.ts";
+import { readMemo, remember } from "./memo.ts";
+import { ADMIN_USERNAME, DEMO_TENANT } from "./prepare-tenant.ts";
+
+const DATABASE_NAME = "conflux";
+const MIGRATIONS_DIR = join(import.meta.dirname, "../migrations");
+const DUPLICATE_DATABASE = "42P04";
+
+export interface DatabaseUrls {
+  /** As the owner: migrations and first data. */
+  owner: string;
+  /** As the role that row-level security binds. */
+  app: string;
+  /** Where CREATE DATABASE is said; null when the database is the user's own. */
+  maintenance: string | null;
+}
+
+/** The URLs of the stack's database, known before it runs. */
+export function databaseUrls(input: {
+  ownUrl: string | null;
+  port: number | null;
+  password: string;
+}): DatabaseUrls {
+  const server = new URL(input.ownUrl ?? `postgres://127.0.0.1:${input.port}/${DATABASE_NAME}`);
+  if (input.ownUrl === null) {
+    server.username = POSTGRES_SUPERUSER;
+    server.password = encodeURIComponent(input.password);
+  }
+  const maintenance = new URL(server);
+  maintenance.pathname = "/postgres";
+  const app = new URL(server);
+  app.username = "conflux_app";
+  app.password = encodeURIComponent(input.password);
+  return { owner: server.href, app: app.href, maintenance: input.ownUrl === null ? maintenance.href : null };
+}
+
+export interface FirstAccess {
+  adminUserId: string;
+  /** The admin's first password while nobody has been shown it. */
+  unprintedPassword: string | null;
+}
+
+/**
+ * Makes the database where it is missing, migrates it, lets the application's role in, and makes the tenant and its
+ * first user. Repeatable: what is there stays.
+ */
+export async function prepareDatabase(input: {
+  urls: DatabaseUrls;
+  password: string;
+  memoPath: string;
+}): Promise<FirstAccess> {
+  const { urls, password, memoPath } = input;
+  if (urls.maintenance !== null) await createDatabase(urls.maintenance);
+  await migrate({ url: urls.owner, directory: MIGRATIONS_DIR });
+  await setAppPassword({ ownerUrl: urls.owner, password });
+  const database = connectPostgres(urls.owner);
+  try {
+    await ensureTenant(database, { tenant: DEMO_TENANT, clusterId: CLUSTER_ID, applications: ["shop"] });
+    // Remembered before the user is made: a start that ends in between must still be able to show it.
+    const remembered = readMemo(memoPath).unprinted_password;
+    const first = remembered ?? randomBytes(12).toString("base64url");
+    remember(memoPath, { unprinted_password: first });
+    const { userId, created } = await ensureAdminUser(database, {
+      tenant: DEMO_TENANT,
+      username: ADMIN_USERNAME,
+      passwordHash: await hashPassword(first),
+    });
+    const isUnprinted = created || remembered !== undefined;
+    if (!isUnprinted) remember(memoPath, { unprinted_password: undefined });
+    return { adminUserId: userId, unprintedPassword: isUnprinted ? first : null };
+  } finally {
+    await database.close();
+  }
+}
+
+async function createDatabase(maintenanceUrl: string): Promise<void> {
+  const sql = postgres(maintenanceUrl, { max: 1 });
+  try {
+    await sql.unsafe(`create database ${DATABASE_NAME}`);
+  } catch (error) {
+    if (!(error instanceof postgres.PostgresError) || error.code !== DUPLICATE_DATABASE) throw error;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}

@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { importSigningKey, signAccessToken } from "../adapters/tokens/sign-token.ts";
+import { createAdminClient } from "./admin-client.ts";
+import type { StackContext } from "./child-specs.ts";
+import type { StackTokens } from "./dev-json.ts";
+import { readMemo, remember } from "./memo.ts";
+import { createSampleData } from "./sample-data.ts";
+
+export const DEMO_TENANT = "demo";
+export const ADMIN_USERNAME = "admin";
+/** The tokens in dev.json outlive any session at a desk. */
+const ADMIN_TOKEN_TTL_S = 30 * 24 * 60 * 60;
+const CLIENT_TOKEN_TTL_S = 365 * 24 * 60 * 60;
+/** A client token that ends sooner is replaced at the start. */
+const CLIENT_TOKEN_LEFT_S_MIN = 30 * 24 * 60 * 60;
+
+/** Makes the tokens of dev.json and, once, the sample data: through the admin API, as any user would. */
+export async function prepareTenant(input: {
+  context: StackContext;
+  adminUserId: string;
+}): Promise<StackTokens> {
+  const { settings, secrets, paths } = input.context;
+  const key = await importSigningKey(secrets.token_signing_jwk);
+  const admin = await signAccessToken(key, {
+    userId: input.adminUserId,
+    username: ADMIN_USERNAME,
+    jti: randomUUID(),
+    nowMs: Date.now(),
+    ttlS: ADMIN_TOKEN_TTL_S,
+  });
+  const client = createAdminClient({ url: `http://127.0.0.1:${settings.adminPort}`, token: admin.token });
+  const clientToken = await usableClientToken(paths.memo, async () => {
+    const answer = await client.request("POST", "/auth/client-tokens", {
+      name: "dev.json",
+      scopes: [`read:${DEMO_TENANT}/**`],
+      ttl_seconds: CLIENT_TOKEN_TTL_S,
+    });
+    return String(answer["token"]);
+  });
+  if (!readMemo(paths.memo).sample_data) {
+    await createSampleData(client, DEMO_TENANT);
+    remember(paths.memo, { sample_data: true });
+  }
+  return {
+    tenant: DEMO_TENANT,
+    admin_token: admin.token,
+    client_token: clientToken,
+    callback_secret: secrets.callback_secret,
+  };
+}
+
+/** The client token of the last start while it is good for long enough; otherwise a new one, remembered. */
+async function usableClientToken(memoPath: string, make: () => Promise<string>): Promise<string> {
+  const known = readMemo(memoPath).client_token;
+  if (known !== undefined && secondsLeft(known) > CLIENT_TOKEN_LEFT_S_MIN) return known;
+  const token = await make();
+  remember(memoPath, { client_token: token });
+  return token;
+}
+
+function secondsLeft(token: string): number {
+  const payload = Buffer.from(token.split(".")[1] ?? "", "base64url").toString();
+  const { exp } = JSON.parse(payload) as { exp?: number };
+  return (exp ?? 0) - Date.now() / 1000;
+}

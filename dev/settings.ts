@@ -1,0 +1,75 @@
+import { resolve } from "node:path";
+import { isConfigName } from "../domain/config/config-name.ts";
+import { StartRefusal } from "./refusal.ts";
+
+/** What the environment says about a local stack, with every default filled in (api.md, "Running it"). */
+export interface Settings {
+  /** Absolute. */
+  dataDir: string;
+  edgePort: number;
+  adminPort: number;
+  lambdaPort: number;
+  /** Node i listens on `corePort + i`. */
+  corePort: number;
+  nodes: number;
+  /** The first is the default region. */
+  regions: string[];
+  /** A Postgres of the user's own; null: the embedded one. */
+  databaseUrl: string | null;
+}
+
+const PORT_MAX = 65_535;
+const REGIONS_DEFAULT = "us-east-1,eu-central-1,ap-southeast-2,cn-chengdu,cn-shanghai";
+const REGIONS_MAX = 32;
+/** Peers listen on +100+i, so this is where the last port of a cluster may still lie. */
+const CORE_PORT_SPAN = 200;
+
+/** Reads the settings; throws a `StartRefusal` that names the variable and what it would accept. */
+export function readSettings(env: Record<string, string | undefined>, cwd: string): Settings {
+  const port = (name: string, fallback: number, highest = PORT_MAX): number => {
+    const text = env[name];
+    if (text === undefined || text === "") return fallback;
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < 1 || value > highest) {
+      throw new StartRefusal(`${name} must be a port from 1 to ${highest}, not "${text}".`);
+    }
+    return value;
+  };
+  const nodes = env["CONFLUX_NODES"] || "1";
+  if (nodes !== "1") {
+    throw new StartRefusal(`CONFLUX_NODES must be 1, not "${nodes}": this version runs one core node.`);
+  }
+  return {
+    dataDir: resolve(cwd, env["CONFLUX_DATA_DIR"] || ".conflux"),
+    edgePort: port("CONFLUX_EDGE_PORT", 8787),
+    adminPort: port("CONFLUX_ADMIN_PORT", 8788),
+    lambdaPort: port("CONFLUX_LAMBDA_PORT", 8789),
+    corePort: port("CONFLUX_CORE_PORT", 7400, PORT_MAX - CORE_PORT_SPAN),
+    nodes: 1,
+    regions: readRegions(env["CONFLUX_REGIONS"] || REGIONS_DEFAULT),
+    databaseUrl: readDatabaseUrl(env["DATABASE_URL"]),
+  };
+}
+
+function readRegions(text: string): string[] {
+  const regions = text.split(",").map((r) => r.trim());
+  const bad = regions.find((r) => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(r) || !isConfigName(r));
+  if (bad !== undefined) {
+    throw new StartRefusal(
+      `CONFLUX_REGIONS must be names like us-east-1 separated by commas, and "${bad}" is not one.`,
+    );
+  }
+  if (new Set(regions).size !== regions.length || regions.length > REGIONS_MAX) {
+    throw new StartRefusal(`CONFLUX_REGIONS must name at most ${REGIONS_MAX} regions, each once.`);
+  }
+  return regions;
+}
+
+function readDatabaseUrl(text: string | undefined): string | null {
+  if (text === undefined || text === "") return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !["postgres:", "postgresql:"].includes(url.protocol) || url.hostname === "") {
+    throw new StartRefusal("DATABASE_URL must look like postgres://user:password@host:5432/database.");
+  }
+  return text;
+}

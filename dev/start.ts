@@ -1,0 +1,49 @@
+/** `npm start`: the whole system on this machine, until Ctrl-C. */
+import { StartRefusal } from "./refusal.ts";
+import { readSettings } from "./settings.ts";
+import { type Stack, startStack } from "./supervisor.ts";
+
+/** After this long a stop is no longer orderly. */
+const STOP_MS_MAX = 10_000;
+
+const asked = Promise.withResolvers<void>();
+let isAsked = false;
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    if (isAsked) return;
+    isAsked = true;
+    console.log("\nStopping ...");
+    asked.resolve();
+  });
+}
+
+process.exit(await run());
+
+/** Answers the exit code: 0 after an orderly stop, 1 when the stack could not be started. */
+async function run(): Promise<number> {
+  let stack: Stack | null = null;
+  try {
+    stack = await startStack({
+      settings: readSettings(process.env, process.cwd()),
+      say: (line) => console.log(line),
+    });
+    await Promise.race([stack.ready(), asked.promise]);
+    await asked.promise;
+    await stopInTime(stack);
+    console.log("Stopped.");
+    return 0;
+  } catch (error) {
+    console.error(error instanceof StartRefusal ? error.message : error);
+    if (stack) await stopInTime(stack);
+    return 1;
+  }
+}
+
+async function stopInTime(stack: Stack): Promise<void> {
+  const timer = setTimeout(() => {
+    console.error(`Not everything stopped within ${STOP_MS_MAX} ms.`);
+    process.exit(1);
+  }, STOP_MS_MAX);
+  await stack.stop();
+  clearTimeout(timer);
+}

@@ -1,0 +1,244 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import {
+  DirectoryLockedError,
+  type DirectoryLock,
+  lockDirectory,
+} from "../consensus/storage/directory-lock.ts";
+import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
+import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
+import {
+  type StackContext,
+  type WorkerdSlot,
+  coreSpec,
+  lambdaSpec,
+  postgresSpec,
+  workersSpec,
+} from "./child-specs.ts";
+import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
+import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
+import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
+import { type ChildEvents, type ChildSpec, ManagedChild } from "./managed-child.ts";
+import { readMemo, remember } from "./memo.ts";
+import { type DatabaseUrls, prepareDatabase, databaseUrls } from "./prepare-database.ts";
+import { type ProcessIdentity, identify } from "./process-identity.ts";
+import { prepareTenant } from "./prepare-tenant.ts";
+import { StartRefusal } from "./refusal.ts";
+import { loadSecrets } from "./secrets.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Stack {
+  /** Resolves when everything answers and dev.json is written; rejects when a part could not be started. */
+  ready(): Promise<void>;
+  /** Stops every part in order; afterwards nothing of it runs and the data directory is free. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the local stack. Before anything runs it refuses (`StartRefusal`) what would fail later: a data directory that
+ * is in use or unusable, a taken port; and stops what a killed run left behind.
+ * Invariant: the holder of the data directory's lock is the only one who starts or reaps processes of that directory.
+ */
+export async function startStack(input: { settings: Settings; say: (line: string) => void }): Promise<Stack> {
+  const { settings } = input;
+  const paths = dataPaths(settings.dataDir);
+  prepareDataDirectory(paths);
+  const lock = takeLock(settings.dataDir);
+  try {
+    await reapEarlierRun(paths, input.say);
+    await checkPorts(wantedPorts(settings));
+    return new RunningStack({ ...input, paths, lock });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function takeLock(dataDir: string): DirectoryLock {
+  try {
+    return lockDirectory(dataDir);
+  } catch (error) {
+    if (!(error instanceof DirectoryLockedError)) throw error;
+    const holder = error.pid === null ? "Another process" : `Process ${error.pid}`;
+    throw new StartRefusal(
+      `${holder} already runs Conflux on ${dataDir}; stop it, or set CONFLUX_DATA_DIR to another folder.`,
+    );
+  }
+}
+
+function wantedPorts(settings: Settings): WantedPort[] {
+  return [
+    { port: settings.edgePort, variable: "CONFLUX_EDGE_PORT" },
+    { port: settings.adminPort, variable: "CONFLUX_ADMIN_PORT" },
+    { port: settings.lambdaPort, variable: "CONFLUX_LAMBDA_PORT" },
+    { port: settings.corePort + 1, variable: "CONFLUX_CORE_PORT" },
+  ];
+}
+
+async function reapEarlierRun(paths: DataPaths, say: (line: string) => void): Promise<void> {
+  const isPostgres = (p: ProcessIdentity): boolean => /postgres\S* -D /.test(p.command);
+  const postmaster = findOrphanPostmaster(placeCluster(paths.dataDir, postgresUser()));
+  const left = readLedger(paths.ledger).filter((p) => p.pid !== postmaster?.pid);
+  const reaped = await reapLeftovers([...left, ...(postmaster ? [postmaster] : [])], (p) =>
+    isPostgres(p) ? "SIGINT" : "SIGTERM",
+  );
+  if (reaped.length > 0) say(`Stopped ${reaped.length} processes that an earlier run had left.`);
+}
+
+class RunningStack implements Stack {
+  private readonly settings: Settings;
+  private readonly paths: DataPaths;
+  private readonly say: (line: string) => void;
+  private readonly lock: DirectoryLock;
+  private readonly ledger: ChildLedger;
+  private readonly startedAtMs = performance.now();
+  private readonly finished: Promise<void>;
+  /** In the order of starting; they stop in the reverse one. */
+  private readonly children: ManagedChild[] = [];
+  private workerd: ProcessIdentity | null = null;
+  private tokens: StackTokens | null = null;
+  private databaseIsUp = false;
+  private stopping: Promise<void> | null = null;
+
+  constructor(input: {
+    settings: Settings;
+    paths: DataPaths;
+    say: (line: string) => void;
+    lock: DirectoryLock;
+  }) {
+    this.settings = input.settings;
+    this.paths = input.paths;
+    this.say = input.say;
+    this.lock = input.lock;
+    this.ledger = new ChildLedger(input.paths.ledger);
+    this.finished = this.run();
+    // Whoever started us hears of a failure from `ready()`, which may be called later.
+    this.finished.catch(() => undefined);
+  }
+
+  ready(): Promise<void> {
+    return this.finished;
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.stopAll();
+    return this.stopping;
+  }
+
+  private async run(): Promise<void> {
+    const { settings, paths } = this;
+    const secrets = loadSecrets(paths.secrets);
+    const port = settings.databaseUrl === null ? await this.choosePostgresPort() : null;
+    const urls = databaseUrls({ ownUrl: settings.databaseUrl, port, password: secrets.postgres_password });
+    const context: StackContext = { settings, paths, secrets, databaseUrl: urls.app };
+    const database = this.startDatabase(urls, port, secrets.postgres_password);
+    const core = this.add(coreSpec(context, 1));
+    const lambda = this.add(lambdaSpec(context, () => this.databaseIsUp));
+    const workers = this.add(workersSpec(context, this.workerdSlot()));
+    // The first failure is what is reported; the caller then stops the others.
+    const [access] = await Promise.all([
+      database,
+      this.launch(core),
+      this.launch(lambda),
+      this.launch(workers),
+    ]);
+    lambda.send({ follow: true });
+    workers.send({ cron: true });
+    this.tokens = await prepareTenant({ context, adminUserId: access.adminUserId });
+    this.writeStackFile();
+    this.announce(access.unprintedPassword);
+  }
+
+  /** Starts the embedded Postgres, unless the user has one, and brings the database up to date. */
+  private async startDatabase(urls: DatabaseUrls, port: number | null, password: string) {
+    if (port !== null) {
+      const files = await preparePostgres({ dataDir: this.paths.dataDir, password });
+      await this.launch(this.add(postgresSpec(files, port), "first"));
+    }
+    const access = await prepareDatabase({ urls, password, memoPath: this.paths.memo });
+    this.databaseIsUp = true;
+    return access;
+  }
+
+  private async choosePostgresPort(): Promise<number> {
+    const remembered = readMemo(this.paths.memo).postgres_port;
+    if (remembered !== undefined && (await isPortFree(remembered))) return remembered;
+    const port = await freePort();
+    remember(this.paths.memo, { postgres_port: port });
+    return port;
+  }
+
+  private add(spec: ChildSpec, place?: "first"): ManagedChild {
+    const events: ChildEvents = {
+      onReady: (_child, restarts) => {
+        if (restarts > 0) this.say(`${spec.name} runs again.`);
+        this.writeStackFile();
+      },
+      onCrash: (_child, how, delayMs) => {
+        this.say(`${spec.name} ${how}; starting it again in ${delayMs} ms.`);
+      },
+    };
+    const logPath = join(this.paths.logs, `${spec.name}.log`);
+    const child = new ManagedChild(spec, { ledger: this.ledger, logPath, events });
+    if (place === "first") this.children.unshift(child);
+    else this.children.push(child);
+    return child;
+  }
+
+  private async launch(child: ManagedChild): Promise<void> {
+    if (this.stopping) throw new Error("the stack is being stopped");
+    await child.start();
+  }
+
+  private workerdSlot(): WorkerdSlot {
+    return {
+      current: () => this.workerd,
+      set: (pid) => {
+        if (this.workerd) this.ledger.remove(this.workerd.pid);
+        this.workerd = identify(pid);
+        this.ledger.add(pid);
+        this.writeStackFile();
+      },
+    };
+  }
+
+  /** Writes dev.json once everything is there, and again whenever a process of it has changed. */
+  private writeStackFile(): void {
+    if (this.tokens === null || this.stopping) return;
+    const pidOf = (name: string): number => this.children.find((c) => c.spec.name === name)?.pid ?? 0;
+    const pids: StackPids = {
+      supervisor: process.pid,
+      core: [pidOf("core-1")],
+      workerd: this.workerd?.pid ?? 0,
+      workers_host: pidOf("workers"),
+      lambda: pidOf("lambda"),
+      ...(this.settings.databaseUrl === null ? { postgres: pidOf("postgres") } : {}),
+    };
+    writeStackFile(this.paths.devJson, this.settings, { ...this.tokens, pids });
+  }
+
+  /** One write, so that whoever sees the last line has seen the table. */
+  private announce(password: string | null): void {
+    const seconds = ((performance.now() - this.startedAtMs) / 1000).toFixed(1);
+    const lines = [`Started in ${seconds} s.`, ...stackTable(this.settings, this.paths)];
+    if (password !== null) lines.push(`  sign in   admin / ${password} (this password is shown only now)`);
+    this.say([...lines, "Conflux is ready"].join("\n"));
+    if (password !== null) remember(this.paths.memo, { unprinted_password: undefined });
+  }
+
+  /** Workers and Lambdas first, so that nothing loses the core or the database under its feet; those two last. */
+  private async stopAll(): Promise<void> {
+    const isStore = (c: ManagedChild): boolean =>
+      c.spec.name === "postgres" || c.spec.name.startsWith("core-");
+    await Promise.all(this.children.filter((c) => !isStore(c)).map((c) => c.stop()));
+    await Promise.all(this.children.filter(isStore).map((c) => c.stop()));
+    // A start that was still under way has failed by now, or does at its next step: `launch` starts nothing any more.
+    await this.finished.catch(() => undefined);
+    if (this.workerd) {
+      await reapLeftovers([this.workerd], () => "SIGKILL");
+      this.ledger.remove(this.workerd.pid);
+    }
+    rmSync(this.paths.devJson, { force: true });
+    this.lock.release();
+  }
+}

@@ -1,0 +1,163 @@
+import postgres from "postgres";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { MemoryCore } from "../adapters/memory/memory-core.ts";
+import { connectPostgres, type Database } from "../adapters/postgres/connect.ts";
+import type { CorePort } from "../contracts/core/core-port.ts";
+import { ConfluxError } from "../contracts/problem/error-codes.ts";
+import { COMMAND_FORMAT_VERSION } from "../domain/command/command.ts";
+import { cloneDatabase } from "../test/testing/postgres.ts";
+import { createHandler } from "./feed-projection.ts";
+
+/** Runs one round of the loop: the reserve is already reached when it asks again. */
+const ONE_ROUND = { getRemainingTimeInMillis: () => 1 };
+/** Runs `n` rounds, each waiting for entries no longer than the time that is left past the reserve. */
+function rounds(n: number): { getRemainingTimeInMillis: () => number } {
+  let left = n * 2;
+  return { getRemainingTimeInMillis: () => ((left -= 1) > 0 ? 5_001 : 1) };
+}
+
+let owner: postgres.Sql;
+let database: Database;
+const clients: (() => Promise<void>)[] = [];
+beforeEach(async () => {
+  const urls = await cloneDatabase();
+  owner = postgres(urls.ownerUrl, { max: 2 });
+  database = connectPostgres(urls.appUrl);
+  clients.push(() => owner.end(), database.close);
+});
+afterAll(() => Promise.all(clients.map((close) => close())));
+
+async function revoke(core: MemoryCore, n: number, tenant = "demo"): Promise<void> {
+  await core.propose<"revoke_token">({
+    command: {
+      format: COMMAND_FORMAT_VERSION,
+      kind: "revoke_token",
+      tenant,
+      actor: { type: "user", id: "usr_1", name: "ada" },
+      ip: "192.0.2.7",
+      trace_id: n.toString(16).padStart(32, "0"),
+      idempotency: null,
+      expected_revision: null,
+      payload: { jti: `${tenant}.${n}`, expires_at_ms: Date.now() + 3_600_000 },
+    },
+    attachments: [],
+  });
+}
+const projector = (core: Pick<CorePort, "feed" | "status">, options: { batchMax?: number; database?: Database } = {}) =>
+  createHandler({ core, database, nowMs: Date.now, ...options });
+const indexes = async (): Promise<number[]> =>
+  (await owner`select log_index::int as i from audit_logs where log_index is not null order by epoch, log_index`).map(
+    (row) => Number(row["i"]),
+  );
+const cursor = async () => (await owner`select epoch, log_index::int as index from feed_cursors`)[0];
+
+describe("L0 A5 feed projection", () => {
+  test("every log write has a row with actor, address, trace and position, under its own tenant", async () => {
+    const core = new MemoryCore();
+    await revoke(core, 1);
+    await revoke(core, 2, "other");
+    const report = await projector(core)({}, ONE_ROUND);
+    expect(report).toEqual({ cluster_id: "c1", position: { epoch: 1, index: 2 }, batches: 1, entries: 2 });
+    const [row] = await owner`select * from audit_logs where tenant_id = 'other'`;
+    expect(row).toMatchObject({
+      actor_id: "usr_1",
+      actor_name: "ada",
+      ip: "192.0.2.7",
+      outcome: "success",
+      trace_id: "2".padStart(32, "0"),
+      cluster_id: "c1",
+      epoch: 1,
+      log_index: "2",
+    });
+  });
+
+  test("goes on from its cursor, in batches, and waits for what comes", async () => {
+    const core = new MemoryCore();
+    for (let n = 1; n <= 5; n += 1) await revoke(core, n);
+    expect(await projector(core, { batchMax: 2 })({}, rounds(3))).toMatchObject({ batches: 3, entries: 5 });
+    const waiting = projector(core)({}, rounds(1));
+    await revoke(core, 6);
+    await waiting;
+    await projector(core)({}, ONE_ROUND);
+    expect(await indexes()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test("two at once and a cursor that is set back write no row twice", async () => {
+    const core = new MemoryCore();
+    for (let n = 1; n <= 20; n += 1) await revoke(core, n);
+    await Promise.all([1, 2, 3].map(() => projector(core, { batchMax: 3 })({}, rounds(12))));
+    await owner`update feed_cursors set log_index = 4`;
+    await projector(core)({}, ONE_ROUND);
+    expect(await indexes()).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(await cursor()).toEqual({ epoch: 1, index: 20 });
+  });
+
+  test("a crash between batches or inside one leaves rows and cursor at the same place", async () => {
+    const core = new MemoryCore();
+    for (let n = 1; n <= 4; n += 1) await revoke(core, n);
+    await owner.unsafe(`
+      create function crash() returns trigger language plpgsql as $$
+      begin if new.log_index = 4 then raise exception 'crash'; end if; return new; end $$;
+      create trigger crash after insert on audit_logs for each row execute function crash()`);
+    await expect(projector(core, { batchMax: 2 })({}, rounds(3))).rejects.toThrow("crash");
+    expect(await indexes()).toEqual([1, 2]);
+    expect(await cursor()).toEqual({ epoch: 1, index: 2 });
+    await owner`drop trigger crash on audit_logs`;
+    await projector(core)({}, ONE_ROUND);
+    expect(await indexes()).toEqual([1, 2, 3, 4]);
+  });
+
+  test("a gap fails the invocation and moves nothing", async () => {
+    const core = new MemoryCore();
+    for (let n = 1; n <= 3; n += 1) await revoke(core, n);
+    const lossy: Pick<CorePort, "feed" | "status"> = {
+      status: () => core.status(),
+      feed: async (input) => {
+        const answer = await core.feed(input);
+        return { ...answer, entries: answer.entries.filter((entry) => entry.index !== 2) };
+      },
+    };
+    await expect(projector(lossy)({}, ONE_ROUND)).rejects.toThrow(/gap: entry 3 follows 2, not 1/);
+    expect(await indexes()).toEqual([]);
+    expect(await cursor()).toBeUndefined();
+  });
+
+  test("what the feed no longer holds is written down, and the rest is projected", async () => {
+    const core = new MemoryCore();
+    for (let n = 1; n <= 4; n += 1) await revoke(core, n);
+    core.compactFeed(2);
+    await projector(core)({}, rounds(2));
+    expect(await indexes()).toEqual([3, 4]);
+    const [row] = await owner`select summary, outcome from audit_logs where tenant_id = '_system'`;
+    expect(row).toEqual({
+      outcome: "failure",
+      summary: "Entries 1 to 2 of the feed were compacted before they were projected.",
+    });
+  });
+
+  test("R13 a new epoch begins where its state was restored; an older one is refused", async () => {
+    const first = new MemoryCore();
+    for (let n = 1; n <= 3; n += 1) await revoke(first, n);
+    await projector(first)({}, ONE_ROUND);
+    const restored = new MemoryCore({ epoch: 2 });
+    for (let n = 1; n <= 2; n += 1) await revoke(restored, n);
+    restored.compactFeed(1);
+    await projector(restored)({}, ONE_ROUND);
+    expect(await cursor()).toEqual({ epoch: 2, index: 2 });
+    expect(await indexes()).toEqual([1, 2, 3, 2]);
+    await expect(projector(first)({}, ONE_ROUND)).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  test("the core or Postgres away fails the invocation, and the next one goes on", async () => {
+    const core = new MemoryCore();
+    await revoke(core, 1);
+    const away = new ConfluxError("unavailable", "no core");
+    const noCore = { status: () => Promise.reject(away), feed: () => Promise.reject(away) };
+    await expect(projector(noCore)({}, ONE_ROUND)).rejects.toBe(away);
+    const nowhere = connectPostgres("postgres://conflux_app@127.0.0.1:1/none");
+    await expect(projector(core, { database: nowhere })({}, ONE_ROUND)).rejects.toMatchObject({ code: "unavailable" });
+    await nowhere.close();
+    await projector(core)({}, ONE_ROUND);
+    expect(await indexes()).toEqual([1]);
+  });
+});

@@ -1,0 +1,157 @@
+/**
+ * The audit projection: pulls the core's feed from a cursor in Postgres and appends a row for each entry.
+ * Invariant: the cursor stands at an index up to which every entry of the epoch has its row, because rows and cursor are
+ * one transaction. It would break if a gap in the feed were stepped over in silence; so entries must link
+ * (`prev_index`), and what the feed no longer holds is itself written down as a row.
+ */
+import type { FeedAnswer } from "../../contracts/core/core-api.ts";
+import type { CorePort } from "../../contracts/core/core-port.ts";
+import { FEED_WAIT_MS_MAX } from "../../contracts/limits.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { FeedEntry } from "../../domain/command/feed-entry.ts";
+import type { AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
+import type { Database } from "../../adapters/postgres/connect.ts";
+import {
+  type FeedPosition,
+  projectAuditBatch,
+  readAuditCursor,
+} from "../../adapters/postgres/project-audit-batch.ts";
+import { SYSTEM_TENANT } from "../../adapters/postgres/with-tenant.ts";
+
+/** Entries a batch may hold: one transaction, well within its deadline. */
+export const PROJECTION_BATCH_MAX = 500;
+/** Left at the end of an invocation for the batch on the way. */
+const RESERVE_MS = 5_000;
+
+export interface ProjectionDeps {
+  core: Pick<CorePort, "feed" | "status">;
+  database: Database;
+  nowMs: () => number;
+  /** Milliseconds until the invocation must have ended. */
+  remainingMs: () => number;
+  batchMax?: number;
+}
+export interface ProjectionReport {
+  cluster_id: string;
+  position: FeedPosition | null;
+  batches: number;
+  entries: number;
+}
+
+/**
+ * Projects until `RESERVE_MS` before the deadline, waiting for new entries by long poll. Rejects when the core or
+ * Postgres is away or the feed does not link; the cursor then stands where the last whole batch ended, and the next
+ * invocation goes on from there.
+ */
+export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionReport> {
+  const { cluster_id, epoch, compacted_index } = await deps.core.status();
+  const report: ProjectionReport = { cluster_id, position: null, batches: 0, entries: 0 };
+  let cursor = await readAuditCursor(deps.database, cluster_id);
+  do {
+    if (cursor !== null && cursor.epoch > epoch) {
+      throw new ConfluxError("unavailable", `The core answers for epoch ${epoch}, before ${cursor.epoch}.`);
+    }
+    // A new epoch begins where its restored state does; rows of the old one past it stay, under their own epoch.
+    const newEpoch = cursor !== null && cursor.epoch < epoch;
+    const after = newEpoch ? compacted_index : (cursor?.index ?? 0);
+    const answer = await pull(deps, after);
+    if (answer !== "compacted" && (answer.cluster_id !== cluster_id || answer.epoch !== epoch)) {
+      throw new ConfluxError("unavailable", "The cluster's epoch changed while its feed was read.");
+    }
+    const batch = answer === "compacted" ? await skipCompacted(deps, after) : toBatch(answer, after);
+    if (batch === null && !newEpoch) continue;
+    const to = { epoch, index: batch?.to ?? after };
+    const moved = await projectAuditBatch(deps.database, {
+      clusterId: cluster_id,
+      from: cursor,
+      to,
+      rows: batch?.rows ?? [],
+    });
+    if (moved) {
+      report.batches += 1;
+      report.entries += batch?.entries ?? 0;
+    }
+    cursor = moved ? to : await readAuditCursor(deps.database, cluster_id);
+  } while (deps.remainingMs() > RESERVE_MS);
+  return { ...report, position: cursor };
+}
+
+async function pull(deps: ProjectionDeps, after: number): Promise<FeedAnswer | "compacted"> {
+  const waitMs = Math.max(0, Math.min(FEED_WAIT_MS_MAX, deps.remainingMs() - RESERVE_MS));
+  try {
+    return await deps.core.feed({
+      after,
+      limit: deps.batchMax ?? PROJECTION_BATCH_MAX,
+      wait_ms: waitMs,
+      view: "full",
+    });
+  } catch (error) {
+    if (error instanceof ConfluxError && error.code === "feed_compacted") return "compacted";
+    throw error;
+  }
+}
+
+interface Batch {
+  to: number;
+  rows: AuditRow[];
+  entries: number;
+}
+
+/** The rows of an answer; null when it has no entries. Rejects entries that do not follow from `after`. */
+function toBatch(answer: FeedAnswer, after: number): Batch | null {
+  let previous = after;
+  for (const [i, entry] of answer.entries.entries()) {
+    // The cursor may stand on an index that made no entry (a new epoch), so the first link may reach before it.
+    const links = i === 0 ? entry.prev_index <= previous : entry.prev_index === previous;
+    if (!links || entry.index <= previous) {
+      throw new ConfluxError(
+        "internal",
+        `The feed has a gap: entry ${entry.index} follows ${entry.prev_index}, not ${previous}.`,
+      );
+    }
+    previous = entry.index;
+  }
+  if (previous === after) return null;
+  const rows = answer.entries.map((entry) => toRow(entry, answer));
+  return { to: previous, rows, entries: rows.length };
+}
+
+function toRow(entry: FeedEntry, { cluster_id, epoch }: FeedAnswer): AuditRow {
+  const { actor, ip, action, resource, summary } = entry.audit;
+  return {
+    tenant: entry.tenant,
+    actor,
+    ip,
+    action,
+    resource,
+    outcome: "success",
+    traceId: entry.trace_id,
+    summary,
+    position: { clusterId: cluster_id, epoch, logIndex: entry.index },
+    createdAtMs: entry.timestamp_ms,
+  };
+}
+
+/** The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. */
+async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch> {
+  const { compacted_index } = await deps.core.status();
+  if (compacted_index <= after) {
+    throw new ConfluxError(
+      "unavailable",
+      `The core calls index ${after} compacted and its feed begins before it.`,
+    );
+  }
+  const row: AuditRow = {
+    tenant: SYSTEM_TENANT,
+    actor: { type: "system", id: "feed-projection", name: "feed-projection" },
+    ip: "",
+    action: "write",
+    resource: "audit-logs",
+    outcome: "failure",
+    traceId: "",
+    summary: `Entries ${after + 1} to ${compacted_index} of the feed were compacted before they were projected.`,
+    position: null,
+    createdAtMs: deps.nowMs(),
+  };
+  return { to: compacted_index, rows: [row], entries: 0 };
+}

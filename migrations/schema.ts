@@ -1,0 +1,157 @@
+/**
+ * The tables of `NNNN_*.sql` as drizzle sees them: columns and types for typed queries. The SQL files are the truth
+ * (they also hold policies, grants, checks and functions); `schema.pg.test.ts` fails when the two drift apart.
+ */
+import {
+  bigint,
+  boolean,
+  integer,
+  jsonb,
+  pgEnum,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+} from "drizzle-orm/pg-core";
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+export const clusters = pgTable("clusters", {
+  id: text("id").primaryKey(),
+  epoch: integer("epoch").notNull().default(1),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const tenants = pgTable("tenants", {
+  tenantId: text("tenant_id").primaryKey(),
+  clusterId: text("cluster_id").notNull(),
+  maxConfigs: integer("max_configs").notNull().default(1000),
+  maxConfigSizeBytes: integer("max_config_size_bytes").notNull().default(102_400),
+  maxApiRequestsPerMinute: integer("max_api_requests_per_minute").notNull().default(120),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const applications = pgTable(
+  "applications",
+  {
+    tenantId: text("tenant_id").notNull(),
+    name: text("name").notNull(),
+    kmsKeyId: text("kms_key_id"),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.name] })],
+);
+
+export const users = pgTable("users", {
+  id: text("id").primaryKey(),
+  username: text("username").notNull(),
+  email: text("email"),
+  passwordHash: text("password_hash").notNull(),
+  isActive: boolean("is_active").notNull().default(true),
+  tokensNotBefore: instant("tokens_not_before").notNull().default(new Date(0)),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+export const roles = pgTable(
+  "roles",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    name: text("name").notNull(),
+    description: text("description").notNull().default(""),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+);
+
+export const rbacAction = pgEnum("rbac_action", [
+  "read",
+  "write",
+  "delete",
+  "list",
+  "publish",
+  "approve",
+  "execute",
+]);
+
+export const permissions = pgTable(
+  "permissions",
+  {
+    tenantId: text("tenant_id").notNull(),
+    roleId: text("role_id").notNull(),
+    action: rbacAction("action").notNull(),
+    resourcePattern: text("resource_pattern").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.roleId, t.action, t.resourcePattern] })],
+);
+
+export const userRoles = pgTable(
+  "user_roles",
+  {
+    tenantId: text("tenant_id").notNull(),
+    userId: text("user_id").notNull(),
+    roleId: text("role_id").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.userId, t.roleId] })],
+);
+
+export const clientTokens = pgTable(
+  "client_tokens",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    name: text("name").notNull(),
+    scopes: text("scopes").array().notNull(),
+    createdBy: text("created_by").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    expiresAt: instant("expires_at").notNull(),
+    revokedAt: instant("revoked_at"),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+);
+
+export const idempotencyKeys = pgTable(
+  "idempotency_keys",
+  {
+    tenantId: text("tenant_id").notNull(),
+    scope: text("scope").notNull(),
+    digest: text("digest").notNull(),
+    result: jsonb("result").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.scope] })],
+);
+
+export const auditLogs = pgTable(
+  "audit_logs",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: bigint("id", { mode: "number" }).notNull().generatedAlwaysAsIdentity(),
+    actorType: text("actor_type").notNull(),
+    actorId: text("actor_id").notNull(),
+    actorName: text("actor_name").notNull(),
+    ip: text("ip").notNull(),
+    action: text("action").notNull(),
+    resource: text("resource").notNull(),
+    outcome: text("outcome").notNull(),
+    traceId: text("trace_id").notNull(),
+    summary: text("summary").notNull(),
+    clusterId: text("cluster_id"),
+    epoch: integer("epoch"),
+    logIndex: bigint("log_index", { mode: "number" }),
+    createdAt: instant("created_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+);
+
+export const feedCursors = pgTable(
+  "feed_cursors",
+  {
+    projection: text("projection").notNull(),
+    clusterId: text("cluster_id").notNull(),
+    epoch: integer("epoch").notNull(),
+    logIndex: bigint("log_index", { mode: "number" }).notNull(),
+    updatedAt: instant("updated_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.projection, t.clusterId] })],
+);

@@ -1,0 +1,29 @@
+import { cpus, release, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { type Figure, formatTable } from "./figures.ts";
+import { benchPropagation } from "./propagation.ts";
+
+/** Every benchmark by name; each answers its figures, peers included. */
+const BENCHES: Record<string, () => Promise<Figure[]>> = {
+  propagation: benchPropagation,
+};
+
+const { values, positionals } = parseArgs({
+  options: { json: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+const unknown = names.filter((name) => !(name in BENCHES));
+if (unknown.length > 0) {
+  console.error(`no benchmark named ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}`);
+  process.exit(2);
+}
+const memoryGiB = Math.round(totalmem() / 2 ** 30);
+console.error(
+  `${cpus().length} x ${cpus()[0]?.model ?? "cpu"}, ${memoryGiB} GiB, Linux ${release()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,
+);
+for (const name of names) {
+  const figures = await BENCHES[name]!();
+  if (values.json) for (const f of figures) console.log(JSON.stringify(f));
+  else console.log(formatTable(figures));
+}

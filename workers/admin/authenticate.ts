@@ -1,0 +1,64 @@
+import type { Context, MiddlewareHandler } from "hono";
+import { loadPermissions } from "../../adapters/postgres/load-permissions.ts";
+import { withTenant } from "../../adapters/postgres/with-tenant.ts";
+import { verifyAccessToken } from "../../adapters/tokens/verify-access-token.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { isConfigName } from "../../domain/config/config-name.ts";
+import { type Permission, permits } from "../../domain/access/permits.ts";
+import type { AuthDeps } from "./auth-deps.ts";
+import type { AdminEnv, Principal } from "./principal.ts";
+
+const BEARER = /^Bearer ([A-Za-z0-9_.-]+)$/i;
+
+/**
+ * Establishes who calls: verifies the access token (no database needed) and sets `principal`. Permissions are read when
+ * they are first asked for, once a tenant and request, so that a role that was taken away counts from the next request.
+ */
+export function authenticate(deps: AuthDeps): MiddlewareHandler<AdminEnv> {
+  return async (c, next) => {
+    const token = BEARER.exec(c.req.header("authorization") ?? "")?.[1];
+    if (token === undefined) {
+      throw new ConfluxError("unauthenticated", "Send an access token as Authorization: Bearer <token>.");
+    }
+    const { jwks } = await deps.signingKey();
+    const claims = await verifyAccessToken(token, { jwks, nowMs: deps.nowMs() });
+    const read = permissionReader(c, deps, { userId: claims.sub, issuedAtMs: claims.issuedAtMs });
+    const principal: Principal = {
+      actor: { type: "user", id: claims.sub, name: claims.name },
+      ip: clientIp(c),
+      allows: async (action, resource) => {
+        const tenant = resource.split("/")[0] ?? "";
+        return permits(await read(tenant), tenant, action, resource);
+      },
+    };
+    c.set("principal", principal);
+    try {
+      await next();
+    } finally {
+      deps.release(c);
+    }
+  };
+}
+
+/** The permissions of a user in a tenant, each tenant read once. */
+function permissionReader(
+  c: Context<AdminEnv>,
+  deps: AuthDeps,
+  user: { userId: string; issuedAtMs: number },
+): (tenant: string) => Promise<Permission[]> {
+  const byTenant = new Map<string, Promise<Permission[]>>();
+  return (tenant) => {
+    // What cannot name a tenant names none: nobody has a permission there.
+    if (!isConfigName(tenant)) return Promise.resolve([]);
+    const known = byTenant.get(tenant);
+    if (known !== undefined) return known;
+    const loading = withTenant(deps.database(c), tenant, (tx) => loadPermissions(tx, user));
+    byTenant.set(tenant, loading);
+    return loading;
+  };
+}
+
+/** The caller's address as Cloudflare reports it; empty where no platform does. */
+export function clientIp(c: Context<AdminEnv>): string {
+  return c.req.header("cf-connecting-ip") ?? "";
+}

@@ -1,0 +1,109 @@
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { problemResponse, TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
+import type { EdgeEnv } from "./env.ts";
+import type { Exchange, Isolate, Log } from "./exchange.ts";
+import { fetchBatch } from "./fetch-batch.ts";
+import { fetchConfig } from "./fetch-config.ts";
+import { createIsolate } from "./isolate.ts";
+import { openWatch } from "./open-watch.ts";
+import { traceIdOf } from "./trace-id.ts";
+
+const CONFIG_PATH = "/api/v1/fetch/config/";
+const BATCH_PATH = "/api/v1/fetch/batch";
+const WATCH_PATH = "/api/v1/watch";
+const HEALTH_PATH = "/healthz";
+
+export interface EdgeOptions {
+  /**
+   * The trusted region of a request, one of `regions` (the first is the default). In production it comes from where the
+   * request arrived and never from anything the client sent.
+   */
+  regionOf: (request: Request, regions: readonly string[]) => string;
+  log: Log;
+}
+
+export interface Edge {
+  fetch: (request: Request, env: EdgeEnv, context: Pick<ExecutionContext, "waitUntil">) => Promise<Response>;
+}
+
+/** The edge Worker. Hosts differ in where the region comes from and where the log goes, and in nothing else. */
+export function createEdge({ regionOf, log }: EdgeOptions): Edge {
+  let isolate: Isolate | null = null;
+  return {
+    async fetch(request, env, context) {
+      const traceId = traceIdOf(request);
+      try {
+        isolate ??= createIsolate(env, log);
+        const region = isolate.region(regionOf(request, isolate.settings.regions));
+        const waitUntil = (work: Promise<unknown>): void => {
+          context.waitUntil(work);
+        };
+        return await route({ isolate, region, request, traceId, waitUntil });
+      } catch (error) {
+        return refusal(error, traceId, log);
+      }
+    },
+  };
+}
+
+function route(exchange: Exchange): Promise<Response> | Response {
+  const { request } = exchange;
+  const path = pathOf(request.url);
+  if (path.startsWith(CONFIG_PATH)) {
+    requireMethod(request, "GET, HEAD");
+    return fetchConfig(exchange, path.slice(CONFIG_PATH.length));
+  }
+  if (path === BATCH_PATH) {
+    requireMethod(request, "POST");
+    return fetchBatch(exchange);
+  }
+  if (path === WATCH_PATH) {
+    requireMethod(request, "GET");
+    return openWatch(exchange);
+  }
+  if (path === HEALTH_PATH) {
+    requireMethod(request, "GET, HEAD");
+    return health(exchange);
+  }
+  throw new ConfluxError("not_found", "there is nothing at this path");
+}
+
+/** Alive, and where this isolate stands; asks nobody. */
+function health({ region, traceId }: Exchange): Response {
+  const { position, token } = region.head;
+  return Response.json(
+    { status: "ok", region: region.name, index: position === null ? null : token },
+    { headers: { "cache-control": "no-store", [TRACE_ID_HEADER]: traceId } },
+  );
+}
+
+/** Cut out by hand: a URL object costs more than the rest of a hit. */
+function pathOf(url: string): string {
+  // Past the slashes of "http://"; a host has at least one character.
+  const start = url.indexOf("/", 8);
+  if (start === -1) return "/";
+  const query = url.indexOf("?", start);
+  return query === -1 ? url.slice(start) : url.slice(start, query);
+}
+
+class MethodRefused extends ConfluxError {
+  readonly allow: string;
+  constructor(allow: string) {
+    super("method_not_allowed", `this resource answers ${allow}`);
+    this.allow = allow;
+  }
+}
+
+function requireMethod(request: Request, allow: "GET" | "POST" | "GET, HEAD"): void {
+  if (!allow.split(", ").includes(request.method)) throw new MethodRefused(allow);
+}
+
+function refusal(error: unknown, traceId: string, log: Log): Response {
+  const known = error instanceof ConfluxError ? error : null;
+  const refused = known ?? new ConfluxError("internal", "something went wrong here", { cause: error });
+  const response = problemResponse(refused, traceId);
+  if (response.status === 500) log({ level: "error", message: refused.message, trace_id: traceId, error });
+  if (refused instanceof MethodRefused) response.headers.set("allow", refused.allow);
+  if (response.status === 401) response.headers.set("www-authenticate", 'Bearer realm="conflux"');
+  return response;
+}

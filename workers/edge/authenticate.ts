@@ -1,0 +1,37 @@
+import type { VerifiedClientToken } from "../../adapters/tokens/verify-client-token.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { unavailable } from "./deadline.ts";
+import type { Exchange } from "./exchange.ts";
+
+const BEARER = "bearer ";
+
+/** The token of `Authorization: Bearer <token>`; null without one. */
+export function bearerToken(request: Request): string | null {
+  const header = request.headers.get("authorization");
+  if (header === null || header.slice(0, BEARER.length).toLowerCase() !== BEARER) return null;
+  const token = header.slice(BEARER.length).trim();
+  return token === "" ? null : token;
+}
+
+/**
+ * Who is asking. Throws `unauthenticated` for a missing, bad, foreign or expired token and `unavailable` when the keys to
+ * judge it could never be read. Whether it is revoked is known only with the head: `refuseRevoked`.
+ */
+export async function authenticate(exchange: Exchange, token: string | null): Promise<VerifiedClientToken> {
+  if (token === null) throw new ConfluxError("unauthenticated", "the request carries no bearer token");
+  const verdict = await exchange.isolate.verifier.verify(token);
+  if (verdict.ok) return verdict.token;
+  if (verdict.reason === "keys_unavailable") throw unavailable("tokens cannot be verified yet");
+  const expired = verdict.reason === "expired";
+  throw new ConfluxError(
+    "unauthenticated",
+    expired ? "the token has expired" : "the token is not valid here",
+  );
+}
+
+/** Throws `unauthenticated` for a token that the region's head knows as revoked. */
+export function refuseRevoked(exchange: Exchange, token: VerifiedClientToken): void {
+  if (exchange.region.head.isRevoked(token.jti)) {
+    throw new ConfluxError("unauthenticated", "the token has been revoked");
+  }
+}

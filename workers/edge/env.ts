@@ -1,0 +1,55 @@
+import { replicaName, type RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
+
+/** Bindings of the edge Worker (wrangler.toml). */
+export interface EdgeEnv {
+  /** RegionReplica objects of the watch Worker. */
+  REPLICA: DurableObjectNamespace;
+  /** WatchHub objects of the watch Worker. */
+  HUB: DurableObjectNamespace;
+  /** The admin Worker: its JWKS. */
+  ADMIN: Pick<Fetcher, "fetch">;
+  /** Shared with the admin Worker; signs positions in the log. */
+  INDEX_SIGNING_KEY: string;
+  /** How long a head counts as fresh after it was checked. */
+  HEAD_TTL_MS?: string | number;
+  /** How long a head is served after the replica was last heard. */
+  MAX_STALE_S?: string | number;
+  /** Comma list; the first is the default region. */
+  REGIONS: string;
+  /** One namespace a region (`kvBindingName`). */
+  [kv: `KV_${string}`]: KVNamespace | undefined;
+}
+
+export interface Settings {
+  headTtlMs: number;
+  maxStaleMs: number;
+  regions: readonly string[];
+}
+
+const HEAD_TTL_DEFAULT_MS = 1000;
+const MAX_STALE_DEFAULT_S = 3600;
+
+/** Reads the settings among the bindings; a `RangeError` names the one that makes no sense. */
+export function readSettings(env: EdgeEnv): Settings {
+  const regions = env.REGIONS.split(",")
+    .map((region) => region.trim())
+    .filter((region) => region !== "");
+  if (regions.length === 0) throw new RangeError("REGIONS names no region");
+  return {
+    headTtlMs: positive("HEAD_TTL_MS", env.HEAD_TTL_MS, HEAD_TTL_DEFAULT_MS),
+    maxStaleMs: positive("MAX_STALE_S", env.MAX_STALE_S, MAX_STALE_DEFAULT_S) * 1000,
+    regions,
+  };
+}
+
+/** The replica of a region. Stubs are I/O objects of one request, so one is made for each call. */
+export function replicaOf(env: EdgeEnv, region: string): RegionReplicaRpc {
+  // The namespace is typed without its class, which lives in another Worker; the contract is RegionReplicaRpc.
+  return env.REPLICA.getByName(replicaName(region)) as unknown as RegionReplicaRpc;
+}
+
+function positive(name: string, value: string | number | undefined, fallback: number): number {
+  const n = value === undefined ? fallback : Number(value);
+  if (!Number.isFinite(n) || n < 0) throw new RangeError(`${name} is not a number of at least 0: ${value}`);
+  return n;
+}

@@ -1,0 +1,47 @@
+import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { ClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
+import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
+import type { DocumentCache } from "./document-cache.ts";
+import type { EdgeEnv, Settings } from "./env.ts";
+import type { HeadCache } from "./head-cache.ts";
+
+/** Something an operator should know; the host decides where it goes. */
+export interface LogEntry {
+  level: "warn" | "error";
+  message: string;
+  trace_id?: string;
+  error?: unknown;
+}
+export type Log = (entry: LogEntry) => void;
+
+/** What requests of one isolate share for one region. */
+export interface Region {
+  name: string;
+  head: HeadCache;
+  replica: () => RegionReplicaRpc;
+  kv: KVNamespace | null;
+}
+
+/**
+ * What the requests of one isolate share. Values only: no request ever waits for a promise that another one made,
+ * since a cancelled request would leave it pending forever.
+ */
+export interface Isolate {
+  env: EdgeEnv;
+  settings: Settings;
+  verifier: ClientTokenVerifier;
+  signer: IndexSigner;
+  documents: DocumentCache;
+  region: (name: string) => Region;
+  log: Log;
+}
+
+/** One request on its way through the edge. */
+export interface Exchange {
+  isolate: Isolate;
+  region: Region;
+  request: Request;
+  traceId: string;
+  /** Keeps work alive after the answer. */
+  waitUntil: (work: Promise<unknown>) => void;
+}

@@ -1,0 +1,48 @@
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { scopesAllowRead } from "../../domain/access/scope.ts";
+import { resolveRule } from "../../domain/release-rule/resolve.ts";
+import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
+import { clientLabels, noSuchConfig, requireConfigName } from "./client-request.ts";
+import type { Exchange } from "./exchange.ts";
+import { loadContent, loadDocument } from "./load-document.ts";
+import { ensureHead, minimumIndex, readHead } from "./read-head.ts";
+import { fullResponse, headResponse, matchesEtag, notModifiedResponse } from "./serve-variant.ts";
+
+/**
+ * `GET|HEAD /api/v1/fetch/config/{tenant}/{app}/{env}/{name}`: the bytes that the client's labels select in its region.
+ * `path` is what follows `config/`. With a fresh head and a known document this does no I/O and parses no JSON.
+ */
+export async function fetchConfig(exchange: Exchange, path: string): Promise<Response> {
+  const { request, traceId } = exchange;
+  const token = await authenticate(exchange, bearerToken(request));
+  const config = decodePath(path);
+  requireConfigName(config, "/config");
+  const labels = clientLabels(request);
+  await ensureHead(exchange);
+  refuseRevoked(exchange, token);
+  if (!scopesAllowRead(token.scopes, config)) throw noSuchConfig();
+  const minimum = await minimumIndex(exchange);
+  const { entries, token: indexToken, staleMs } = await readHead(exchange, [config], minimum);
+  const hash = entries[0]?.doc ?? null;
+  if (hash === null) throw noSuchConfig();
+  const { document, variants } = await loadDocument(exchange, config, hash);
+  const rule = resolveRule(document.rules, labels);
+  const prepared = rule === null ? undefined : variants.get(rule.version_id);
+  if (prepared === undefined) throw noSuchConfig();
+  const circumstances = { indexToken, traceId, staleMs };
+  if (matchesEtag(request.headers.get("if-none-match"), prepared.variant.etag)) {
+    return notModifiedResponse(prepared, circumstances);
+  }
+  if (request.method === "HEAD") return headResponse(prepared, circumstances);
+  return fullResponse(prepared, await loadContent(exchange, config, prepared), circumstances);
+}
+
+function decodePath(path: string): string {
+  if (!path.includes("%")) return path;
+  try {
+    // Segment by segment would let %2F make a fifth segment look like part of a name; either way it is no name.
+    return decodeURIComponent(path);
+  } catch (cause) {
+    throw new ConfluxError("malformed_request", "the path is not percent-encoded UTF-8", { cause });
+  }
+}

@@ -1,0 +1,55 @@
+import type { JSONWebKeySet } from "jose";
+import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import { createClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
+import { kvBindingName } from "../../contracts/delivery/replica-rpc.ts";
+import { unavailable } from "./deadline.ts";
+import { DocumentCache } from "./document-cache.ts";
+import { type EdgeEnv, readSettings, replicaOf } from "./env.ts";
+import type { Isolate, Log, Region } from "./exchange.ts";
+import { HeadCache } from "./head-cache.ts";
+
+const JWKS_URL = "http://admin/.well-known/jwks.json";
+const JWKS_DEADLINE_MS = 2000;
+
+/** Sets up an isolate from its bindings; a `RangeError` names a binding that makes no sense. */
+export function createIsolate(env: EdgeEnv, log: Log): Isolate {
+  const settings = readSettings(env);
+  const regions = new Map<string, Region>();
+  const region = (name: string): Region => {
+    // Only configured regions have state, so that no request can make this map grow.
+    const known = settings.regions.includes(name) ? name : (settings.regions[0] ?? name);
+    let state = regions.get(known);
+    if (state === undefined) {
+      state = {
+        name: known,
+        head: new HeadCache(),
+        replica: () => replicaOf(env, known),
+        kv: env[kvBindingName(known) as `KV_${string}`] ?? null,
+      };
+      regions.set(known, state);
+    }
+    return state;
+  };
+  return {
+    env,
+    settings,
+    verifier: createClientTokenVerifier({
+      jwks: () => readKeySet(env),
+      now: () => Date.now(),
+      onKeysError: (error) => {
+        log({ level: "warn", message: "the key set could not be read", error });
+      },
+    }),
+    signer: createIndexSigner(env.INDEX_SIGNING_KEY),
+    documents: new DocumentCache(),
+    region,
+    log,
+  };
+}
+
+/** Reads the key set of the admin Worker. */
+async function readKeySet(env: EdgeEnv): Promise<JSONWebKeySet> {
+  const response = await env.ADMIN.fetch(JWKS_URL, { signal: AbortSignal.timeout(JWKS_DEADLINE_MS) });
+  if (!response.ok) throw unavailable(`the key set was answered with ${response.status}`);
+  return response.json();
+}

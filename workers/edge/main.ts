@@ -1,0 +1,21 @@
+import { regionOfColo } from "../../domain/delivery/colo-regions.ts";
+import { createEdge } from "./app.ts";
+import type { EdgeEnv } from "./env.ts";
+import type { LogEntry } from "./exchange.ts";
+
+function log({ error, ...entry }: LogEntry): void {
+  const cause = error instanceof Error ? (error.stack ?? error.message) : error;
+  // oxlint-disable-next-line no-console -- the console is where a Worker's log lines are collected
+  console.error(JSON.stringify({ worker: "conflux-edge", ...entry, cause }));
+}
+
+/** The region is where the request arrived, as Cloudflare tells; no header has a say. */
+const edge = createEdge({
+  regionOf: (request, regions) => {
+    const colo = request.cf?.["colo"];
+    return regionOfColo(typeof colo === "string" ? colo : undefined, regions);
+  },
+  log,
+});
+
+export default { fetch: edge.fetch } satisfies ExportedHandler<EdgeEnv>;

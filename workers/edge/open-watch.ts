@@ -1,0 +1,71 @@
+import {
+  HUB_SHARDS,
+  hubName,
+  WATCH_PRINCIPAL_HEADER,
+  type WatchPrincipal,
+} from "../../contracts/delivery/replica-rpc.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
+import { withDeadline } from "./deadline.ts";
+import type { Exchange } from "./exchange.ts";
+import { ensureHead } from "./read-head.ts";
+
+/** How a browser, which cannot set headers on a WebSocket, carries its token. */
+const BEARER_PROTOCOL = "conflux.bearer.";
+const HUB_DEADLINE_MS = 5000;
+
+/**
+ * `GET /api/v1/watch`: authenticates and hands the connection to a hub shard of the region. The hub gets what was
+ * verified in `WATCH_PRINCIPAL_HEADER` (a client's own is dropped) and never sees the token.
+ */
+export async function openWatch(exchange: Exchange): Promise<Response> {
+  const { request, region, isolate, traceId } = exchange;
+  const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  const stream = request.headers.get("accept")?.includes("text/event-stream") === true;
+  const protocol = offeredProtocol(request);
+  const carried = bearerToken(request) ?? protocol?.slice(BEARER_PROTOCOL.length) ?? null;
+  const token = await authenticate(exchange, carried);
+  if (!upgrade && !stream) {
+    throw new ConfluxError(
+      "malformed_request",
+      "a watch is a WebSocket upgrade or accepts text/event-stream",
+    );
+  }
+  await ensureHead(exchange);
+  refuseRevoked(exchange, token);
+  const principal: WatchPrincipal = {
+    jti: token.jti,
+    scopes: token.scopes,
+    expires_at_ms: token.expires_at_ms,
+    region: region.name,
+  };
+  const headers = new Headers(request.headers);
+  headers.delete("authorization");
+  headers.delete("sec-websocket-protocol");
+  headers.set(WATCH_PRINCIPAL_HEADER, JSON.stringify(principal));
+  headers.set("x-trace-id", traceId);
+  const hub = isolate.env.HUB.getByName(hubName(region.name, chooseShard(token.jti)));
+  const answer = await withDeadline(
+    hub.fetch(new Request(request.url, { headers })),
+    HUB_DEADLINE_MS,
+    "the watch hub",
+  );
+  const response = new Response(answer.webSocket === null ? answer.body : null, answer);
+  response.headers.set("x-trace-id", traceId);
+  // The protocol that carried the token is the one spoken; a browser refuses an upgrade that names none it offered.
+  if (answer.status === 101 && protocol !== null) response.headers.set("sec-websocket-protocol", protocol);
+  return response;
+}
+
+/** The offered subprotocol that carries a token, or null. */
+function offeredProtocol(request: Request): string | null {
+  const offered = request.headers.get("sec-websocket-protocol")?.split(",") ?? [];
+  return offered.map((p) => p.trim()).find((p) => p.startsWith(BEARER_PROTOCOL)) ?? null;
+}
+
+/** Spreads connections: many clients share a token, so the token alone would put them all on one shard. */
+function chooseShard(jti: string): number {
+  let hash = Math.trunc(Math.random() * 0x1_0000_0000);
+  for (let i = 0; i < jti.length; i += 1) hash = Math.imul(hash ^ jti.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % HUB_SHARDS;
+}

@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { startEdge } from "./testing/edge-harness.ts";
+
+interface Told {
+  url: string;
+  headers: Record<string, string>;
+}
+const WATCH = "/api/v1/watch?config=demo/shop/prod/*&since=x";
+const principalOf = (told: Told): unknown => JSON.parse(told.headers["x-conflux-watch-principal"] ?? "null");
+
+async function firstMessage(response: Response): Promise<Told> {
+  const socket = response.webSocket;
+  if (socket === null) throw new Error(`no socket: ${response.status}`);
+  const told = new Promise<string>((resolve) => {
+    socket.addEventListener("message", ({ data }) => {
+      resolve(data as string);
+    });
+  });
+  socket.accept();
+  const text = await told;
+  socket.close(1000);
+  return JSON.parse(text) as Told;
+}
+
+describe("open watch", () => {
+  it("E9 hands an authorised socket to a hub of the region, with what was verified and without the token", async () => {
+    const edge = await startEdge();
+    const headers = { upgrade: "websocket", "x-conflux-watch-principal": '{"scopes":["read:**"]}' };
+    const response = await edge.send(WATCH, { headers });
+    expect(response.status).toBe(101);
+    expect(response.headers.get("sec-websocket-protocol")).toBeNull();
+    const told = await firstMessage(response);
+    expect(told.url).toContain(WATCH);
+    expect(told.headers["authorization"]).toBeUndefined();
+    expect(principalOf(told)).toEqual({
+      jti: "j1",
+      scopes: ["read:demo/shop/prod/*"],
+      expires_at_ms: expect.any(Number) as number,
+      region: edge.region,
+    });
+  });
+
+  it("E9 takes a browser's token from the subprotocol and chooses it", async () => {
+    const edge = await startEdge();
+    const protocol = `conflux.bearer.${edge.token}`;
+    const headers = {
+      upgrade: "websocket",
+      authorization: "none",
+      "sec-websocket-protocol": `other, ${protocol}`,
+    };
+    const response = await edge.send(WATCH, { headers });
+    expect(response.headers.get("sec-websocket-protocol")).toBe(protocol);
+    const told = await firstMessage(response);
+    expect(JSON.stringify(told)).not.toContain(edge.token);
+  });
+
+  it("E9 streams events", async () => {
+    const edge = await startEdge();
+    const response = await edge.send(WATCH, { headers: { accept: "text/event-stream" } });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    expect(response.headers.get("x-trace-id")).toMatch(/^[0-9a-f]{32}$/);
+    const text = await response.text();
+    expect(principalOf(JSON.parse(text.slice("data: ".length)) as Told)).toMatchObject({ jti: "j1" });
+  });
+
+  it("A4 gives the hub no scope beyond the token's tenant", async () => {
+    const edge = await startEdge();
+    const token = await edge.issue({ scopes: ["read:**", "read:other/**", "write:demo/**"] });
+    const headers = { upgrade: "websocket", authorization: `Bearer ${token}` };
+    const told = await firstMessage(await edge.send(WATCH, { headers }));
+    expect(principalOf(told)).toMatchObject({ scopes: ["read:demo/**"] });
+  });
+
+  it.each([
+    ["no token", { upgrade: "websocket", authorization: "none" }, 401],
+    ["a bad token", { upgrade: "websocket", authorization: "Bearer x" }, 401],
+    [
+      "a bad token in the subprotocol",
+      { upgrade: "websocket", authorization: "none", "sec-websocket-protocol": "conflux.bearer.x" },
+      401,
+    ],
+    ["neither socket nor stream", { accept: "text/html" }, 400],
+  ])("E9 refuses %s", async (_, headers, status) => {
+    const edge = await startEdge();
+    expect((await edge.send(WATCH, { headers })).status).toBe(status);
+  });
+
+  it("E2 refuses a revoked token, and everyone while it cannot know who is revoked", async () => {
+    const edge = await startEdge();
+    const headers = { upgrade: "websocket" };
+    await edge.replica.revoke("j1");
+    expect((await edge.send(WATCH, { headers })).status).toBe(401);
+    edge.restart();
+    await edge.replica.fault({ away: true });
+    expect((await edge.send(WATCH, { headers })).status).toBe(503);
+  });
+});

@@ -1,0 +1,94 @@
+import { WATCH_CONFIGS_MAX } from "../../contracts/limits.ts";
+import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-codes.ts";
+import type { WatchPrincipal } from "../../contracts/delivery/replica-rpc.ts";
+import { isConfigName } from "../../domain/config/config-name.ts";
+import { CLIENT_MESSAGE_BYTES_MAX } from "./limits.ts";
+
+/** What a watcher is told (api.md, fetch plane). `index` is always the signed token. */
+export type ServerMessage =
+  | { type: "hello"; index: string }
+  | { type: "change"; config: string; version: number; index: string; deleted: boolean; jitter_ms: number }
+  | { type: "resync"; index: string }
+  | { type: "error"; code: ErrorCode; config: string | null };
+
+/** A refusal of something the client said. */
+export type ErrorMessage = Extract<ServerMessage, { type: "error" }>;
+
+export interface ClientMessage {
+  type: "subscribe" | "unsubscribe";
+  configs: string[];
+}
+
+export const CLOSE_TOKEN_ENDED = 4401;
+export const CLOSE_BACK_OFF = 1013;
+export const CLOSE_INTERNAL = 1011;
+
+/** What a watcher may name: `tenant/app/env/name`, or `tenant/app/env/*` for a whole namespace. */
+export function isWatchPattern(pattern: string): boolean {
+  const segments = pattern.split("/");
+  return segments.length === 4 && segments.every((s, i) => isConfigName(s) || (i === 3 && s === "*"));
+}
+
+/** The configs of a watch request's query. Throws `validation_failed` naming the one at fault. */
+export function readWatchedConfigs(query: URLSearchParams): string[] {
+  const configs = [...new Set(query.getAll("config"))];
+  if (configs.length > WATCH_CONFIGS_MAX) {
+    throw new ConfluxError("validation_failed", `at most ${WATCH_CONFIGS_MAX} configs can be watched`);
+  }
+  const bad = configs.find((config) => !isWatchPattern(config));
+  if (bad !== undefined) {
+    const message = "must be tenant/app/env/name or tenant/app/env/*";
+    throw new ConfluxError("validation_failed", `config ${message}`, {
+      errors: [{ path: "config", message }],
+    });
+  }
+  return configs;
+}
+
+/** Reads a client's message; an answer instead when it is not one. */
+export function readClientMessage(data: string | ArrayBuffer): ClientMessage | ErrorMessage {
+  if (typeof data !== "string") return refusal("malformed_request");
+  if (data.length > CLIENT_MESSAGE_BYTES_MAX) return refusal("payload_too_large");
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(data);
+  } catch {
+    return refusal("malformed_request");
+  }
+  const { type, configs } = (parsed ?? {}) as Partial<Record<string, unknown>>;
+  if (type !== "subscribe" && type !== "unsubscribe") return refusal("malformed_request");
+  if (!Array.isArray(configs) || configs.length > WATCH_CONFIGS_MAX) return refusal("validation_failed");
+  for (const config of configs as unknown[]) {
+    if (typeof config !== "string") return refusal("validation_failed");
+    if (!isWatchPattern(config)) return refusal("validation_failed", config.slice(0, 600));
+  }
+  return { type, configs: configs as string[] };
+}
+
+function refusal(code: ErrorCode, config: string | null = null): ErrorMessage {
+  return { type: "error", code, config };
+}
+
+/** The principal that the edge vouches for. Throws `forbidden` when there is none: nobody else may call a hub. */
+export function readPrincipal(header: string | null): WatchPrincipal {
+  const refuse = (): ConfluxError =>
+    new ConfluxError("forbidden", "a hub takes connections from the edge alone");
+  if (header === null) throw refuse();
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(header);
+  } catch {
+    throw refuse();
+  }
+  const { jti, scopes, expires_at_ms, region } = (parsed ?? {}) as Partial<Record<string, unknown>>;
+  if (
+    typeof jti !== "string" ||
+    typeof region !== "string" ||
+    typeof expires_at_ms !== "number" ||
+    !Array.isArray(scopes) ||
+    !scopes.every((scope) => typeof scope === "string")
+  ) {
+    throw refuse();
+  }
+  return { jti, scopes, expires_at_ms, region };
+}
