@@ -1,7 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "../../workers/admin/testing-admin.ts";
+import {
+  newConfig,
+  readProblem,
+  testingAdmin,
+  type TestingAdmin,
+} from "../../workers/admin/testing-admin.ts";
 
 /**
  * Real schemas with real documents. All of them when the shared data lies beside the repository (or where
@@ -48,8 +53,14 @@ describe(`C3 schemas and documents of ${data === shared ? "the whole set" : "the
   it.each(samples("valid").map((s) => [s.file.slice(data.length + 1), s] as const))(
     "%s becomes a config and comes back byte for byte",
     async (_, { file, schema }) => {
-      const name = `v${count++}-${basename(file).replaceAll(/[^A-Za-z0-9.]/g, "-").replaceAll("..", ".")}`;
-      const created = await admin.send("POST", "/api/v1/mgt/configs", body(file, name, readFileSync(schema, "utf8")));
+      const name = `v${count++}-${basename(file)
+        .replaceAll(/[^A-Za-z0-9.]/g, "-")
+        .replaceAll("..", ".")}`;
+      const created = await admin.send(
+        "POST",
+        "/api/v1/mgt/configs",
+        body(file, name, readFileSync(schema, "utf8")),
+      );
       expect(await created.clone().json()).toMatchObject({ latest_version_id: 1 });
       const { id } = (await created.json()) as { id: string };
       const content = await admin.send("GET", `/api/v1/mgt/configs/${id}/versions/1/content`);
