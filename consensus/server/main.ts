@@ -7,7 +7,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openRaftLog } from "../raft-log.ts";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
-import { createMemoryNetwork } from "../transport/memory-transport.ts";
+import { createMemoryNetwork } from "../transport/memory-network.ts";
 import type { Logger } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { type CoreEnvironment, EnvironmentError, readEnvironment } from "./read-environment.ts";

@@ -14,7 +14,10 @@ export const readBody: MiddlewareHandler<AdminEnv> = async (c, next) => {
   if (declared > ADMIN_BODY_BYTES_MAX) throw tooLarge();
   const bytes = c.req.raw.body === null ? new Uint8Array() : await readBounded(c.req.raw.body);
   c.set("bodyBytes", bytes);
-  if (/^application\/([a-z.-]+\+)?json\b/i.test(c.req.header("content-type") ?? "")) checkJson(bytes);
+  // Clients send `content-type` along with requests that have no body at all.
+  const isAbsent = bytes.byteLength === 0 && ["GET", "HEAD", "DELETE"].includes(c.req.method);
+  if (!isAbsent && /^application\/([a-z.-]+\+)?json\b/i.test(c.req.header("content-type") ?? ""))
+    checkJson(bytes);
   c.req.raw = new Request(c.req.raw, { body: bytes.byteLength === 0 ? null : bytes });
   await next();
 };
