@@ -1,4 +1,8 @@
-import type { ServiceRole } from "../../contracts/core/core-api.ts";
+import {
+  CORE_LEADER_ID_HEADER,
+  CORE_NODE_ID_HEADER,
+  type ServiceRole,
+} from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { ServiceTokens } from "./service-token.ts";
@@ -115,10 +119,10 @@ export class CoreCaller {
       call.signal?.throwIfAborted();
       return { kind: wasNeverSent(cause) ? "not_sent" : "lost", cause };
     }
-    const nodeId = response.headers.get("x-conflux-node-id");
+    const nodeId = response.headers.get(CORE_NODE_ID_HEADER);
     if (nodeId !== null) this.#nodeIds.set(url, nodeId);
     if (response.status < 500) return { kind: "answer", response };
-    const leaderId = response.headers.get("x-conflux-leader-id");
+    const leaderId = response.headers.get(CORE_LEADER_ID_HEADER);
     const refusal = await this.#refusalOf(response);
     if (refusal.code === "not_proposed" || refusal.code === "unavailable") {
       return { kind: "elsewhere", refusal, leaderId };

@@ -119,7 +119,10 @@ export class CoreClient implements CorePort {
     return this.#read("/v1/status", {});
   }
 
-  async #readFeed<T>(query: { wait_ms: number; view: "full" | "edge"; inline?: 1 }, signal: AbortSignal | undefined): Promise<T> {
+  async #readFeed<T>(
+    query: { wait_ms: number; view: "full" | "edge"; inline?: 1 },
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     const response = await this.#caller.call({
       method: "GET",
       path: withQuery("/v1/feed", query),

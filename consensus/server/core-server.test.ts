@@ -33,9 +33,14 @@ async function token(
 }
 async function ask(path: string, init: RequestInit = {}, bearer?: string): Promise<Response> {
   const authorization = `Bearer ${bearer ?? (await token())}`;
-  return fetch(node.url + path, { ...init, headers: { authorization, ...init.headers } });
+  const headers = new Headers(init.headers);
+  headers.set("authorization", authorization);
+  return fetch(node.url + path, { ...init, headers });
 }
-const post = (body: BodyInit, contentType = COMMAND_CONTENT_TYPE): Promise<Response> =>
+const post = (
+  body: string | Uint8Array<ArrayBuffer>,
+  contentType = COMMAND_CONTENT_TYPE,
+): Promise<Response> =>
   ask("/v1/propose", { method: "POST", body, headers: { "content-type": contentType } });
 
 describe("requests that are refused", () => {

@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { CORE_NODE_ID_HEADER } from "../../contracts/core/core-api.ts";
 import { STATUS_BY_CODE, ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CoreContext } from "./core-context.ts";
 import {
   findRoute,
-  NODE_ID_HEADER,
   readBody,
   type Route,
   sendRefusal,
@@ -27,6 +27,9 @@ export class CoreServer {
   readonly #auth: ServiceAuth;
   readonly #routes: readonly Route[];
   readonly #server: Server;
+  #inFlight = 0;
+  /** Called when the last request in flight has ended. */
+  #drained: () => void = () => undefined;
 
   constructor(core: CoreContext, auth: ServiceAuth) {
     this.#core = core;
@@ -61,10 +64,16 @@ export class CoreServer {
       this.#server.close(() => resolve());
     });
     this.#core.waiters.close();
-    this.#server.closeIdleConnections();
-    const force = setTimeout(() => this.#server.closeAllConnections(), SHUTDOWN_GRACE_MS);
+    const grace = setTimeout(() => this.#drained(), SHUTDOWN_GRACE_MS);
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    clearTimeout(grace);
+    // Not only idle ones: a connection opened in advance, on which nothing was ever asked, does not count as idle.
+    this.#server.closeAllConnections();
     await closed;
-    clearTimeout(force);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -72,12 +81,15 @@ export class CoreServer {
     const counted = this.#core.metrics.request(method);
     const traceId = traceIdOf(request.headers);
     const gone = new AbortController();
+    this.#inFlight += 1;
     response.on("close", () => {
       gone.abort();
       counted(path, response.statusCode);
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#drained();
     });
     let path = "(none)";
-    response.setHeader(NODE_ID_HEADER, String(this.#core.log.status().nodeId));
+    response.setHeader(CORE_NODE_ID_HEADER, String(this.#core.log.status().nodeId));
     try {
       const url = new URL(request.url ?? "/", "http://core");
       const { route, params } = findRoute(this.#routes, method, url.pathname);

@@ -1,14 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { randomBytes } from "node:crypto";
-import type { ServiceRole } from "../../contracts/core/core-api.ts";
+import { CORE_LEADER_ID_HEADER, type ServiceRole } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { PROBLEM_CONTENT_TYPE, toProblem, TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
-
-/** On every answer: which node gave it. */
-export const NODE_ID_HEADER = "x-conflux-node-id";
-/** On a refusal that another node could have served: the leader's node id. */
-export const LEADER_ID_HEADER = "x-conflux-leader-id";
 
 export interface CoreRequest {
   /** Path segments that the route leaves open, decoded. */
@@ -134,7 +129,7 @@ export function sendRefusal(
     "content-length": body.byteLength,
     "cache-control": "no-store",
     [TRACE_ID_HEADER]: traceId,
-    ...(leaderId === null ? {} : { [LEADER_ID_HEADER]: String(leaderId) }),
+    ...(leaderId === null ? {} : { [CORE_LEADER_ID_HEADER]: String(leaderId) }),
     ...(refusal.retryAfterS === undefined ? {} : { "retry-after": String(refusal.retryAfterS) }),
     // An unread body makes the connection useless: say so instead of reading megabytes to the end.
     ...(refusal.code === "payload_too_large" ? { connection: "close" } : {}),

@@ -28,6 +28,11 @@ export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
 /** `admin` may propose and read all; `replica` reads feed, snapshot, blobs, status; `lambda` reads all. */
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
 
+/** On every answer: the id of the node that gave it. */
+export const CORE_NODE_ID_HEADER = "x-conflux-node-id";
+/** On a refusal that another node could have served: the leader's node id, when it is known. */
+export const CORE_LEADER_ID_HEADER = "x-conflux-leader-id";
+
 export type Consistency = "stale" | "leader" | "linearizable";
 
 /** Where an answer stands in the log: cluster, epoch and the applied index it reflects. */

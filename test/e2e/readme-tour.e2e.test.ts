@@ -13,7 +13,7 @@ beforeAll(async () => {
   stack = await startStack();
   // The tour reads `.conflux/dev.json` of the folder it is typed in.
   cwd = mkdtempSync(join(tmpdir(), "conflux-tour-"));
-  symlinkSync(stack.dataDir, join(cwd, ".conflux"));
+  symlinkSync(stack.place.dataDir, join(cwd, ".conflux"));
 });
 afterAll(async () => {
   await stack.stop();
