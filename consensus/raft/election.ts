@@ -11,9 +11,13 @@ import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } fro
 type VoteMessage = Extract<Message, { type: "pre_vote" | "vote" }>;
 type VoteReply = Extract<Message, { type: "pre_vote_reply" | "vote_reply" }>;
 
-/** Whether this node may stand: a voter of the membership in force. */
+/**
+ * Whether this node may stand: a voter of the membership in force, or of an earlier one while it does not know the one
+ * in force to be committed. Without the latter, a membership could rest with nodes it leaves out: they may not stand,
+ * and refuse their votes to the shorter logs of those who may (Ongaro's thesis, 4.2.2).
+ */
 export function mayStand(core: Core): boolean {
-  return core.role !== "leader" && isVoter(membershipOf(core), core.config.id);
+  return core.role !== "leader" && core.memberships.some((at) => isVoter(at.membership, core.config.id));
 }
 
 /** Starts by asking whether it could win; needs no durable vote, so its own answer counts at once. */

@@ -3,7 +3,7 @@ import type { NodeId } from "./types.ts";
 import type { Core } from "./core.ts";
 import { sendNow } from "./core.ts";
 import { entriesBetween, firstIndex, lastIndex, newestSnapshot, termAt } from "./raft-log-view.ts";
-import { becomeSnapshot, isPaused } from "./tracker/progress.ts";
+import { becomeProbe, becomeSnapshot, isPaused } from "./tracker/progress.ts";
 import type { Progress } from "./tracker/progress.ts";
 import { addToWindow } from "./tracker/inflight-window.ts";
 
@@ -64,7 +64,11 @@ export function sendAppends(core: Core, to: NodeId, evenIfEmpty: boolean): void 
 export function sendPoke(core: Core, to: NodeId, progress: Progress): void {
   const prevIndex = progress.next - 1;
   const prevTerm = termAt(core.view, prevIndex);
-  if (prevTerm === undefined) return;
+  if (prevTerm === undefined) {
+    // Compacted meanwhile: what was on its way cannot be checked any more, so start over from what is known.
+    becomeProbe(progress);
+    return;
+  }
   sendNow(core, {
     type: "append",
     from: core.config.id,

@@ -25,6 +25,7 @@ export interface Cluster {
 export interface ClusterShape {
   voters: number;
   spares: number;
+  electionTicks: number;
   faults: NetworkFaults;
   diskStepsMax: number;
   crashMidBatch: number;
@@ -38,7 +39,7 @@ export function createCluster(seed: number, shape: ClusterShape): Cluster {
   const first: Membership = { voters, outgoing: [], learners: [] };
   const none: Membership = { voters: [], outgoing: [], learners: [] };
   const limits = {
-    electionTicks: 10,
+    electionTicks: shape.electionTicks,
     heartbeatTicks: 1 + prng.below(2),
     appendBytesMax: 40 + prng.below(400),
     inflightMax: 1 + prng.below(8),

@@ -45,6 +45,11 @@ export function arrivals(network: SimNetwork, prng: Prng, now: number): Message[
   return prng.shuffle(due.map((item) => item.message));
 }
 
+/** Cuts one node off from all others, both ways. */
+export function isolate(network: SimNetwork, id: NodeId, ids: readonly NodeId[]): void {
+  for (const other of ids) network.cut.add(`${id}>${other}`).add(`${other}>${id}`);
+}
+
 /** Cuts the cluster in two, or one node off, or single directions. */
 export function partition(network: SimNetwork, prng: Prng, ids: readonly NodeId[]): void {
   network.cut.clear();
