@@ -1,6 +1,23 @@
 import { uptime } from "node:os";
 import { type LastStamp, nextStampMs } from "../state/leader-time.ts";
 
+/** The uptime is a file to read: between two reads the process's own monotonic clock goes on from it. */
+const UPTIME_READ_EVERY_MS = 1000;
+
+/** Milliseconds since the machine started, sleep included; never goes back. */
+export function machineElapsedMs(): () => number {
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let baseMs = 0;
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - readAtMs < UPTIME_READ_EVERY_MS) return baseMs + nowMs - readAtMs;
+    const passedMs = readAtMs === Number.NEGATIVE_INFINITY ? 0 : nowMs - readAtMs;
+    baseMs = Math.max(baseMs + passedMs, uptime() * 1000);
+    readAtMs = nowMs;
+    return baseMs;
+  };
+}
+
 /**
  * This process's hand in the leader's time: stamps what it proposes and learns from what it sees applied. Elapsed time is
  * the machine's uptime, which nobody sets and which goes on while the machine sleeps.
@@ -12,7 +29,7 @@ export class LeaderClock {
 
   constructor(options: { wallMs?: () => number; elapsedMs?: () => number } = {}) {
     this.#wallMs = options.wallMs ?? Date.now;
-    this.#elapsedMs = options.elapsedMs ?? (() => uptime() * 1000);
+    this.#elapsedMs = options.elapsedMs ?? machineElapsedMs();
   }
 
   /** Milliseconds since 1970 for the next command; `floorMs` is the newest stamp in the state. */

@@ -5,6 +5,7 @@ import {
   admin,
   adminOk,
   fetchConfig,
+  getRaw,
   watchBySocket,
   watchByStream,
 } from "../testing/stack-client.ts";
@@ -102,14 +103,14 @@ test("E3 the region of a request is the first label of its host, in the local st
     { labels: {}, version_id: 1, priority: 0 },
   ]);
   const minIndex = String(released.json["index"]);
-  const url = new URL(stack.dev.edge_url);
-  const textIn = async (region: string): Promise<string> => {
-    const regional = { ...stack, dev: { ...stack.dev, edge_url: `http://${region}.localhost:${url.port}` } };
-    return (await fetchConfig(regional, "demo/shop/prod/region.text", { minIndex })).text;
-  };
-  expect(await textIn("cn-chengdu")).toBe("chengdu");
-  expect(await textIn("us-east-1")).toBe("world");
-  expect((await fetchConfig(stack, "demo/shop/prod/region.text", { minIndex })).text).toBe("world");
+  const { port } = new URL(stack.dev.edge_url);
+  const path = "/api/v1/fetch/config/demo/shop/prod/region.text";
+  const textIn = async (host: string): Promise<string> =>
+    (await getRaw(stack, path, { host, "x-conflux-min-index": minIndex })).text;
+  expect(await textIn(`cn-chengdu.localhost:${port}`)).toBe("chengdu");
+  for (const host of [`us-east-1.localhost:${port}`, `localhost:${port}`, "nowhere.example"]) {
+    expect(await textIn(host)).toBe("world");
+  }
 });
 
 test("the sample data of a first start is served in its three formats", async () => {

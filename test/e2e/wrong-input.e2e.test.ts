@@ -1,7 +1,6 @@
-import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Stack, startStack } from "../testing/stack.ts";
-import { type Answer, admin, adminOk, fetchConfig } from "../testing/stack-client.ts";
+import { type Answer, admin, adminOk, fetchConfig, getRaw } from "../testing/stack-client.ts";
 
 const NAME = "demo/shop/prod/victim.json";
 const CONTENT = '{ "kept": true }\n';
@@ -268,7 +267,7 @@ const READS: Case[] = [
   },
   {
     what: "a name with ..",
-    ask: () => rawFetch("/api/v1/fetch/config/demo/shop/prod/a..b"),
+    ask: () => getRaw(stack, "/api/v1/fetch/config/demo/shop/prod/a..b"),
     status: 400,
     code: "validation_failed",
   },
@@ -348,25 +347,4 @@ function tampered(token: string): string {
 
 function manyLabels(n: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: n }, (_, i) => [`label-${i}`, "x"]));
-}
-
-/** A path exactly as it is given: `fetch` would tidy it. */
-function rawFetch(path: string): Promise<Answer> {
-  const { hostname, port } = new URL(stack.dev.edge_url);
-  const headers = { authorization: `Bearer ${stack.dev.client_token}` };
-  return new Promise((done, fail) => {
-    request({ hostname, port, path, headers }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        text += chunk;
-      });
-      response.on("end", () => {
-        const json = JSON.parse(text) as Record<string, unknown>;
-        done({ status: response.statusCode ?? 0, headers: new Headers(), text, json });
-      });
-    })
-      .on("error", fail)
-      .end();
-  });
 }

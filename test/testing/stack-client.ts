@@ -1,3 +1,5 @@
+import { request } from "node:http";
+import { Readable } from "node:stream";
 import type { Stack } from "./stack.ts";
 
 export interface Answer {
@@ -74,6 +76,23 @@ export async function fetchConfig(stack: Stack, name: string, options: FetchOpti
       headers,
     }),
   );
+}
+
+/** A GET of a path exactly as it is given, under any `Host`: `fetch` would tidy the one and refuse the other. */
+export function getRaw(stack: Stack, path: string, headers: Record<string, string> = {}): Promise<Answer> {
+  const { hostname, port } = new URL(stack.dev.edge_url);
+  const sent = { authorization: `Bearer ${stack.dev.client_token}`, ...headers };
+  return new Promise((done, fail) => {
+    request({ hostname, port, path, headers: sent }, (response) => {
+      const answer = new Response(Readable.toWeb(response) as ReadableStream, {
+        status: response.statusCode ?? 0,
+        headers: response.headers as Record<string, string>,
+      });
+      read(answer).then(done, fail);
+    })
+      .on("error", fail)
+      .end();
+  });
 }
 
 export interface WatchMessage {
