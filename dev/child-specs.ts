@@ -149,6 +149,7 @@ function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext):
       watch: { ...core, REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
       admin: {
         ...core,
+        REGIONS: regions,
         INDEX_SIGNING_KEY: secrets.index_key,
         TOKEN_SIGNING_JWK: JSON.stringify(secrets.token_signing_jwk),
         IDEMPOTENCY_KEY: secrets.idempotency_key,

@@ -29,6 +29,7 @@ export interface Stack {
   /** dev.json as it is now (pids change when a child is started again). */
   readonly dev: DevJson;
   readonly place: Place;
+  readonly dataDir: string;
   readonly process: ChildProcess;
   /** All that was printed so far. */
   output(): string;
@@ -82,6 +83,7 @@ export async function startStack(
   }
   return {
     place,
+    dataDir: place.dataDir,
     process: child,
     get dev() {
       return JSON.parse(readFileSync(join(place.dataDir, "dev.json"), "utf8")) as DevJson;

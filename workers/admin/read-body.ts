@@ -12,10 +12,20 @@ import type { AdminEnv } from "./principal.ts";
 export const readBody: MiddlewareHandler<AdminEnv> = async (c, next) => {
   const declared = Number(c.req.header("content-length") ?? 0);
   if (declared > ADMIN_BODY_BYTES_MAX) throw tooLarge();
-  const bytes = c.req.raw.body === null ? new Uint8Array() : await readBounded(c.req.raw.body);
+  const { raw } = c.req;
+  if (raw.body === null) {
+    c.set("bodyBytes", new Uint8Array());
+    await next();
+    return;
+  }
+  const bytes = await readBounded(raw.body);
   c.set("bodyBytes", bytes);
-  if (/^application\/([a-z.-]+\+)?json\b/i.test(c.req.header("content-type") ?? "")) checkJson(bytes);
-  c.req.raw = new Request(c.req.raw, { body: bytes.byteLength === 0 ? null : bytes });
+  // An empty body is for the route to judge: a DELETE has none, whatever its Content-Type.
+  if (bytes.byteLength > 0 && /^application\/([a-z.-]+\+)?json\b/i.test(c.req.header("content-type") ?? ""))
+    checkJson(bytes);
+  // What stands behind reads the body again, from memory.
+  const body = bytes.byteLength === 0 ? {} : { body: bytes };
+  c.req.raw = new Request(raw.url, { method: raw.method, headers: raw.headers, ...body });
   await next();
 };
 
