@@ -1,5 +1,5 @@
 import type { Schema } from "@cfworker/json-schema";
-import { isObject } from "./schema-node.ts";
+import { isObject, referenceUri } from "./schema-node.ts";
 
 /** Keywords whose schemas judge the same place in the document as the schema they stand in. */
 const IN_PLACE_LISTS = ["allOf", "anyOf", "oneOf"];
@@ -42,20 +42,20 @@ interface Step {
 function inPlace(schema: Schema | boolean, lookup: Readonly<Record<string, Schema | boolean>>): Step[] {
   if (!isObject(schema)) return [];
   const steps: Step[] = [];
-  const node = schema as Schema;
-  if (typeof node.$ref === "string") {
-    const target = lookup[node.__absolute_ref__ ?? node.$ref];
-    if (target !== undefined) steps.push({ schema: target, reference: node.$ref });
+  const uri = referenceUri(schema);
+  if (uri !== undefined) {
+    const target = lookup[uri];
+    if (target !== undefined) steps.push({ schema: target, reference: schema.$ref ?? uri });
   }
   const plain = (value: unknown): void => {
-    if (isObject(value)) steps.push({ schema: value as Schema, reference: null });
+    if (isObject(value)) steps.push({ schema: value, reference: null });
   };
   for (const keyword of IN_PLACE_LISTS) {
-    const list: unknown = node[keyword];
+    const list: unknown = schema[keyword];
     if (Array.isArray(list)) list.forEach(plain);
   }
-  for (const keyword of IN_PLACE) plain(node[keyword]);
-  if (isObject(node["dependentSchemas"])) Object.values(node["dependentSchemas"]).forEach(plain);
-  if (isObject(node["dependencies"])) Object.values(node["dependencies"]).forEach(plain);
+  for (const keyword of IN_PLACE) plain(schema[keyword]);
+  if (isObject(schema["dependentSchemas"])) Object.values(schema["dependentSchemas"]).forEach(plain);
+  if (isObject(schema["dependencies"])) Object.values(schema["dependencies"]).forEach(plain);
   return steps;
 }

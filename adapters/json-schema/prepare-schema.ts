@@ -2,7 +2,7 @@ import { dereference, type Schema, type SchemaDraft } from "@cfworker/json-schem
 import { format as knownFormats } from "@cfworker/json-schema";
 import { checkKeywords } from "./check-keywords.ts";
 import { findSelfReference } from "./find-self-reference.ts";
-import { isObject, type SchemaFault, type SchemaNode, subschemas } from "./schema-node.ts";
+import { isObject, referenceUri, type SchemaFault, type SchemaNode, subschemas } from "./schema-node.ts";
 import { toUnicodePattern } from "./unicode-pattern.ts";
 
 export interface PreparedSchema {
@@ -160,11 +160,6 @@ class Rewriter {
   }
 }
 
-interface Resolved {
-  $ref?: string;
-  __absolute_ref__?: string;
-}
-
 /** References that lead out of the schema or round in it. */
 function referenceFaults(root: SchemaNode): SchemaFault[] {
   let lookup: Record<string, Schema | boolean>;
@@ -176,8 +171,10 @@ function referenceFaults(root: SchemaNode): SchemaFault[] {
   }
   const faults = new Map<string, SchemaFault>();
   for (const schema of Object.values(lookup)) {
-    const { $ref: reference, __absolute_ref__: absolute } = schema as Resolved;
-    if (reference === undefined || lookup[absolute ?? reference] !== undefined) continue;
+    if (!isObject(schema)) continue;
+    const uri = referenceUri(schema);
+    if (uri === undefined || lookup[uri] !== undefined) continue;
+    const reference = schema.$ref ?? uri;
     const message = `"$ref": ${JSON.stringify(reference)} is not in this schema, and nothing is fetched: copy it into "$defs"`;
     faults.set(reference, { pointer: "", message });
   }

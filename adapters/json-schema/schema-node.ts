@@ -1,3 +1,5 @@
+import type { Schema } from "@cfworker/json-schema";
+
 export type SchemaNode = Record<string, unknown>;
 
 /** A fault of a schema; `pointer` is a JSON pointer into it. */
@@ -51,11 +53,25 @@ export function subschemas(node: SchemaNode, pointer: string): Subschema[] {
 }
 
 const SUBSCHEMA_KEYWORDS = new Set([
-  ...["items", "additionalItems", "unevaluatedItems", "contains", "additionalProperties"],
-  ...["unevaluatedProperties", "propertyNames", "not", "if", "then", "else"],
+  "items",
+  "additionalItems",
+  "unevaluatedItems",
+  "contains",
+  "additionalProperties",
+  "unevaluatedProperties",
+  "propertyNames",
+  "not",
+  "if",
+  "then",
+  "else",
 ]);
 
 /** One segment of a JSON pointer (RFC 6901). */
 export function escapeToken(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+/** Absolute URI of the schema that a schema refers to, as the validator's `dereference` has noted it. */
+export function referenceUri({ $ref, __absolute_ref__: absolute }: Schema): string | undefined {
+  return absolute ?? $ref;
 }

@@ -12,8 +12,7 @@ export function toUnicodePattern(pattern: string): string | null {
 
 function compiles(pattern: string, flags: string): boolean {
   try {
-    new RegExp(pattern, flags);
-    return true;
+    return new RegExp(pattern, flags).flags === flags;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return false;

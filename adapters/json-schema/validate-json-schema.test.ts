@@ -51,7 +51,7 @@ describe.each(Object.entries(DRAFTS))("C3 draft %s", (draft, $schema) => {
     }
   });
   it("knows if/then/else from draft 7 on", () => {
-    const schema = { $schema, if: { type: "string" }, then: { minLength: 3 } };
+    const schema = `{"$schema": "${$schema}", "if": {"type": "string"}, "then": {"minLength": 3}}`;
     expect(isValid(schema, "ab")).toBe(draft === "6");
   });
   it("lets neighbours of $ref count from 2019-09 on", () => {

@@ -88,9 +88,20 @@ function measure(root: unknown): { values: number; longestArray: number } {
 
 /** Keywords that only say that something below them failed, which is then an error of its own. */
 const RELAYS = new Set([
-  ...["properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "propertyNames"],
-  ...["items", "prefixItems", "additionalItems", "unevaluatedItems", "allOf", "if"],
-  ...["$ref", "$recursiveRef", "dependentSchemas"],
+  "properties",
+  "patternProperties",
+  "additionalProperties",
+  "unevaluatedProperties",
+  "propertyNames",
+  "items",
+  "prefixItems",
+  "additionalItems",
+  "unevaluatedItems",
+  "allOf",
+  "if",
+  "$ref",
+  "$recursiveRef",
+  "dependentSchemas",
 ]);
 
 function toFieldErrors(units: readonly OutputUnit[], locate: SchemaInput["locate"]): FieldError[] {

@@ -26,7 +26,7 @@ describe("C3 in workerd", () => {
     const { send } = testingAdmin();
     const created = await send("POST", CONFIGS, newConfig({ format, schema, content: valid }));
     expect(created.status).toBe(201);
-    const { id } = (await created.json()) as { id: string };
+    const { id } = await created.json<{ id: string }>();
     const content = await send("GET", `${CONFIGS}/${id}/versions/1/content`);
     expect(new Uint8Array(await content.arrayBuffer())).toEqual(utf8.encode(valid));
     const refused = await send("POST", `${CONFIGS}/${id}/versions`, { content: invalid });

@@ -10,11 +10,7 @@ import { toHex } from "./trace.ts";
  * What every command carries besides its payload: who, from where, in which trace, under which idempotency key.
  * The key's scope holds no more than a digest, so that a key which is itself a secret is not stored.
  */
-export async function commandHead(
-  c: Context<AdminEnv>,
-  tenant: string,
-  expectedRevision: number | null = null,
-) {
+export async function commandHead(c: Context<AdminEnv>, tenant: string, revision: number | null = null) {
   const { principal, traceId } = c.var;
   return {
     format: COMMAND_FORMAT_VERSION as typeof COMMAND_FORMAT_VERSION,
@@ -23,7 +19,7 @@ export async function commandHead(
     ip: principal.ip,
     trace_id: traceId,
     idempotency: await idempotency(c, tenant),
-    expected_revision: expectedRevision,
+    expected_revision: revision,
   };
 }
 

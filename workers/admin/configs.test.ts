@@ -18,12 +18,12 @@ interface Written {
 async function create(changes: Record<string, unknown> = {}): Promise<Written> {
   const answer = await admin.send("POST", CONFIGS, newConfig(changes));
   expect(answer.status).toBe(201);
-  return (await answer.json()) as Written;
+  return await answer.json<Written>();
 }
 async function get(path: string): Promise<Record<string, unknown>> {
   const answer = await admin.send("GET", path);
   expect(answer.status).toBe(200);
-  return (await answer.json()) as Record<string, unknown>;
+  return await answer.json<Record<string, unknown>>();
 }
 
 describe("C1 creating", () => {
@@ -39,7 +39,7 @@ describe("C1 creating", () => {
   });
   it("answers a signed index that verifies, an ETag and a location", async () => {
     const answer = await admin.send("POST", CONFIGS, newConfig());
-    const body = (await answer.json()) as Written;
+    const body = await answer.json<Written>();
     expect(answer.headers.get("etag")).toBe(body.etag);
     const location = answer.headers.get("location") ?? "";
     expect((await get(location))["id"]).toBe(body.id);
@@ -163,7 +163,7 @@ describe("C12 repetition and preconditions", () => {
       { ...headers, authorization: "Bearer writer" },
     );
     expect([one.status, other.status]).toEqual([201, 201]);
-    expect(((await other.json()) as { version_id: number }).version_id).toBe(3);
+    expect((await other.json<{ version_id: number }>()).version_id).toBe(3);
     const { id: second } = await create({ name: "b" });
     expect(
       (await admin.send("POST", `${CONFIGS}/${second}/versions`, { content: "2" }, headers)).status,

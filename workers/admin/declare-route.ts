@@ -32,7 +32,7 @@ const AUTH_CODES: ErrorCode[] = ["unauthenticated", "forbidden", "rate_limited"]
  * Declares a route of the admin API, once for the router and for the OpenAPI document. Order at run time:
  * authentication, reading the body within its limit, validation by the schemas, the handler.
  */
-export function declareRoute<P extends string, R extends Omit<RouteConfig, "path"> & { path: P }>(
+export function declareRoute<R extends RouteConfig>(
   access: RouteAccess,
   config: R,
 ): R & { getRoutingPath(): string } {
@@ -54,7 +54,7 @@ export function declareRoute<P extends string, R extends Omit<RouteConfig, "path
     ],
     responses: { ...problemResponses(codes), ...Object.fromEntries(success) },
   };
-  return createRoute(full) as unknown as R & { getRoutingPath(): string };
+  return createRoute(full);
 }
 
 function problemResponses(codes: readonly ErrorCode[]): RouteConfig["responses"] {

@@ -1,9 +1,8 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import { readinessView } from "../../contracts/admin/cluster-status.ts";
-import type { AdminDeps } from "./deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import type { AdminEnv } from "./principal.ts";
+import type { AdminDeps, AdminEnv } from "./principal.ts";
 
 const healthRoute = declareRoute("public", {
   method: "get",

@@ -17,7 +17,7 @@ interface Document {
 }
 
 const admin = testingAdmin();
-const document = (await (await admin.send("GET", "/openapi.json")).json()) as Document;
+const document = await (await admin.send("GET", "/openapi.json")).json<Document>();
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
   Object.entries(item).map(([method, operation]) => ({
     key: `${method.toUpperCase()} ${path}`,

@@ -14,7 +14,7 @@ beforeEach(async () => {
   const created = await admin.send("POST", CONFIGS, newConfig({ release: true, schema }), {
     "x-idempotency-key": "used",
   });
-  config = `${CONFIGS}/${((await created.json()) as { id: string }).id}`;
+  config = `${CONFIGS}/${(await created.json<{ id: string }>()).id}`;
   await admin.send("POST", `${config}/versions`, { content: '{"retries": 3}' });
 });
 

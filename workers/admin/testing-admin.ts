@@ -1,11 +1,10 @@
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { Problem } from "../../contracts/problem/problem.ts";
+import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { matchesPattern } from "../../domain/access/scope.ts";
 import { createAdmin } from "./app.ts";
-import type { AdminDeps, LogLine } from "./deps.ts";
-import type { PermissionAction } from "./principal.ts";
+import type { AdminDeps, LogLine, PermissionAction } from "./principal.ts";
 
 export interface Grant {
   action: PermissionAction | "*";
@@ -92,9 +91,6 @@ export function newConfig(changes: Record<string, unknown> = {}): Record<string,
   };
 }
 
-export async function readJson(response: Response): Promise<Record<string, never>> {
-  return (await response.json()) as Record<string, never>;
-}
 export async function readProblem(response: Response): Promise<Problem> {
-  return (await response.json()) as Problem;
+  return problemSchema.parse(await response.json());
 }
