@@ -14,27 +14,34 @@ const CONFIG = {
 interface Member {
   raw: RawNode;
   entries: Entry[];
+  compactedTo: { index: number };
   hard: HardState;
   applied: Entry[];
   reads: { request: number; index: number }[];
 }
 
-function readerOf(entries: Entry[]): LogReader {
+/** `compactedTo` is where the readable log begins; what is below is a snapshot. */
+function readerOf(entries: Entry[], compactedTo = { index: 0 }): LogReader {
+  const termOf = (index: number): number | undefined => (index === 0 ? 0 : entries[index - 1]?.term);
   return {
-    firstIndex: () => 1,
+    firstIndex: () => compactedTo.index + 1,
     lastIndex: () => entries.length,
-    term: (index) => (index === 0 ? 0 : entries[index - 1]?.term),
+    term: (index) => (index < compactedTo.index ? undefined : termOf(index)),
     entries: (from, to) => entries.slice(from - 1, to - 1),
-    snapshot: () => null,
+    snapshot: () => {
+      const { index } = compactedTo;
+      return index === 0 ? null : { index, term: termOf(index) ?? 0, membership: voters(1, 2, 3) };
+    },
   };
 }
 
 function startMember(id: number, membership: Membership): Member {
   const entries: Entry[] = [];
   const hard = { term: 0, vote: 0, commit: 0 };
-  const log = readerOf(entries);
+  const compactedTo = { index: 0 };
+  const log = readerOf(entries, compactedTo);
   const raw = createRawNode({ config: { ...CONFIG, id }, log, hardState: hard, membership, applied: 0 });
-  return { raw, entries, hard, applied: [], reads: [] };
+  return { raw, entries, compactedTo, hard, applied: [], reads: [] };
 }
 
 function work(member: Member): Message[] {
@@ -126,7 +133,7 @@ function memberWith(options: {
     membership: options.membership ?? voters(1, 2, 3),
     applied: options.applied ?? 0,
   });
-  return { raw, entries, hard, applied: [], reads: [] };
+  return { raw, entries, compactedTo: { index: 0 }, hard, applied: [], reads: [] };
 }
 
 function ticks(member: Member, count: number): void {
@@ -428,6 +435,33 @@ describe("R4 snapshots", () => {
     raw.reportSnapshot(2, true);
     raw.step({ ...envelope, type: "snapshot_reply", ok: true, matchIndex: 10 });
     expect(sent()).toEqual(["append"]);
+  });
+});
+
+describe("R4 compaction under a stream", () => {
+  it("a follower whose lost entries were compacted meanwhile gets the snapshot", () => {
+    const members = [
+      startMember(1, voters(1, 2, 3)),
+      startMember(2, voters(1, 2, 3)),
+      startMember(3, voters(1, 2, 3)),
+    ];
+    const one = members[0] ?? startMember(1, voters(1));
+    ticks(one, 15);
+    settle(members);
+    const lost = (m: Message): boolean => m.type === "append" && m.to === 2;
+    for (let i = 0; i < 40; i += 1) {
+      one.raw.propose(bytes(`${i}`));
+      settleWithout(members, lost);
+    }
+    // Compacted past everything that was sent to 2 and lost.
+    one.compactedTo.index = 40;
+    const seen: string[] = [];
+    ticks(one, 1);
+    settleWithout(members, (m) => {
+      if (m.to === 2) seen.push(m.type);
+      return m.type === "snapshot" || lost(m);
+    });
+    expect(seen).toContain("snapshot");
   });
 });
 

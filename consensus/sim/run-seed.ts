@@ -93,9 +93,11 @@ function storm(cluster: Cluster, weather: Weather): void {
   const { world, network, nodes } = cluster;
   const { prng } = world;
   const ids = nodes.map(({ id }) => id);
-  for (const leader of leadersOf(cluster)) {
+  const leaders = leadersOf(cluster);
+  for (const leader of leaders) {
     while (prng.chance(weather.propose * 0.7)) proposeCommand(cluster, leader);
-    if (prng.chance(weather.read)) askRead(cluster, leader);
+    // Beside a second leader one of them is outdated, and a read there is the one that could be stale.
+    if (prng.chance(leaders.length > 1 ? 0.8 : weather.read)) askRead(cluster, leader);
     if (prng.chance(weather.change)) changeMembership(cluster, leader);
     if (prng.chance(weather.transfer)) leader.raw?.transferLeader(prng.pick(nodes)?.id ?? 0);
     if (prng.chance(weather.crashLeader)) crashNode(leader, world);
