@@ -119,7 +119,7 @@ async function write(key: string, bytes: Uint8Array, { kv, contents, now }: Docu
   contents.keep(key, bytes, now());
 }
 
-async function sha256Hex(bytes: Uint8Array<ArrayBufferLike>): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+async function sha256Hex(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
