@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
 import { cloneDatabase, startPostgres } from "../../test/testing/postgres.ts";
@@ -18,7 +18,7 @@ function connect(url: string): Database {
   opened.push(database);
   return database;
 }
-async function listen(onConnection: (socket: import("node:net").Socket) => void): Promise<string> {
+async function listen(onConnection: (socket: Socket) => void): Promise<string> {
   const server = createServer(onConnection).listen(0, "127.0.0.1");
   servers.push(server);
   await new Promise((resolve) => server.once("listening", resolve));
@@ -35,7 +35,7 @@ describe("A7 Postgres away is unavailable, and never a wait", () => {
   });
 
   test("it accepts and says nothing", async () => {
-    const sockets: import("node:net").Socket[] = [];
+    const sockets: Socket[] = [];
     const url = await listen((socket) => sockets.push(socket));
     await expect(findUserForLogin(connect(url), "ada")).rejects.toMatchObject(UNAVAILABLE);
     for (const socket of sockets) socket.destroy();

@@ -21,10 +21,7 @@ export const passwordSchema = z
 export const passwordRequestSchema = z.discriminatedUnion("op", [
   z.strictObject({
     op: z.literal("hash"),
-    password: passwordSchema.refine(
-      (text) => [...text].length >= PASSWORD_CHARACTERS_MIN,
-      `at least ${PASSWORD_CHARACTERS_MIN} characters`,
-    ),
+    password: passwordSchema.min(PASSWORD_CHARACTERS_MIN),
   }),
   z.strictObject({
     op: z.literal("verify"),

@@ -1,12 +1,12 @@
 import postgres from "postgres";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { MemoryCore } from "../adapters/memory/memory-core.ts";
-import { connectPostgres, type Database } from "../adapters/postgres/connect.ts";
-import type { CorePort } from "../contracts/core/core-port.ts";
-import { ConfluxError } from "../contracts/problem/error-codes.ts";
-import { COMMAND_FORMAT_VERSION } from "../domain/command/command.ts";
-import { cloneDatabase } from "../test/testing/postgres.ts";
-import { createHandler } from "./feed-projection.ts";
+import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
+import type { CorePort } from "../../contracts/core/core-port.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
+import { cloneDatabase } from "../testing/postgres.ts";
+import { createHandler } from "../../lambdas/feed-projection.ts";
 
 /** Runs one round of the loop: the reserve is already reached when it asks again. */
 const ONE_ROUND = { getRemainingTimeInMillis: () => 1 };
@@ -23,7 +23,10 @@ beforeEach(async () => {
   const urls = await cloneDatabase();
   owner = postgres(urls.ownerUrl, { max: 2 });
   database = connectPostgres(urls.appUrl);
-  clients.push(() => owner.end(), database.close);
+  clients.push(
+    () => owner.end(),
+    () => database.close(),
+  );
 });
 afterAll(() => Promise.all(clients.map((close) => close())));
 
@@ -43,12 +46,14 @@ async function revoke(core: MemoryCore, n: number, tenant = "demo"): Promise<voi
     attachments: [],
   });
 }
-const projector = (core: Pick<CorePort, "feed" | "status">, options: { batchMax?: number; database?: Database } = {}) =>
-  createHandler({ core, database, nowMs: Date.now, ...options });
+const projector = (
+  core: Pick<CorePort, "feed" | "status">,
+  options: { batchMax?: number; database?: Database } = {},
+) => createHandler({ core, database, nowMs: Date.now, ...options });
 const indexes = async (): Promise<number[]> =>
-  (await owner`select log_index::int as i from audit_logs where log_index is not null order by epoch, log_index`).map(
-    (row) => Number(row["i"]),
-  );
+  (
+    await owner`select log_index::int as i from audit_logs where log_index is not null order by epoch, log_index`
+  ).map((row) => Number(row["i"]));
 const cursor = async () => (await owner`select epoch, log_index::int as index from feed_cursors`)[0];
 
 describe("L0 A5 feed projection", () => {
@@ -155,7 +160,9 @@ describe("L0 A5 feed projection", () => {
     const noCore = { status: () => Promise.reject(away), feed: () => Promise.reject(away) };
     await expect(projector(noCore)({}, ONE_ROUND)).rejects.toBe(away);
     const nowhere = connectPostgres("postgres://conflux_app@127.0.0.1:1/none");
-    await expect(projector(core, { database: nowhere })({}, ONE_ROUND)).rejects.toMatchObject({ code: "unavailable" });
+    await expect(projector(core, { database: nowhere })({}, ONE_ROUND)).rejects.toMatchObject({
+      code: "unavailable",
+    });
     await nowhere.close();
     await projector(core)({}, ONE_ROUND);
     expect(await indexes()).toEqual([1]);
