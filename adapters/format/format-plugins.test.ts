@@ -28,7 +28,11 @@ const SUITES: Record<string, Suite> = {
       ["an object", '{"a":{"b":[]}}', { a: { b: [] } }],
       ["empty containers", '[{},[],""]', [{}, [], ""]],
       ["a name that is a trap", '{"__proto__":{"x":1}}', JSON.parse('{"__proto__":{"x":1}}')],
-      ["the deepest", "[".repeat(DEPTH) + "]".repeat(DEPTH), JSON.parse("[".repeat(DEPTH) + "]".repeat(DEPTH))],
+      [
+        "the deepest",
+        "[".repeat(DEPTH) + "]".repeat(DEPTH),
+        JSON.parse("[".repeat(DEPTH) + "]".repeat(DEPTH)),
+      ],
     ],
     invalid: [
       ["nothing", "", 1, 1, /ends where a value/],
@@ -53,7 +57,11 @@ const SUITES: Record<string, Suite> = {
   yaml: {
     valid: [
       ["nothing", "", null],
-      ["block and flow", "a: 1\nb: [x, 'y']\nc:\n  - ~\n  - true\n", { a: 1, b: ["x", "y"], c: [null, true] }],
+      [
+        "block and flow",
+        "a: 1\nb: [x, 'y']\nc:\n  - ~\n  - true\n",
+        { a: 1, b: ["x", "y"], c: [null, true] },
+      ],
       ["the core schema", "a: yes\nb: 0o14\nc: 1_000\n", { a: "yes", b: 12, c: "1_000" }],
       ["one document with marks", "---\na: 1\n...\n", { a: 1 }],
       ["a byte order mark", "\uFEFFa: 1", { a: 1 }],
@@ -81,7 +89,11 @@ const SUITES: Record<string, Suite> = {
       ["nothing", "", {}],
       ["tables", "a = 1\n[b.c]\nd = ['x']\n", { a: 1, b: { c: { d: ["x"] } } }],
       ["a byte order mark", "\uFEFFa = 1", { a: 1 }],
-      ["times as text", "d = 2020-01-02\nt = 2020-01-02T03:04:05Z", { d: "2020-01-02", t: "2020-01-02T03:04:05.000Z" }],
+      [
+        "times as text",
+        "d = 2020-01-02\nt = 2020-01-02T03:04:05Z",
+        { d: "2020-01-02", t: "2020-01-02T03:04:05.000Z" },
+      ],
       ["large integers", "a = 9007199254740993", { a: 9007199254740992 }],
     ],
     invalid: [
@@ -98,7 +110,11 @@ const SUITES: Record<string, Suite> = {
     valid: [
       ["nothing", "", {}],
       ["comments and blanks", "# a=1\n\n  ! b\n   \n", {}],
-      ["separators", "a=1\nb:2\nc 3\nd\t= 4\ne\n f = g = h", { a: "1", b: "2", c: "3", d: "4", e: "", f: "g = h" }],
+      [
+        "separators",
+        "a=1\nb:2\nc 3\nd\t= 4\ne\n f = g = h",
+        { a: "1", b: "2", c: "3", d: "4", e: "", f: "g = h" },
+      ],
       ["escapes", "k\\=\\ x=\\t\\u00E9\\z\\\\", { "k= x": "\té" + "z\\" }],
       ["continued lines", "a = 1,\\\n    2,\\\r\n  3\nb=x\\\\\nc=y", { a: "1,2,3", b: "x\\", c: "y" }],
       ["a comment sign in a continued line", "a = 1\\\n # 2", { a: "1# 2" }],
@@ -167,7 +183,10 @@ describe("C3 bounds", () => {
     const levels = Array.from({ length: 12 }, (_, i) => `l${i + 1}: &l${i + 1} [${`*l${i},`.repeat(9)}]`);
     expect(parse("yaml", `l0: &l0 [x]\n${levels.join("\n")}`)).toMatchObject({ ok: false });
     const wide = `a: &a [${"1,".repeat(1000)}1]\nb:\n${"- *a\n".repeat(9000)}`;
-    expect(parse("yaml", wide)).toMatchObject({ ok: false, errors: [{ message: expect.stringContaining("unfold") }] });
+    expect(parse("yaml", wide)).toMatchObject({
+      ok: false,
+      errors: [{ message: expect.stringContaining("unfold") }],
+    });
   });
   it("refuses merge keys that copy without end", () => {
     const keys = Array.from({ length: 2000 }, (_, i) => `  k${i}: 1`).join("\n");

@@ -1,4 +1,9 @@
-import type { FormatPlugin, ParseError, ParseOutcome, TextPosition } from "../../domain/config/format-plugin.ts";
+import type {
+  FormatPlugin,
+  ParseError,
+  ParseOutcome,
+  TextPosition,
+} from "../../domain/config/format-plugin.ts";
 
 /**
  * java.util.Properties line format: `#` and `!` comments, `=`, `:` or white space after the key, a line continued by an

@@ -1,4 +1,14 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair, visit, type YAMLMap } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  visit,
+  type YAMLMap,
+} from "yaml";
 
 export interface YamlFault {
   message: string;
@@ -46,7 +56,8 @@ function repeatedKey(pair: Pair, names: Map<YAMLMap, Set<string>>, map: YAMLMap)
   names.set(map, seen);
   // As in the data that comes out, where 1 and "1" are the same name.
   const name = String(pair.key.value);
-  if (seen.has(name)) return { message: `the key ${JSON.stringify(name)} stands twice`, offset: offsetOf(pair) };
+  if (seen.has(name))
+    return { message: `the key ${JSON.stringify(name)} stands twice`, offset: offsetOf(pair) };
   seen.add(name);
   return null;
 }

@@ -1,13 +1,4 @@
-import {
-  Composer,
-  type CST,
-  type Document,
-  isNode,
-  Lexer,
-  LineCounter,
-  Parser,
-  type YAMLError,
-} from "yaml";
+import { Composer, type CST, type Document, isNode, Lexer, LineCounter, Parser, type YAMLError } from "yaml";
 import { CONTENT_DEPTH_MAX } from "../../contracts/limits.ts";
 import type {
   FormatPlugin,
@@ -37,7 +28,8 @@ function parseYaml(bytes: Uint8Array): ParseOutcome {
   const { text } = decoded;
   const lines = new LineCounter();
   const tokens = parseTokens(text, lines);
-  if (!Array.isArray(tokens)) return refuse([{ message: tokens.message, ...positionAt(text, tokens.offset) }]);
+  if (!Array.isArray(tokens))
+    return refuse([{ message: tokens.message, ...positionAt(text, tokens.offset) }]);
   const composer = new Composer({
     version: "1.2",
     schema: "core",
@@ -58,7 +50,8 @@ function parseYaml(bytes: Uint8Array): ParseOutcome {
     return refuse([{ message, ...place(lines, second.range?.[0] ?? 0) }]);
   }
   const faults = findKeyFaults(document, DOCUMENT_VALUES_MAX).slice(0, YAML_ERRORS_MAX);
-  if (faults.length > 0) return refuse(faults.map((f) => ({ message: f.message, ...place(lines, f.offset) })));
+  if (faults.length > 0)
+    return refuse(faults.map((f) => ({ message: f.message, ...place(lines, f.offset) })));
   return toValue(document, lines);
 }
 

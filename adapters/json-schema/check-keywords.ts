@@ -18,7 +18,11 @@ const either =
   (v) =>
     checks.some((check) => check(v));
 
-function shape(names: string, check: Check, accepted: string): [string, { check: Check; accepted: string }][] {
+function shape(
+  names: string,
+  check: Check,
+  accepted: string,
+): [string, { check: Check; accepted: string }][] {
   return names.split(" ").map((name) => [name, { check, accepted }]);
 }
 
@@ -28,7 +32,11 @@ const SHAPES = new Map([
     isSchema,
     "a schema (an object or a boolean)",
   ),
-  ...shape("items", either(isSchema, (v) => Array.isArray(v) && v.every(isSchema)), "a schema or a list of schemas"),
+  ...shape(
+    "items",
+    either(isSchema, (v) => Array.isArray(v) && v.every(isSchema)),
+    "a schema or a list of schemas",
+  ),
   ...shape("allOf anyOf oneOf prefixItems", isSchemas, "a list of one or more schemas"),
   ...shape(
     "properties patternProperties definitions $defs dependentSchemas",
@@ -40,12 +48,19 @@ const SHAPES = new Map([
   ...shape("required", isStrings, "a list of names"),
   ...shape(
     "type",
-    either((v) => TYPES.has(v as string), (v) => Array.isArray(v) && v.every((t) => TYPES.has(t as string))),
+    either(
+      (v) => TYPES.has(v as string),
+      (v) => Array.isArray(v) && v.every((t) => TYPES.has(t as string)),
+    ),
     `${[...TYPES].join(", ")} or a list of these`,
   ),
   ...shape("enum", Array.isArray, "a list"),
   ...shape("maximum minimum", isNumber, "a number"),
-  ...shape("exclusiveMaximum exclusiveMinimum", either(isNumber, (v) => typeof v === "boolean"), "a number"),
+  ...shape(
+    "exclusiveMaximum exclusiveMinimum",
+    either(isNumber, (v) => typeof v === "boolean"),
+    "a number",
+  ),
   ...shape("multipleOf", (v) => typeof v === "number" && v > 0, "a number above 0"),
   ...shape(
     "maxLength minLength maxItems minItems maxProperties minProperties minContains maxContains",

@@ -95,7 +95,8 @@ class Rewriter {
     }
     this.#identifiers(node);
     if (this.#withoutConditions) for (const name of ["if", "then", "else"]) delete node[name];
-    if (typeof node["format"] === "string" && !Object.hasOwn(knownFormats, node["format"])) delete node["format"];
+    if (typeof node["format"] === "string" && !Object.hasOwn(knownFormats, node["format"]))
+      delete node["format"];
     if (node["uniqueItems"] === true) this.comparesItems = true;
     if (this.#draft !== "4") this.#exclusiveLimits(node);
     this.#patterns(node, pointer);
@@ -108,7 +109,10 @@ class Rewriter {
   }
 
   #exclusiveLimits(node: SchemaNode): void {
-    for (const [flag, limit] of [["exclusiveMinimum", "minimum"], ["exclusiveMaximum", "maximum"]] as const) {
+    for (const [flag, limit] of [
+      ["exclusiveMinimum", "minimum"],
+      ["exclusiveMaximum", "maximum"],
+    ] as const) {
       if (typeof node[flag] !== "boolean") continue;
       if (node[flag] && node[limit] !== undefined) {
         node[flag] = node[limit];

@@ -11,7 +11,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 const SCHEMA_LISTS = ["allOf", "anyOf", "oneOf", "prefixItems", "items"];
-const SCHEMA_MAPS = ["properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies"];
+const SCHEMA_MAPS = [
+  "properties",
+  "patternProperties",
+  "definitions",
+  "$defs",
+  "dependentSchemas",
+  "dependencies",
+];
 /** Their values are data, never schemas. */
 const DATA = new Set(["enum", "const", "default", "examples", "required", "type", "dependentRequired"]);
 
@@ -36,7 +43,8 @@ export function subschemas(node: SchemaNode, pointer: string): Subschema[] {
       if (!SCHEMA_LISTS.includes(keyword)) continue;
       for (const [i, item] of value.entries()) add(keyword, item, `${at}/${i}`, true);
     } else if (SCHEMA_MAPS.includes(keyword) && isObject(value)) {
-      for (const [name, item] of Object.entries(value)) add(keyword, item, `${at}/${escapeToken(name)}`, true);
+      for (const [name, item] of Object.entries(value))
+        add(keyword, item, `${at}/${escapeToken(name)}`, true);
     } else add(keyword, value, at, SUBSCHEMA_KEYWORDS.has(keyword));
   }
   return found;

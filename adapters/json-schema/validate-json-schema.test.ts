@@ -38,7 +38,10 @@ describe.each(Object.entries(DRAFTS))("C3 draft %s", (draft, $schema) => {
     };
     expect(validate(schema, { port: 1 })).toEqual([]);
     expect(validate(schema, {}).map((e) => e.path)).toEqual(["/content"]);
-    expect(validate(schema, { port: 70000, x: 1 }).map((e) => e.path)).toEqual(["/content/port", "/content/x"]);
+    expect(validate(schema, { port: 70000, x: 1 }).map((e) => e.path)).toEqual([
+      "/content/port",
+      "/content/x",
+    ]);
   });
   it("asserts formats and ignores unknown ones", () => {
     expect(isValid({ $schema, format: "ipv4" }, "10.0.0.1")).toBe(true);
@@ -52,7 +55,11 @@ describe.each(Object.entries(DRAFTS))("C3 draft %s", (draft, $schema) => {
     expect(isValid(schema, "ab")).toBe(draft === "6");
   });
   it("lets neighbours of $ref count from 2019-09 on", () => {
-    const schema = { $schema, definitions: { any: {} }, properties: { a: { $ref: "#/definitions/any", type: "string" } } };
+    const schema = {
+      $schema,
+      definitions: { any: {} },
+      properties: { a: { $ref: "#/definitions/any", type: "string" } },
+    };
     expect(isValid(schema, { a: 1 })).toBe(!draft.startsWith("2"));
   });
   it("reads exclusive limits as booleans and, from draft 6 on, as numbers", () => {
@@ -91,13 +98,22 @@ describe("C3 schemas as they are published", () => {
     ]);
   });
   it("takes id for a plain word outside draft 4", () => {
-    expect(isValid({ $schema: DRAFTS[7], properties: { id: { id: "http://[", type: "string" } } }, { id: "x" })).toBe(true);
+    expect(
+      isValid({ $schema: DRAFTS[7], properties: { id: { id: "http://[", type: "string" } } }, { id: "x" }),
+    ).toBe(true);
   });
   it("follows recursive and dynamic references", () => {
     const tree = { $dynamicAnchor: "node", properties: { child: { $dynamicRef: "#node" } }, required: ["v"] };
     expect(isValid(tree, { v: 1, child: { v: 2 } })).toBe(true);
-    expect(validate(tree, { v: 1, child: { child: { v: 1 } } }).map((e) => e.path)).toEqual(["/content/child"]);
-    const old = { $schema: DRAFTS["2019-09"], $recursiveAnchor: true, properties: { c: { $recursiveRef: "#" } }, required: ["v"] };
+    expect(validate(tree, { v: 1, child: { child: { v: 1 } } }).map((e) => e.path)).toEqual([
+      "/content/child",
+    ]);
+    const old = {
+      $schema: DRAFTS["2019-09"],
+      $recursiveAnchor: true,
+      properties: { c: { $recursiveRef: "#" } },
+      required: ["v"],
+    };
     expect(isValid(old, { v: 1, c: {} })).toBe(false);
   });
   it("takes true and false for schemas", () => {
@@ -115,7 +131,11 @@ describe("C3 schemas at fault", () => {
     ["draft 3", { $schema: "http://json-schema.org/draft-03/schema#" }, "/schema/$schema"],
     ["an unknown draft", { $schema: 7 }, "/schema/$schema"],
     ["an unknown type", { properties: { a: { type: "strnig" } } }, "/schema/properties/a/type"],
-    ["required as a boolean", { properties: { "a/b": { required: true } } }, "/schema/properties/a~1b/required"],
+    [
+      "required as a boolean",
+      { properties: { "a/b": { required: true } } },
+      "/schema/properties/a~1b/required",
+    ],
     ["anyOf as an object", { anyOf: {} }, "/schema/anyOf"],
     ["an empty allOf", { allOf: [] }, "/schema/allOf"],
     ["properties as null", { properties: null }, "/schema/properties"],
@@ -127,7 +147,11 @@ describe("C3 schemas at fault", () => {
     ["a reference to nothing", { $ref: "#/$defs/none" }, "/schema"],
     ["a remote reference", { items: { $ref: "https://example.com/x.json" } }, "/schema"],
     ["a reference to itself", { $ref: "#" }, "/schema"],
-    ["references in a circle", { $defs: { a: { allOf: [{ $ref: "#/$defs/b" }] }, b: { not: { $ref: "#/$defs/a" } } } }, "/schema"],
+    [
+      "references in a circle",
+      { $defs: { a: { allOf: [{ $ref: "#/$defs/b" }] }, b: { not: { $ref: "#/$defs/a" } } } },
+      "/schema",
+    ],
   ])("refuses %s", (_, schema, path) => {
     const error = refusal(schema);
     expect(error.code).toBe("validation_failed");
@@ -135,7 +159,9 @@ describe("C3 schemas at fault", () => {
     expect(error.errors[0]?.message).toBeTruthy();
   });
   it("says that remote references are not fetched, and which", () => {
-    expect(refusal({ $ref: "https://example.com/x.json" }).errors[0]?.message).toMatch(/example\.com.*nothing is fetched/);
+    expect(refusal({ $ref: "https://example.com/x.json" }).errors[0]?.message).toMatch(
+      /example\.com.*nothing is fetched/,
+    );
   });
   it("refuses a schema that is too large or too deep", () => {
     expect(refusal(`"${"x".repeat(SCHEMA_BYTES_MAX)}"`).errors[0]?.path).toBe("/schema");

@@ -1,15 +1,29 @@
 import { z } from "zod";
 import { CONFIG_FORMATS, type ConfigFormat } from "../../domain/config/config.ts";
 import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
-import { DESCRIPTION_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../limits.ts";
+import {
+  DESCRIPTION_BYTES_MAX,
+  IDEMPOTENCY_KEY_BYTES_MAX,
+  LIST_LIMIT_DEFAULT,
+  LIST_LIMIT_MAX,
+} from "../limits.ts";
 
 /** Formats that content can be written in today: those that have a plugin (adapters/format). */
-export const WRITABLE_FORMATS = ["json", "yaml", "toml", "properties", "text", "binary"] as const satisfies
-  readonly ConfigFormat[];
+export const WRITABLE_FORMATS = [
+  "json",
+  "yaml",
+  "toml",
+  "properties",
+  "text",
+  "binary",
+] as const satisfies readonly ConfigFormat[];
 
 const utf8Bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
 
-export const nameSchema = z.string().refine(isConfigName, NAME_RULE).meta({ description: NAME_RULE, example: "shop" });
+export const nameSchema = z
+  .string()
+  .refine(isConfigName, NAME_RULE)
+  .meta({ description: NAME_RULE, example: "shop" });
 export const formatSchema = z.enum(CONFIG_FORMATS);
 export const writableFormatSchema = z.enum(WRITABLE_FORMATS);
 export const descriptionSchema = z
@@ -21,10 +35,14 @@ export const contentHashSchema = z.string().meta({ description: "sha256:<hex of 
 export const indexSchema = z
   .string()
   .meta({ description: "Signed log position <cluster>.<epoch>.<n>.<signature>, for X-Conflux-Min-Index" });
-export const etagSchema = z.string().meta({ description: "The resource's ETag, quotes included, for If-Match" });
+export const etagSchema = z
+  .string()
+  .meta({ description: "The resource's ETag, quotes included, for If-Match" });
 export const jsonObjectSchema = z.record(z.string(), z.unknown());
 
-export const idParams = z.object({ id: z.string().min(1).max(128).meta({ description: "Id of the config" }) });
+export const idParams = z.object({
+  id: z.string().min(1).max(128).meta({ description: "Id of the config" }),
+});
 export const versionParams = idParams.extend({ version: z.coerce.number().int().positive() });
 
 export const consistencySchema = z
@@ -47,5 +65,9 @@ const idempotencyKey = z
 export const createHeaders = z.object({ "x-idempotency-key": idempotencyKey });
 /** Headers of a write to something that exists. */
 export const updateHeaders = createHeaders.extend({
-  "if-match": z.string().max(1024).optional().meta({ description: "ETag of a GET, or *; a stale one is 412" }),
+  "if-match": z
+    .string()
+    .max(1024)
+    .optional()
+    .meta({ description: "ETag of a GET, or *; a stale one is 412" }),
 });

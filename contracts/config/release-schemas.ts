@@ -33,7 +33,9 @@ export const releasesWritten = releasesView
   .extend({ index: indexSchema, warnings: z.array(z.string()) })
   .meta({ id: "ReleasesWritten" });
 
-export const rollbackRequest = z.strictObject({ version_id: versionIdSchema }).meta({ id: "RollbackRequest" });
+export const rollbackRequest = z
+  .strictObject({ version_id: versionIdSchema })
+  .meta({ id: "RollbackRequest" });
 
 /** Answer of the resolve simulator (C8). */
 export const resolveView = z

@@ -10,7 +10,11 @@ import { toHex } from "./trace.ts";
  * What every command carries besides its payload: who, from where, in which trace, under which idempotency key.
  * The key's scope holds no more than a digest, so that a key which is itself a secret is not stored.
  */
-export async function commandHead(c: Context<AdminEnv>, tenant: string, expectedRevision: number | null = null) {
+export async function commandHead(
+  c: Context<AdminEnv>,
+  tenant: string,
+  expectedRevision: number | null = null,
+) {
   const { principal, traceId } = c.var;
   return {
     format: COMMAND_FORMAT_VERSION as typeof COMMAND_FORMAT_VERSION,
@@ -54,7 +58,10 @@ export function expectedRevision(c: Context<AdminEnv>, config: Config): number |
   // Another revision is for the core to refuse: the request may be a repetition that it answers from memory.
   const other = /^"(\d{1,15})"$/.exec(tags[0] ?? "")?.[1];
   if (other !== undefined && tags.length === 1) return Number(other);
-  throw new ConfluxError("precondition_failed", `The config has changed: its ETag is ${configEtag(config.revision)}`);
+  throw new ConfluxError(
+    "precondition_failed",
+    `The config has changed: its ETag is ${configEtag(config.revision)}`,
+  );
 }
 
 export function configEtag(revision: number): string {

@@ -30,7 +30,9 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const namespace = { tenant: body.tenant, app: body.app, env: body.env };
     const resource = fullName(namespace, body.name);
     await requirePermission(c, "write", resource);
-    const releases: ReleaseRule[] = body.release ? [{ labels: {}, version_id: 1, priority: 0 }] : (body.releases ?? []);
+    const releases: ReleaseRule[] = body.release
+      ? [{ labels: {}, version_id: 1, priority: 0 }]
+      : (body.releases ?? []);
     if (releases.length > 0) await requirePermission(c, "publish", resource);
     const { bytes, sha256 } = await readContent(body);
     const schema = schemaText(body.schema);

@@ -24,7 +24,10 @@ export function registerConfigList(app: OpenAPIHono<AdminEnv>): void {
     const { consistency, ...filter } = c.req.valid("query");
     await requirePermission(c, "list", `${filter.tenant}/${filter.app ?? "*"}/${filter.env ?? "*"}/*`);
     const { core } = c.var.deps;
-    const page = await core.listConfigs(omitUndefined(filter), { consistency, traceparent: c.var.traceparent });
+    const page = await core.listConfigs(omitUndefined(filter), {
+      consistency,
+      traceparent: c.var.traceparent,
+    });
     return c.json({ items: page.items.map(viewConfig), next_cursor: page.next_cursor }, 200);
   });
 }

@@ -20,14 +20,17 @@ const route = declareRoute(
     path: "/api/v1/mgt/configs/{id}/resolve",
     tags: ["releases"],
     summary: "Say what a client with these labels gets, and why",
-    description: "Labels are query parameters label.<name>=<value>; edge.region is the region of the client's edge.",
+    description:
+      "Labels are query parameters label.<name>=<value>; edge.region is the region of the client's edge.",
     request: {
       params: idParams,
       query: z
         .object({ consistency: consistencySchema, [REGION]: z.string().optional() })
         .catchall(z.string()),
     },
-    responses: { 200: { description: "The deciding rule and every rule's reason", content: json(resolveView) } },
+    responses: {
+      200: { description: "The deciding rule and every rule's reason", content: json(resolveView) },
+    },
   },
 );
 
@@ -54,7 +57,8 @@ function readClient(query: Record<string, string | undefined>, regions: readonly
   const headers: [string, string][] = [];
   for (const [key, value = ""] of Object.entries(query)) {
     if (key.startsWith(LABEL)) headers.push([LABEL_HEADER_PREFIX + key.slice(LABEL.length), value]);
-    else if (key !== REGION) errors.push({ path: `/query/${key}`, message: `unknown; accepted: ${LABEL}<name>, ${REGION}` });
+    else if (key !== REGION)
+      errors.push({ path: `/query/${key}`, message: `unknown; accepted: ${LABEL}<name>, ${REGION}` });
   }
   const region = query[REGION] ?? null;
   if (region !== null && !regions.includes(region)) {

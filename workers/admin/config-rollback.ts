@@ -16,7 +16,11 @@ const route = declareRoute(
     tags: ["releases"],
     summary: "Point the default rule at an old version",
     description: "Makes a default rule when there is none. Other rules stay as they are.",
-    request: { params: idParams, headers: updateHeaders, body: { required: true, content: json(rollbackRequest) } },
+    request: {
+      params: idParams,
+      headers: updateHeaders,
+      body: { required: true, content: json(rollbackRequest) },
+    },
     responses: { 200: { description: "The config with its rules", content: json(configWritten) } },
   },
 );

@@ -47,7 +47,11 @@ export function declareRoute<P extends string, R extends Omit<RouteConfig, "path
     ...config,
     security: access === "public" ? [] : [{ bearer: [] }],
     ...(access === "public" ? {} : { "x-conflux-permission": access }),
-    middleware: [...(access === "public" ? [] : [authenticated]), readBody, ...[config.middleware ?? []].flat()],
+    middleware: [
+      ...(access === "public" ? [] : [authenticated]),
+      readBody,
+      ...[config.middleware ?? []].flat(),
+    ],
     responses: { ...problemResponses(codes), ...Object.fromEntries(success) },
   };
   return createRoute(full) as unknown as R & { getRoutingPath(): string };

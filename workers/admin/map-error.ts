@@ -30,7 +30,9 @@ function toConfluxError(error: Error, c: Context<AdminEnv>): ConfluxError {
     error: error.message,
     stack: error.stack ?? "",
   });
-  return new ConfluxError("internal", "Unexpected error; the trace id leads to its log line", { cause: error });
+  return new ConfluxError("internal", "Unexpected error; the trace id leads to its log line", {
+    cause: error,
+  });
 }
 
 /** Where a part of the request stands in `errors[].path`: fields of the body at the root, the others below a name. */

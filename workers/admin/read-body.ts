@@ -5,32 +5,42 @@ import { ADMIN_BODY_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
 import type { AdminEnv } from "./principal.ts";
 
+/** Bytes of a body over the limit that are read and dropped, so that its sender gets to read the refusal. */
+const BODY_DRAIN_BYTES_MAX = 8 * ADMIN_BODY_BYTES_MAX;
+
 /**
  * Reads a request's body once, within `ADMIN_BODY_BYTES_MAX`, and refuses JSON that cannot be parsed, is nested too
  * deep or names a field twice (`malformed_request`, with line and column), before anything looks at it.
  */
 export const readBody: MiddlewareHandler<AdminEnv> = async (c, next) => {
-  const declared = Number(c.req.header("content-length") ?? 0);
-  if (declared > ADMIN_BODY_BYTES_MAX) throw tooLarge();
-  const bytes = c.req.raw.body === null ? new Uint8Array() : await readBounded(c.req.raw.body);
+  const { raw } = c.req;
+  if (raw.body === null) {
+    c.set("bodyBytes", new Uint8Array());
+    await next();
+    return;
+  }
+  const bytes = await readBounded(raw.body);
   c.set("bodyBytes", bytes);
-  // Clients send `content-type` along with requests that have no body at all.
-  const isAbsent = bytes.byteLength === 0 && ["GET", "HEAD", "DELETE"].includes(c.req.method);
-  if (!isAbsent && /^application\/([a-z.-]+\+)?json\b/i.test(c.req.header("content-type") ?? ""))
+  // An empty body is for the route to judge: a DELETE has none, whatever its Content-Type.
+  if (bytes.byteLength > 0 && /^application\/([a-z.-]+\+)?json\b/i.test(c.req.header("content-type") ?? ""))
     checkJson(bytes);
-  c.req.raw = new Request(c.req.raw, { body: bytes.byteLength === 0 ? null : bytes });
+  // What stands behind reads the body again, from memory.
+  const body = bytes.byteLength === 0 ? {} : { body: bytes };
+  c.req.raw = new Request(raw.url, { method: raw.method, headers: raw.headers, ...body });
   await next();
 };
 
 async function readBounded(body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let total = 0;
-  // Leaving the loop early cancels the stream.
+  // Leaving the loop early cancels the stream, and with it the connection: the client would not see the answer.
   for await (const part of body) {
     total += part.byteLength;
-    if (total > ADMIN_BODY_BYTES_MAX) throw tooLarge();
-    parts.push(part);
+    if (total > BODY_DRAIN_BYTES_MAX) throw tooLarge();
+    if (total <= ADMIN_BODY_BYTES_MAX) parts.push(part);
+    else parts.length = 0;
   }
+  if (total > ADMIN_BODY_BYTES_MAX) throw tooLarge();
   const bytes = new Uint8Array(total);
   let offset = 0;
   for (const part of parts) {

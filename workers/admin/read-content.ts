@@ -13,7 +13,9 @@ interface ContentBody {
 /** A body's content as bytes with their SHA-256; `payload_too_large` over `CONTENT_BYTES_MAX`. */
 export async function readContent(body: ContentBody): Promise<{ bytes: Uint8Array; sha256: string }> {
   const bytes =
-    body.content === undefined ? fromBase64(body.content_base64 ?? "") : new TextEncoder().encode(body.content);
+    body.content === undefined
+      ? fromBase64(body.content_base64 ?? "")
+      : new TextEncoder().encode(body.content);
   if (bytes.byteLength > CONTENT_BYTES_MAX) {
     const path = body.content === undefined ? "/content_base64" : "/content";
     const message = `${bytes.byteLength} bytes; at most ${CONTENT_BYTES_MAX}`;
@@ -37,14 +39,20 @@ export function schemaText(schema: Record<string, unknown> | string | undefined)
   const size = new TextEncoder().encode(text).byteLength;
   if (size <= SCHEMA_BYTES_MAX) return text;
   const message = `${size} bytes; at most ${SCHEMA_BYTES_MAX}`;
-  throw new ConfluxError("payload_too_large", "The schema is too large", { errors: [{ path: "/schema", message }] });
+  throw new ConfluxError("payload_too_large", "The schema is too large", {
+    errors: [{ path: "/schema", message }],
+  });
 }
 
 /**
  * Refuses (`validation_failed`) content that is not of its format or does not satisfy its schema (C3). Paths begin with
  * `/content`, or `/schema` when the schema is at fault; line and column stand where they are known.
  */
-export function validateContent(input: { format: ConfigFormat; bytes: Uint8Array; schema: string | null }): void {
+export function validateContent(input: {
+  format: ConfigFormat;
+  bytes: Uint8Array;
+  schema: string | null;
+}): void {
   const plugin = formatPlugin(input.format);
   if (!plugin) {
     const message = `not supported yet; accepted: ${SUPPORTED_FORMATS.join(", ")}`;

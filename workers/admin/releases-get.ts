@@ -14,7 +14,9 @@ const route = declareRoute(
     tags: ["releases"],
     summary: "Get a config's release rules",
     request: { params: idParams, query: readQuery },
-    responses: { 200: { description: "The rules, in the order they were written", content: json(releasesView) } },
+    responses: {
+      200: { description: "The rules, in the order they were written", content: json(releasesView) },
+    },
   },
 );
 

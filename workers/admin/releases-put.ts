@@ -23,7 +23,10 @@ const route = declareRoute(
       body: { required: true, content: json(releaseRulesInput) },
     },
     responses: {
-      200: { description: "The rules as stored; warnings name rules that cannot match", content: json(releasesWritten) },
+      200: {
+        description: "The rules as stored; warnings name rules that cannot match",
+        content: json(releasesWritten),
+      },
     },
   },
 );
@@ -59,8 +62,12 @@ export function registerReleasesPut(app: OpenAPIHono<AdminEnv>): void {
 function warnOfRegions(rules: readonly ReleaseRule[], regions: readonly string[]): string[] {
   const warnings = rules.flatMap((rule, position) => {
     const unknown = (rule.edge?.regions ?? []).filter((region) => !regions.includes(region));
-    return unknown.length === 0 ? [] : [`the rule at position ${position} names unknown regions: ${unknown.join(", ")}`];
+    return unknown.length === 0
+      ? []
+      : [`the rule at position ${position} names unknown regions: ${unknown.join(", ")}`];
   });
   const more = warnings.length - REGION_WARNINGS_MAX;
-  return more <= 0 ? warnings : [...warnings.slice(0, REGION_WARNINGS_MAX), `${more} more rules name unknown regions`];
+  return more <= 0
+    ? warnings
+    : [...warnings.slice(0, REGION_WARNINGS_MAX), `${more} more rules name unknown regions`];
 }

@@ -46,7 +46,9 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
         actor: { type: "user", id: `user-${name}`, name },
         ip: "192.0.2.1",
         allows: async (action, resource) =>
-          grants.some((g) => (g.action === "*" || g.action === action) && matchesPattern(g.pattern, resource)),
+          grants.some(
+            (g) => (g.action === "*" || g.action === action) && matchesPattern(g.pattern, resource),
+          ),
       });
       await next();
     },
@@ -68,7 +70,9 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
+      ...(body === undefined
+        ? {}
+        : { body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
     });
   }
   return { app, core, logs, send };

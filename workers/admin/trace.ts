@@ -8,7 +8,8 @@ const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 export const trace: MiddlewareHandler<AdminEnv> = async (c, next) => {
   const match = TRACEPARENT.exec(c.req.header("traceparent") ?? "");
   const given = match?.[1];
-  const traceId = given !== undefined && /[^0]/.test(given) && /[^0]/.test(match?.[2] ?? "") ? given : randomHex(16);
+  const traceId =
+    given !== undefined && /[^0]/.test(given) && /[^0]/.test(match?.[2] ?? "") ? given : randomHex(16);
   c.set("traceId", traceId);
   c.set("traceparent", `00-${traceId}-${randomHex(8)}-${match?.[3] ?? "01"}`);
   await next();

@@ -15,7 +15,8 @@ const route = declareRoute(
     path: "/api/v1/mgt/configs/{id}/versions",
     tags: ["versions"],
     summary: "Add an immutable version",
-    description: "No client gets it before a release rule names it. Without a schema of its own the config's applies.",
+    description:
+      "No client gets it before a release rule names it. Without a schema of its own the config's applies.",
     request: {
       params: idParams,
       headers: updateHeaders,

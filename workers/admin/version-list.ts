@@ -25,7 +25,10 @@ export function registerVersionList(app: OpenAPIHono<AdminEnv>): void {
     const config = await findConfig(c, "read", c.req.valid("param").id, consistency);
     const input = omitUndefined({ config_id: config.id, ...page });
     const { core } = c.var.deps;
-    const { items, next_cursor } = await core.listVersions(input, { consistency, traceparent: c.var.traceparent });
+    const { items, next_cursor } = await core.listVersions(input, {
+      consistency,
+      traceparent: c.var.traceparent,
+    });
     return c.json({ items: items.map(viewVersion), next_cursor }, 200);
   });
 }

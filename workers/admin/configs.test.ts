@@ -1,0 +1,232 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import { newConfig, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
+
+const CONFIGS = "/api/v1/mgt/configs";
+let admin: TestingAdmin;
+beforeEach(() => {
+  admin = testingAdmin();
+});
+
+interface Written {
+  id: string;
+  etag: string;
+  index: string;
+  latest_version_id: number;
+  releases: unknown[];
+}
+async function create(changes: Record<string, unknown> = {}): Promise<Written> {
+  const answer = await admin.send("POST", CONFIGS, newConfig(changes));
+  expect(answer.status).toBe(201);
+  return (await answer.json()) as Written;
+}
+async function get(path: string): Promise<Record<string, unknown>> {
+  const answer = await admin.send("GET", path);
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+describe("C1 creating", () => {
+  it("serves nothing without a release, the default rule with release: true, or the rules given", async () => {
+    expect((await create({ name: "a" })).releases).toEqual([]);
+    expect((await create({ name: "b", release: true })).releases).toEqual([
+      { labels: {}, version_id: 1, priority: 0 },
+    ]);
+    const rules = [
+      { labels: { canary: "true" }, version_id: 1, priority: 5, edge: { regions: ["cn-chengdu"] } },
+    ];
+    expect((await create({ name: "c", releases: rules })).releases).toEqual(rules);
+  });
+  it("answers a signed index that verifies, an ETag and a location", async () => {
+    const answer = await admin.send("POST", CONFIGS, newConfig());
+    const body = (await answer.json()) as Written;
+    expect(answer.headers.get("etag")).toBe(body.etag);
+    const location = answer.headers.get("location") ?? "";
+    expect((await get(location))["id"]).toBe(body.id);
+    const signer = createIndexSigner("index-key-of-the-tests");
+    expect(await signer.verify(body.index)).toMatchObject({ cluster_id: "c1", epoch: 1 });
+  });
+  it.each([
+    ["binary", { content: undefined, content_base64: "AP/+" }, "application/octet-stream", [0, 255, 254]],
+    ["text", { content: "\uFEFFé" }, "text/plain; charset=utf-8", [0xef, 0xbb, 0xbf, 0xc3, 0xa9]],
+    ["yaml", { content: "a: 1 # x\r\n" }, "application/yaml", [...Buffer.from("a: 1 # x\r\n")]],
+    [
+      "properties",
+      { content: undefined, content_base64: "YT3p" },
+      "text/plain; charset=utf-8",
+      [0x61, 0x3d, 0xe9],
+    ],
+    ["toml", { content: "" }, "application/toml", []],
+  ])("keeps the bytes of %s", async (format, content, type, bytes) => {
+    const { id } = await create({ format, ...content });
+    const answer = await admin.send("GET", `${CONFIGS}/${id}/versions/1/content`);
+    expect(answer.headers.get("content-type")).toBe(type);
+    expect([...new Uint8Array(await answer.arrayBuffer())]).toEqual(bytes);
+  });
+  it("keeps the schema, given as an object or as text, for versions to come", async () => {
+    const schema = { type: "object" };
+    const { id } = await create({ name: "a", schema });
+    expect((await get(`${CONFIGS}/${id}`))["schema"]).toEqual(schema);
+    const { id: other } = await create({ name: "b", schema: JSON.stringify(schema) });
+    expect((await get(`${CONFIGS}/${other}`))["schema"]).toEqual(schema);
+  });
+});
+
+describe("C2 C3 versions", () => {
+  it("numbers them, hashes them, says who and when, newest first", async () => {
+    const { id } = await create({ description: "first" });
+    const second = await admin.send("POST", `${CONFIGS}/${id}/versions`, {
+      content: '{"retries": 2}',
+      description: "again",
+    });
+    expect(second.status).toBe(201);
+    const page = (await get(`${CONFIGS}/${id}/versions?limit=1`)) as {
+      items: Record<string, unknown>[];
+      next_cursor: string;
+    };
+    expect(page.items).toEqual([
+      expect.objectContaining({ version_id: 2, creator: "admin", description: "again" }),
+    ]);
+    const rest = (await get(`${CONFIGS}/${id}/versions?limit=1&cursor=${page.next_cursor}`)) as typeof page;
+    expect(rest.items[0]).toMatchObject({ version_id: 1, description: "first" });
+    expect(rest.next_cursor).toBeNull();
+    expect(rest.items[0]?.["content_hash"]).toBe(page.items[0]?.["content_hash"]);
+    expect(page.items[0]?.["content_hash"]).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(page.items[0]?.["created_at"]).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
+  });
+  it("lets a version's own schema and format count before the config's", async () => {
+    const { id } = await create({ schema: { type: "object" } });
+    const own = { content: "[1]", schema: { type: "array" } };
+    expect((await admin.send("POST", `${CONFIGS}/${id}/versions`, own)).status).toBe(201);
+    expect(await get(`${CONFIGS}/${id}/versions/2`)).toMatchObject({ schema: { type: "array" } });
+    const toml = { content: "a = 1", format: "toml" };
+    expect((await admin.send("POST", `${CONFIGS}/${id}/versions`, toml)).status).toBe(201);
+    const answer = await admin.send("GET", `${CONFIGS}/${id}/versions/3/content`);
+    expect(answer.headers.get("content-type")).toBe("application/toml");
+  });
+});
+
+describe("C4 C6 C8 releases", () => {
+  it("replaces the list, warns, resolves with reasons and rolls back", async () => {
+    const { id } = await create({ release: true });
+    await admin.send("POST", `${CONFIGS}/${id}/versions`, { content: "{}" });
+    const rules = [
+      { labels: { Canary: "true" }, version_id: 2, priority: 10, edge: { regions: ["mars"] } },
+      { version_id: 1 },
+    ];
+    const put = await admin.send("PUT", `${CONFIGS}/${id}/releases`, rules);
+    expect(await put.json()).toMatchObject({
+      releases: [{ labels: { canary: "true" } }, { labels: {}, priority: 0 }],
+      warnings: [expect.stringContaining("mars")],
+    });
+    await admin.send("PUT", `${CONFIGS}/${id}/releases`, [
+      { labels: { canary: "true" }, version_id: 2, priority: 1 },
+      { version_id: 1 },
+    ]);
+    const canary = await get(`${CONFIGS}/${id}/resolve?label.Canary=true&edge.region=cn-chengdu`);
+    expect(canary).toMatchObject({ version_id: 2, rule: { position: 0, priority: 1 } });
+    const plain = await get(`${CONFIGS}/${id}/resolve`);
+    expect(plain).toMatchObject({
+      version_id: 1,
+      rule: { position: 1 },
+      trace: [
+        { matched: false, why_not: expect.stringContaining("canary") },
+        { matched: true, why_not: null },
+      ],
+    });
+    const back = await admin.send("POST", `${CONFIGS}/${id}/rollback`, { version_id: 2 });
+    expect(back.status).toBe(200);
+    expect(await get(`${CONFIGS}/${id}/resolve`)).toMatchObject({ version_id: 2 });
+    expect((await admin.send("PUT", `${CONFIGS}/${id}/releases`, [])).status).toBe(200);
+    expect(await get(`${CONFIGS}/${id}/resolve`)).toMatchObject({ version_id: null, rule: null, trace: [] });
+  });
+});
+
+describe("C12 repetition and preconditions", () => {
+  it("answers the first result again, word for word, and writes once", async () => {
+    const headers = { "x-idempotency-key": "key" };
+    const first = await admin.send("POST", CONFIGS, newConfig(), headers);
+    const again = await admin.send("POST", CONFIGS, newConfig(), headers);
+    expect(first.headers.get("idempotency-replayed")).toBeNull();
+    expect(again.headers.get("idempotency-replayed")).toBe("true");
+    expect([again.status, await again.json()]).toEqual([201, await first.json()]);
+  });
+  it("keeps callers, paths and methods apart, and stores no key in the clear", async () => {
+    const { id } = await create();
+    const headers = { "x-idempotency-key": "my-secret-key" };
+    const path = `${CONFIGS}/${id}/versions`;
+    const one = await admin.send("POST", path, { content: "1" }, headers);
+    const other = await admin.send(
+      "POST",
+      path,
+      { content: "1" },
+      { ...headers, authorization: "Bearer writer" },
+    );
+    expect([one.status, other.status]).toEqual([201, 201]);
+    expect(((await other.json()) as { version_id: number }).version_id).toBe(3);
+    const { id: second } = await create({ name: "b" });
+    expect(
+      (await admin.send("POST", `${CONFIGS}/${second}/versions`, { content: "2" }, headers)).status,
+    ).toBe(201);
+    const rows = JSON.stringify([...admin.core.state.scan("", { limit: 1000 })]);
+    expect(rows).not.toContain("my-secret-key");
+  });
+  it("takes the present ETag, one of several, and *; a repetition passes its own precondition", async () => {
+    const { id, etag } = await create();
+    const path = `${CONFIGS}/${id}/releases`;
+    const rules = [{ version_id: 1 }];
+    const headers = { "if-match": etag, "x-idempotency-key": "k" };
+    const put = await admin.send("PUT", path, rules, headers);
+    expect(put.status).toBe(200);
+    const again = await admin.send("PUT", path, rules, headers);
+    expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([200, "true"]);
+    const present = put.headers.get("etag") ?? "";
+    expect((await admin.send("PUT", path, rules, { "if-match": `"0", ${present}` })).status).toBe(200);
+    expect((await admin.send("PUT", path, rules, { "if-match": "*" })).status).toBe(200);
+  });
+});
+
+describe("lists and deletes", () => {
+  it("pages through a tenant, by app, env and prefix", async () => {
+    for (const name of ["a1", "a2", "b1"]) await create({ name });
+    await create({ name: "a3", app: "other" });
+    const names = async (query: string): Promise<unknown[]> => {
+      const found: unknown[] = [];
+      for (let cursor: string | null = ""; cursor !== null;) {
+        const page: Record<string, unknown> = await get(
+          `${CONFIGS}?limit=1&${query}${cursor && `&cursor=${cursor}`}`,
+        );
+        found.push(...(page["items"] as { name: string }[]).map((item) => item.name));
+        cursor = page["next_cursor"] as string | null;
+      }
+      return found;
+    };
+    expect(await names("tenant=demo&app=shop")).toEqual(["a1", "a2", "b1"]);
+    expect(await names("tenant=demo&app=shop&env=prod&name_prefix=a")).toEqual(["a1", "a2"]);
+    expect(await names("tenant=demo")).toEqual(expect.arrayContaining(["a1", "a2", "a3", "b1"]));
+    expect(await names("tenant=nobody")).toEqual([]);
+    const reader = { authorization: "Bearer reader" };
+    expect((await admin.send("GET", `${CONFIGS}?tenant=demo&app=shop`, undefined, reader)).status).toBe(200);
+    expect((await admin.send("GET", `${CONFIGS}?tenant=demo&app=other`, undefined, reader)).status).toBe(403);
+  });
+  it("C10 deletes once, and frees the name", async () => {
+    const { id, etag } = await create();
+    const gone = await admin.send("DELETE", `${CONFIGS}/${id}`, undefined, {
+      "if-match": etag,
+      "content-type": "application/json",
+    });
+    expect(await gone.json()).toEqual({ id, index: expect.stringMatching(/^c1\.1\.\d+\./) });
+    expect((await admin.send("GET", `${CONFIGS}/${id}`)).status).toBe(404);
+    expect((await admin.send("DELETE", `${CONFIGS}/${id}`)).status).toBe(404);
+    expect((await create()).id).not.toBe(id);
+  });
+  it("shows the cluster to anyone who has signed in", async () => {
+    expect(await get("/api/v1/mgt/cluster/status")).toEqual({
+      cluster_id: "c1",
+      epoch: 1,
+      leader_id: 1,
+      term: 1,
+      nodes: [expect.objectContaining({ node_id: 1, role: "leader", healthy: true })],
+    });
+  });
+});
