@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Batch, Entry, HardState, LogReader, Membership, Message, RawNode } from "./types.ts";
-import { createRawNode } from "./raw-node.ts";
+import { createRawNode, encodeMembership, RaftInvariantError } from "./raw-node.ts";
 
 const CONFIG = {
   electionTicks: 10,
@@ -101,5 +101,428 @@ describe("createRawNode", () => {
     expect(one?.raw.readIndex(7)).toBe(true);
     settle(members);
     expect(one?.reads).toEqual([{ request: 7, index: 101 }]);
+  });
+});
+
+/** A lone member that is spoken to by hand, with this log already durable. */
+function memberWith(options: {
+  id?: number;
+  membership?: Membership;
+  terms?: number[];
+  hard?: HardState;
+  applied?: number;
+}): Member {
+  const entries = (options.terms ?? []).map((term, i): Entry => ({
+    index: i + 1,
+    term,
+    kind: "command",
+    data: bytes(`${i + 1}`),
+  }));
+  const hard = options.hard ?? { term: options.terms?.at(-1) ?? 0, vote: 0, commit: 0 };
+  const raw = createRawNode({
+    config: { ...CONFIG, id: options.id ?? 1 },
+    log: readerOf(entries),
+    hardState: hard,
+    membership: options.membership ?? voters(1, 2, 3),
+    applied: options.applied ?? 0,
+  });
+  return { raw, entries, hard, applied: [], reads: [] };
+}
+
+function ticks(member: Member, count: number): void {
+  for (let i = 0; i < count; i += 1) member.raw.tick();
+}
+
+/** Settles without the messages that `lost` names. */
+function settleWithout(members: Member[], lost: (message: Message) => boolean): void {
+  for (;;) {
+    const sent = members.flatMap(work).filter((message) => !lost(message));
+    if (sent.length === 0) return;
+    for (const message of sent) members.find((m) => m.raw.status().id === message.to)?.raw.step(message);
+  }
+}
+
+function startThree(): [Member, Member, Member] {
+  const membership = voters(1, 2, 3);
+  const members: [Member, Member, Member] = [
+    startMember(1, membership),
+    startMember(2, membership),
+    startMember(3, membership),
+  ];
+  ticks(members[0], 15);
+  settle(members);
+  return members;
+}
+
+const vote = { type: "vote", from: 2, to: 1, term: 2, lastIndex: 3, lastTerm: 1, transfer: false } as const;
+
+describe("R1 votes", () => {
+  it.each([
+    { name: "an equal log", terms: [1, 1, 1], granted: true },
+    { name: "a shorter log of the same term", terms: [1, 1], granted: true },
+    { name: "a longer log", terms: [1, 1, 1, 1], granted: false },
+    { name: "a shorter log of a later term", terms: [2], granted: false },
+  ])("a node with $name grants: $granted", ({ terms, granted }) => {
+    const one = memberWith({ terms });
+    one.raw.step({ ...vote, term: 3 });
+    expect(work(one)).toMatchObject([{ type: "vote_reply", to: 2, term: 3, granted }]);
+    expect(one.hard).toMatchObject({ term: 3, vote: granted ? 2 : 0 });
+  });
+
+  it("a vote leaves only with the batch that makes it durable, and is given once", () => {
+    const one = memberWith({ terms: [1, 1, 1] });
+    one.raw.step(vote);
+    const batch = one.raw.ready();
+    expect(batch.messagesNow).toEqual([]);
+    expect(batch.hardState).toEqual({ term: 2, vote: 2, commit: 0 });
+    expect(batch.messages).toMatchObject([{ type: "vote_reply", granted: true }]);
+    one.raw.persisted(batch);
+    one.raw.step({ ...vote, from: 3 });
+    one.raw.step(vote);
+    expect(work(one).map((m) => [m.to, "granted" in m && m.granted])).toEqual([
+      [3, false],
+      [2, true],
+    ]);
+  });
+
+  it("a vote outlives a restart", () => {
+    const one = memberWith({ terms: [1, 1, 1], hard: { term: 2, vote: 2, commit: 0 } });
+    one.raw.step({ ...vote, from: 3 });
+    expect(work(one)).toMatchObject([{ to: 3, granted: false }]);
+  });
+
+  it("a candidate's own vote counts once it is durable", () => {
+    const one = memberWith({ membership: voters(1) });
+    one.raw.campaign();
+    const batch = one.raw.ready();
+    expect(one.raw.status().role).toBe("candidate");
+    one.raw.persisted(batch);
+    expect(one.raw.status().role).toBe("leader");
+  });
+
+  it("a pre-vote changes nothing, and none is given while a leader is heard", () => {
+    const [one, two] = startThree();
+    const ask = { ...vote, type: "pre_vote", from: 3, to: 2, lastIndex: 9 } as const;
+    two.raw.step(ask);
+    two.raw.step({ ...ask, type: "vote" });
+    expect(work(two)).toEqual([]);
+    expect(two.raw.status()).toMatchObject({ term: 1, leader: 1 });
+    ticks(two, 10);
+    two.raw.step(ask);
+    expect(work(two)).toMatchObject([{ type: "pre_vote_reply", term: 2, granted: true }]);
+    expect(two.raw.status().term).toBe(1);
+    expect(one.raw.status().role).toBe("leader");
+  });
+
+  it("learners and nodes without a membership never stand", () => {
+    const none = memberWith({ membership: voters() });
+    const learner = memberWith({ membership: { voters: [2], outgoing: [], learners: [1] } });
+    for (const member of [none, learner]) {
+      ticks(member, 50);
+      member.raw.campaign();
+      expect(member.raw.status()).toMatchObject({ role: "follower", term: 0 });
+    }
+  });
+
+  it("a leader that hears no quorum steps down, one that was outrun learns the term", () => {
+    const [one] = startThree();
+    ticks(one, 20);
+    expect(one.raw.status()).toMatchObject({ role: "follower", leader: 0, term: 1 });
+    const [other, follower] = startThree();
+    follower.raw.step({ ...vote, to: 2, from: 3, term: 5, transfer: true, lastIndex: 9 });
+    other.raw.tick();
+    settleWithout([other, follower], () => false);
+    expect(other.raw.status()).toMatchObject({ role: "follower", term: 5 });
+  });
+});
+
+describe("R2 replication", () => {
+  const append = { type: "append", from: 2, to: 1, term: 5, commit: 0, entries: [] as Entry[] } as const;
+  const at = (index: number, term: number): Entry => ({ index, term, kind: "command", data: bytes("x") });
+
+  it.each([
+    { name: "a match at the end", prevIndex: 6, prevTerm: 4, ok: true, matchIndex: 6, hint: [0, 0] },
+    { name: "a gap", prevIndex: 9, prevTerm: 5, ok: false, matchIndex: 9, hint: [6, 4] },
+    { name: "a gap behind an older term", prevIndex: 9, prevTerm: 3, ok: false, matchIndex: 9, hint: [3, 2] },
+    { name: "a conflict", prevIndex: 5, prevTerm: 2, ok: false, matchIndex: 5, hint: [3, 2] },
+  ])("a follower answers $name", ({ prevIndex, prevTerm, ok, matchIndex, hint }) => {
+    const one = memberWith({ terms: [1, 2, 2, 4, 4, 4] });
+    one.raw.step({ ...append, prevIndex, prevTerm });
+    const [hintIndex, hintTerm] = hint;
+    expect(work(one)).toMatchObject([{ type: "append_reply", ok, matchIndex, hintIndex, hintTerm }]);
+  });
+
+  it("a follower commits no further than what it knows to match", () => {
+    const one = memberWith({ terms: [1, 1, 3, 3] });
+    one.raw.step({ ...append, prevIndex: 1, prevTerm: 1, entries: [at(2, 1)], commit: 4 });
+    work(one);
+    expect(one.raw.status()).toMatchObject({ commit: 2, lastIndex: 4 });
+  });
+
+  it("a follower drops what conflicts and answers after the write", () => {
+    const one = memberWith({ terms: [1, 1, 3, 3] });
+    one.raw.step({ ...append, prevIndex: 2, prevTerm: 1, entries: [at(3, 4)] });
+    const batch = one.raw.ready();
+    expect(batch.messagesNow).toEqual([]);
+    expect(batch.messages).toMatchObject([{ ok: true, matchIndex: 3 }]);
+    expect(batch.entries.map(({ index, term }) => [index, term])).toEqual([[3, 4]]);
+  });
+
+  it("figure 8: an entry of an earlier term is not committed by being on a majority", () => {
+    const one = memberWith({ terms: [1, 2], hard: { term: 3, vote: 0, commit: 1 }, applied: 1 });
+    ticks(one, 15);
+    work(one);
+    one.raw.step({ type: "pre_vote_reply", from: 2, to: 1, term: 4, granted: true });
+    work(one);
+    one.raw.step({ type: "vote_reply", from: 2, to: 1, term: 4, granted: true });
+    work(one);
+    expect(one.raw.status()).toMatchObject({ role: "leader", lastIndex: 3 });
+    const reply = {
+      type: "append_reply",
+      from: 2,
+      to: 1,
+      term: 4,
+      ok: true,
+      hintIndex: 0,
+      hintTerm: 0,
+    } as const;
+    one.raw.step({ ...reply, matchIndex: 2 });
+    expect(one.raw.status().commit).toBe(1);
+    one.raw.step({ ...reply, matchIndex: 3 });
+    expect(one.raw.status().commit).toBe(3);
+  });
+
+  it("a leader sends before its own write, and its own entries do not count before it", () => {
+    const [one, two] = startThree();
+    one.raw.propose(bytes("a"));
+    const batch = one.raw.ready();
+    expect(batch.messagesNow).toHaveLength(2);
+    two.raw.step(batch.messagesNow[0] ?? vote);
+    for (const message of work(two)) one.raw.step(message);
+    expect(one.raw.status().commit).toBe(1);
+    one.entries.push(...batch.entries);
+    one.raw.persisted(batch);
+    expect(one.raw.status().commit).toBe(2);
+  });
+
+  it("lost appends are sent again, also when the window was full of them", () => {
+    const members = startThree();
+    const [one, two] = members;
+    for (let i = 0; i < 40; i += 1) {
+      one.raw.propose(bytes(`${i}`));
+      settleWithout(members, (m) => m.type === "append" && m.to === 2);
+    }
+    expect(two.raw.status().lastIndex).toBe(1);
+    for (let i = 0; i < 3; i += 1) {
+      ticks(one, 1);
+      settle(members);
+    }
+    expect(two.raw.status()).toMatchObject({ lastIndex: 41, commit: 41 });
+  });
+
+  it("refuses proposals past the limit of uncommitted bytes, and takes them again", () => {
+    const [one, two, three] = startThree();
+    const large = new Uint8Array(CONFIG.uncommittedBytesMax);
+    expect(one.raw.propose(large).ok).toBe(true);
+    expect(one.raw.propose(bytes("a"))).toEqual({ ok: false, reason: "overloaded", leader: 1 });
+    settle([one, two, three]);
+    expect(one.raw.propose(bytes("a")).ok).toBe(true);
+    expect(two.raw.propose(bytes("a"))).toEqual({ ok: false, reason: "not_leader", leader: 1 });
+  });
+});
+
+describe("R6 reads", () => {
+  it("wait for an entry of the term, then for a quorum, and share one round", () => {
+    const members = [1, 2, 3].map((id) => startMember(id, voters(1, 2, 3)));
+    const one = members[0] ?? startMember(1, voters(1));
+    expect(one.raw.readIndex(1)).toBe(false);
+    ticks(one, 15);
+    settleWithout(members, (m) => m.type === "append");
+    expect(one.raw.status().role).toBe("leader");
+    expect(one.raw.readIndex(1)).toBe(true);
+    expect(one.raw.readIndex(2)).toBe(true);
+    settleWithout(members, (m) => m.type === "append");
+    expect(one.reads).toEqual([]);
+    ticks(one, 1);
+    settleWithout(members, (m) => m.type === "heartbeat_reply" && m.readContext > 0);
+    expect(one.raw.status().commit).toBe(1);
+    expect(one.reads).toEqual([]);
+    ticks(one, 1);
+    settle(members);
+    expect(one.reads).toEqual([
+      { request: 1, index: 1 },
+      { request: 2, index: 1 },
+    ]);
+  });
+
+  it("a single voter answers at once", () => {
+    const one = startMember(1, voters(1));
+    one.raw.campaign();
+    settle([one]);
+    one.raw.readIndex(3);
+    expect(one.raw.ready().readStates).toEqual([{ request: 3, index: 1 }]);
+  });
+});
+
+describe("R4 snapshots", () => {
+  const meta = { index: 10, term: 3, membership: voters(1, 2, 3, 4) };
+  const message = { type: "snapshot", from: 2, to: 1, term: 3, meta } as const;
+
+  it("a follower that is behind installs one before it answers", () => {
+    const one = memberWith({ terms: [1, 1] });
+    one.raw.step(message);
+    const batch = one.raw.ready();
+    expect(batch).toMatchObject({ snapshot: meta, hardState: { commit: 10 }, entries: [], committed: [] });
+    expect(batch.messages).toMatchObject([{ type: "snapshot_reply", ok: true, matchIndex: 10 }]);
+    one.raw.persisted(batch);
+    expect(one.raw.status()).toMatchObject({ applied: 10, lastIndex: 10, membership: meta.membership });
+  });
+
+  it("a follower that has its last entry only learns that it is committed", () => {
+    const one = memberWith({ terms: [1, 1, 1, 3, 3] });
+    one.raw.step({ ...message, meta: { ...meta, index: 4 } });
+    const batch = one.raw.ready();
+    expect(batch.snapshot).toBeNull();
+    expect(batch.committed).toHaveLength(4);
+    expect(one.raw.status()).toMatchObject({ commit: 4, lastIndex: 5 });
+  });
+
+  it("a leader whose log begins too late sends one, and again only when it failed", () => {
+    const entries: Entry[] = [];
+    const log: LogReader = {
+      firstIndex: () => 11,
+      lastIndex: () => 10 + entries.length,
+      term: (index) => (index === 10 ? 3 : entries[index - 11]?.term),
+      entries: (from, to) => entries.slice(from - 11, to - 11),
+      snapshot: () => meta,
+    };
+    const hardState = { term: 3, vote: 0, commit: 10 };
+    const raw = createRawNode({
+      config: { ...CONFIG, id: 1 },
+      log,
+      hardState,
+      membership: voters(1, 2),
+      applied: 10,
+    });
+    const sent = (): string[] => {
+      const batch = raw.ready();
+      entries.push(...batch.entries);
+      raw.persisted(batch);
+      return [...batch.messagesNow, ...batch.messages].map(({ type }) => type);
+    };
+    raw.campaign();
+    sent();
+    raw.step({ type: "pre_vote_reply", from: 2, to: 1, term: 4, granted: true });
+    sent();
+    raw.step({ type: "vote_reply", from: 2, to: 1, term: 4, granted: true });
+    expect(sent()).toEqual(["append"]);
+    const envelope = { from: 2, to: 1, term: 4 } as const;
+    raw.step({ ...envelope, type: "append_reply", ok: false, matchIndex: 10, hintIndex: 2, hintTerm: 1 });
+    expect(sent()).toEqual(["snapshot"]);
+    raw.tick();
+    raw.step({ ...envelope, type: "heartbeat_reply", readContext: 0 });
+    expect(sent()).toEqual(["heartbeat"]);
+    raw.reportSnapshot(2, false);
+    raw.step({ ...envelope, type: "heartbeat_reply", readContext: 0 });
+    expect(sent()).toEqual(["snapshot"]);
+    raw.reportSnapshot(2, true);
+    raw.step({ ...envelope, type: "snapshot_reply", ok: true, matchIndex: 10 });
+    expect(sent()).toEqual(["append"]);
+  });
+});
+
+describe("R5 membership and transfer", () => {
+  it("adds a learner, then replaces a voter through a joint configuration by itself", () => {
+    const members = [...startThree(), startMember(4, voters())];
+    const one = members[0] ?? startMember(1, voters(1));
+    expect(one.raw.changeMembership({ voters: [1, 2, 3], learners: [4] })).toMatchObject({ ok: true });
+    expect(one.raw.changeMembership({ voters: [1, 2], learners: [] })).toMatchObject({
+      reason: "change_in_progress",
+    });
+    settle(members);
+    ticks(one, 1);
+    settle(members);
+    expect(members[3]?.raw.status()).toMatchObject({ leader: 1, commit: 2 });
+    expect(one.raw.changeMembership({ voters: [1, 2, 4], learners: [] })).toMatchObject({
+      ok: true,
+      index: 3,
+    });
+    expect(one.raw.status().membership.outgoing).toEqual([1, 2, 3]);
+    settle(members);
+    expect(one.raw.status()).toMatchObject({
+      commit: 4,
+      membership: { voters: [1, 2, 4], outgoing: [], learners: [] },
+    });
+  });
+
+  it("a leader that is left out steps aside and another takes over", () => {
+    const members = startThree();
+    const [one] = members;
+    one.raw.changeMembership({ voters: [2, 3], learners: [] });
+    settle(members);
+    expect(one.raw.status().role).toBe("follower");
+    const roles = members.slice(1).map((m) => m.raw.status().role);
+    expect(roles.toSorted()).toEqual(["follower", "leader"]);
+  });
+
+  it("a membership whose entry is cut away is in force no more", () => {
+    const one = memberWith({ terms: [1] });
+    const entry = { term: 1, kind: "membership" as const, data: encodeMembership(voters(1, 2, 3, 4)) };
+    const message = { type: "append", from: 2, to: 1, commit: 0, prevIndex: 1, prevTerm: 1 } as const;
+    one.raw.step({ ...message, term: 1, entries: [{ ...entry, index: 2 }] });
+    work(one);
+    expect(one.raw.status().membership.voters).toEqual([1, 2, 3, 4]);
+    const noop: Entry = { index: 2, term: 2, kind: "noop", data: bytes("") };
+    one.raw.step({ ...message, from: 3, term: 2, entries: [noop] });
+    expect(one.raw.status().membership.voters).toEqual([1, 2, 3]);
+  });
+
+  it("hands leadership over, refusing proposals meanwhile, and gives up on a silent target", () => {
+    const members = startThree();
+    const [one, two, three] = members;
+    expect(one.raw.transferLeader(9)).toMatchObject({ ok: false, reason: "invalid_member" });
+    expect(one.raw.transferLeader(3)).toMatchObject({ ok: true });
+    expect(one.raw.propose(bytes("a"))).toMatchObject({ reason: "transferring" });
+    expect(one.raw.transferLeader(2)).toMatchObject({ reason: "transferring" });
+    settle(members);
+    expect(three.raw.status()).toMatchObject({ role: "leader", term: 2 });
+    three.raw.transferLeader(2);
+    settleWithout(members, (m) => m.type === "timeout_now");
+    for (let i = 0; i < 10; i += 1) {
+      ticks(three, 1);
+      settle(members);
+    }
+    expect(two.raw.status().leader).toBe(3);
+    expect(three.raw.propose(bytes("a")).ok).toBe(true);
+  });
+
+  it.each([
+    { voters: [], learners: [] },
+    { voters: [1, 1], learners: [] },
+    { voters: [1], learners: [1] },
+  ])("refuses the membership $voters | $learners", (next) => {
+    const [one] = startThree();
+    expect(one.raw.changeMembership(next)).toMatchObject({ ok: false, reason: "invalid_member" });
+  });
+});
+
+describe("R11 what must not be stops the node", () => {
+  it("a commit past the log, an apply that was never handed out, a batch reported twice, a second leader", () => {
+    const torn = { terms: [1], hard: { term: 1, vote: 0, commit: 2 } };
+    expect(() => memberWith(torn)).toThrow(RaftInvariantError);
+    const one = memberWith({ membership: voters(1) });
+    one.raw.campaign();
+    expect(() => one.raw.applied(1)).toThrow("never handed out");
+    const batch = one.raw.ready();
+    expect(() => one.raw.ready()).toThrow("not persisted");
+    one.raw.persisted(batch);
+    expect(() => one.raw.persisted(batch)).toThrow("not for the batch");
+    const heartbeat = { type: "heartbeat", from: 2, to: 1, term: 1, commit: 0, readContext: 0 } as const;
+    expect(() => one.raw.step(heartbeat)).toThrow("two leaders");
+  });
+
+  it("R3 entries of a later term than the hard state are a torn batch: that term is entered without a vote", () => {
+    const one = memberWith({ terms: [1, 4], hard: { term: 2, vote: 3, commit: 1 }, applied: 1 });
+    expect(one.raw.status()).toMatchObject({ term: 4, vote: 0, commit: 1 });
   });
 });

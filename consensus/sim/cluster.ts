@@ -15,8 +15,6 @@ export interface Cluster {
   world: World;
   network: SimNetwork;
   nodes: SimNode[];
-  /** Chance that a live node's timer ticks in a step. */
-  tickRate: number;
   requestsAsked: number;
   commandsProposed: number;
   events: number;
@@ -60,7 +58,6 @@ export function createCluster(seed: number, shape: ClusterShape): Cluster {
     },
     network,
     nodes,
-    tickRate: 0.9,
     requestsAsked: 0,
     commandsProposed: 0,
     events: 0,
@@ -106,7 +103,7 @@ export function stepCluster(cluster: Cluster): void {
   cluster.events += messages.length;
   for (const node of world.prng.shuffle(cluster.nodes)) {
     if (node.raw === null) continue;
-    if (world.prng.chance(cluster.tickRate)) {
+    if (world.prng.chance(node.tickRate)) {
       node.raw.tick();
       noteRole(node, node.raw, world);
       cluster.events += 1;
@@ -140,9 +137,15 @@ export function askRead(cluster: Cluster, node: SimNode): number | null {
   return null;
 }
 
-/** Asks for a random membership of all nodes there are. */
+/** Asks for one voter more or less (which takes no joint step), or for a random membership of all nodes there are. */
 export function changeMembership(cluster: Cluster, node: SimNode): boolean {
   const prng: Prng = cluster.world.prng;
+  if (prng.chance(0.5)) {
+    const now = node.raw?.status().membership.voters ?? [];
+    const one = prng.pick(cluster.nodes)?.id ?? 0;
+    const voters = now.includes(one) ? now.filter((id) => id !== one) : [...now, one];
+    return node.raw?.changeMembership({ voters, learners: [] }).ok === true;
+  }
   const ids = prng.shuffle(cluster.nodes.map(({ id }) => id));
   const voterCount = 1 + prng.below(ids.length);
   const learnerCount = prng.below(ids.length - voterCount + 1);

@@ -13,7 +13,7 @@ import {
 import type { Cluster } from "./cluster.ts";
 import { createPrng } from "./prng.ts";
 import { isolate, partition } from "./sim-network.ts";
-import { crashNode, startNode } from "./sim-node.ts";
+import { crashNode, startNode, STEADY_TICK_RATE } from "./sim-node.ts";
 
 const STORM_STEPS = 500;
 const CALM_STEPS_MAX = 6_000;
@@ -71,6 +71,7 @@ export function runSeed(seed: number): SeedResult {
     transfer: prng.chance(0.5) ? prng.next() * 0.03 : 0,
     compact: prng.chance(0.7) ? prng.next() * 0.1 : 0,
   };
+  if (prng.chance(0.5)) for (const node of cluster.nodes) node.tickRate = 0.05 + prng.next() * 0.95;
   for (let i = 0; i < STORM_STEPS; i += 1) {
     storm(cluster, weather);
     stepCluster(cluster);
@@ -78,6 +79,7 @@ export function runSeed(seed: number): SeedResult {
   proveLiveness(cluster);
   // A timeout close to the round trip elects now and then even in the calm.
   if ((cluster.nodes[0]?.config.electionTicks ?? 0) >= STEADY_ELECTION_TICKS) proveStability(cluster);
+  proveStepDown(cluster);
   const { checker } = cluster.world;
   return {
     events: cluster.events,
@@ -146,7 +148,10 @@ function proveLiveness(cluster: Cluster): void {
   network.faults = { drop: 0, duplicate: 0, delayStepsMax: 1 };
   world.crashMidBatch = 0;
   world.diskStepsMax = 0;
-  for (const node of nodes) if (node.raw === null) startNode(node);
+  for (const node of nodes) {
+    node.tickRate = STEADY_TICK_RATE;
+    if (node.raw === null) startNode(node);
+  }
   // A transfer begun in the storm may still move leadership once; after a timeout's worth of calm none is left.
   stepUntilSettled(cluster, "no settled leader");
   for (let i = 0; i < 3 * ELECTION_TICKS_MAX; i += 1) stepCluster(cluster);
@@ -187,4 +192,22 @@ function proveStability(cluster: Cluster): void {
     after.id === leader.id && after.term === leader.term,
     () => `stability: ${leader.id} of term ${leader.term} was unseated by ${after.id} of term ${after.term}`,
   );
+}
+
+/** A leader without its quorum stops leading by itself, and the cluster gets going again. */
+function proveStepDown(cluster: Cluster): void {
+  const leader = stepUntilSettled(cluster, "no settled leader before the step-down check");
+  if (leader.membership.voters.length === 1) return;
+  isolate(
+    cluster.network,
+    leader.id,
+    cluster.nodes.map(({ id }) => id),
+  );
+  for (let i = 0; i < 4 * ELECTION_TICKS_MAX; i += 1) stepCluster(cluster);
+  check(
+    cluster.nodes[leader.id - 1]?.raw?.status().role !== "leader",
+    () => `step-down: ${leader.id} still leads without a quorum`,
+  );
+  cluster.network.cut.clear();
+  stepUntilSettled(cluster, "no settled leader after the step-down check");
 }

@@ -29,6 +29,8 @@ import type { Prng } from "./prng.ts";
 import { createDisk, installSnapshot, readerOf, writeBatch, writesOf } from "./sim-disk.ts";
 import type { MachineState, SimDisk } from "./sim-disk.ts";
 
+export const STEADY_TICK_RATE = 0.9;
+
 /** What the node needs of the world around it. */
 export interface World {
   prng: Prng;
@@ -42,6 +44,8 @@ export interface World {
 export interface SimNode {
   readonly id: NodeId;
   readonly config: RaftConfig;
+  /** Chance that its timer ticks in a step: clocks differ, and safety may not lean on them. */
+  tickRate: number;
   disk: SimDisk;
   raw: RawNode | null;
   writing: { batch: Batch; doneAt: number } | null;
@@ -56,6 +60,7 @@ export function createNode(id: NodeId, config: RaftConfig, membership: Membershi
   return {
     id,
     config,
+    tickRate: STEADY_TICK_RATE,
     disk: createDisk(membership),
     raw: null,
     writing: null,

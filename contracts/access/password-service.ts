@@ -31,7 +31,6 @@ export const passwordRequestSchema = z.discriminatedUnion("op", [
   }),
 ]);
 
-export const passwordHashAnswerSchema = z.object({ hash: z.string() });
 export const passwordVerifyAnswerSchema = z.object({
   valid: z.boolean(),
   /** True when the hash was made with older parameters and should be made anew. */

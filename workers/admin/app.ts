@@ -1,5 +1,4 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
 import { registerConfigDelete } from "./config-delete.ts";
@@ -23,9 +22,8 @@ import { registerVersionList } from "./version-list.ts";
 
 export type AdminApp = OpenAPIHono<AdminEnv>;
 
-/** What other features add: middleware around every request, and their routes. */
+/** What features with dependencies of their own add. */
 export interface AdminExtension {
-  before?: readonly MiddlewareHandler<AdminEnv>[];
   routes?: readonly ((app: AdminApp) => void)[];
 }
 
@@ -44,7 +42,6 @@ export function createAdmin(deps: AdminDeps, extension: AdminExtension = {}): Ad
     await next();
   });
   app.use("*", trace);
-  for (const middleware of extension.before ?? []) app.use("*", middleware);
   app.onError(answerError);
   app.notFound(answerUnrouted(app));
   for (const register of ROUTES) register(app);

@@ -1,20 +1,26 @@
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
-import { createAdmin } from "./app.ts";
+import { pingPostgres } from "../../adapters/postgres/ping-postgres.ts";
+import { type AdminApp, createAdmin } from "./app.ts";
 import { registerAuditRoutes } from "./audit-routes.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
 import { registerAuthRoutes } from "./auth-routes.ts";
 import { authenticate } from "./authenticate.ts";
-import type { AdminApp } from "./app.ts";
 
+/** The admin Worker's environment; wrangler.toml says which are secrets. */
 interface AdminBindings extends AuthBindings {
+  /** JSON list of the core's base URLs. */
   CORE_URLS: string;
   CORE_SERVICE_KEY: string;
+  /** Shared with the edge Worker. */
   INDEX_SIGNING_KEY: string;
+  /** Key of the digests of idempotent requests' bodies. */
   IDEMPOTENCY_KEY: string;
+  /** The regions there are, separated by commas. */
   REGIONS: string;
 }
 
+/** One app an isolate: nothing in it belongs to a request. */
 let app: AdminApp | null = null;
 
 function build(env: AdminBindings): AdminApp {
@@ -31,7 +37,10 @@ function build(env: AdminBindings): AdminApp {
       idempotencyKey: env.IDEMPOTENCY_KEY,
       regions: env.REGIONS.split(","),
       authenticate: authenticate(auth),
-      readiness: { core: async () => (await core.status()).leader_id !== null },
+      readiness: {
+        core: async () => (await core.status()).leader_id !== null,
+        postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),
+      },
       // oxlint-disable-next-line no-console -- the console is where a Worker's log lines are collected
       log: (line) => console.log(JSON.stringify({ worker: "conflux-admin", ...line })),
     },

@@ -14,7 +14,7 @@ export const CATCH_UP_WAIT_MS = 500;
 /** What a feed answer may take on top of its long poll before it counts as lost. */
 export const FEED_ANSWER_GRACE_MS = 5_000;
 export const BACKOFF_MIN_MS = 200;
-export const BACKOFF_MAX_MS = 5_000;
+export const BACKOFF_MAX_MS = 2_000;
 /** Contents fetched, and KV entries written, at the same time (a Worker has six connections). */
 export const IN_FLIGHT_MAX = 5;
 

@@ -258,7 +258,8 @@ describe("resuming a watch", () => {
 describe("the end of a watch", () => {
   it("E9 closes 4401 when the token expires", async () => {
     const region = new TestRegion();
-    const short = { expires_at_ms: Date.now() + 300 };
+    await region.head("a.json", (await region.create("a.json", "0")).index);
+    const short = { expires_at_ms: Date.now() + 1500 };
     const socket = await TestSocket.open(region, { configs: [A], principal: short });
     await until(() => socket.closed?.code === 4401);
     const late = { expires_at_ms: Date.now() - 1 };
