@@ -17,11 +17,18 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
+// What nobody caught: still no reason to leave processes behind.
+process.once("uncaughtException", (error) => {
+  console.error(error);
+  const stopping = stack ? stopInTime(stack) : Promise.resolve();
+  void stopping.finally(() => process.exit(1));
+});
+
+let stack: Stack | null = null;
 process.exit(await run());
 
 /** Answers the exit code: 0 after an orderly stop, 1 when the stack could not be started. */
 async function run(): Promise<number> {
-  let stack: Stack | null = null;
   try {
     stack = await startStack({
       settings: readSettings(process.env, process.cwd()),

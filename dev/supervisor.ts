@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   DirectoryLockedError,
   type DirectoryLock,
@@ -26,6 +27,9 @@ import { prepareTenant } from "./prepare-tenant.ts";
 import { StartRefusal } from "./refusal.ts";
 import { loadSecrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
+
+/** How long a stop waits for the preparation of the database to end by itself. */
+const PREPARE_STOP_MS = 3_000;
 
 export interface Stack {
   /** Resolves when everything answers and dev.json is written; rejects when a part could not be started. */
@@ -98,6 +102,8 @@ class RunningStack implements Stack {
   private workerd: ProcessIdentity | null = null;
   private tokens: StackTokens | null = null;
   private databaseIsUp = false;
+  /** Settles when nobody of this process talks to Postgres any more. */
+  private databasePrepared: Promise<void> = Promise.resolve();
   private stopping: Promise<void> | null = null;
 
   constructor(input: {
@@ -132,6 +138,10 @@ class RunningStack implements Stack {
     const urls = databaseUrls({ ownUrl: settings.databaseUrl, port, password: secrets.postgres_password });
     const context: StackContext = { settings, paths, secrets, databaseUrl: urls.app };
     const database = this.startDatabase(urls, port, secrets.postgres_password);
+    this.databasePrepared = database.then(
+      () => undefined,
+      () => undefined,
+    );
     const core = this.add(coreSpec(context, 1));
     const lambda = this.add(lambdaSpec(context, () => this.databaseIsUp));
     const workers = this.add(workersSpec(context, this.workerdSlot()));
@@ -231,6 +241,8 @@ class RunningStack implements Stack {
     const isStore = (c: ManagedChild): boolean =>
       c.spec.name === "postgres" || c.spec.name.startsWith("core-");
     await Promise.all(this.children.filter((c) => !isStore(c)).map((c) => c.stop()));
+    // A migration under way is not cut off, as long as that lets us stop in time.
+    await Promise.race([this.databasePrepared, sleep(PREPARE_STOP_MS, undefined, { ref: false })]);
     await Promise.all(this.children.filter(isStore).map((c) => c.stop()));
     // A start that was still under way has failed by now, or does at its next step: `launch` starts nothing any more.
     await this.finished.catch(() => undefined);

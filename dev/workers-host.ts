@@ -25,7 +25,8 @@ export interface HostMessage {
 process.channel?.ref();
 process.once("message", (config: WorkersConfig) => {
   run(config).catch((error: unknown) => {
-    console.error(error);
+    // A failed build says in its message what is wrong and where; its stack is esbuild's own.
+    console.error(error instanceof Error && "errors" in error ? error.message : error);
     process.exit(1);
   });
 });

@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { type Place, makePlace, processesOf, startRefused, startStack, until } from "../testing/stack.ts";
+import {
+  type Place,
+  launchStack,
+  makePlace,
+  processesOf,
+  startRefused,
+  startStack,
+  until,
+} from "../testing/stack.ts";
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
@@ -73,18 +81,11 @@ test("a second instance on the same data is refused and does the first no harm",
 
 test("Ctrl-C during the start stops what had been started", async () => {
   const { env, dataDir } = await place();
-  const starting = startStack({ place: { ...(await place()), dataDir, env } });
-  const outcome = starting.then(
-    (stack) => stack.stop(),
-    () => null,
-  );
-  const supervisor = await until(
-    () => processesOf(dataDir).find((p) => p.command.endsWith("dev/start.ts")),
-    "the supervisor",
-  );
-  await until(() => processesOf(dataDir).length > 2, "its first children");
-  process.kill(supervisor.pid, "SIGINT");
-  await outcome;
+  const { child, exited, text } = launchStack(env);
+  // The supervisor, initdb or Postgres, and the first of the others.
+  await until(() => processesOf(dataDir).length >= 3, "its first children");
+  child.kill("SIGINT");
+  expect(await exited, text()).toBe(0);
   expect(processesOf(dataDir)).toEqual([]);
 });
 

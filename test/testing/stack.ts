@@ -71,7 +71,7 @@ export async function startStack(
   options: { place?: Place; env?: Record<string, string> } = {},
 ): Promise<Stack> {
   const place = options.place ?? (await makePlace());
-  const { child, text, exited } = launch({ ...place.env, ...options.env });
+  const { child, text, exited } = launchStack({ ...place.env, ...options.env });
   const deadline = performance.now() + READY_MS;
   while (!text().includes("Conflux is ready")) {
     if (child.exitCode !== null || performance.now() > deadline) {
@@ -104,7 +104,7 @@ export async function startStack(
 
 /** Runs `npm start`'s program where it must refuse, and answers what it said. */
 export async function startRefused(env: Record<string, string>): Promise<Refused> {
-  const { child, exited, stdout, stderr } = launch(env);
+  const { child, exited, stdout, stderr } = launchStack(env);
   try {
     const code = await within(exited, EXIT_MS, "a start that should have been refused goes on");
     return { code, stdout: stdout(), stderr: stderr() };
@@ -135,7 +135,8 @@ export function processesOf(dataDir: string): { pid: number; command: string }[]
   });
 }
 
-function launch(env: Record<string, string>) {
+/** Starts the program and waits for nothing. */
+export function launchStack(env: Record<string, string>) {
   const child = spawn(process.execPath, ["dev/start.ts"], {
     cwd: PROJECT_DIR,
     env: { ...process.env, DATABASE_URL: "", ...env },
@@ -201,7 +202,7 @@ function readProcesses(): { pid: number; command: string; environment: string }[
     .filter((name) => /^\d+$/.test(name))
     .map((name) => ({
       pid: Number(name),
-      command: read(`/proc/${name}/cmdline`),
+      command: read(`/proc/${name}/cmdline`).trim(),
       environment: read(`/proc/${name}/environ`),
     }));
 }

@@ -5,13 +5,14 @@ import { ADMIN_BODY_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
 import type { AdminEnv } from "./principal.ts";
 
+/** Bytes of a body over the limit that are read and dropped, so that its sender gets to read the refusal. */
+const BODY_DRAIN_BYTES_MAX = 8 * ADMIN_BODY_BYTES_MAX;
+
 /**
  * Reads a request's body once, within `ADMIN_BODY_BYTES_MAX`, and refuses JSON that cannot be parsed, is nested too
  * deep or names a field twice (`malformed_request`, with line and column), before anything looks at it.
  */
 export const readBody: MiddlewareHandler<AdminEnv> = async (c, next) => {
-  const declared = Number(c.req.header("content-length") ?? 0);
-  if (declared > ADMIN_BODY_BYTES_MAX) throw tooLarge();
   const { raw } = c.req;
   if (raw.body === null) {
     c.set("bodyBytes", new Uint8Array());
@@ -32,12 +33,14 @@ export const readBody: MiddlewareHandler<AdminEnv> = async (c, next) => {
 async function readBounded(body: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let total = 0;
-  // Leaving the loop early cancels the stream.
+  // Leaving the loop early cancels the stream, and with it the connection: the client would not see the answer.
   for await (const part of body) {
     total += part.byteLength;
-    if (total > ADMIN_BODY_BYTES_MAX) throw tooLarge();
-    parts.push(part);
+    if (total > BODY_DRAIN_BYTES_MAX) throw tooLarge();
+    if (total <= ADMIN_BODY_BYTES_MAX) parts.push(part);
+    else parts.length = 0;
   }
+  if (total > ADMIN_BODY_BYTES_MAX) throw tooLarge();
   const bytes = new Uint8Array(total);
   let offset = 0;
   for (const part of parts) {
