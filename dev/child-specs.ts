@@ -119,7 +119,7 @@ export function postgresSpec(files: PostgresFiles, port: number): ChildSpec {
  * to call when the process has ended, before its pid can belong to another.
  */
 function stopWithSupervisor(pid: number): () => void {
-  const guard = spawn("/bin/sh", ["-c", `cat >/dev/null; kill -INT ${pid}`], {
+  const guard = spawn("/bin/sh", ["-c", `read _; kill -INT ${pid}`], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });
