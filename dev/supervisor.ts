@@ -84,7 +84,8 @@ function wantedPorts(settings: Settings): WantedPort[] {
 
 async function reapEarlierRun(paths: DataPaths, say: (line: string) => void): Promise<void> {
   const isPostgres = (p: ProcessIdentity): boolean => /postgres\S* -D /.test(p.command);
-  const postmaster = findOrphanPostmaster(placeCluster(paths.dataDir, postgresUser()));
+  const clusterDir = readMemo(paths.memo).postgres_dir;
+  const postmaster = clusterDir === undefined ? null : findOrphanPostmaster(clusterDir);
   const left = readLedger(paths.ledger).filter((p) => p.pid !== postmaster?.pid);
   const reaped = await reapLeftovers([...left, ...(postmaster ? [postmaster] : [])], (p) =>
     isPostgres(p) ? "SIGINT" : "SIGTERM",
@@ -168,13 +169,20 @@ class RunningStack implements Stack {
     const preparation = startPreparation(this.paths, this.ledger);
     this.preparation = preparation;
     if (port !== null) {
-      const files = await preparePostgres({ dataDir: this.paths.dataDir, password });
+      const files = await preparePostgres({ clusterDir: this.chooseClusterDir(), password });
       await this.launch(this.add(postgresSpec(files, port), "first"));
     }
     const { memo } = this.paths;
     const access = await preparation.run({ urls, password, memoPath: memo, migrationsDir: MIGRATIONS_DIR });
     this.databaseIsUp = true;
     return access;
+  }
+
+  private chooseClusterDir(): string {
+    const remembered = readMemo(this.paths.memo).postgres_dir;
+    const clusterDir = remembered ?? placeCluster(this.paths.dataDir, postgresUser());
+    if (remembered === undefined) remember(this.paths.memo, { postgres_dir: clusterDir });
+    return clusterDir;
   }
 
   private async choosePostgresPort(): Promise<number> {
