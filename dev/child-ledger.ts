@@ -83,7 +83,8 @@ async function waitUntilGone(
   const deadline = performance.now() + limitMs;
   let left = [...processes];
   for (;;) {
-    left = left.filter((p) => isSameProcess(p, identify(p.pid)));
+    // By its start alone: a process that is dying has lost its command line and still holds its ports.
+    left = left.filter((p) => identify(p.pid)?.started === p.started);
     if (left.length === 0 || performance.now() > deadline) return left;
     await sleep(POLL_MS);
   }

@@ -43,7 +43,7 @@ function readTour(): { script: string; expectations: { line: string; text: strin
 it("U7 the tour of the README runs line by line and prints what it says", () => {
   const { script, expectations } = readTour();
   expect(expectations.length).toBeGreaterThan(5);
-  const run = spawnSync("bash", ["-euo", "pipefail", "-c", script], {
+  const run = spawnSync("bash", ["--norc", "-euo", "pipefail", "-c", script], {
     cwd,
     encoding: "utf8",
     timeout: TOUR_MS_MAX,

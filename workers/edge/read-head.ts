@@ -32,7 +32,7 @@ export async function ensureHead(exchange: Exchange): Promise<void> {
     return;
   }
   if (head.checkedAgoMs(nowMs) < headTtlMs) return;
-  if (!head.attemptedWithin(headTtlMs, nowMs)) await revalidateBriefly(exchange);
+  if (!head.attemptedWithin(headTtlMs, nowMs) && (await revalidateBriefly(exchange))) return;
   if (head.checkedAgoMs(Date.now()) > maxStaleMs) {
     throw unavailable(`the region has not been heard of for more than ${maxStaleMs / 1000} s`);
   }
@@ -129,23 +129,31 @@ async function lookUp(exchange: Exchange, names: string[]): Promise<HeadEntry[]>
   throw unavailable("the region's replica is behind what it had told before");
 }
 
-/** Checks the head, waiting only briefly: the one at hand is good enough, and the check goes on behind the answer. */
-async function revalidateBriefly(exchange: Exchange): Promise<void> {
+/**
+ * Checks the head, waiting only briefly: the one at hand is good enough, and the check goes on behind the answer.
+ * Answers whether it has been checked.
+ */
+async function revalidateBriefly(exchange: Exchange): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const brief = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, REVALIDATE_WAIT_MS);
+  const brief = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), REVALIDATE_WAIT_MS);
   });
-  const check = revalidate(exchange).catch((error: unknown) => {
-    exchange.isolate.log({
-      level: "warn",
-      message: `the head of ${exchange.region.name} could not be checked`,
-      trace_id: exchange.traceId,
-      error,
-    });
-  });
+  const check = revalidate(exchange).then(
+    () => true,
+    (error: unknown) => {
+      exchange.isolate.log({
+        level: "warn",
+        message: `the head of ${exchange.region.name} could not be checked`,
+        trace_id: exchange.traceId,
+        error,
+      });
+      return false;
+    },
+  );
   exchange.waitUntil(check);
-  await Promise.race([check, brief]);
+  const checked = await Promise.race([check, brief]);
   clearTimeout(timer);
+  return checked;
 }
 
 /** Asks what changed and applies it. Throws `unavailable` when the replica is away or behind what it had told before. */
