@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { StartRefusal, systemErrorCode } from "./refusal.ts";
 
 /** What lies where in a data directory. */
@@ -50,8 +50,12 @@ export function prepareDataDirectory(paths: DataPaths): void {
 
 function makeFolder(path: string, mode: number): void {
   try {
-    mkdirSync(path, { recursive: true, mode });
-    if (!statSync(path).isDirectory()) throw new StartRefusal(`${path} is not a folder.`);
+    makeMissing(path, mode);
+    if (!statSync(path).isDirectory()) {
+      throw new StartRefusal(
+        `The data directory ${path} cannot be used: a file is in its place; set CONFLUX_DATA_DIR to another.`,
+      );
+    }
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof StartRefusal) throw error;
@@ -59,6 +63,13 @@ function makeFolder(path: string, mode: number): void {
       `The data directory ${path} cannot be used: ${reason(error)}; set CONFLUX_DATA_DIR to another.`,
     );
   }
+}
+
+/** Level by level: where the kernel allows no folder (below /proc), Node's own `recursive` tries for ever. */
+function makeMissing(path: string, mode: number): void {
+  if (existsSync(path)) return;
+  makeMissing(dirname(path), mode);
+  mkdirSync(path, { mode });
 }
 
 function reason(error: unknown): string {
@@ -69,6 +80,7 @@ function reason(error: unknown): string {
     ENOTDIR: "a file is in its place",
     EROFS: "the file system is read-only",
     ENOSPC: "the disk is full",
+    ENOENT: "no folder can be made there",
   };
   return words[systemErrorCode(error)] ?? String(error);
 }

@@ -66,7 +66,7 @@ export function postgresArguments(clusterDir: string, port: number): string[] {
     listen_addresses: "127.0.0.1",
     port: String(port),
     unix_socket_directories: "",
-    max_connections: "60",
+    max_connections: "200",
     shared_buffers: "32MB",
     jit: "off",
     max_wal_size: "256MB",

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,6 +71,13 @@ describe("data directory", () => {
       );
     }
   });
+
+  test.skipIf(!existsSync("/proc/self"))(
+    "a place where no folder can be made is refused in one sentence",
+    () => {
+      expect(() => prepareDataDirectory(dataPaths("/proc/conflux/data"))).toThrow(/cannot be used: /);
+    },
+  );
 
   test.skipIf(process.getuid?.() === 0)("one that may not be written is refused in one sentence", () => {
     chmodSync(dir, 0o500);

@@ -106,7 +106,7 @@ export class CoreCaller {
   }
 
   async #try(url: string, call: CoreCall): Promise<Try> {
-    const timeout = AbortSignal.timeout(call.timeoutMs);
+    const timeout = AbortSignal.timeout(Math.ceil(call.timeoutMs));
     const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
     const headers = new Headers({ authorization: `Bearer ${await this.#tokens.token()}` });
     if (call.contentType !== undefined) headers.set("content-type", call.contentType);

@@ -26,10 +26,13 @@ const SPACE = /[ \t\n\r]*/y;
  */
 export class JsonScanner {
   readonly #text: string;
+  readonly #refused: ReadonlySet<string>;
   #at = 0;
 
-  constructor(text: string) {
+  /** `refusedNames`: names of members that `check` does not let pass. */
+  constructor(text: string, refusedNames: readonly string[] = []) {
     this.#text = text;
+    this.#refused = new Set(refusedNames);
   }
 
   /** Null when the text is one JSON value, nested within bounds, without repeated names. */
@@ -97,6 +100,7 @@ export class JsonScanner {
       const start = this.#at;
       const name = this.#name();
       if (names.has(name)) this.#refuse(`the name ${JSON.stringify(name)} stands twice in one object`, start);
+      if (this.#refused.has(name)) this.#refuse(`no member may be called ${JSON.stringify(name)}`, start);
       names.add(name);
       this.#value(depth);
       if (this.#closed("}")) return;

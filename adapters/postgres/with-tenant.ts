@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Database } from "./connect.ts";
-import { isConnectionLost, mapPostgresError } from "./map-postgres-error.ts";
+import { isConnectionLost, mapPostgresError, postgresCodeOf } from "./map-postgres-error.ts";
 
 /** A transaction, as verbs take it. */
 export type Transaction = Parameters<Parameters<PostgresJsDatabase["transaction"]>[0]>[0];
@@ -11,6 +11,9 @@ export type Transaction = Parameters<Parameters<PostgresJsDatabase["transaction"
 export const STATEMENT_TIMEOUT_MS = 1500;
 /** A whole transaction, connecting included, may take this long before its caller is told `unavailable`. */
 export const TRANSACTION_DEADLINE_MS = 1900;
+/** How long to wait, at least, when the server has no connection left. */
+const CONNECTION_RETRY_MS = 25;
+const TOO_MANY_CONNECTIONS = "53300";
 /** Where acts of no tenant are audited; not a name a tenant can have. */
 export const SYSTEM_TENANT = "_system";
 
@@ -47,6 +50,27 @@ export async function setTenant(tx: Transaction, tenantId: string): Promise<void
 
 /** Like `withTenant`, but no tenant is set: tenant tables look empty until `setTenant`. */
 export async function inTransaction<T>(
+  database: Database,
+  fn: (tx: Transaction) => Promise<T>,
+  limits: TransactionLimits = {},
+): Promise<T> {
+  const startedMs = performance.now();
+  const deadlineMs = limits.deadlineMs ?? TRANSACTION_DEADLINE_MS;
+  for (;;) {
+    const leftMs = deadlineMs - (performance.now() - startedMs);
+    try {
+      return await attempt(database, fn, { deadlineMs: leftMs });
+    } catch (error) {
+      // All connections are taken: nothing has run, and the next one is free in a moment.
+      const isFull = error instanceof ConfluxError && postgresCodeOf(error.cause) === TOO_MANY_CONNECTIONS;
+      const pauseMs = CONNECTION_RETRY_MS * (1 + Math.random());
+      if (!isFull || leftMs < 2 * pauseMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+async function attempt<T>(
   database: Database,
   fn: (tx: Transaction) => Promise<T>,
   limits: TransactionLimits = {},

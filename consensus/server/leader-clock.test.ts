@@ -21,6 +21,31 @@ it("a process that has just started believes its clock: the machine may have bee
   expect(clock.stampMs(1000)).toBe(9_000_000);
 });
 
+it("R9 a log replayed at start, or with no stamp at all, does not hold the clock in the past", () => {
+  const clock = new LeaderClock({ wallMs: () => 9_000_000_000, elapsedMs: () => 0 });
+  clock.observe(0);
+  clock.observe(1_000);
+  expect(clock.stampMs(1_000)).toBe(9_000_000_000);
+});
+
+it("R9 a follower that catches up on old stamps keeps what it knew of the present", () => {
+  let elapsedMs = 0;
+  const clock = new LeaderClock({ wallMs: () => 1_000_000 + elapsedMs, elapsedMs: () => elapsedMs });
+  clock.stampMs(0);
+  elapsedMs = 3_600_000;
+  clock.observe(1_000_500);
+  expect(clock.stampMs(1_000_500)).toBe(4_600_000);
+});
+
+it("R9 a stamp seen live holds a clock that runs fast, also in a process that has just started", () => {
+  const clock = new LeaderClock({ wallMs: () => 1_005_000, elapsedMs: () => 0 });
+  clock.observe(1_000_000);
+  expect(clock.stampMs(1_000_000)).toBe(1_005_000);
+  const behind = new LeaderClock({ wallMs: () => 900_000, elapsedMs: () => 0 });
+  behind.observe(1_000_000);
+  expect(behind.stampMs(1_000_000)).toBe(1_000_000);
+});
+
 it("elapsed time never goes back", () => {
   const elapsedMs = machineElapsedMs();
   let last = elapsedMs();

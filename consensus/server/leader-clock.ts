@@ -1,5 +1,5 @@
 import { uptime } from "node:os";
-import { type LastStamp, nextStampMs } from "../state/leader-time.ts";
+import { CLOCK_STEP_MAX_MS, type LastStamp, nextStampMs } from "../state/leader-time.ts";
 
 /** The uptime is a file to read: between two reads the process's own monotonic clock goes on from it. */
 const UPTIME_READ_EVERY_MS = 1000;
@@ -40,9 +40,18 @@ export class LeaderClock {
     return stampMs;
   }
 
-  /** A command with this stamp was applied here, whoever stamped it. */
+  /**
+   * A command with this stamp was applied here, whoever stamped it. It may have been stamped long ago (a log replayed at
+   * start, a follower catching up), so it only ever raises what is known of the present: until a stamp near the wall
+   * clock or ahead of it has been seen there is nothing to hold that clock against, and afterwards a stamp below the
+   * last one plus the time elapsed says nothing new.
+   */
   observe(stampMs: number): void {
-    if (this.#last !== null && stampMs <= this.#last.stampMs) return;
-    this.#last = { stampMs, elapsedMs: this.#elapsedMs() };
+    const elapsedMs = this.#elapsedMs();
+    const knownMs =
+      this.#last === null
+        ? this.#wallMs() - CLOCK_STEP_MAX_MS
+        : this.#last.stampMs + elapsedMs - this.#last.elapsedMs;
+    if (stampMs > knownMs) this.#last = { stampMs, elapsedMs };
   }
 }

@@ -1,9 +1,14 @@
 import { z } from "zod";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
-import { cursorQuery, limitQuery, tenantQuery } from "./auth-api.ts";
+import { cursorQuery, limitQuery, NO_CONTROL_CHARACTERS, tenantQuery } from "./auth-api.ts";
 
 const FILTER_CHARACTERS_MAX = 520;
-const text = z.string().min(1).max(FILTER_CHARACTERS_MAX).optional();
+const text = z
+  .string()
+  .min(1)
+  .max(FILTER_CHARACTERS_MAX)
+  .regex(NO_CONTROL_CHARACTERS, "must have no control characters")
+  .optional();
 const instant = z.iso.datetime({ offset: true }).optional();
 
 export const auditQuery = z.object({

@@ -9,8 +9,15 @@ const TOKEN_CHARACTERS_MAX = 8192;
 const TOKEN_NAME_CHARACTERS_MAX = 128;
 const ID_CHARACTERS_MAX = 200;
 
+/** Text that a database can hold and a log line can show. */
+export const NO_CONTROL_CHARACTERS = /^\P{Cc}*$/u;
+const NO_CONTROL_MESSAGE = "must have no control characters";
+
 export const loginRequest = z
-  .strictObject({ username: z.string().min(1).max(USERNAME_CHARACTERS_MAX), password: passwordSchema })
+  .strictObject({
+    username: z.string().min(1).max(USERNAME_CHARACTERS_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
+    password: passwordSchema,
+  })
   .meta({ id: "LoginRequest" });
 
 export const refreshRequest = z
@@ -30,7 +37,12 @@ export type TokenPair = z.infer<typeof tokenPair>;
 
 export const createClientTokenRequest = z
   .strictObject({
-    name: z.string().trim().min(1).max(TOKEN_NAME_CHARACTERS_MAX),
+    name: z
+      .string()
+      .trim()
+      .min(1)
+      .max(TOKEN_NAME_CHARACTERS_MAX)
+      .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
     scopes: z
       .array(
         z
@@ -84,7 +96,9 @@ export const revokedClientToken = z
   })
   .meta({ id: "RevokedClientToken" });
 
-export const clientTokenPath = z.object({ id: z.string().min(1).max(ID_CHARACTERS_MAX) });
+export const clientTokenPath = z.object({
+  id: z.string().min(1).max(ID_CHARACTERS_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
+});
 
 /** May be left out by who holds roles in one tenant alone. */
 export const tenantQuery = z.string().refine(isConfigName, NAME_RULE).optional();

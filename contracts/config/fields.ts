@@ -43,7 +43,13 @@ export const jsonObjectSchema = z.record(z.string(), z.unknown());
 export const idParams = z.object({
   id: z.string().min(1).max(128).meta({ description: "Id of the config" }),
 });
-export const versionParams = idParams.extend({ version: z.coerce.number().int().positive() });
+export const versionParams = idParams.extend({
+  version: z
+    .string()
+    .regex(/^[1-9]\d{0,14}$/, "expected a version number")
+    .transform(Number)
+    .pipe(versionIdSchema),
+});
 
 export const consistencySchema = z
   .enum(["stale", "leader", "linearizable"])

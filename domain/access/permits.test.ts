@@ -81,6 +81,8 @@ test("A3 scopes: only read, only patterns, one tenant", () => {
     "write:demo/**",
     "demo/**",
     "read:",
+    "read:demo",
+    "read:demo/app/*",
     "read:demo//x",
     "read:demo/**/x",
     "read:a/b/c/d/e",

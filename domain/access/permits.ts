@@ -62,12 +62,16 @@ export function isPatternOfTenant(pattern: string, tenant: string): boolean {
 }
 
 const SCOPE_PREFIX = "read:";
+/** tenant, app, env, name */
+const RESOURCE_SEGMENTS = 4;
 
 /** The pattern of a client-token scope `read:tenant/app/env/name`; null for any other text. */
 export function parseReadScope(scope: string): string | null {
   if (!scope.startsWith(SCOPE_PREFIX)) return null;
   const pattern = scope.slice(SCOPE_PREFIX.length);
-  return isResourcePattern(pattern) ? pattern : null;
+  // What is read is a config: a shorter pattern without `**` would match nothing.
+  const reaches = pattern.split("/").length === RESOURCE_SEGMENTS || pattern.endsWith("**");
+  return reaches && isResourcePattern(pattern) ? pattern : null;
 }
 
 /** The one tenant that `scopes` name literally; null when they name several or a wildcard. */

@@ -7,9 +7,18 @@ const id = z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const versionId = z.number().int().positive();
 const content = z.object({ attachment: z.number().int().nonnegative(), sha256 }).strict();
+function isRecordOfStrings(value: unknown): boolean {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((v) => typeof v === "string")
+  );
+}
 const rule = z
   .object({
-    labels: z.record(z.string(), z.string()),
+    // Not z.record: it loses a member called __proto__, and with it what the rule asks for.
+    labels: z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings"),
     version_id: versionId,
     priority: z.number().int(),
     edge: z

@@ -77,7 +77,7 @@ export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionRepor
 }
 
 async function pull(deps: ProjectionDeps, after: number): Promise<FeedAnswer | "compacted"> {
-  const waitMs = Math.max(0, Math.min(FEED_WAIT_MS_MAX, deps.remainingMs() - RESERVE_MS));
+  const waitMs = Math.floor(Math.max(0, Math.min(FEED_WAIT_MS_MAX, deps.remainingMs() - RESERVE_MS)));
   try {
     return await deps.core.feed({
       after,

@@ -57,6 +57,20 @@ const CASES: Case[] = [
     message: /twice/,
   },
   {
+    name: "a label that a record would lose, and with it the rule's condition",
+    ...put,
+    body: '[{"labels":{"__proto__":"x"},"version_id":1,"priority":5}]',
+    code: "malformed_request",
+    at: "",
+    message: /__proto__/,
+  },
+  {
+    name: "a compressed body",
+    body: newConfig({}),
+    headers: { "content-type": "application/json", "content-encoding": "gzip" },
+    code: "unsupported_media_type",
+  },
+  {
     name: "a body nested without end",
     body: `{"schema":${"[".repeat(100_000)}`,
     code: "malformed_request",
