@@ -2,14 +2,23 @@ import { dereference, type Schema, type SchemaDraft } from "@cfworker/json-schem
 import { format as knownFormats } from "@cfworker/json-schema";
 import { checkKeywords } from "./check-keywords.ts";
 import { findSelfReference } from "./find-self-reference.ts";
-import { isObject, referenceUri, type SchemaFault, type SchemaNode, subschemas } from "./schema-node.ts";
-import { toUnicodePattern } from "./unicode-pattern.ts";
+import {
+  escapeToken,
+  isObject,
+  referenceUri,
+  type SchemaFault,
+  type SchemaNode,
+  subschemas,
+} from "./schema-node.ts";
+import { PatternBook } from "./pattern-book.ts";
 
 export interface PreparedSchema {
   schema: Schema | boolean;
   draft: SchemaDraft;
   /** Whether some array must be compared with itself. */
   comparesItems: boolean;
+  /** Every pattern of the schema. */
+  patterns: PatternBook;
 }
 export type PrepareOutcome = { ok: true; prepared: PreparedSchema } | { ok: false; faults: SchemaFault[] };
 
@@ -26,14 +35,17 @@ const DRAFT_DEFAULT: SchemaDraft = "2020-12";
 
 /**
  * Turns a parsed schema into one that the validator treats as its draft says, or says why it cannot. Changes `root`.
- * What is rewritten: patterns (see `toUnicodePattern`); formats nobody knows are dropped, as the drafts want; `id` and
+ * What is rewritten: patterns (see `PatternBook`); formats nobody knows are dropped, as the drafts want; `id` and
  * `$id` count only in the drafts that define them; boolean exclusive limits outside draft 4; `$dynamicRef`, which means
  * `$ref` as long as its anchor is unique. What is refused: unknown drafts, misshapen keywords, references to anything
  * outside the schema (nothing is fetched), references that go round without descending into the document.
  */
 export function prepareSchema(root: unknown): PrepareOutcome {
   if (typeof root === "boolean") {
-    return { ok: true, prepared: { schema: root, draft: DRAFT_DEFAULT, comparesItems: false } };
+    return {
+      ok: true,
+      prepared: { schema: root, draft: DRAFT_DEFAULT, comparesItems: false, patterns: new PatternBook() },
+    };
   }
   if (!isObject(root)) return refuse("", "a JSON Schema is an object or a boolean");
   const named = draftOf(root);
@@ -48,8 +60,18 @@ export function prepareSchema(root: unknown): PrepareOutcome {
   if (faults.length > 0) return { ok: false, faults };
   return {
     ok: true,
-    prepared: { schema: root, draft: named.draft, comparesItems: rewriter.comparesItems },
+    prepared: {
+      schema: root,
+      draft: named.draft,
+      comparesItems: rewriter.comparesItems,
+      patterns: rewriter.patterns,
+    },
   };
+}
+
+/** `url` is no format of any draft, and the validator's expression for it takes exponential time. */
+function isJudgedFormat(format: string): boolean {
+  return format !== "url" && Object.hasOwn(knownFormats, format);
 }
 
 function draftOf(root: SchemaNode): { draft: SchemaDraft; withoutConditions: boolean } | null {
@@ -64,6 +86,7 @@ function draftOf(root: SchemaNode): { draft: SchemaDraft; withoutConditions: boo
 
 class Rewriter {
   readonly faults: SchemaFault[] = [];
+  readonly patterns = new PatternBook();
   comparesItems = false;
   readonly #draft: SchemaDraft;
   readonly #withoutConditions: boolean;
@@ -80,7 +103,12 @@ class Rewriter {
     for (let top = open.pop(); top !== undefined; top = open.pop()) {
       if (top.known) this.#schema(top.node, top.pointer);
       // Under an unknown keyword: dead text unless referred to; it must not give names to anything.
-      else for (const name of ["id", "$id", "$anchor", "$dynamicAnchor"]) delete top.node[name];
+      else {
+        for (const name of ["id", "$id", "$anchor", "$dynamicAnchor"]) delete top.node[name];
+        if (top.node["format"] === "url") delete top.node["format"];
+        // A pattern at fault is refused there only when it is used.
+        this.#patterns(top.node, top.pointer, []);
+      }
       for (const sub of subschemas(top.node, top.pointer)) {
         open.push({ node: sub.node, pointer: sub.pointer, known: top.known && sub.known });
       }
@@ -95,11 +123,10 @@ class Rewriter {
     }
     this.#identifiers(node);
     if (this.#withoutConditions) for (const name of ["if", "then", "else"]) delete node[name];
-    if (typeof node["format"] === "string" && !Object.hasOwn(knownFormats, node["format"]))
-      delete node["format"];
+    if (typeof node["format"] === "string" && !isJudgedFormat(node["format"])) delete node["format"];
     if (node["uniqueItems"] === true) this.comparesItems = true;
     if (this.#draft !== "4") this.#exclusiveLimits(node);
-    this.#patterns(node, pointer);
+    this.#patterns(node, pointer, this.faults);
     this.#dynamicReference(node, pointer);
   }
 
@@ -121,18 +148,18 @@ class Rewriter {
     }
   }
 
-  #patterns(node: SchemaNode, pointer: string): void {
+  #patterns(node: SchemaNode, pointer: string, faults: SchemaFault[]): void {
     const convert = (pattern: string, at: string): string => {
-      const strict = toUnicodePattern(pattern);
-      if (strict !== null) return strict;
-      this.faults.push({ pointer: at, message: "not a regular expression of ECMA-262" });
+      const added = this.patterns.add(pattern);
+      if (added.ok) return added.pattern;
+      faults.push({ pointer: at, message: added.message });
       return pattern;
     };
     if (typeof node["pattern"] === "string") node["pattern"] = convert(node["pattern"], `${pointer}/pattern`);
     const byPattern = node["patternProperties"];
     if (!isObject(byPattern)) return;
     for (const [pattern, schema] of Object.entries(byPattern)) {
-      const strict = convert(pattern, `${pointer}/patternProperties`);
+      const strict = convert(pattern, `${pointer}/patternProperties/${escapeToken(pattern)}`);
       if (strict === pattern) continue;
       delete byPattern[pattern];
       byPattern[strict] = Object.hasOwn(byPattern, strict) ? { allOf: [byPattern[strict], schema] } : schema;

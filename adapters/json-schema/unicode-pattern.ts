@@ -23,6 +23,9 @@ function compiles(pattern: string, flags: string): boolean {
 const ESCAPES_WITH_MEANING = /[dDwWsSbBtnvfr0-9cxukpP]/;
 const SYNTAX_CHARACTER = /[\^$\\.*+?()[\]{}|/]/;
 
+/** Characters of a `{n,m}` that is read as one; no engine counts further. */
+const QUANTIFIER_LENGTH_MAX = 40;
+
 function rewrite(pattern: string): string {
   let out = "";
   let inClass = false;
@@ -37,13 +40,15 @@ function rewrite(pattern: string): string {
     } else if (inClass) {
       if (char === "]") inClass = false;
       // A hyphen with a class escape on either side is a plain hyphen.
-      const besideEscape = /\\[dDwWsS]$/.test(out) || /^\\[dDwWsS]/.test(pattern.slice(i + 1));
+      const besideEscape =
+        /\\[dDwWsS]$/.test(out.slice(-2)) || /^\\[dDwWsS]/.test(pattern.slice(i + 1, i + 3));
       out += char === "-" && besideEscape ? "\\-" : char;
     } else if (char === "[") {
       inClass = true;
       out += char;
     } else if (char === "]" || char === "}" || char === "{") {
-      const quantifier = char === "{" ? /^\{\d+(?:,\d*)?\}/.exec(pattern.slice(i)) : null;
+      const quantifier =
+        char === "{" ? /^\{\d+(?:,\d*)?\}/.exec(pattern.slice(i, i + QUANTIFIER_LENGTH_MAX)) : null;
       out += quantifier ? quantifier[0] : `\\${char}`;
       i += quantifier ? quantifier[0].length - 1 : 0;
     } else out += char;

@@ -3,7 +3,9 @@ import { SCHEMA_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
 import type { TextPosition } from "../../domain/config/format-plugin.ts";
 import { jsonPlugin } from "../format/json-plugin.ts";
+import { DocumentTooHard, PatternRefused } from "./pattern-book.ts";
 import { prepareSchema, type PreparedSchema } from "./prepare-schema.ts";
+import { withPatterns } from "./with-patterns.ts";
 
 /** Errors in one answer. */
 export const SCHEMA_ERRORS_MAX = 50;
@@ -35,7 +37,8 @@ export function validateJsonSchema({ schema, value, locate }: SchemaInput): Fiel
   const first = run(prepared, value, true);
   if (first.length === 0) return [];
   const all = size.values <= ALL_ERRORS_VALUES_MAX ? run(prepared, value, false) : first;
-  return toFieldErrors(all, locate);
+  // The first error says more than that looking for all of them was given up.
+  return toFieldErrors(all[0]?.keyword === atRoot.keyword ? first : all, locate);
 }
 
 function readSchema(text: string): PreparedSchema {
@@ -57,13 +60,15 @@ function schemaError(errors: readonly FieldError[]): ConfluxError {
   return new ConfluxError("validation_failed", "The JSON Schema cannot be used", { errors: shown });
 }
 
-function run({ schema, draft }: PreparedSchema, value: unknown, stopEarly: boolean): OutputUnit[] {
+function run({ schema, draft, patterns }: PreparedSchema, value: unknown, stopEarly: boolean): OutputUnit[] {
   try {
-    return new Validator(schema, draft, stopEarly).validate(value).errors;
+    return withPatterns(patterns, () => new Validator(schema, draft, stopEarly).validate(value).errors);
   } catch (error) {
     // The validator passes lists of errors as arguments; a list too long for the stack means a document far off.
     if (error instanceof RangeError) return [tooMany];
     if (error instanceof URIError) return [notUnicode];
+    if (error instanceof DocumentTooHard) return [{ ...atRoot, error: error.message }];
+    if (error instanceof PatternRefused) throw schemaError([{ path: "/schema", message: error.message }]);
     throw error;
   }
 }
