@@ -16,6 +16,8 @@ export interface EdgeEnv {
   MAX_STALE_S?: string | number;
   /** Comma list; the first is the default region. */
   REGIONS: string;
+  /** Comma list of origins (`https://app.example.com`) whose pages may watch, besides the edge's own; none when left out. */
+  ALLOWED_ORIGINS?: string;
   /** One namespace a region (`kvBindingName`). */
   [kv: `KV_${string}`]: KVNamespace | undefined;
 }
@@ -24,6 +26,7 @@ export interface Settings {
   headTtlMs: number;
   maxStaleMs: number;
   regions: readonly string[];
+  allowedOrigins: ReadonlySet<string>;
 }
 
 const HEAD_TTL_DEFAULT_MS = 1000;
@@ -31,14 +34,13 @@ const MAX_STALE_DEFAULT_S = 3600;
 
 /** Reads the settings among the bindings; a `RangeError` names the one that makes no sense. */
 export function readSettings(env: EdgeEnv): Settings {
-  const regions = env.REGIONS.split(",")
-    .map((region) => region.trim())
-    .filter((region) => region !== "");
+  const regions = commaList(env.REGIONS);
   if (regions.length === 0) throw new RangeError("REGIONS names no region");
   return {
     headTtlMs: positive("HEAD_TTL_MS", env.HEAD_TTL_MS, HEAD_TTL_DEFAULT_MS),
     maxStaleMs: positive("MAX_STALE_S", env.MAX_STALE_S, MAX_STALE_DEFAULT_S) * 1000,
     regions,
+    allowedOrigins: new Set(commaList(env.ALLOWED_ORIGINS ?? "").map(requireOrigin)),
   };
 }
 
@@ -46,6 +48,19 @@ export function readSettings(env: EdgeEnv): Settings {
 export function replicaOf(env: EdgeEnv, region: string): RegionReplicaRpc {
   // The namespace is typed without its class, which lives in another Worker; the contract is RegionReplicaRpc.
   return env.REPLICA.getByName(replicaName(region)) as unknown as RegionReplicaRpc;
+}
+
+function commaList(list: string): string[] {
+  return list
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+/** Refuses what a browser would never send as its origin: a path, a default port, capital letters, "*". */
+function requireOrigin(origin: string): string {
+  if (URL.parse(origin)?.origin === origin) return origin;
+  throw new RangeError(`ALLOWED_ORIGINS names what is no origin: ${origin}`);
 }
 
 function positive(name: string, value: string | number | undefined, fallback: number): number {

@@ -16,7 +16,6 @@ export async function fetchConfig(exchange: Exchange, path: string): Promise<Res
   const { request, traceId } = exchange;
   const token = await authenticate(exchange, bearerToken(request));
   const config = decodePath(path);
-  requireConfigName(config, "/config");
   const labels = clientLabels(request);
   await ensureHead(exchange);
   refuseRevoked(exchange, token);
@@ -37,12 +36,30 @@ export async function fetchConfig(exchange: Exchange, path: string): Promise<Res
   return fullResponse(prepared, await loadContent(exchange, config, prepared), circumstances);
 }
 
+/**
+ * The name that a path spells. Each segment is decoded by itself, so that an encoded slash stays inside its segment and
+ * makes it no name. Throws `validation_failed` for a segment that is no name or is not percent-encoded UTF-8.
+ */
 function decodePath(path: string): string {
-  if (!path.includes("%")) return path;
+  if (path.includes("%")) return requireSegments(path.split("/").map(decodeSegment)).join("/");
+  requireConfigName(path, "/config");
+  return path;
+}
+
+function requireSegments(segments: string[]): string[] {
+  // An encoded slash would turn one segment into two once they are joined.
+  requireConfigName(segments.some((segment) => segment.includes("/")) ? "" : segments.join("/"), "/config");
+  return segments;
+}
+
+function decodeSegment(segment: string): string {
   try {
-    // Segment by segment would let %2F make a fifth segment look like part of a name; either way it is no name.
-    return decodeURIComponent(path);
+    return decodeURIComponent(segment);
   } catch (cause) {
-    throw new ConfluxError("malformed_request", "the path is not percent-encoded UTF-8", { cause });
+    const message = "not percent-encoded UTF-8";
+    throw new ConfluxError("validation_failed", `the path is ${message}`, {
+      errors: [{ path: "/config", message }],
+      cause,
+    });
   }
 }

@@ -186,13 +186,28 @@ describe("fetch config refuses", () => {
     ["demo/shop/prod/a/b", 400, "validation_failed"],
     ["demo/shop/prod/", 400, "validation_failed"],
     [`demo/shop/prod/${"n".repeat(129)}`, 400, "validation_failed"],
-    ["demo/shop/prod/%ff", 400, "malformed_request"],
+    ["demo/shop%2Fprod/app", 400, "validation_failed"],
+    ["demo%2fshop%2fprod%2fapp", 400, "validation_failed"],
     ["demo/shop/prod/%00", 400, "validation_failed"],
+    ["demo/shop/prod/%ff", 400, "validation_failed"],
+    ["demo/shop/prod/%c0%af", 400, "validation_failed"],
+    ["demo/shop/prod/app%", 400, "validation_failed"],
+    ["demo/shop/prod/app%zz", 400, "validation_failed"],
+    ["demo/shop/prod/%2561pp", 400, "validation_failed"],
+    [`demo/shop/prod/${"%61".repeat(129)}`, 400, "validation_failed"],
   ])("the name %s with %i %s", async (config, status, code) => {
     const edge = await startEdge();
     const response = await edge.fetchConfig({}, config);
     expect([response.status, (await problem(response))["code"]]).toEqual([status, code]);
     expect(await edge.replica.calls()).toEqual({});
+    const stranger = await edge.fetchConfig({ headers: { authorization: "none" } }, config);
+    expect(stranger.status).toBe(401);
+  });
+
+  it("no name whose letters are merely encoded", async () => {
+    const edge = await startEdge();
+    await edge.publish({ contents: [unique()], rules: [{ version_id: 1 }] });
+    expect((await edge.fetchConfig({}, "demo/%73hop/prod/%61pp")).status).toBe(200);
   });
 
   it.each([

@@ -12,17 +12,24 @@ import { ensureHead } from "./read-head.ts";
 
 /** How a browser, which cannot set headers on a WebSocket, carries its token. */
 const BEARER_PROTOCOL = "conflux.bearer.";
+/** The page's origin may not watch. */
+const CLOSE_FORBIDDEN_ORIGIN = 4403;
 const HUB_DEADLINE_MS = 5000;
 
 /**
  * `GET /api/v1/watch`: authenticates and hands the connection to a hub shard of the region. The hub gets what was
- * verified in `WATCH_PRINCIPAL_HEADER` (a client's own is dropped) and never sees the token.
+ * verified in `WATCH_PRINCIPAL_HEADER` (a client's own is dropped) and never sees the token. Pages of foreign origins are
+ * turned away before anything else.
  */
 export async function openWatch(exchange: Exchange): Promise<Response> {
   const { request, region, isolate, traceId } = exchange;
   const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   const stream = request.headers.get("accept")?.includes("text/event-stream") === true;
   const protocol = offeredProtocol(request);
+  if ((upgrade || stream) && !isOriginAllowed(request, isolate.settings.allowedOrigins)) {
+    if (upgrade) return closedSocket(CLOSE_FORBIDDEN_ORIGIN, "forbidden origin", protocol, traceId);
+    throw new ConfluxError("forbidden", "pages of this origin may not watch");
+  }
   const carried = bearerToken(request) ?? protocol?.slice(BEARER_PROTOCOL.length) ?? null;
   const token = await authenticate(exchange, carried);
   if (!upgrade && !stream) {
@@ -55,6 +62,22 @@ export async function openWatch(exchange: Exchange): Promise<Response> {
   // The protocol that carried the token is the one spoken; a browser refuses an upgrade that names none it offered.
   if (answer.status === 101 && protocol !== null) response.headers.set("sec-websocket-protocol", protocol);
   return response;
+}
+
+/** Browsers name the page's origin on every upgrade and every foreign request; who names none is no page. */
+function isOriginAllowed(request: Request, allowed: ReadonlySet<string>): boolean {
+  const origin = request.headers.get("origin");
+  return origin === null || allowed.has(origin) || origin === new URL(request.url).origin;
+}
+
+/** Accepts an upgrade only to close it: a page is told a close code, but never the status of a refused upgrade. */
+function closedSocket(code: number, reason: string, protocol: string | null, traceId: string): Response {
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  server.close(code, reason);
+  const headers = new Headers({ "x-trace-id": traceId });
+  if (protocol !== null) headers.set("sec-websocket-protocol", protocol);
+  return new Response(null, { status: 101, webSocket: client, headers });
 }
 
 /** The offered subprotocol that carries a token, or null. */

@@ -94,4 +94,55 @@ describe("open watch", () => {
     await edge.replica.fault({ away: true });
     expect((await edge.send(WATCH, { headers })).status).toBe(503);
   });
+
+  it.each([
+    ["the edge's own origin", "http://edge.test"],
+    ["an origin of the list", "https://app.example.com"],
+    ["no origin", null],
+  ])("E9 lets %s watch", async (_, origin) => {
+    const edge = await startEdge({ allowedOrigins: "https://x.example, https://app.example.com" });
+    const from = origin === null ? {} : { origin };
+    const socket = await edge.send(WATCH, { headers: { upgrade: "websocket", ...from } });
+    expect(principalOf(await firstMessage(socket))).toMatchObject({ jti: "j1" });
+    const stream = await edge.send(WATCH, { headers: { accept: "text/event-stream", ...from } });
+    expect(stream.status).toBe(200);
+    await stream.text();
+  });
+
+  it.each([
+    "https://evil.example",
+    "https://edge.test",
+    "http://edge.test:81",
+    "https://app.example.com.evil",
+    "null",
+  ])("E9 closes a socket of the foreign origin %s with 4403, and refuses it a stream", async (origin) => {
+    const edge = await startEdge({ allowedOrigins: "https://app.example.com" });
+    const protocol = `conflux.bearer.${edge.token}`;
+    const headers = { upgrade: "websocket", origin, "sec-websocket-protocol": protocol };
+    const { status, webSocket, headers: answered } = await edge.send(WATCH, { headers });
+    expect([status, answered.get("sec-websocket-protocol")]).toEqual([101, protocol]);
+    const messages: unknown[] = [];
+    const code = new Promise<number>((resolve) => {
+      webSocket?.addEventListener("message", ({ data }) => messages.push(data));
+      webSocket?.addEventListener("close", (event) => {
+        resolve(event.code);
+      });
+    });
+    webSocket?.accept();
+    expect(await code).toBe(4403);
+    expect(messages).toEqual([]);
+    const stream = await edge.send(WATCH, { headers: { accept: "text/event-stream", origin } });
+    expect(stream.status).toBe(403);
+    expect(await stream.json()).toMatchObject({ code: "forbidden" });
+    expect(await edge.replica.calls()).toEqual({});
+  });
+
+  it.each(["*", "app.example.com", "https://app.example.com/", "https://APP.example.com"])(
+    "E9 serves nobody with %s among the allowed origins",
+    async (allowedOrigins) => {
+      const edge = await startEdge({ allowedOrigins });
+      expect((await edge.send(WATCH, { headers: { upgrade: "websocket" } })).status).toBe(500);
+      expect(String(edge.logs[0]?.error)).toContain("ALLOWED_ORIGINS");
+    },
+  );
 });

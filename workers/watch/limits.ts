@@ -70,6 +70,8 @@ export const HUB_SOCKETS_MAX = 4_000;
 /** A socket's principal and subscriptions as stored with it; the platform's limit is 16 KiB. */
 export const ATTACHMENT_BYTES_MAX = 15 * 1024;
 export const CLIENT_MESSAGE_BYTES_MAX = 64 * 1024;
+/** How much of a refused name is repeated to the client that sent it; the longest that is none is cut. */
+export const TOLD_NAME_CHARACTERS_MAX = 600;
 /** Changes held for a socket that is being caught up; past it the socket is told to resync. */
 export const PENDING_CHANGES_MAX = 1_000;
 /** Clients that may fetch in the same second; the jitter window of a change grows with the sockets it goes to. */

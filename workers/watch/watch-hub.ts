@@ -182,8 +182,12 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     const session = this.#bySocket.get(socket);
     if (session === undefined) return;
     const message = readClientMessage(data);
-    if (message.type === "error") session.tell(message, null);
-    else if (message.type === "subscribe") this.#subscribe(session, message.configs);
+    if (message.type === "error") {
+      session.tell(message, null);
+      return;
+    }
+    for (const refusal of message.refused) session.tell(refusal, null);
+    if (message.type === "subscribe") this.#subscribe(session, message.configs);
     else {
       this.#shard.fanOut.sessions.unsubscribe(session, message.configs);
       session.save();
@@ -192,7 +196,8 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
 
   #subscribe(session: WatchSession, configs: readonly string[]): void {
     const { sessions } = this.#shard.fanOut;
-    const added = [...new Set(configs)].filter((config) => !session.configs.has(config));
+    const added = configs.filter((config) => !session.configs.has(config));
+    if (added.length === 0) return;
     if (session.configs.size + added.length <= WATCH_CONFIGS_MAX) {
       sessions.subscribe(session, added);
       if (session.save()) return;
@@ -201,6 +206,12 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     session.tell({ type: "error", code: "quota_exceeded", config: added[0] ?? null }, null);
   }
 
+  /**
+   * Completes the handshake of a close that the client began; for one that the hub began this changes nothing, since both
+   * frames are out. The runtime then ends the connection at once, unless the client never sent a frame before: then it
+   * keeps the connection until the client ends it or the hub hibernates (seconds), and no call of ours shortens that.
+   * A client that waits for the end of the connection sends a `ping` when it has opened.
+   */
   override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
     const session = this.#bySocket.get(socket);
     if (session !== undefined) this.#forget(session);

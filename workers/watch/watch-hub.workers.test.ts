@@ -115,6 +115,41 @@ describe("watch hub, WebSocket", () => {
     await socket.changesOf(1);
   });
 
+  it("E9 answers each name that is none by itself, and takes the others", async () => {
+    const region = new TestRegion();
+    const socket = await TestSocket.open(region);
+    const long = `demo/${"x".repeat(700)}`;
+    socket.send({ type: "subscribe", configs: ["demo/shop", A, 7, "a/b/c/..", A, long] });
+    await until(() => socket.messages.length === 5);
+    expect(socket.messages.slice(1)).toEqual(
+      ["demo/shop", null, "a/b/c/..", long.slice(0, 600)].map((config) => ({
+        type: "error",
+        code: "validation_failed",
+        config,
+      })),
+    );
+    await region.create("a.json", "{}");
+    expect(await socket.changesOf(1)).toMatchObject([{ config: A }]);
+    socket.send({ type: "unsubscribe", configs: ["*", A] });
+    await until(() => socket.messages.length === 7);
+    expect(socket.messages.at(-1)).toEqual({ type: "error", code: "validation_failed", config: "*" });
+    await region.create("b.json", "{}");
+    await region.create("c.json", "{}");
+    expect(socket.changes).toHaveLength(1);
+  });
+
+  it("E9 answers the close of a client with its own code", async () => {
+    const region = new TestRegion();
+    for (const code of [1000, 4000]) {
+      const socket = await TestSocket.open(region, { configs: [A] });
+      socket.close(code);
+      await until(() => socket.closed?.code === code);
+    }
+    const wordless = await TestSocket.open(region, { configs: [A] });
+    wordless.close();
+    await until(() => wordless.closed !== null);
+  });
+
   it("E9 says nothing of a config that is not permitted, whether it exists or not", async () => {
     const region = new TestRegion();
     const secret = "other/shop/prod/secret.json";

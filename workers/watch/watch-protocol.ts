@@ -2,7 +2,7 @@ import { WATCH_CONFIGS_MAX } from "../../contracts/limits.ts";
 import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-codes.ts";
 import type { WatchPrincipal } from "../../contracts/delivery/replica-rpc.ts";
 import { isConfigName } from "../../domain/config/config-name.ts";
-import { CLIENT_MESSAGE_BYTES_MAX } from "./limits.ts";
+import { CLIENT_MESSAGE_BYTES_MAX, TOLD_NAME_CHARACTERS_MAX } from "./limits.ts";
 
 /** What a watcher is told (api.md, fetch plane). `index` is always the signed token. */
 export type ServerMessage =
@@ -17,6 +17,8 @@ export type ErrorMessage = Extract<ServerMessage, { type: "error" }>;
 export interface ClientMessage {
   type: "subscribe" | "unsubscribe";
   configs: string[];
+  /** One answer for each name that is none; the others are taken. */
+  refused: ErrorMessage[];
 }
 
 export const CLOSE_TOKEN_ENDED = 4401;
@@ -58,11 +60,14 @@ export function readClientMessage(data: string | ArrayBuffer): ClientMessage | E
   const { type, configs } = (parsed ?? {}) as Partial<Record<string, unknown>>;
   if (type !== "subscribe" && type !== "unsubscribe") return refusal("malformed_request");
   if (!Array.isArray(configs) || configs.length > WATCH_CONFIGS_MAX) return refusal("validation_failed");
-  for (const config of configs as unknown[]) {
-    if (typeof config !== "string") return refusal("validation_failed");
-    if (!isWatchPattern(config)) return refusal("validation_failed", config.slice(0, 600));
+  const taken: string[] = [];
+  const refused: ErrorMessage[] = [];
+  for (const config of new Set(configs as unknown[])) {
+    if (typeof config !== "string") refused.push(refusal("validation_failed"));
+    else if (isWatchPattern(config)) taken.push(config);
+    else refused.push(refusal("validation_failed", config.slice(0, TOLD_NAME_CHARACTERS_MAX)));
   }
-  return { type, configs: configs as string[] };
+  return { type, configs: taken, refused };
 }
 
 function refusal(code: ErrorCode, config: string | null = null): ErrorMessage {

@@ -133,6 +133,7 @@ export async function startEdge(
     kv?: KVNamespace;
     regions?: string[];
     region?: string;
+    allowedOrigins?: string;
   } = {},
 ) {
   // A region of its own for each test: objects of a file share storage.
@@ -150,6 +151,7 @@ export async function startEdge(
     HEAD_TTL_MS: String(options.headTtlMs ?? 0),
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
     REGIONS: regions.join(","),
+    ALLOWED_ORIGINS: options.allowedOrigins ?? "",
   };
   for (const name of regions) env[kvBindingName(name) as `KV_${string}`] = kv;
 
