@@ -15,10 +15,16 @@ import { Asset } from "aws-cdk-lib/aws-s3-assets";
 import { DnsRecordType, PrivateDnsNamespace } from "aws-cdk-lib/aws-servicediscovery";
 import type { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
-import { CORE_DATA_DIRECTORY, coreEnvironment } from "./core-environment.ts";
+import {
+  CORE_DATA_DIRECTORY,
+  coreEnvironment,
+  IDENTITY_DIRECTORY,
+  IDENTITY_FIELDS,
+  publicCoreUrls,
+} from "./core-environment.ts";
 import type { DataStack, NodeDisk } from "./data-stack.ts";
 import {
-  CORE_NODES,
+  CORE_PEER_PORT,
   CORE_PORT,
   CORE_UID,
   type DeploymentSettings,
@@ -36,6 +42,7 @@ const STOP_TIMEOUT_S = 60;
 const BALANCER_IDLE_S = 120;
 const DISCOVERY_TTL_S = 10;
 const HEALTH_COMMAND = `fetch("http://127.0.0.1:${CORE_PORT}/healthz").then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
+const WRITE_IDENTITY = `for (const name of ${JSON.stringify(IDENTITY_FIELDS)}) require("node:fs").writeFileSync("${IDENTITY_DIRECTORY}/" + name + ".pem", process.env[name], { mode: 0o600 })`;
 
 export interface CoreStackProps extends StackProps {
   settings: DeploymentSettings;
@@ -63,7 +70,9 @@ export class CoreStack extends Stack {
       vpc: props.network.vpc,
     });
     const image = this.#makeImage();
-    this.services = props.data.disks.map((disk, i) => this.#makeNode({ nodeId: i + 1, disk, cluster, names, image }));
+    this.services = props.data.disks.map((disk, i) =>
+      this.#makeNode({ nodeId: i + 1, disk, cluster, names, image }),
+    );
     for (const [i, service] of this.services.entries()) {
       const before = this.services[i - 1];
       if (before !== undefined) service.node.addDependency(before);
@@ -144,6 +153,7 @@ export class CoreStack extends Stack {
             authorizationConfig: { accessPointId: disk.accessPoint.accessPointId, iam: "ENABLED" },
           },
         },
+        { name: "identity" },
       ],
     });
     task.addToTaskRolePolicy(
@@ -155,13 +165,13 @@ export class CoreStack extends Stack {
         },
       }),
     );
+    const common = { image, user: `${CORE_UID}:${CORE_UID}`, readonlyRootFilesystem: true };
+    const identity = this.#addIdentity(task, nodeId, common);
     const container = task.addContainer("core", {
-      image,
-      user: `${CORE_UID}:${CORE_UID}`,
-      readonlyRootFilesystem: true,
+      ...common,
       environment: coreEnvironment(nodeId, settings),
       secrets: { CONFLUX_CORE_SERVICE_KEY: ecs.Secret.fromSecretsManager(data.secrets.coreService) },
-      portMappings: [{ containerPort: CORE_PORT }],
+      portMappings: [{ containerPort: CORE_PORT }, { containerPort: CORE_PEER_PORT }],
       stopTimeout: Duration.seconds(STOP_TIMEOUT_S),
       // Alive, not ready: a node without a leader must not be killed for it.
       healthCheck: {
@@ -172,10 +182,13 @@ export class CoreStack extends Stack {
       },
       logging: ecs.LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: `node-${nodeId}` }),
     });
-    container.addMountPoints({
-      sourceVolume: "data",
-      containerPath: CORE_DATA_DIRECTORY,
-      readOnly: false,
+    container.addMountPoints(
+      { sourceVolume: "data", containerPath: CORE_DATA_DIRECTORY, readOnly: false },
+      { sourceVolume: "identity", containerPath: IDENTITY_DIRECTORY, readOnly: true },
+    );
+    container.addContainerDependencies({
+      container: identity,
+      condition: ecs.ContainerDependencyCondition.SUCCESS,
     });
     acknowledge(task, "The variables are settings; the one secret comes from Secrets Manager.", "ECS2");
     if (task.executionRole !== undefined) {
@@ -188,8 +201,34 @@ export class CoreStack extends Stack {
     return task;
   }
 
+  /** A container that runs first and ends: it puts the node's certificate where the node reads it as files. */
+  #addIdentity(
+    task: ecs.FargateTaskDefinition,
+    nodeId: number,
+    common: Pick<ecs.ContainerDefinitionOptions, "image" | "user" | "readonlyRootFilesystem">,
+  ): ecs.ContainerDefinition {
+    const secret = this.#props.data.identities[nodeId - 1];
+    if (secret === undefined) throw new RangeError(`node ${nodeId} has no identity`);
+    const secrets = Object.fromEntries(
+      IDENTITY_FIELDS.map((field) => [field, ecs.Secret.fromSecretsManager(secret, field)]),
+    );
+    const container = task.addContainer("identity", {
+      ...common,
+      essential: false,
+      command: ["node", "-e", WRITE_IDENTITY],
+      secrets,
+      logging: ecs.LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: `identity-${nodeId}` }),
+    });
+    container.addMountPoints({
+      sourceVolume: "identity",
+      containerPath: IDENTITY_DIRECTORY,
+      readOnly: false,
+    });
+    return container;
+  }
+
   #makeBalancer(): elb.ApplicationLoadBalancer {
-    const { network, data } = this.#props;
+    const { settings, network, data } = this.#props;
     const balancer = new elb.ApplicationLoadBalancer(this, "Balancer", {
       vpc: network.vpc,
       internetFacing: true,
@@ -201,6 +240,7 @@ export class CoreStack extends Stack {
     });
     balancer.logAccessLogs(data.accessLogs, "balancer");
     new CfnOutput(this, "BalancerName", { value: balancer.loadBalancerDnsName });
+    new CfnOutput(this, "CoreUrls", { value: JSON.stringify(publicCoreUrls(settings)) });
     return balancer;
   }
 
@@ -263,7 +303,10 @@ export class CoreStack extends Stack {
       user: "65532:65532",
       readonlyRootFilesystem: true,
       secrets: { TUNNEL_TOKEN: ecs.Secret.fromSecretsManager(data.secrets.tunnelToken) },
-      logging: ecs.LogDrivers.awsLogs({ logGroup: this.#makeLogGroup("ConnectorLog"), streamPrefix: "tunnel" }),
+      logging: ecs.LogDrivers.awsLogs({
+        logGroup: this.#makeLogGroup("ConnectorLog"),
+        streamPrefix: "tunnel",
+      }),
     });
     new ecs.FargateService(this, "Connector", {
       cluster,
@@ -277,9 +320,4 @@ export class CoreStack extends Stack {
       vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC },
     });
   }
-}
-
-/** The core's public base URLs, in node order: what CORE_URLS of the Workers is. */
-export function coreUrls(settings: DeploymentSettings): string[] {
-  return Array.from({ length: CORE_NODES }, (_, i) => `https://node-${i + 1}.${settings.coreDomain}`);
 }

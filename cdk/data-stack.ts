@@ -50,6 +50,9 @@ export class DataStack extends Stack {
   readonly backups: s3.Bucket;
   readonly secrets: Readonly<Record<"coreService" | "lambdaService" | "appDatabase" | "tunnelToken", Secret>>;
 
+  /** Certificate and key of each node, in node order; their values are put in by hand. */
+  readonly identities: readonly Secret[];
+
   constructor(scope: Construct, id: string, props: DataStackProps) {
     super(scope, id, props);
     this.dataKey = new Key(this, "DataKey", {
@@ -61,8 +64,31 @@ export class DataStack extends Stack {
     this.backups = this.#makeBackups();
     this.database = this.#makeDatabase(props.network);
     this.tables = this.#makeTables();
-    this.disks = props.settings.availabilityZones.map((zone, i) => this.#makeDisk(i + 1, zone, props.network));
-    this.secrets = this.#makeSecrets();
+    this.disks = props.settings.availabilityZones.map((zone, i) =>
+      this.#makeDisk(i + 1, zone, props.network),
+    );
+    const makeSecret = this.#secretMaker();
+    this.secrets = {
+      coreService: makeSecret("CoreServiceKey", "Signs service tokens for the core; the Workers hold it too"),
+      lambdaService: makeSecret(
+        "LambdaServiceKey",
+        "Signs service tokens for functions; conflux-admin holds it too",
+      ),
+      appDatabase: makeSecret(
+        "AppDatabasePassword",
+        "Password of conflux_app, which row-level security binds",
+      ),
+      tunnelToken: makeSecret(
+        "TunnelToken",
+        "Token of the tunnel to Cloudflare; its value is put in by hand",
+      ),
+    };
+    this.identities = this.disks.map((_, i) =>
+      makeSecret(
+        `NodeIdentity${i + 1}`,
+        `JSON of ca, cert and key (PEM) of core node ${i + 1}; put in by hand`,
+      ),
+    );
     new CfnOutput(this, "DatabaseEndpoint", { value: this.database.clusterEndpoint.hostname });
     new CfnOutput(this, "BackupsBucket", { value: this.backups.bucketName });
   }
@@ -108,7 +134,9 @@ export class DataStack extends Stack {
   }
 
   #makeDatabase({ vpc, groups, logsKey }: NetworkStack): rds.DatabaseCluster {
-    const engine = rds.DatabaseClusterEngine.auroraPostgres({ version: rds.AuroraPostgresEngineVersion.VER_17_7 });
+    const engine = rds.DatabaseClusterEngine.auroraPostgres({
+      version: rds.AuroraPostgresEngineVersion.VER_17_7,
+    });
     const subnets = { subnetType: ec2.SubnetType.PRIVATE_ISOLATED };
     const group = fixedGroup(this, "DatabaseGroup", groups.database);
     const database = new rds.DatabaseCluster(this, "Database", {
@@ -146,7 +174,11 @@ export class DataStack extends Stack {
       "Hyperdrive and the functions sign in with a password over TLS (rds.force_ssl); neither can make IAM tokens.",
       "RDS6",
     );
-    acknowledge(database, "5432 is open to two security groups alone; another number would hide nothing.", "RDS11");
+    acknowledge(
+      database,
+      "5432 is open to two security groups alone; another number would hide nothing.",
+      "RDS11",
+    );
     return database;
   }
 
@@ -194,11 +226,11 @@ export class DataStack extends Stack {
     return { fileSystem, accessPoint };
   }
 
-  #makeSecrets(): DataStack["secrets"] {
-    // Named by its ARN, so that a reader's permission goes into the reader's role and not into the key's policy, which
+  #secretMaker(): (id: string, description: string) => Secret {
+    // The key by its ARN, so that a reader's permission goes into the reader's role and not into the key's policy, which
     // would make this stack depend on the reader's.
     const encryptionKey = Key.fromKeyArn(this, "SecretsKey", this.dataKey.keyArn);
-    const make = (id: string, description: string): Secret => {
+    return (id, description) => {
       const secret = new Secret(this, id, {
         description,
         encryptionKey,
@@ -207,16 +239,10 @@ export class DataStack extends Stack {
       });
       acknowledge(
         secret,
-        "The other half is held by Cloudflare, which AWS cannot rotate; docs/deploy.md says how both are changed.",
+        "Its other holder is outside of AWS (Cloudflare, or the operator's authority); docs/deploy.md says how to change it.",
         "SMG4",
       );
       return secret;
-    };
-    return {
-      coreService: make("CoreServiceKey", "Signs service tokens for the core; the Workers hold it too"),
-      lambdaService: make("LambdaServiceKey", "Signs service tokens for functions; the admin Worker holds it too"),
-      appDatabase: make("AppDatabasePassword", "Password of conflux_app, which row-level security binds"),
-      tunnelToken: make("TunnelToken", "Token of the tunnel to Cloudflare; its value is put in by hand"),
     };
   }
 }

@@ -3,7 +3,10 @@ import { z } from "zod";
 
 /** Core nodes of a cluster: one Fargate service, one file system and one host name each. */
 export const CORE_NODES = 3;
+/** The HTTP surface: clients, and nodes that forward to the leader. */
 export const CORE_PORT = 7401;
+/** Raft between the nodes, by mutual TLS. */
+export const CORE_PEER_PORT = 7402;
 /** Owner of a node's files and of its process: the Dockerfile makes this user. */
 export const CORE_UID = "10001";
 /** Discovery names inside the VPC: `core-1.conflux.internal`. */

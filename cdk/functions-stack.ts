@@ -13,14 +13,9 @@ import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
 import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import type { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
+import { internalCoreUrls } from "./core-environment.ts";
 import type { DataStack } from "./data-stack.ts";
-import {
-  CORE_NODES,
-  CORE_PORT,
-  DATABASE_NAME,
-  DISCOVERY_DOMAIN,
-  PROJECT_DIRECTORY,
-} from "./deployment-settings.ts";
+import { DATABASE_NAME, PROJECT_DIRECTORY } from "./deployment-settings.ts";
 import {
   FUNCTION_DEFINITIONS,
   type FunctionDefinition,
@@ -198,12 +193,8 @@ export class FunctionsStack extends Stack {
     const { secrets, database } = this.#props.data;
     switch (need) {
       case "core": {
-        const urls = Array.from(
-          { length: CORE_NODES },
-          (_, i) => `http://core-${i + 1}.${DISCOVERY_DOMAIN}:${CORE_PORT}`,
-        );
         return {
-          CORE_URLS: JSON.stringify(urls),
+          CORE_URLS: JSON.stringify(internalCoreUrls()),
           CORE_SERVICE_KEY: secrets.coreService.secretValue.unsafeUnwrap(),
         };
       }

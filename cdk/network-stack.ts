@@ -11,7 +11,7 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 import { CLOUDFLARE_IPV4_RANGES } from "./cloudflare-ranges.ts";
-import { CORE_PORT, type DeploymentSettings } from "./deployment-settings.ts";
+import { CORE_PEER_PORT, CORE_PORT, type DeploymentSettings } from "./deployment-settings.ts";
 
 const VPC_RANGE = "10.40.0.0/16";
 const HTTPS_PORT = 443;
@@ -30,7 +30,10 @@ export interface NetworkStackProps extends StackProps {
   settings: DeploymentSettings;
 }
 
-type Groups = Record<"balancer" | "core" | "functions" | "database" | "files" | "connector", ec2.SecurityGroup>;
+type Groups = Record<
+  "balancer" | "core" | "functions" | "database" | "files" | "connector",
+  ec2.SecurityGroup
+>;
 
 export class NetworkStack extends Stack {
   readonly vpc: ec2.Vpc;
@@ -110,11 +113,16 @@ export class NetworkStack extends Stack {
     balancer.addEgressRule(core, ec2.Port.tcp(CORE_PORT), "to the core");
     core.addIngressRule(balancer, ec2.Port.tcp(CORE_PORT), "from the load balancer");
     core.addIngressRule(functions, ec2.Port.tcp(CORE_PORT), "from functions");
-    core.addIngressRule(core, ec2.Port.tcp(CORE_PORT), "from the other nodes");
+    core.addIngressRule(core, ec2.Port.tcp(CORE_PORT), "forwarded by the other nodes");
+    core.addIngressRule(core, ec2.Port.tcp(CORE_PEER_PORT), "Raft from the other nodes");
     files.addIngressRule(core, ec2.Port.tcp(NFS_PORT), "from the core");
     database.addIngressRule(functions, ec2.Port.tcp(POSTGRES_PORT), "from functions");
     database.addIngressRule(connector, ec2.Port.tcp(POSTGRES_PORT), "from Hyperdrive through the tunnel");
-    database.addIngressRule(database, ec2.Port.tcp(POSTGRES_PORT), "from the function that rotates the password");
+    database.addIngressRule(
+      database,
+      ec2.Port.tcp(POSTGRES_PORT),
+      "from the function that rotates the password",
+    );
     database.addEgressRule(database, ec2.Port.tcp(POSTGRES_PORT), "the function that rotates the password");
     database.addEgressRule(ec2.Peer.ipv4(VPC_RANGE), ec2.Port.tcp(HTTPS_PORT), "its AWS endpoints");
   }
@@ -131,11 +139,7 @@ export class NetworkStack extends Stack {
       description: "AWS endpoints in the VPC",
       allowAllOutbound: false,
     });
-    endpoints.addIngressRule(
-      ec2.Peer.ipv4(VPC_RANGE),
-      ec2.Port.tcp(HTTPS_PORT),
-      "from inside the VPC",
-    );
+    endpoints.addIngressRule(ec2.Peer.ipv4(VPC_RANGE), ec2.Port.tcp(HTTPS_PORT), "from inside the VPC");
     for (const [name, service] of Object.entries(INTERFACE_ENDPOINTS)) {
       this.vpc.addInterfaceEndpoint(name, { service, subnets, securityGroups: [endpoints], open: false });
     }

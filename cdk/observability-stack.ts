@@ -55,7 +55,11 @@ export class ObservabilityStack extends Stack {
     return topic;
   }
 
-  #alarm(id: string, metric: cw.IMetric, options: Partial<cw.CreateAlarmOptions> & { description: string }): void {
+  #alarm(
+    id: string,
+    metric: cw.IMetric,
+    options: Partial<cw.CreateAlarmOptions> & { description: string },
+  ): void {
     const { description, ...rest } = options;
     const alarm = new cw.Alarm(this, id, {
       metric,
@@ -78,14 +82,21 @@ export class ObservabilityStack extends Stack {
         description: `Core node ${i + 1} does not answer. One node down costs nothing; two stop every write.`,
         evaluationPeriods: 5,
       });
-      this.#alarm(`CoreNode${i + 1}Missing`, target.metrics.healthyHostCount({ period: PERIOD, statistic: "Minimum" }), {
-        description: `Core node ${i + 1} has no task. Look at the service's events and at its disk.`,
-        evaluationPeriods: 5,
-        comparisonOperator: cw.ComparisonOperator.LESS_THAN_THRESHOLD,
-        treatMissingData: cw.TreatMissingData.BREACHING,
-      });
+      this.#alarm(
+        `CoreNode${i + 1}Missing`,
+        target.metrics.healthyHostCount({ period: PERIOD, statistic: "Minimum" }),
+        {
+          description: `Core node ${i + 1} has no task. Look at the service's events and at its disk.`,
+          evaluationPeriods: 5,
+          comparisonOperator: cw.ComparisonOperator.LESS_THAN_THRESHOLD,
+          treatMissingData: cw.TreatMissingData.BREACHING,
+        },
+      );
     }
-    const refused = balancer.metrics.custom("ClientTLSNegotiationErrorCount", { statistic: "Sum", period: PERIOD });
+    const refused = balancer.metrics.custom("ClientTLSNegotiationErrorCount", {
+      statistic: "Sum",
+      period: PERIOD,
+    });
     this.#alarm("CoreHandshakes", refused, {
       description: "Callers fail the handshake: a Worker's client certificate may have run out.",
       threshold: HANDSHAKE_ERRORS_MAX,
@@ -148,7 +159,9 @@ export class ObservabilityStack extends Stack {
       evaluationPeriods: 3,
     });
     const waiting = deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD });
-    this.#alarm(`DeadLetters-${name}`, waiting, { description: `Events that ${name} could not handle wait.` });
+    this.#alarm(`DeadLetters-${name}`, waiting, {
+      description: `Events that ${name} could not handle wait.`,
+    });
   }
 
   #makeDashboard({ core, data, functions }: ObservabilityStackProps): void {
@@ -157,14 +170,34 @@ export class ObservabilityStack extends Stack {
     const dashboard = new cw.Dashboard(this, "Dashboard", { dashboardName: "conflux" });
     dashboard.addWidgets(new cw.AlarmStatusWidget({ title: "Alarms", alarms: this.#alarms, width: 24 }));
     dashboard.addWidgets(
-      graph("Core: requests", core.targets.map((t) => t.metrics.requestCount())),
-      graph("Core: response time", core.targets.map((t) => t.metrics.targetResponseTime({ statistic: "p99" }))),
-      graph("Core: processor", core.services.map((s) => s.metricCpuUtilization())),
-      graph("Core: memory", core.services.map((s) => s.metricMemoryUtilization())),
-      graph("Postgres: capacity", [data.database.metric("ServerlessDatabaseCapacity", { statistic: "Average" })]),
+      graph(
+        "Core: requests",
+        core.targets.map((t) => t.metrics.requestCount()),
+      ),
+      graph(
+        "Core: response time",
+        core.targets.map((t) => t.metrics.targetResponseTime({ statistic: "p99" })),
+      ),
+      graph(
+        "Core: processor",
+        core.services.map((s) => s.metricCpuUtilization()),
+      ),
+      graph(
+        "Core: memory",
+        core.services.map((s) => s.metricMemoryUtilization()),
+      ),
+      graph("Postgres: capacity", [
+        data.database.metric("ServerlessDatabaseCapacity", { statistic: "Average" }),
+      ]),
       graph("Postgres: connections", [data.database.metricDatabaseConnections()]),
-      graph("Functions: errors", functions.functions.map((f) => f.handler.metricErrors())),
-      graph("Functions: duration", functions.functions.map((f) => f.handler.metricDuration({ statistic: "p99" }))),
+      graph(
+        "Functions: errors",
+        functions.functions.map((f) => f.handler.metricErrors()),
+      ),
+      graph(
+        "Functions: duration",
+        functions.functions.map((f) => f.handler.metricDuration({ statistic: "p99" })),
+      ),
     );
   }
 }
