@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { reapLeftovers } from "./child-ledger.ts";
+import { coreNodeIds } from "./core-cluster.ts";
 import type { DataPaths } from "./data-directory.ts";
 import {
   type PostgresFiles,
@@ -26,6 +27,8 @@ export interface StackContext {
   secrets: Secrets;
   /** As the role that row-level security binds. */
   databaseUrl: string;
+  /** What each core node is told of its peers, by node id. */
+  peers: ReadonlyMap<number, Record<string, string>>;
 }
 
 export const coreUrl = (settings: Settings, nodeId: number): string =>
@@ -34,7 +37,11 @@ export const coreUrl = (settings: Settings, nodeId: number): string =>
 const loopback = (port: number): string => `http://127.0.0.1:${port}`;
 export const PASSWORD_HASH_PATH = "/functions/password-hash";
 
-export function coreSpec({ settings, paths, secrets }: StackContext, nodeId: number): ChildSpec {
+/** For the core's callers: every node. */
+const coreUrls = (settings: Settings): string =>
+  JSON.stringify(coreNodeIds(settings).map((id) => loopback(settings.corePort + id)));
+
+export function coreSpec({ settings, paths, secrets, peers }: StackContext, nodeId: number): ChildSpec {
   return {
     ...nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts")),
     env: {
@@ -44,6 +51,7 @@ export function coreSpec({ settings, paths, secrets }: StackContext, nodeId: num
       CONFLUX_CORE_DATA_DIR: paths.core(nodeId),
       CONFLUX_CLUSTER_ID: CLUSTER_ID,
       CONFLUX_CORE_SERVICE_KEY: secrets.core_service_key,
+      ...peers.get(nodeId),
     },
     isReadyLine: (line) => line.startsWith("{") && line.includes('"ready":true'),
   };
@@ -57,7 +65,7 @@ export function lambdaSpec(context: StackContext, isFollowing: () => boolean): C
       ...process.env,
       CONFLUX_LAMBDA_PORT: String(settings.lambdaPort),
       DATABASE_URL: context.databaseUrl,
-      CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
+      CORE_URLS: coreUrls(settings),
       CORE_SERVICE_KEY: secrets.core_service_key,
       LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
     },
@@ -134,7 +142,7 @@ function nodeChild(name: string, entry: string) {
 
 function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext): WorkersConfig {
   const core = {
-    CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
+    CORE_URLS: coreUrls(settings),
     CORE_SERVICE_KEY: secrets.core_service_key,
   };
   const regions = settings.regions.join(",");

@@ -16,6 +16,8 @@ export interface DataPaths {
   memo: string;
   workers: string;
   core: (nodeId: number) => string;
+  /** Certificates with which core nodes know each other; 0700. */
+  peers: string;
 }
 
 export function dataPaths(dataDir: string): DataPaths {
@@ -28,6 +30,7 @@ export function dataPaths(dataDir: string): DataPaths {
     memo: join(dataDir, "memo.json"),
     workers: join(dataDir, "workers"),
     core: (nodeId) => join(dataDir, `core-${nodeId}`),
+    peers: join(dataDir, "peers"),
   };
 }
 

@@ -4,6 +4,8 @@ import { systemErrorCode } from "./refusal.ts";
 import { writeFileAtomically } from "./write-file-atomically.ts";
 
 const memoSchema = z.object({
+  /** How many core nodes the cluster has. */
+  nodes: z.number().int().optional(),
   /** Where the embedded Postgres listened last time. */
   postgres_port: z.number().int().optional(),
   /** The first start has put its sample data in. */

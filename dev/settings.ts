@@ -21,6 +21,8 @@ export interface Settings {
 const PORT_MAX = 65_535;
 const REGIONS_DEFAULT = "us-east-1,eu-central-1,ap-southeast-2,cn-chengdu,cn-shanghai";
 const REGIONS_MAX = 32;
+/** An even number of voters stands no more failures than the odd one below it. */
+const NODE_COUNTS = [1, 3, 5];
 /** Peers listen on +100+i, so this is where the last port of a cluster may still lie. */
 const CORE_PORT_SPAN = 200;
 
@@ -35,9 +37,9 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     }
     return value;
   };
-  const nodes = env["CONFLUX_NODES"] || "1";
-  if (nodes !== "1") {
-    throw new StartRefusal(`CONFLUX_NODES must be 1, not "${nodes}": this version runs one core node.`);
+  const nodes = Number(env["CONFLUX_NODES"] || "1");
+  if (!NODE_COUNTS.includes(nodes)) {
+    throw new StartRefusal(`CONFLUX_NODES must be 1, 3 or 5, not "${env["CONFLUX_NODES"]}".`);
   }
   return {
     dataDir: resolve(cwd, env["CONFLUX_DATA_DIR"] || ".conflux"),
@@ -45,7 +47,7 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     adminPort: port("CONFLUX_ADMIN_PORT", 8788),
     lambdaPort: port("CONFLUX_LAMBDA_PORT", 8789),
     corePort: port("CONFLUX_CORE_PORT", 7400, PORT_MAX - CORE_PORT_SPAN),
-    nodes: 1,
+    nodes,
     regions: readRegions(env["CONFLUX_REGIONS"] || REGIONS_DEFAULT),
     databaseUrl: readDatabaseUrl(env["DATABASE_URL"]),
   };

@@ -9,6 +9,7 @@ import {
 import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
 import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
 import {
+  CLUSTER_ID,
   type StackContext,
   type WorkerdSlot,
   coreSpec,
@@ -16,6 +17,7 @@ import {
   postgresSpec,
   workersSpec,
 } from "./child-specs.ts";
+import { checkNodeCount, coreNodeIds, peerPort, prepareCoreCluster } from "./core-cluster.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
 import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
@@ -49,6 +51,7 @@ export async function startStack(input: { settings: Settings; say: (line: string
   prepareDataDirectory(paths);
   const lock = takeLock(settings.dataDir);
   try {
+    checkNodeCount(settings, paths);
     await reapEarlierRun(paths, input.say);
     await checkPorts(wantedPorts(settings));
     return new RunningStack({ ...input, paths, lock });
@@ -75,7 +78,12 @@ function wantedPorts(settings: Settings): WantedPort[] {
     { port: settings.edgePort, variable: "CONFLUX_EDGE_PORT" },
     { port: settings.adminPort, variable: "CONFLUX_ADMIN_PORT" },
     { port: settings.lambdaPort, variable: "CONFLUX_LAMBDA_PORT" },
-    { port: settings.corePort + 1, variable: "CONFLUX_CORE_PORT" },
+    ...coreNodeIds(settings).flatMap((id) => [
+      { port: settings.corePort + id, variable: "CONFLUX_CORE_PORT" },
+      ...(settings.nodes === 1
+        ? []
+        : [{ port: peerPort(settings, id), variable: "CONFLUX_CORE_PORT" }]),
+    ]),
   ];
 }
 
@@ -136,19 +144,20 @@ class RunningStack implements Stack {
     const secrets = loadSecrets(paths.secrets);
     const port = settings.databaseUrl === null ? await this.choosePostgresPort() : null;
     const urls = databaseUrls({ ownUrl: settings.databaseUrl, port, password: secrets.postgres_password });
-    const context: StackContext = { settings, paths, secrets, databaseUrl: urls.app };
+    const peers = await prepareCoreCluster(settings, paths, CLUSTER_ID);
+    const context: StackContext = { settings, paths, secrets, databaseUrl: urls.app, peers };
     const database = this.startDatabase(urls, port, secrets.postgres_password);
     this.databasePrepared = database.then(
       () => undefined,
       () => undefined,
     );
-    const core = this.add(coreSpec(context, 1));
+    const cores = coreNodeIds(settings).map((id) => this.add(coreSpec(context, id)));
     const lambda = this.add(lambdaSpec(context, () => this.databaseIsUp));
     const workers = this.add(workersSpec(context, this.workerdSlot()));
     // The first failure is what is reported; the caller then stops the others.
     const [access] = await Promise.all([
       database,
-      this.launch(core),
+      ...cores.map((core) => this.launch(core)),
       this.launch(lambda),
       this.launch(workers),
     ]);
@@ -218,7 +227,7 @@ class RunningStack implements Stack {
     const pidOf = (name: string): number => this.children.find((c) => c.spec.name === name)?.pid ?? 0;
     const pids: StackPids = {
       supervisor: process.pid,
-      core: [pidOf("core-1")],
+      core: coreNodeIds(this.settings).map((id) => pidOf(`core-${id}`)),
       workerd: this.workerd?.pid ?? 0,
       workers_host: pidOf("workers"),
       lambda: pidOf("lambda"),
