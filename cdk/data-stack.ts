@@ -11,7 +11,7 @@ import { Key } from "aws-cdk-lib/aws-kms";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import * as rds from "aws-cdk-lib/aws-rds";
 import * as s3 from "aws-cdk-lib/aws-s3";
-import { Secret } from "aws-cdk-lib/aws-secretsmanager";
+import { CfnSecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct } from "constructs";
 import { DYNAMODB_TABLES } from "../contracts/dynamodb/tables.ts";
 import { acknowledge } from "./acknowledge.ts";
@@ -160,6 +160,9 @@ export class DataStack extends Stack {
       deletionProtection: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    for (const made of database.node.findAll().filter(CfnSecret.isCfnSecret)) {
+      made.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    }
     // Aurora writes to a group of this name; made here, it has an end and a key.
     const log = new LogGroup(this, "DatabaseLog", {
       logGroupName: `/aws/rds/cluster/${DATABASE_IDENTIFIER}/postgresql`,
@@ -213,10 +216,11 @@ export class DataStack extends Stack {
       encrypted: true,
       kmsKey: this.dataKey,
       throughputMode: efs.ThroughputMode.ELASTIC,
-      enableAutomaticBackups: false,
       allowAnonymousAccess: false,
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    // Left out, AWS would turn them on for a file system of one zone.
+    (fileSystem.node.defaultChild as efs.CfnFileSystem).backupPolicy = { status: "DISABLED" };
     const owner = { uid: CORE_UID, gid: CORE_UID };
     const accessPoint = fileSystem.addAccessPoint(`Node${nodeId}`, {
       path: `/node-${nodeId}`,

@@ -129,7 +129,7 @@ export class FunctionsStack extends Stack {
         string
       >,
       environmentEncryption: data.dataKey,
-      bundling: { format: OutputFormat.ESM, target: "es2024", sourceMap: true, externalModules: [] },
+      bundling: { format: OutputFormat.ESM, target: "es2024", externalModules: [] },
       ...(inVpc ? inside : {}),
     });
   }
