@@ -67,6 +67,27 @@ module.exports = {
         pathNot: "^$1/",
       },
     ),
+    only(
+      "cdk",
+      "^cdk/",
+      [...src("cdk", "contracts"), ...pkg("aws-cdk-lib", "constructs", "cdk-nag", "zod")],
+      "the infrastructure imports contracts and AWS's libraries",
+    ),
+    rule(
+      "deploy-below-hosts",
+      "a deployment uses adapters and the settings of the infrastructure, and no host",
+      { path: "^deploy/", pathNot: test },
+      {
+        path: "^(workers|consensus|dev|sdk|cli|console|test|cdk|lambdas)/",
+        pathNot: "^(cdk/deployment-settings\\.ts|lambdas/support/argon2id\\.ts)$",
+      },
+    ),
+    rule(
+      "nobody-imports-infrastructure",
+      "neither the infrastructure nor the deployment is a library",
+      { path: "^(?!cdk/|deploy/)" },
+      { path: "^(cdk|deploy)/" },
+    ),
     rule(
       "nobody-imports-dev",
       "the local stack is not a library",
@@ -82,7 +103,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(node_modules|coverage|\\.conflux|\\.wrangler)" },
+    exclude: { path: "^(node_modules|coverage|cdk\\.out|\\.conflux|\\.wrangler)" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {

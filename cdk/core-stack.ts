@@ -314,6 +314,7 @@ export class CoreStack extends Stack {
       desiredCount: 2,
       minHealthyPercent: 50,
       maxHealthyPercent: 200,
+      circuitBreaker: { rollback: true },
       assignPublicIp: true,
       enableExecuteCommand: false,
       securityGroups: [fixedGroup(this, "ConnectorGroup", network.groups.connector)],

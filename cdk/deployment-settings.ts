@@ -33,17 +33,25 @@ const settingsSchema = z.strictObject({
 /** What differs from one deployment to another: the `conflux` object of cdk.json's context. */
 export type DeploymentSettings = z.infer<typeof settingsSchema>;
 
-/** Reads the settings from the app's context. Throws an `Error` that names every setting that makes no sense. */
+/** The key of an environment's settings in cdk.json's context; each environment is an AWS account of its own. */
+export const settingsKey = (environment: string): string =>
+  environment === "production" ? "conflux" : `conflux-${environment}`;
+
+/** Reads the settings from the app's context (`-c environment=NAME`; production without). Throws an `Error` that names every setting that makes no sense. */
 export function readDeploymentSettings(node: Node): DeploymentSettings {
-  return parseDeploymentSettings(node.tryGetContext("conflux"));
+  return parseDeploymentSettings(
+    node.tryGetContext(
+      settingsKey((node.tryGetContext("environment") as string | undefined) ?? "production"),
+    ),
+  );
 }
 
 /** As `readDeploymentSettings`, from the object itself. */
 export function parseDeploymentSettings(value: unknown): DeploymentSettings {
   const parsed = settingsSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const wrong = parsed.error.issues.map((issue) => `conflux.${issue.path.join(".")}: ${issue.message}`);
-  throw new Error(`cdk.json's context is not usable: ${wrong.join("; ")}`);
+  const wrong = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(`the settings in cdk.json are not usable: ${wrong.join("; ")}`);
 }
 
 /** Settings that still have the value of the example; a real deployment is refused while there is one. */

@@ -5,7 +5,7 @@ import { fetchThrough } from "./fetch-through.ts";
 it("R8 a client with a binding sends everything through it, as its method", async () => {
   const binding = {
     asked: [] as string[],
-    async fetch(this: { asked: string[] }, input: RequestInfo | URL): Promise<Response> {
+    async fetch(this: { asked: string[] }, input: Parameters<typeof fetch>[0]): Promise<Response> {
       this.asked.push(new Request(input).url);
       return Response.json({ cluster_id: "c1" });
     },
