@@ -67,11 +67,11 @@ module.exports = {
         pathNot: "^$1/",
       },
     ),
-    only(
+    rule(
       "cdk",
-      "^cdk/",
-      [...src("cdk", "contracts"), ...pkg("aws-cdk-lib", "constructs", "cdk-nag", "zod")],
       "the infrastructure imports contracts and AWS's libraries",
+      { path: "^cdk/", pathNot: `${test}|testing` },
+      { pathNot: [...src("cdk", "contracts"), ...pkg("aws-cdk-lib", "constructs", "cdk-nag", "zod")] },
     ),
     rule(
       "deploy-below-hosts",

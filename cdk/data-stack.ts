@@ -160,8 +160,8 @@ export class DataStack extends Stack {
       deletionProtection: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });
-    for (const made of database.node.findAll().filter(CfnSecret.isCfnSecret)) {
-      made.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    for (const made of database.node.findAll()) {
+      if (CfnSecret.isCfnSecret(made)) made.applyRemovalPolicy(RemovalPolicy.RETAIN);
     }
     // Aurora writes to a group of this name; made here, it has an end and a key.
     const log = new LogGroup(this, "DatabaseLog", {

@@ -89,7 +89,7 @@ describe("L6 the core's image", () => {
       write: false,
       metafile: true,
     });
-    const imported = new Set(Object.keys(metafile.inputs).map((path) => path.split("/")[0]));
+    const imported = new Set(Object.keys(metafile.inputs).map((path) => path.split("/", 1).join()));
     expect(copied.filter((path) => path !== "package.json").toSorted()).toEqual([...imported].toSorted());
     for (const path of Object.keys(metafile.inputs))
       expect(ignored.ignores(join(root, path)), path).toBe(false);

@@ -15,7 +15,7 @@ const { directory, templates, resources } = synthesise();
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const ofType = (...types: string[]): SynthesisedResource[] =>
-  resources.filter(({ Type }) => types.includes(`${Type}`.replace("AWS::", "")));
+  resources.filter(({ Type }) => types.includes(Type.replace("AWS::", "")));
 const property = (resource: SynthesisedResource, name: string): unknown => resource.Properties?.[name];
 const text = (value: unknown): string => JSON.stringify(value);
 const template = (name: string) => templates[`conflux-${name}`]!;
@@ -114,8 +114,8 @@ describe("L6 the core's services", () => {
 describe("L6 no public way to the core", () => {
   const groups = ofType("EC2::SecurityGroup");
   const rules = [
-    ...groups.flatMap(({ stack, id, ...group }) =>
-      ((group.Properties?.["SecurityGroupIngress"] ?? []) as Record<string, unknown>[]).map((rule) => ({
+    ...groups.flatMap(({ id, Properties }) =>
+      ((Properties?.["SecurityGroupIngress"] ?? []) as Record<string, unknown>[]).map((rule) => ({
         id,
         ...rule,
       })),
@@ -186,7 +186,7 @@ describe("L6 data outlives its stacks and is encrypted", () => {
       ServerlessV2ScalingConfiguration: { MinCapacity: 0.5 },
     });
     const tables = ofType("DynamoDB::GlobalTable");
-    expect(tables.map((table) => property(table, "TableName")).toSorted()).toEqual(
+    expect(tables.map((table) => String(property(table, "TableName"))).toSorted()).toEqual(
       DYNAMODB_TABLES.map(({ tableName }) => tableName).toSorted(),
     );
     for (const table of tables) {
@@ -197,7 +197,9 @@ describe("L6 data outlives its stacks and is encrypted", () => {
           PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         },
       ]);
-      const definition = DYNAMODB_TABLES.find(({ tableName }) => tableName === property(table, "TableName"));
+      const definition = DYNAMODB_TABLES.find(
+        ({ tableName }) => tableName === String(property(table, "TableName")),
+      );
       if (definition?.ttlAttribute) {
         expect(property(table, "TimeToLiveSpecification")).toEqual({
           AttributeName: definition.ttlAttribute,
@@ -245,7 +247,7 @@ describe("L6 functions", () => {
     expect(FUNCTION_DEFINITIONS.map(({ name }) => `${name}.ts`).toSorted()).toEqual(files.toSorted());
     expect(
       ofType("Lambda::Function")
-        .map((f) => property(f, "FunctionName"))
+        .map((f) => String(property(f, "FunctionName")))
         .toSorted(),
     ).toEqual(FUNCTION_DEFINITIONS.map(({ name }) => `conflux-${name}`).toSorted());
   });
@@ -270,7 +272,7 @@ describe("L6 functions", () => {
       const roles = functions.map(([, , f]) => text(property(f, "Role")));
       expect(roles.filter((role) => role === text(property(found, "Role")))).toHaveLength(1);
       const alarms = ofType("CloudWatch::Alarm").filter(({ id }) => id.includes(name.replaceAll("-", "")));
-      expect(alarms.map((alarm) => property(alarm, "MetricName")).toSorted()).toEqual([
+      expect(alarms.map((alarm) => String(property(alarm, "MetricName"))).toSorted()).toEqual([
         "ApproximateNumberOfMessagesVisible",
         "Errors",
         "Throttles",

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, inject, it } from "vitest";
-import { cloneDatabase, databaseUrl } from "../test/testing/postgres.ts";
+import { expect, it } from "vitest";
+import { cloneDatabase } from "../test/testing/postgres.ts";
 
 it("L8 the first tenant's user is told a password once; again it changes nothing; bad names are refused", async () => {
-  const url = databaseUrl(inject("postgresUrl"), await cloneDatabase());
+  const { ownerUrl: url } = await cloneDatabase();
   const run = (...names: string[]) =>
     promisify(execFile)(process.execPath, [join(import.meta.dirname, "first-tenant.ts"), ...names], {
       env: { CONFLUX_OWNER_DATABASE_URL: url },
