@@ -16,7 +16,8 @@ it("has defaults for what may be left out", () => {
   });
 });
 
-const PEERS = "2=core-2.conflux.local:7501@http://core-2.conflux.local:7401,1=127.0.0.1:7502@http://127.0.0.1:7402";
+const PEERS =
+  "2=core-2.conflux.local:7501@http://core-2.conflux.local:7401,1=127.0.0.1:7502@http://127.0.0.1:7402";
 const member = {
   ...good,
   CONFLUX_PEERS: PEERS,

@@ -18,7 +18,8 @@ export async function benchFailover(): Promise<Figure[]> {
     for (let i = 0; i < KILLS; i += 1) gapsMs.push(await load.killLeader());
     const report = await load.stop();
     const differences = await load.differences();
-    for (const line of [...report.failedFetches.slice(0, 10), ...differences.slice(0, 10)]) console.error(line);
+    for (const line of [...report.failedFetches.slice(0, 10), ...differences.slice(0, 10)])
+      console.error(line);
     const one = (metric: string, unit: string, value: number): Figure =>
       figure(
         {

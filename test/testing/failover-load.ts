@@ -48,7 +48,9 @@ export async function startFailoverLoad(
     fetches: 0,
     failedFetches: [] as string[],
   };
-  const made = await Promise.all(Array.from({ length: writers }, (_, i) => createConfig(stack, `${name}-${i}.json`)));
+  const made = await Promise.all(
+    Array.from({ length: writers }, (_, i) => createConfig(stack, `${name}-${i}.json`)),
+  );
   const loops = Promise.all([
     ...made.map(async (writer) => {
       while (state.running) state.acknowledged.push(await addVersion(stack, writer));
