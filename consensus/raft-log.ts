@@ -104,7 +104,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#wal = wal;
     this.#lock = lock;
     this.#stateMachine = options.stateMachine;
-    this.#transport = options.fenced === true ? fenceTransport(options.transport) : options.transport;
+    const hasLog = wal.log.lastIndex() > 0;
+    this.#transport =
+      options.fenced === true ? fenceTransport(options.transport, { hasLog }) : options.transport;
     this.#clock = clock;
     this.#limits = { ...RAFT_LOG_LIMITS, ...options.limits };
     this.#observer = options.observer ?? {};
@@ -344,9 +346,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   #send(messages: readonly Message[]): void {
     if (messages.length === 0) return;
     for (const message of messages) if (message.type === "snapshot") this.#snapshots.send(message);
-    this.#transport.send(
-      messages.filter((message) => message.type !== "snapshot"),
-    );
+    this.#transport.send(messages.filter((message) => message.type !== "snapshot"));
   }
 
   #applyWaiting(): void {

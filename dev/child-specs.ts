@@ -34,8 +34,6 @@ export interface StackContext {
   peers: ReadonlyMap<number, Record<string, string>>;
 }
 
-export const coreUrl = (settings: Settings, nodeId: number): string =>
-  `http://localhost:${settings.corePort + nodeId}`;
 /** For our own processes: no name to resolve, no second address family. */
 const loopback = (port: number): string => `http://127.0.0.1:${port}`;
 

@@ -83,9 +83,7 @@ function wantedPorts(settings: Settings): WantedPort[] {
     { port: settings.lambdaPort, variable: "CONFLUX_LAMBDA_PORT" },
     ...coreNodeIds(settings).flatMap((id) => [
       { port: settings.corePort + id, variable: "CONFLUX_CORE_PORT" },
-      ...(settings.nodes === 1
-        ? []
-        : [{ port: peerPort(settings, id), variable: "CONFLUX_CORE_PORT" }]),
+      ...(settings.nodes === 1 ? [] : [{ port: peerPort(settings, id), variable: "CONFLUX_CORE_PORT" }]),
     ]),
   ];
 }

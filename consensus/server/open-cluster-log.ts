@@ -54,7 +54,9 @@ async function openMember(
   if (readFoundingRecord(directory) === null && existsSync(join(directory, "wal"))) {
     throw new EnvironmentError(`CONFLUX_PEERS is set, but ${directory} belongs to a node that was alone`);
   }
-  const [ca, cert, key] = await Promise.all([peers.caFile, peers.certFile, peers.keyFile].map(readCredential));
+  const [ca, cert, key] = await Promise.all(
+    [peers.caFile, peers.certFile, peers.keyFile].map(readCredential),
+  );
   const transport = new TlsTransport({
     clusterId,
     nodeId,

@@ -40,7 +40,8 @@ export async function introduce(
   const [hello, ...early] = await firstFrames(socket);
   if (hello?.kind !== FRAME_KINDS.hello) throw new Error("the stream does not begin with an introduction");
   const claim = JSON.parse(hello.payload.toString()) as Record<string, unknown>;
-  if (claim["protocol"] !== PROTOCOL) throw new Error(`the peer speaks protocol ${String(claim["protocol"])}`);
+  if (claim["protocol"] !== PROTOCOL)
+    throw new Error(`the peer speaks protocol ${String(claim["protocol"])}`);
   if (claim["cluster_id"] !== expected.clusterId || claim["node_id"] !== expected.nodeId) {
     throw new Error("the peer claims to be another than its certificate says");
   }

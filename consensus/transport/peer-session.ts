@@ -88,6 +88,7 @@ export class PeerSession {
 
   #expectOwn({ from, to }: Message): void {
     const { self, peer } = this.#options;
-    if (from !== peer || to !== self) throw new FrameError(`node ${peer} sent a message from ${from} to ${to}`);
+    if (from !== peer || to !== self)
+      throw new FrameError(`node ${peer} sent a message from ${from} to ${to}`);
   }
 }

@@ -93,7 +93,8 @@ export class SnapshotReceiver {
 
   #begin(payload: Buffer): void {
     this.abandon();
-    if (payload.byteLength < SIZE_BYTES) throw new MessageFormatError("the snapshot's beginning is cut short");
+    if (payload.byteLength < SIZE_BYTES)
+      throw new MessageFormatError("the snapshot's beginning is cut short");
     const sizeBytes = Number(payload.readBigUInt64BE());
     if (sizeBytes > SNAPSHOT_BYTES_MAX) throw new MessageFormatError(`a snapshot of ${sizeBytes} bytes`);
     const message = decodeMessage(payload.subarray(SIZE_BYTES));

@@ -29,11 +29,7 @@ export interface PeerAddress {
   host: string;
   port: number;
 }
-export type TransportLog = (line: {
-  level: "info" | "warn";
-  msg: string;
-  [field: string]: unknown;
-}) => void;
+export type TransportLog = (line: { level: "info" | "warn"; msg: string; [field: string]: unknown }) => void;
 
 export interface TlsTransportOptions {
   clusterId: string;
@@ -226,4 +222,3 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#options.log({ level: "warn", msg, ...fields });
   }
 }
-
