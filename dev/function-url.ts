@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { readBody } from "./read-body.ts";
 import type { FunctionUrlAnswer, FunctionUrlEvent } from "../lambdas/support/function-url.ts";
 
 export type FunctionUrlHandler = (event: FunctionUrlEvent) => Promise<FunctionUrlAnswer>;
@@ -40,15 +41,4 @@ export async function invokeFunctionUrl(
   };
   const answer = await handler(event);
   response.writeHead(answer.statusCode, answer.headers).end(answer.body);
-}
-
-async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.byteLength;
-    if (sizeBytes > bytesMax) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

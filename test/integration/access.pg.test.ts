@@ -310,10 +310,12 @@ describe("A5 audit", () => {
     };
     const named = newConfig({ name: "audited.json" });
     expect((await testing.send("POST", "/api/v1/mgt/configs", named, traced)).status).toBe(201);
-    await createProjection({ core: testing.core, database, nowMs: Date.now })(
-      {},
-      { getRemainingTimeInMillis: () => 1 },
-    );
+    await createProjection({
+      core: testing.core,
+      database,
+      cursors: new MemoryCursorStore(Date.now),
+      nowMs: Date.now,
+    })({}, { getRemainingTimeInMillis: () => 1 });
     const search = async (query: string) =>
       (await json(await testing.send("GET", `/api/v1/audit-logs?${query}`, undefined, bearer)))[
         "items"
