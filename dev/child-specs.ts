@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import type { AwsEndpoint } from "../adapters/aws/aws-endpoint.ts";
+import { awsEnvironment } from "./aws-endpoint.ts";
 import { reapLeftovers } from "./child-ledger.ts";
 import type { DataPaths } from "./data-directory.ts";
 import {
@@ -12,7 +14,7 @@ import {
 import type { ChildSpec } from "./managed-child.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { CLUSTER_ID, PASSWORD_HASH_PATH } from "./names.ts";
-import type { Secrets } from "./secrets.ts";
+import type { Secrets, SigningJwk } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 import type { WorkersConfig } from "./workers-options.ts";
 
@@ -29,6 +31,7 @@ export interface StackContext {
   secrets: Secrets;
   /** As the role that row-level security binds. */
   databaseUrl: string;
+  dynamoDb: AwsEndpoint;
 }
 
 export const coreUrl = (settings: Settings, nodeId: number): string =>
@@ -65,6 +68,8 @@ export function lambdaSpec(context: StackContext, isFollowing: () => boolean): C
       CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
       CORE_SERVICE_KEY: secrets.core_service_key,
       LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
+      DYNAMODB_ENDPOINT: context.dynamoDb.url,
+      ...awsEnvironment(context.dynamoDb),
     },
     firstMessage: () => ({ follow: isFollowing() }),
     isReadyMessage: (message) => (message as { type?: string }).type === "ready",
@@ -77,11 +82,16 @@ export interface WorkerdSlot {
   set: (pid: number) => void;
 }
 
-export function workersSpec(context: StackContext, workerd: WorkerdSlot): ChildSpec {
+/** `signingJwk` comes later than the process: until then it bundles the Workers. */
+export function workersSpec(
+  context: StackContext,
+  workerd: WorkerdSlot,
+  signingJwk: Promise<SigningJwk>,
+): ChildSpec {
   return {
     ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts")),
     env: nodeEnv(context.paths),
-    firstMessage: () => workersConfig(context),
+    firstMessage: async () => workersConfig(context, await signingJwk),
     isReadyMessage: (message) => {
       const { type, workerdPid } = message as { type?: string; workerdPid?: number };
       if (workerdPid) workerd.set(workerdPid);
@@ -131,7 +141,7 @@ export function nodeEnv(paths: DataPaths): NodeJS.ProcessEnv {
   return { ...process.env, NODE_COMPILE_CACHE: paths.compileCache };
 }
 
-function nodeChild(name: string, entry: string, args: readonly string[] = []) {
+export function nodeChild(name: string, entry: string, args: readonly string[] = []) {
   return {
     name,
     command: process.execPath,
@@ -142,7 +152,10 @@ function nodeChild(name: string, entry: string, args: readonly string[] = []) {
   };
 }
 
-function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext): WorkersConfig {
+function workersConfig(
+  { settings, paths, secrets, databaseUrl }: StackContext,
+  signingJwk: SigningJwk,
+): WorkersConfig {
   const core = {
     CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
     CORE_SERVICE_KEY: secrets.core_service_key,
@@ -161,7 +174,7 @@ function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext):
         ...core,
         REGIONS: regions,
         INDEX_SIGNING_KEY: secrets.index_key,
-        TOKEN_SIGNING_JWK: JSON.stringify(secrets.token_signing_jwk),
+        TOKEN_SIGNING_JWK: JSON.stringify(signingJwk),
         IDEMPOTENCY_KEY: secrets.idempotency_key,
         PASSWORD_HASH_URL: `${loopback(settings.lambdaPort)}${PASSWORD_HASH_PATH}`,
         LAMBDA_SERVICE_KEY: secrets.lambda_service_key,

@@ -1,5 +1,4 @@
 /** Child of the supervisor: a local DynamoDB (dynalite over LevelDB), kept in the data directory. */
-import { mkdirSync } from "node:fs";
 import dynalite from "dynalite";
 import { stopServerOnSignal } from "./stop-on-signal.ts";
 
@@ -10,7 +9,6 @@ export interface DynamoDbConfig {
 
 process.channel?.ref();
 process.once("message", ({ port, path }: DynamoDbConfig) => {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
   const server = dynalite({ path, createTableMs: 0 });
   stopServerOnSignal(server);
   server.listen(port, "127.0.0.1", () => process.send?.({ type: "ready" }));

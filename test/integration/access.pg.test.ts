@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { createUser } from "../../adapters/postgres/create-user.ts";
 import { ensureRole, grantPermissions, grantRole } from "../../adapters/postgres/grant-role.ts";
