@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import type { AwsEndpoint } from "../adapters/aws/aws-endpoint.ts";
+import { awsEnvironment } from "./aws-endpoint.ts";
 import { reapLeftovers } from "./child-ledger.ts";
 import { coreNodeIds } from "./core-cluster.ts";
 import type { DataPaths } from "./data-directory.ts";
@@ -13,7 +15,7 @@ import {
 import type { ChildSpec } from "./managed-child.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { CLUSTER_ID, PASSWORD_HASH_PATH } from "./names.ts";
-import type { Secrets } from "./secrets.ts";
+import type { Secrets, SigningJwk } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 import type { WorkersConfig } from "./workers-options.ts";
 
@@ -32,6 +34,7 @@ export interface StackContext {
   databaseUrl: string;
   /** What each core node is told of its peers, by node id. */
   peers: ReadonlyMap<number, Record<string, string>>;
+  dynamoDb: AwsEndpoint;
 }
 
 /** For our own processes: no name to resolve, no second address family. */
@@ -71,6 +74,8 @@ export function lambdaSpec(context: StackContext, isFollowing: () => boolean): C
       CORE_URLS: coreUrls(settings),
       CORE_SERVICE_KEY: secrets.core_service_key,
       LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
+      DYNAMODB_ENDPOINT: context.dynamoDb.url,
+      ...awsEnvironment(context.dynamoDb),
     },
     firstMessage: () => ({ follow: isFollowing() }),
     isReadyMessage: (message) => (message as { type?: string }).type === "ready",
@@ -83,11 +88,16 @@ export interface WorkerdSlot {
   set: (pid: number) => void;
 }
 
-export function workersSpec(context: StackContext, workerd: WorkerdSlot): ChildSpec {
+/** `signingJwk` comes later than the process: until then it bundles the Workers. */
+export function workersSpec(
+  context: StackContext,
+  workerd: WorkerdSlot,
+  signingJwk: Promise<SigningJwk>,
+): ChildSpec {
   return {
     ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts")),
     env: nodeEnv(context.paths),
-    firstMessage: () => workersConfig(context),
+    firstMessage: async () => workersConfig(context, await signingJwk),
     isReadyMessage: (message) => {
       const { type, workerdPid } = message as { type?: string; workerdPid?: number };
       if (workerdPid) workerd.set(workerdPid);
@@ -137,7 +147,7 @@ export function nodeEnv(paths: DataPaths): NodeJS.ProcessEnv {
   return { ...process.env, NODE_COMPILE_CACHE: paths.compileCache };
 }
 
-function nodeChild(name: string, entry: string, args: readonly string[] = []) {
+export function nodeChild(name: string, entry: string, args: readonly string[] = []) {
   return {
     name,
     command: process.execPath,
@@ -148,7 +158,10 @@ function nodeChild(name: string, entry: string, args: readonly string[] = []) {
   };
 }
 
-function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext): WorkersConfig {
+function workersConfig(
+  { settings, paths, secrets, databaseUrl }: StackContext,
+  signingJwk: SigningJwk,
+): WorkersConfig {
   const core = {
     CORE_URLS: coreUrls(settings),
     CORE_SERVICE_KEY: secrets.core_service_key,
@@ -167,7 +180,7 @@ function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext):
         ...core,
         REGIONS: regions,
         INDEX_SIGNING_KEY: secrets.index_key,
-        TOKEN_SIGNING_JWK: JSON.stringify(secrets.token_signing_jwk),
+        TOKEN_SIGNING_JWK: JSON.stringify(signingJwk),
         IDEMPOTENCY_KEY: secrets.idempotency_key,
         PASSWORD_HASH_URL: `${loopback(settings.lambdaPort)}${PASSWORD_HASH_PATH}`,
         LAMBDA_SERVICE_KEY: secrets.lambda_service_key,

@@ -26,8 +26,10 @@ export interface StackPids {
   workerd: number;
   workers_host: number;
   lambda: number;
-  /** Missing when Postgres is the user's own. */
+  /** These are missing when they are the user's own. */
   postgres?: number;
+  dynalite?: number;
+  kms?: number;
 }
 
 const url = (port: number): string => `http://localhost:${port}`;

@@ -12,6 +12,8 @@ test("defaults are those of the documentation", () => {
     nodes: 1,
     regions: ["us-east-1", "eu-central-1", "ap-southeast-2", "cn-chengdu", "cn-shanghai"],
     databaseUrl: null,
+    dynamoDbUrl: null,
+    kmsUrl: null,
   });
 });
 
@@ -25,6 +27,8 @@ test.each([
   [{ CONFLUX_REGIONS: "us-east-1,us-east-1" }, /each once/],
   [{ CONFLUX_REGIONS: "US" }, /CONFLUX_REGIONS/],
   [{ DATABASE_URL: "mysql://x/y" }, /DATABASE_URL must look like/],
+  [{ DYNAMODB_ENDPOINT: "localhost:8000" }, /DYNAMODB_ENDPOINT must look like/],
+  [{ KMS_ENDPOINT: "kms" }, /KMS_ENDPOINT must look like/],
 ])("%o is refused in one sentence", (env, sentence) => {
   expect(() => readSettings(env, "/")).toThrow(sentence);
   expect(() => readSettings(env, "/")).toThrow(StartRefusal);

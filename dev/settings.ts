@@ -16,6 +16,9 @@ export interface Settings {
   regions: string[];
   /** A Postgres of the user's own; null: the embedded one. */
   databaseUrl: string | null;
+  /** A DynamoDB and a KMS of the user's own; null: the stand-ins. */
+  dynamoDbUrl: string | null;
+  kmsUrl: string | null;
 }
 
 const PORT_MAX = 65_535;
@@ -50,6 +53,8 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     nodes,
     regions: readRegions(env["CONFLUX_REGIONS"] || REGIONS_DEFAULT),
     databaseUrl: readDatabaseUrl(env["DATABASE_URL"]),
+    dynamoDbUrl: readEndpoint("DYNAMODB_ENDPOINT", env["DYNAMODB_ENDPOINT"]),
+    kmsUrl: readEndpoint("KMS_ENDPOINT", env["KMS_ENDPOINT"]),
   };
 }
 
@@ -72,6 +77,15 @@ function readDatabaseUrl(text: string | undefined): string | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !["postgres:", "postgresql:"].includes(url.protocol) || url.hostname === "") {
     throw new StartRefusal("DATABASE_URL must look like postgres://user:password@host:5432/database.");
+  }
+  return text;
+}
+
+function readEndpoint(name: string, text: string | undefined): string | null {
+  if (text === undefined || text === "") return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !["http:", "https:"].includes(url.protocol)) {
+    throw new StartRefusal(`${name} must look like http://localhost:8000.`);
   }
   return text;
 }

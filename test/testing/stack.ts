@@ -140,7 +140,7 @@ export function processesOf(dataDir: string): { pid: number; command: string }[]
 export function launchStack(env: Record<string, string>) {
   const child = spawn(process.execPath, ["dev/start.ts"], {
     cwd: PROJECT_DIR,
-    env: { ...process.env, DATABASE_URL: "", ...env },
+    env: { ...process.env, DATABASE_URL: "", DYNAMODB_ENDPOINT: "", KMS_ENDPOINT: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const stdout = collect(child.stdout);
