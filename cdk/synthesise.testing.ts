@@ -31,7 +31,7 @@ export function synthesise(): Synthesis {
   const app = new App({ context, outdir: mkdtempSync(join(tmpdir(), "conflux-cdk-")) });
   const stacks = buildApp(app);
   const { directory } = app.synth();
-  const templates = Object.fromEntries(
+  const templates: Record<string, Template> = Object.fromEntries(
     Object.values(stacks).map((stack) => [stack.stackName, Template.fromStack(stack)]),
   );
   const resources = Object.entries(templates).flatMap(([stack, template]) =>

@@ -11,7 +11,6 @@ import { awsEndpoint } from "./aws-endpoint.ts";
 import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
 import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
 import {
-  CLUSTER_ID,
   type StackContext,
   type WorkerdSlot,
   coreSpec,
@@ -20,6 +19,7 @@ import {
   workersSpec,
 } from "./child-specs.ts";
 import { checkNodeCount, coreNodeIds, peerPort, prepareCoreCluster } from "./core-cluster.ts";
+import { CLUSTER_ID } from "./names.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
 import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
