@@ -87,7 +87,11 @@ export class Keyring {
   }
 
   /** InvalidCiphertextException for whatever does not open; `only`, when given, must be its key. */
-  decrypt(blob: Buffer, context: EncryptionContext, only: RingKey | null): { key: RingKey; plaintext: Buffer } {
+  decrypt(
+    blob: Buffer,
+    context: EncryptionContext,
+    only: RingKey | null,
+  ): { key: RingKey; plaintext: Buffer } {
     const key = this.keyOf(blob);
     if (only !== null && only.key_id !== key.key_id) throw new KmsRefusal("IncorrectKeyException");
     const header = blob.subarray(0, HEADER_BYTES);

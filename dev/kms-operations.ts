@@ -14,7 +14,8 @@ const bytesSchema = (bytesMax: number) =>
     .transform((text) => Buffer.from(text, "base64"))
     .refine((value) => value.byteLength > 0 && value.byteLength <= bytesMax);
 const keyIdSchema = z.string().min(1).max(2048);
-const algorithmSchema = z.literal("SYMMETRIC_DEFAULT").optional();
+const ALGORITHM = "SYMMETRIC_DEFAULT";
+const algorithmSchema = z.literal(ALGORITHM).optional();
 
 const requests = {
   DescribeKey: z.object({ KeyId: keyIdSchema }),
@@ -51,59 +52,54 @@ const requests = {
 type Operation = keyof typeof requests;
 const isOperation = (name: string): name is Operation => Object.hasOwn(requests, name);
 
+type Request<O extends Operation> = z.infer<(typeof requests)[O]>;
+
+const operations: { [O in Operation]: (ring: Keyring, request: Request<O>) => Record<string, unknown> } = {
+  DescribeKey: (ring, { KeyId }) => ({ KeyMetadata: describe(ring.find(KeyId)) }),
+  RotateKeyOnDemand: (ring, { KeyId }) => {
+    const key = ring.find(KeyId);
+    ring.rotate(key);
+    return { KeyId: keyArn(key) };
+  },
+  Encrypt: (ring, { KeyId, Plaintext, EncryptionContext }) => {
+    const key = ring.find(KeyId);
+    const blob = ring.encrypt(key, Plaintext, EncryptionContext);
+    return { KeyId: keyArn(key), CiphertextBlob: text(blob), EncryptionAlgorithm: ALGORITHM };
+  },
+  Decrypt: (ring, { KeyId, CiphertextBlob, EncryptionContext }) => {
+    const only = KeyId === undefined ? null : ring.find(KeyId);
+    const { key, plaintext } = ring.decrypt(CiphertextBlob, EncryptionContext, only);
+    return { KeyId: keyArn(key), Plaintext: text(plaintext), EncryptionAlgorithm: ALGORITHM };
+  },
+  ReEncrypt: (ring, request) => {
+    const only = request.SourceKeyId === undefined ? null : ring.find(request.SourceKeyId);
+    const to = ring.find(request.DestinationKeyId);
+    const opened = ring.decrypt(request.CiphertextBlob, request.SourceEncryptionContext, only);
+    const blob = ring.encrypt(to, opened.plaintext, request.DestinationEncryptionContext);
+    return { KeyId: keyArn(to), SourceKeyId: keyArn(opened.key), CiphertextBlob: text(blob) };
+  },
+  GenerateDataKey: (ring, { KeyId, KeySpec, NumberOfBytes, EncryptionContext }) => {
+    const key = ring.find(KeyId);
+    const plaintext = randomBytes(NumberOfBytes ?? (KeySpec === "AES_128" ? 16 : 32));
+    const blob = ring.encrypt(key, plaintext, EncryptionContext);
+    return { KeyId: keyArn(key), Plaintext: text(plaintext), CiphertextBlob: text(blob) };
+  },
+};
+
 /**
  * Answers one call of the KMS API as its JSON: the operation's name (of `X-Amz-Target`) and its body. Throws a
  * `KmsRefusal` with the name KMS has for what is wrong.
  */
 export function callKms(ring: Keyring, operation: string, body: unknown): Record<string, unknown> {
   if (!isOperation(operation)) throw new KmsRefusal("UnknownOperationException", `${operation} is not here`);
-  switch (operation) {
-    case "DescribeKey":
-      return { KeyMetadata: describe(ring.find(parse(operation, body).KeyId)) };
-    case "RotateKeyOnDemand": {
-      const key = ring.find(parse(operation, body).KeyId);
-      ring.rotate(key);
-      return { KeyId: keyArn(key) };
-    }
-    case "Encrypt": {
-      const request = parse(operation, body);
-      const key = ring.find(request.KeyId);
-      const blob = ring.encrypt(key, request.Plaintext, request.EncryptionContext);
-      return { KeyId: keyArn(key), CiphertextBlob: text(blob), EncryptionAlgorithm: "SYMMETRIC_DEFAULT" };
-    }
-    case "Decrypt": {
-      const request = parse(operation, body);
-      const only = request.KeyId === undefined ? null : ring.find(request.KeyId);
-      const opened = ring.decrypt(request.CiphertextBlob, request.EncryptionContext, only);
-      return {
-        KeyId: keyArn(opened.key),
-        Plaintext: text(opened.plaintext),
-        EncryptionAlgorithm: "SYMMETRIC_DEFAULT",
-      };
-    }
-    case "ReEncrypt":
-      return reEncrypt(ring, parse(operation, body));
-    case "GenerateDataKey": {
-      const request = parse(operation, body);
-      const key = ring.find(request.KeyId);
-      const plaintext = randomBytes(request.NumberOfBytes ?? (request.KeySpec === "AES_128" ? 16 : 32));
-      const blob = ring.encrypt(key, plaintext, request.EncryptionContext);
-      return { KeyId: keyArn(key), Plaintext: text(plaintext), CiphertextBlob: text(blob) };
-    }
-  }
+  // What `parse` answers for a name is what the function of that name takes.
+  const run: (ring: Keyring, request: never) => Record<string, unknown> = operations[operation];
+  return run(ring, parse(operation, body) as never);
 }
 
-function reEncrypt(ring: Keyring, request: z.infer<(typeof requests)["ReEncrypt"]>) {
-  const only = request.SourceKeyId === undefined ? null : ring.find(request.SourceKeyId);
-  const to = ring.find(request.DestinationKeyId);
-  const opened = ring.decrypt(request.CiphertextBlob, request.SourceEncryptionContext, only);
-  const blob = ring.encrypt(to, opened.plaintext, request.DestinationEncryptionContext);
-  return { KeyId: keyArn(to), SourceKeyId: keyArn(opened.key), CiphertextBlob: text(blob) };
-}
-
-function parse<O extends Operation>(operation: O, body: unknown): z.infer<(typeof requests)[O]> {
+function parse<O extends Operation>(operation: O, body: unknown): Request<O> {
   const parsed = requests[operation].safeParse(body);
-  if (parsed.success) return parsed.data as z.infer<(typeof requests)[O]>;
+  if (parsed.success) return parsed.data as Request<O>;
   // The message names fields only: a value may be a secret.
   const fields = parsed.error.issues.map((issue) => issue.path.join(".") || "the request");
   throw new KmsRefusal("ValidationException", `${fields.join(", ")} is not valid`);
@@ -118,8 +114,8 @@ function describe(key: RingKey) {
     Enabled: true,
     KeyState: "Enabled",
     KeyUsage: "ENCRYPT_DECRYPT",
-    KeySpec: "SYMMETRIC_DEFAULT",
-    EncryptionAlgorithms: ["SYMMETRIC_DEFAULT"],
+    KeySpec: ALGORITHM,
+    EncryptionAlgorithms: [ALGORITHM],
     KeyManager: "CUSTOMER",
     Origin: "AWS_KMS",
     Description: `${key.alias}, version ${key.versions.length}`,

@@ -56,9 +56,7 @@ const EncryptionContext = { b: "2", a: "1" };
 const Plaintext = Buffer.from("secret");
 const encrypt = () => client.send(new EncryptCommand({ KeyId: "alias/one", Plaintext, EncryptionContext }));
 const decrypt = (CiphertextBlob: Uint8Array | undefined, more: object = {}) =>
-  client.send(
-    new DecryptCommand({ CiphertextBlob, EncryptionContext: { a: "1", b: "2" }, ...more }),
-  );
+  client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext: { a: "1", b: "2" }, ...more }));
 
 describe("K2 the SDK's key service against the local KMS", () => {
   keyServiceConformance(() => new KmsKeyService(endpoint), { one: "alias/one", two: "alias/two" });

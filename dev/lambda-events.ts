@@ -6,7 +6,8 @@ import type { LambdaFunctionURLEvent, ScheduledEvent, SQSEvent } from "aws-lambd
 const REGION = "us-east-1";
 const ACCOUNT = "000000000000";
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const TEXT_BODY = /^(text\/|application\/([a-z0-9.-]+\+)?(json|xml)\b|application\/(javascript|x-www-form-urlencoded))/;
+const TEXT_BODY =
+  /^(text\/|application\/([a-z0-9.-]+\+)?(json|xml)\b|application\/(javascript|x-www-form-urlencoded))/;
 
 /**
  * A request to a Function URL: payload format 2.0, header names in lower case and joined by commas, cookies apart, a
@@ -35,7 +36,9 @@ export function functionUrlEvent(
     rawQueryString: url.search.slice(1),
     ...(cookie === undefined ? {} : { cookies: cookie.split("; ") }),
     headers,
-    ...(query.length === 0 ? {} : { queryStringParameters: Object.fromEntries(query) as Record<string, string> }),
+    ...(query.length === 0
+      ? {}
+      : { queryStringParameters: Object.fromEntries(query) as Record<string, string> }),
     requestContext: {
       accountId: "anonymous",
       apiId: "local",

@@ -57,7 +57,13 @@ describe("L1 a Function URL", () => {
       requestContext: {
         accountId: "anonymous",
         stage: "$default",
-        http: { method: "POST", path: "/a%20b/c", protocol: "HTTP/1.1", sourceIp: "127.0.0.1", userAgent: "ua" },
+        http: {
+          method: "POST",
+          path: "/a%20b/c",
+          protocol: "HTTP/1.1",
+          sourceIp: "127.0.0.1",
+          userAgent: "ua",
+        },
       },
     });
     expect(event?.["headers"]).not.toHaveProperty("cookie");
@@ -140,8 +146,9 @@ describe("L1 a batch with partial failures", () => {
     receiveCount: i + 1,
     sentAtMs: 1_000,
   }));
-  const deliver = (handler: (event: SQSEvent) => Promise<{ batchItemFailures: { itemIdentifier: string }[] } | void>) =>
-    invokeBatch({ name: "f", timeoutMs: 50, handler }, { queue: "calls", messages, nowMs: 2_000 });
+  const deliver = (
+    handler: (event: SQSEvent) => Promise<{ batchItemFailures: { itemIdentifier: string }[] } | void>,
+  ) => invokeBatch({ name: "f", timeoutMs: 50, handler }, { queue: "calls", messages, nowMs: 2_000 });
   const failing = (...ids: string[]) => ({
     batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })),
   });

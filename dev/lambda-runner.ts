@@ -60,7 +60,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 async function follow(): Promise<never> {
   const client = connectDynamoDb({ url: environmentValue("DYNAMODB_ENDPOINT") });
   let hasTables = false;
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     try {
       if (!hasTables) await createMissingTables(client, DYNAMODB_TABLES);
       hasTables = true;

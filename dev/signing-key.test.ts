@@ -23,7 +23,10 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 const load = (with_ = keys) => loadSigningKey({ paths, secrets: loadSecrets(paths.secrets), keys: with_ });
-const onDisk = (): string => readdirSync(dir).map((name) => readFileSync(join(dir, name), "utf8")).join("\n");
+const onDisk = (): string =>
+  readdirSync(dir)
+    .map((name) => readFileSync(join(dir, name), "utf8"))
+    .join("\n");
 const plainJwk = () => ({
   ...generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }),
   kid: "old",
@@ -90,24 +93,33 @@ describe("K1 the token signing key at rest", () => {
 
   test.each([
     ["other keys of the same name", async () => load(new MemoryKeyService([TOKEN_KEY_ALIAS]))],
-    ["a flipped bit", async () => {
-      const text = readFileSync(paths.signingKey, "utf8");
-      const { ciphertext } = JSON.parse(text) as { ciphertext: string };
-      const bytes = Buffer.from(ciphertext, "base64url");
-      bytes.writeUInt8(bytes.readUInt8(7) ^ 1, 7);
-      writeFileSync(paths.signingKey, text.replace(ciphertext, bytes.toString("base64url")));
-      return load();
-    }],
-    ["an envelope of another purpose", async () => {
-      const plaintext = Buffer.from(JSON.stringify(plainJwk()));
-      const sealed = { keyId: TOKEN_KEY_ALIAS, context: { purpose: "another" }, plaintext };
-      writeFileSync(paths.signingKey, JSON.stringify(await sealEnvelope(keys, sealed)));
-      return load();
-    }],
-    ["a file that is no envelope", async () => {
-      writeFileSync(paths.signingKey, "{}");
-      return load();
-    }],
+    [
+      "a flipped bit",
+      async () => {
+        const text = readFileSync(paths.signingKey, "utf8");
+        const { ciphertext } = JSON.parse(text) as { ciphertext: string };
+        const bytes = Buffer.from(ciphertext, "base64url");
+        bytes.writeUInt8(bytes.readUInt8(7) ^ 1, 7);
+        writeFileSync(paths.signingKey, text.replace(ciphertext, bytes.toString("base64url")));
+        return load();
+      },
+    ],
+    [
+      "an envelope of another purpose",
+      async () => {
+        const plaintext = Buffer.from(JSON.stringify(plainJwk()));
+        const sealed = { keyId: TOKEN_KEY_ALIAS, context: { purpose: "another" }, plaintext };
+        writeFileSync(paths.signingKey, JSON.stringify(await sealEnvelope(keys, sealed)));
+        return load();
+      },
+    ],
+    [
+      "a file that is no envelope",
+      async () => {
+        writeFileSync(paths.signingKey, "{}");
+        return load();
+      },
+    ],
   ])("%s opens nothing, is refused in one sentence, and the file stays", async (_name, attempt) => {
     await load();
     const refused = attempt();

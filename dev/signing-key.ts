@@ -11,7 +11,13 @@ import { ConfluxError } from "../contracts/problem/error-codes.ts";
 import type { DataPaths } from "./data-directory.ts";
 import { TOKEN_KEY_ALIAS } from "./names.ts";
 import { StartRefusal } from "./refusal.ts";
-import { type Secrets, type SigningJwk, forgetPlaintextKey, readIfThere, signingJwkSchema } from "./secrets.ts";
+import {
+  type Secrets,
+  type SigningJwk,
+  forgetPlaintextKey,
+  readIfThere,
+  signingJwkSchema,
+} from "./secrets.ts";
 import { writeFileAtomically } from "./write-file-atomically.ts";
 
 const CONTEXT = { purpose: "token-signing-key" };
@@ -43,7 +49,11 @@ export async function loadSigningKey(input: {
   }
 }
 
-function removePlaintext(paths: { secrets: string; signingKey: string }, old: SigningJwk, sealed: SigningJwk) {
+function removePlaintext(
+  paths: { secrets: string; signingKey: string },
+  old: SigningJwk,
+  sealed: SigningJwk,
+) {
   if (old.d !== sealed.d) {
     throw new StartRefusal(
       `${paths.secrets} and ${paths.signingKey} hold different signing keys; remove the one that is not in use.`,
@@ -54,8 +64,10 @@ function removePlaintext(paths: { secrets: string; signingKey: string }, old: Si
 
 function asRefusal(error: unknown, path: string): unknown {
   if (!(error instanceof ConfluxError)) return error;
-  if (error.code === "unavailable") return new StartRefusal(`The KMS does not answer, so ${path} stays shut.`);
-  if (error.code === "not_found") return new StartRefusal(`The KMS has no key ${TOKEN_KEY_ALIAS}; make it there.`);
+  if (error.code === "unavailable")
+    return new StartRefusal(`The KMS does not answer, so ${path} stays shut.`);
+  if (error.code === "not_found")
+    return new StartRefusal(`The KMS has no key ${TOKEN_KEY_ALIAS}; make it there.`);
   return new StartRefusal(
     `${path} cannot be opened by the keys of this KMS; restore both, or remove the whole data directory to start anew.`,
   );

@@ -212,7 +212,10 @@ class RunningStack implements Stack {
   }
 
   /** The port of a stand-in: the one of the last start while it is free. Null when the user has the real thing. */
-  private async choosePort(name: keyof Memo & `${string}_port`, ownUrl: string | null): Promise<number | null> {
+  private async choosePort(
+    name: keyof Memo & `${string}_port`,
+    ownUrl: string | null,
+  ): Promise<number | null> {
     if (ownUrl !== null) return null;
     const { [name]: remembered, ...others } = readMemo(this.paths.memo);
     if (remembered !== undefined && (await isPortFree(remembered))) return remembered;

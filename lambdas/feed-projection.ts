@@ -20,8 +20,7 @@ const CONNECTIONS_MAX = 2;
  * DynamoDB is away.
  */
 export function createHandler(deps: Omit<ProjectionDeps, "remainingMs">): Handler {
-  return (_event, context) =>
-    projectFeed({ ...deps, remainingMs: () => context.getRemainingTimeInMillis() });
+  return (_event, context) => projectFeed({ ...deps, remainingMs: () => context.getRemainingTimeInMillis() });
 }
 
 let deployed: Handler | null = null;

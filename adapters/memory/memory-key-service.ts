@@ -21,13 +21,7 @@ export class MemoryKeyService implements KeyService {
     this.keys = new Map(keyIds.map((keyId) => [keyId, randomBytes(KEY_BYTES)]));
   }
 
-  async generateDataKey({
-    keyId,
-    context,
-  }: {
-    keyId: string;
-    context: EncryptionContext;
-  }): Promise<DataKey> {
+  async generateDataKey({ keyId, context }: { keyId: string; context: EncryptionContext }): Promise<DataKey> {
     const plaintext = randomBytes(KEY_BYTES);
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv(ALGORITHM, this.key(keyId), iv, GCM).setAAD(

@@ -31,5 +31,7 @@ export interface CursorStore {
 /** Throws a RangeError when a move would not go forward. */
 export function checkForward({ from, to }: { from: FeedPosition | null; to: FeedPosition }): void {
   if (from === null || to.epoch > from.epoch || (to.epoch === from.epoch && to.index > from.index)) return;
-  throw new RangeError(`a cursor moves forward, not from ${from.epoch}/${from.index} to ${to.epoch}/${to.index}`);
+  throw new RangeError(
+    `a cursor moves forward, not from ${from.epoch}/${from.index} to ${to.epoch}/${to.index}`,
+  );
 }

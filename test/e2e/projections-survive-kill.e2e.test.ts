@@ -27,9 +27,9 @@ const json = (file: string): Record<string, string | number> =>
 /** Goes on creating configs through the admin API; every answer is an acknowledged write. */
 function startWriter(running: Stack, i: number) {
   const writer = { names: [] as string[], stop: () => Promise.resolve() };
-  let isRunning = true;
+  const control = { isRunning: true };
   const loop = (async () => {
-    for (let n = 0; isRunning; n += 1) {
+    for (let n = 0; control.isRunning; n += 1) {
       const body = { tenant: "demo", app: "shop", env: "prod", format: "json", content: "{}" };
       const name = `p-${i}-${n}.json`;
       await adminOk(running, "POST", "/mgt/configs", { ...body, name });
@@ -39,7 +39,7 @@ function startWriter(running: Stack, i: number) {
   // Looked at in stop().
   loop.catch(() => undefined);
   writer.stop = async () => {
-    isRunning = false;
+    control.isRunning = false;
     await loop;
   };
   return writer;

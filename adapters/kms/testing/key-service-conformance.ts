@@ -2,7 +2,10 @@ import { expect, it } from "vitest";
 import type { KeyService } from "../key-service.ts";
 
 /** What every `KeyService` promises. `service` has the keys `one` and `two`, and no others. */
-export function keyServiceConformance(service: () => KeyService, { one, two }: { one: string; two: string }): void {
+export function keyServiceConformance(
+  service: () => KeyService,
+  { one, two }: { one: string; two: string },
+): void {
   const context = { purpose: "test", tenant: "demo" };
 
   it("K2 a data key has 32 bytes, is new each time, and opens for its context in any order", async () => {
@@ -47,7 +50,12 @@ export function keyServiceConformance(service: () => KeyService, { one, two }: {
       copy[i] = (copy[i] ?? 0) ^ (1 << (i % 8));
       return copy;
     });
-    const others = [wrapped.slice(1), wrapped.slice(0, -1), Uint8Array.from([...wrapped, 0]), Uint8Array.of(1)];
+    const others = [
+      wrapped.slice(1),
+      wrapped.slice(0, -1),
+      Uint8Array.from([...wrapped, 0]),
+      Uint8Array.of(1),
+    ];
     for (const wrong of [...changed, ...others]) {
       await expect(service().decryptDataKey({ keyId, wrapped: wrong, context })).rejects.toMatchObject({
         code: "validation_failed",
