@@ -168,8 +168,8 @@ class RunningStack implements Stack {
     // The first failure is what is reported; the caller then stops the others.
     const [access, key] = await Promise.all([
       database,
-        signingJwk,
-        ...cores.map((core) => this.launch(core)),
+      signingJwk,
+      ...cores.map((core) => this.launch(core)),
       this.launch(lambda),
       this.launch(workers),
       ...(dynamoDbPort === null ? [] : [this.launch(this.add(dynamoDbSpec(context, dynamoDbPort)))]),
