@@ -16,14 +16,6 @@ export interface FunctionDefinition {
   inVpc: boolean;
 }
 
-/** The environment variables that a need is met by: with the test beside this, exactly what the handlers read. */
-export const VARIABLES_OF_NEED: Readonly<Record<FunctionNeed, readonly string[]>> = {
-  core: ["CORE_URLS", "CORE_SERVICE_KEY"],
-  database: ["DATABASE_URL"],
-  "lambda-service-key": ["LAMBDA_SERVICE_KEY"],
-  cursors: [],
-};
-
 /** Tables that a need opens, and what may be done there. */
 export const TABLES_OF_NEED: Readonly<
   Partial<Record<FunctionNeed, { table: string; actions: readonly string[] }>>
