@@ -11,7 +11,12 @@ const src = (...dirs) => dirs.map((d) => `^${d}/`);
 module.exports = {
   forbidden: [
     rule("no-circular", "a cycle has no reading order", {}, { circular: true }),
-    rule("no-unresolved", "every import resolves", {}, { couldNotResolve: true, pathNot: "^cloudflare:|^aws-lambda$" }),
+    rule(
+      "no-unresolved",
+      "every import resolves",
+      {},
+      { couldNotResolve: true, pathNot: "^cloudflare:|^aws-lambda$" },
+    ),
     rule(
       "no-dev-dependencies-in-product",
       "what ships uses dependencies only",
