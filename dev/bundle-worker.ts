@@ -16,8 +16,6 @@ export async function bundleWorker(entry: string): Promise<string> {
     conditions: ["workerd", "worker", "browser", "module"],
     mainFields: ["browser", "module", "main"],
     external: ["cloudflare:*", "node:*", ...builtinModules],
-    sourcemap: "inline",
-    sourcesContent: false,
     logLevel: "silent",
     define: { "process.env.NODE_ENV": '"production"' },
   });

@@ -12,13 +12,16 @@ import {
 } from "./embedded-postgres.ts";
 import type { ChildSpec } from "./managed-child.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
+import { CLUSTER_ID, PASSWORD_HASH_PATH } from "./names.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 import type { WorkersConfig } from "./workers-options.ts";
 
-export const CLUSTER_ID = "c1";
 const PROJECT_DIR = join(import.meta.dirname, "..");
-const PARENT_GUARD = ["--import", join(import.meta.dirname, "exit-with-parent.ts")];
+export const PARENT_GUARD = ["--import", join(import.meta.dirname, "exit-with-parent.ts")];
+
+/** Bundles a program and runs it: for those that use drizzle-orm. */
+export const RUN_BUNDLED = join(import.meta.dirname, "run-bundled.ts");
 
 /** What every child needs to know of the stack. */
 export interface StackContext {
@@ -33,7 +36,6 @@ export interface StackContext {
 
 /** For our own processes: no name to resolve, no second address family. */
 const loopback = (port: number): string => `http://127.0.0.1:${port}`;
-export const PASSWORD_HASH_PATH = "/functions/password-hash";
 
 /** For the core's callers: every node. */
 const coreUrls = (settings: Settings): string =>
@@ -43,7 +45,7 @@ export function coreSpec({ settings, paths, secrets, peers }: StackContext, node
   return {
     ...nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts")),
     env: {
-      ...process.env,
+      ...nodeEnv(paths),
       CONFLUX_NODE_ID: String(nodeId),
       CONFLUX_CORE_LISTEN_PORT: String(settings.corePort + nodeId),
       CONFLUX_CORE_DATA_DIR: paths.core(nodeId),
@@ -56,11 +58,14 @@ export function coreSpec({ settings, paths, secrets, peers }: StackContext, node
 }
 
 export function lambdaSpec(context: StackContext, isFollowing: () => boolean): ChildSpec {
-  const { settings, secrets } = context;
+  const { settings, secrets, paths } = context;
   return {
-    ...nodeChild("lambda", join(import.meta.dirname, "lambda-runner.ts")),
+    ...nodeChild("lambda", RUN_BUNDLED, [
+      join(import.meta.dirname, "lambda-runner.ts"),
+      paths.bundle("lambda-runner"),
+    ]),
     env: {
-      ...process.env,
+      ...nodeEnv(paths),
       CONFLUX_LAMBDA_PORT: String(settings.lambdaPort),
       DATABASE_URL: context.databaseUrl,
       CORE_URLS: coreUrls(settings),
@@ -81,7 +86,7 @@ export interface WorkerdSlot {
 export function workersSpec(context: StackContext, workerd: WorkerdSlot): ChildSpec {
   return {
     ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts")),
-    env: process.env,
+    env: nodeEnv(context.paths),
     firstMessage: () => workersConfig(context),
     isReadyMessage: (message) => {
       const { type, workerdPid } = message as { type?: string; workerdPid?: number };
@@ -120,18 +125,23 @@ export function postgresSpec(files: PostgresFiles, port: number): ChildSpec {
  * to call when the process has ended, before its pid can belong to another.
  */
 function stopWithSupervisor(pid: number): () => void {
-  const guard = spawn("/bin/sh", ["-c", `cat >/dev/null; kill -INT ${pid}`], {
+  const guard = spawn("/bin/sh", ["-c", `read _; kill -INT ${pid}`], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });
   return () => guard.kill("SIGKILL");
 }
 
-function nodeChild(name: string, entry: string) {
+/** Children start faster the second time: what was compiled is kept. */
+export function nodeEnv(paths: DataPaths): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_COMPILE_CACHE: paths.compileCache };
+}
+
+function nodeChild(name: string, entry: string, args: readonly string[] = []) {
   return {
     name,
     command: process.execPath,
-    args: [...PARENT_GUARD, entry],
+    args: [...PARENT_GUARD, entry, ...args],
     cwd: PROJECT_DIR,
     ipc: true,
     stopSignal: "SIGTERM" as const,

@@ -15,6 +15,10 @@ export interface DataPaths {
   /** Small things to remember from start to start. */
   memo: string;
   workers: string;
+  /** Compiled code, kept from start to start. */
+  compileCache: string;
+  /** The one file that a program was bundled into. */
+  bundle: (name: string) => string;
   core: (nodeId: number) => string;
   /** Certificates with which core nodes know each other; 0700. */
   peers: string;
@@ -29,6 +33,8 @@ export function dataPaths(dataDir: string): DataPaths {
     ledger: join(dataDir, "children.json"),
     memo: join(dataDir, "memo.json"),
     workers: join(dataDir, "workers"),
+    compileCache: join(dataDir, "build", "compile-cache"),
+    bundle: (name) => join(dataDir, "build", `${name}.mjs`),
     core: (nodeId) => join(dataDir, `core-${nodeId}`),
     peers: join(dataDir, "peers"),
   };

@@ -47,10 +47,13 @@ const USERS_TRIED = ["postgres", "nobody"];
  * Prepares binaries and cluster, once: copies the binaries to a readable folder when the user Postgres runs as cannot
  * reach them, and runs initdb. Throws a `StartRefusal` when this machine has no binaries or no user for them.
  */
-export async function preparePostgres(input: { dataDir: string; password: string }): Promise<PostgresFiles> {
+export async function preparePostgres(input: {
+  clusterDir: string;
+  password: string;
+}): Promise<PostgresFiles> {
   const user = postgresUser();
   const native = reachableBinaries(findBinaries(), user);
-  const clusterDir = placeCluster(input.dataDir, user);
+  const { clusterDir } = input;
   if (!existsSync(join(clusterDir, "PG_VERSION"))) {
     await initialiseCluster({ native, clusterDir, user, password: input.password });
   }
@@ -85,12 +88,13 @@ export function findOrphanPostmaster(clusterDir: string): ProcessIdentity | null
   return process !== null && process.command.includes(clusterDir) ? process : null;
 }
 
-/** Where the cluster of a data directory is: inside it, or under SHARED_STATE_DIR when its user cannot go there. */
+/**
+ * Where a new cluster of a data directory goes: inside it, or to a new folder under SHARED_STATE_DIR when its user cannot
+ * go there. The choice must be remembered in the data directory: another one at the same path is not the same data.
+ */
 export function placeCluster(dataDir: string, user: PostgresUser): string {
-  const inside = join(dataDir, "postgres");
-  if (canReach(dataDir, user)) return inside;
-  const name = createHash("sha256").update(dataDir).digest("hex").slice(0, 16);
-  return join(SHARED_STATE_DIR, `conflux-postgres-${name}`);
+  if (canReach(dataDir, user)) return join(dataDir, "postgres");
+  return join(SHARED_STATE_DIR, `conflux-postgres-${randomBytes(8).toString("hex")}`);
 }
 
 /** Whether `user` may search every folder down to `path` and read there. No user: ourselves, who are there already. */

@@ -8,8 +8,8 @@ import { CoreClient } from "../adapters/core-client/core-client.ts";
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { createHandler as createFeedProjection } from "../lambdas/feed-projection.ts";
 import { createHandler as createPasswordHash } from "../lambdas/password-hash.ts";
-import { PASSWORD_HASH_PATH } from "./child-specs.ts";
 import { type FunctionUrlHandler, invokeFunctionUrl } from "./function-url.ts";
+import { PASSWORD_HASH_PATH } from "./names.ts";
 
 /** Time of one invocation of the projection: short enough that a dead dependency is noticed. */
 const PROJECTION_INVOCATION_MS = 30_000;

@@ -6,6 +6,8 @@ import { writeFileAtomically } from "./write-file-atomically.ts";
 const memoSchema = z.object({
   /** How many core nodes the cluster has. */
   nodes: z.number().int().optional(),
+  /** Folder of the embedded Postgres's cluster. */
+  postgres_dir: z.string().optional(),
   /** Where the embedded Postgres listened last time. */
   postgres_port: z.number().int().optional(),
   /** The first start has put its sample data in. */
@@ -17,7 +19,7 @@ const memoSchema = z.object({
 });
 export type Memo = z.infer<typeof memoSchema>;
 
-/** Small things to remember from start to start. Losing them costs little: damaged ones are forgotten. */
+/** Small things to remember from start to start; a damaged file is an empty one (it is written atomically). */
 export function readMemo(path: string): Memo {
   try {
     const parsed = memoSchema.safeParse(JSON.parse(readFileSync(path, "utf8")));

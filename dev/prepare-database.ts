@@ -1,46 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import postgres from "postgres";
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
 import { ensureAdminUser, ensureTenant } from "../adapters/postgres/seed-access.ts";
 import { setAppPassword } from "../adapters/postgres/set-app-password.ts";
 import { hashPassword } from "../lambdas/support/argon2id.ts";
-import { CLUSTER_ID } from "./child-specs.ts";
-import { POSTGRES_SUPERUSER } from "./embedded-postgres.ts";
+import { ADMIN_USERNAME, CLUSTER_ID, DEMO_TENANT } from "./names.ts";
+import { DATABASE_NAME, type DatabaseUrls } from "./database-urls.ts";
 import { readMemo, remember } from "./memo.ts";
-import { ADMIN_USERNAME, DEMO_TENANT } from "./prepare-tenant.ts";
 
-const DATABASE_NAME = "conflux";
-const MIGRATIONS_DIR = join(import.meta.dirname, "../migrations");
 const DUPLICATE_DATABASE = "42P04";
 
-export interface DatabaseUrls {
-  /** As the owner: migrations and first data. */
-  owner: string;
-  /** As the role that row-level security binds. */
-  app: string;
-  /** Where CREATE DATABASE is said; null when the database is the user's own. */
-  maintenance: string | null;
-}
-
-/** The URLs of the stack's database, known before it runs. */
-export function databaseUrls(input: {
-  ownUrl: string | null;
-  port: number | null;
+export interface PreparationInput {
+  urls: DatabaseUrls;
+  /** Of the application's role. */
   password: string;
-}): DatabaseUrls {
-  const server = new URL(input.ownUrl ?? `postgres://127.0.0.1:${input.port}/${DATABASE_NAME}`);
-  if (input.ownUrl === null) {
-    server.username = POSTGRES_SUPERUSER;
-    server.password = encodeURIComponent(input.password);
-  }
-  const maintenance = new URL(server);
-  maintenance.pathname = "/postgres";
-  const app = new URL(server);
-  app.username = "conflux_app";
-  app.password = encodeURIComponent(input.password);
-  return { owner: server.href, app: app.href, maintenance: input.ownUrl === null ? maintenance.href : null };
+  memoPath: string;
+  migrationsDir: string;
 }
 
 export interface FirstAccess {
@@ -53,14 +29,10 @@ export interface FirstAccess {
  * Makes the database where it is missing, migrates it, lets the application's role in, and makes the tenant and its
  * first user. Repeatable: what is there stays.
  */
-export async function prepareDatabase(input: {
-  urls: DatabaseUrls;
-  password: string;
-  memoPath: string;
-}): Promise<FirstAccess> {
+export async function prepareDatabase(input: PreparationInput): Promise<FirstAccess> {
   const { urls, password, memoPath } = input;
   if (urls.maintenance !== null) await createDatabase(urls.maintenance);
-  await migrate({ url: urls.owner, directory: MIGRATIONS_DIR });
+  await migrate({ url: urls.owner, directory: input.migrationsDir });
   await setAppPassword({ ownerUrl: urls.owner, password });
   const database = connectPostgres(urls.owner);
   try {

@@ -4,10 +4,9 @@ import { createAdminClient } from "./admin-client.ts";
 import type { StackContext } from "./child-specs.ts";
 import type { StackTokens } from "./dev-json.ts";
 import { readMemo, remember } from "./memo.ts";
+import { ADMIN_USERNAME, DEMO_TENANT } from "./names.ts";
 import { createSampleData } from "./sample-data.ts";
 
-export const DEMO_TENANT = "demo";
-export const ADMIN_USERNAME = "admin";
 /** The tokens in dev.json outlive any session at a desk. */
 const ADMIN_TOKEN_TTL_S = 30 * 24 * 60 * 60;
 const CLIENT_TOKEN_TTL_S = 365 * 24 * 60 * 60;

@@ -17,23 +17,22 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-// What nobody caught: still no reason to leave processes behind.
+let running: Stack | null = null;
+// What nobody caught is still no reason to leave processes behind.
 process.once("uncaughtException", (error) => {
   console.error(error);
-  const stopping = stack ? stopInTime(stack) : Promise.resolve();
-  void stopping.finally(() => process.exit(1));
+  void endAfterFault();
 });
-
-let stack: Stack | null = null;
 process.exit(await run());
 
 /** Answers the exit code: 0 after an orderly stop, 1 when the stack could not be started. */
 async function run(): Promise<number> {
   try {
-    stack = await startStack({
+    const stack = await startStack({
       settings: readSettings(process.env, process.cwd()),
       say: (line) => console.log(line),
     });
+    running = stack;
     await Promise.race([stack.ready(), asked.promise]);
     await asked.promise;
     await stopInTime(stack);
@@ -41,8 +40,16 @@ async function run(): Promise<number> {
     return 0;
   } catch (error) {
     console.error(error instanceof StartRefusal ? error.message : error);
-    if (stack) await stopInTime(stack);
+    if (running) await stopInTime(running);
     return 1;
+  }
+}
+
+async function endAfterFault(): Promise<void> {
+  try {
+    if (running) await stopInTime(running);
+  } finally {
+    process.exit(1);
   }
 }
 

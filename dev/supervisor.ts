@@ -23,7 +23,8 @@ import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./
 import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
 import { type ChildEvents, type ChildSpec, ManagedChild } from "./managed-child.ts";
 import { readMemo, remember } from "./memo.ts";
-import { type DatabaseUrls, prepareDatabase, databaseUrls } from "./prepare-database.ts";
+import { type DatabaseUrls, databaseUrls } from "./database-urls.ts";
+import { type Preparation, startPreparation } from "./run-preparation.ts";
 import { type ProcessIdentity, identify } from "./process-identity.ts";
 import { prepareTenant } from "./prepare-tenant.ts";
 import { StartRefusal } from "./refusal.ts";
@@ -32,6 +33,8 @@ import type { Settings } from "./settings.ts";
 
 /** How long a stop waits for the preparation of the database to end by itself. */
 const PREPARE_STOP_MS = 3_000;
+
+const MIGRATIONS_DIR = join(import.meta.dirname, "../migrations");
 
 export interface Stack {
   /** Resolves when everything answers and dev.json is written; rejects when a part could not be started. */
@@ -87,7 +90,8 @@ function wantedPorts(settings: Settings): WantedPort[] {
 
 async function reapEarlierRun(paths: DataPaths, say: (line: string) => void): Promise<void> {
   const isPostgres = (p: ProcessIdentity): boolean => /postgres\S* -D /.test(p.command);
-  const postmaster = findOrphanPostmaster(placeCluster(paths.dataDir, postgresUser()));
+  const clusterDir = readMemo(paths.memo).postgres_dir;
+  const postmaster = clusterDir === undefined ? null : findOrphanPostmaster(clusterDir);
   const left = readLedger(paths.ledger).filter((p) => p.pid !== postmaster?.pid);
   const reaped = await reapLeftovers([...left, ...(postmaster ? [postmaster] : [])], (p) =>
     isPostgres(p) ? "SIGINT" : "SIGTERM",
@@ -108,6 +112,7 @@ class RunningStack implements Stack {
   private workerd: ProcessIdentity | null = null;
   private tokens: StackTokens | null = null;
   private databaseIsUp = false;
+  private preparation: Preparation | null = null;
   /** Settles when nobody of this process talks to Postgres any more. */
   private databasePrepared: Promise<void> = Promise.resolve();
   private stopping: Promise<void> | null = null;
@@ -168,13 +173,23 @@ class RunningStack implements Stack {
 
   /** Starts the embedded Postgres, unless the user has one, and brings the database up to date. */
   private async startDatabase(urls: DatabaseUrls, port: number | null, password: string) {
+    const preparation = startPreparation(this.paths, this.ledger);
+    this.preparation = preparation;
     if (port !== null) {
-      const files = await preparePostgres({ dataDir: this.paths.dataDir, password });
+      const files = await preparePostgres({ clusterDir: this.chooseClusterDir(), password });
       await this.launch(this.add(postgresSpec(files, port), "first"));
     }
-    const access = await prepareDatabase({ urls, password, memoPath: this.paths.memo });
+    const { memo } = this.paths;
+    const access = await preparation.run({ urls, password, memoPath: memo, migrationsDir: MIGRATIONS_DIR });
     this.databaseIsUp = true;
     return access;
+  }
+
+  private chooseClusterDir(): string {
+    const remembered = readMemo(this.paths.memo).postgres_dir;
+    const clusterDir = remembered ?? placeCluster(this.paths.dataDir, postgresUser());
+    if (remembered === undefined) remember(this.paths.memo, { postgres_dir: clusterDir });
+    return clusterDir;
   }
 
   private async choosePostgresPort(): Promise<number> {
@@ -250,6 +265,7 @@ class RunningStack implements Stack {
     await Promise.all(this.children.filter((c) => !isStore(c)).map((c) => c.stop()));
     // A migration under way is not cut off, as long as that lets us stop in time.
     await Promise.race([this.databasePrepared, sleep(PREPARE_STOP_MS, undefined, { ref: false })]);
+    this.preparation?.stop();
     await Promise.all(this.children.filter(isStore).map((c) => c.stop()));
     // A start that was still under way has failed by now, or does at its next step: `launch` starts nothing any more.
     await this.finished.catch(() => undefined);

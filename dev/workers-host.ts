@@ -3,6 +3,7 @@
  * and stands in for the platform's cron. Miniflare starts a crashed workerd again on the same sockets; should that not
  * succeed, this process ends and the supervisor starts it anew.
  */
+import { stop as stopEsbuild } from "esbuild";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { bundleWorker } from "./bundle-worker.ts";
 import { childrenOf, identify } from "./process-identity.ts";
@@ -35,6 +36,8 @@ async function run(config: WorkersConfig): Promise<void> {
   const [edge, watch, admin] = await Promise.all(
     [WORKER_ENTRIES.edge, WORKER_ENTRIES.watch, WORKER_ENTRIES.admin].map(bundleWorker),
   );
+  // esbuild's own process is not needed any more.
+  await stopEsbuild();
   const sources = { edge: edge ?? "", watch: watch ?? "", admin: admin ?? "" };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({

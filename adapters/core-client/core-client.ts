@@ -1,6 +1,7 @@
 import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
 import type {
   ConfigAnswer,
+  DeletedConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -56,6 +57,10 @@ export class CoreClient implements CorePort {
 
   getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer> {
     return this.#read(`/v1/configs/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  getDeletedConfig(id: string, options?: ReadOptions): Promise<DeletedConfigAnswer> {
+    return this.#read(`/v1/deleted-configs/${encodeURIComponent(id)}`, {}, options);
   }
 
   async getConfigByName(fullName: string, options?: ReadOptions): Promise<ConfigAnswer> {

@@ -8,6 +8,7 @@ import {
 } from "../../contracts/limits.ts";
 import type {
   ConfigAnswer,
+  DeletedConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -36,6 +37,7 @@ import {
   listVersions,
   readConfig,
   readConfigByName,
+  readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
 
@@ -92,6 +94,10 @@ export class MemoryCore implements CorePort {
 
   async getConfig(id: string): Promise<ConfigAnswer> {
     return { ...this.#position(), config: orThrow(readConfig(this.state, id)).config };
+  }
+
+  async getDeletedConfig(id: string): Promise<DeletedConfigAnswer> {
+    return { ...this.#position(), deleted: orThrow(readDeletedConfig(this.state, id)).deleted };
   }
 
   async getConfigByName(fullName: string): Promise<ConfigAnswer> {

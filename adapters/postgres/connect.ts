@@ -7,9 +7,14 @@ export const CONNECTIONS_MAX = 5;
 export const CONNECT_TIMEOUT_S = 1;
 const CLOSE_TIMEOUT_S = 1;
 
-/** A pool of connections as one role, and what closes it. Made by `connectPostgres`, used through `withTenant`. */
+/** A pool of connections as one role. Made by `connectPostgres`, used through `withTenant`. */
 export interface Database {
   readonly db: PostgresJsDatabase;
+  /**
+   * Leaves the pool to end its queries and begins a new one with the next use. postgres.js 3.4 can keep a connection
+   * that broke in the middle of a write and never write to it again (porsager/postgres, issues 1154 and 1208).
+   */
+  renew(): void;
   /** Waits for the queries on the way, at most a second. Never rejects: nothing can be done about it. */
   close(): Promise<void>;
 }
@@ -18,17 +23,35 @@ export interface Database {
  * A client of the database at `url`; nothing is connected until the first query. In a Worker make one per request and
  * hand `close()` to `ctx.waitUntil`: a socket belongs to the request that opened it.
  */
-export function connectPostgres(
-  url: string,
-  options: { connectionsMax?: number; preparedStatements?: boolean } = {},
-): Database {
-  const client = postgres(url, {
-    max: options.connectionsMax ?? CONNECTIONS_MAX,
-    // A round trip that only serves array columns, which drizzle parses itself.
-    fetch_types: false,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    prepare: options.preparedStatements ?? true,
-    onnotice: () => undefined,
-  });
-  return { db: drizzle(client), close: () => client.end({ timeout: CLOSE_TIMEOUT_S }) };
+export function connectPostgres(url: string, options: { connectionsMax?: number } = {}): Database {
+  const ending = new Set<Promise<void>>();
+  let pool: { client: postgres.Sql; db: PostgresJsDatabase } | null = null;
+
+  function open() {
+    const client = postgres(url, {
+      max: options.connectionsMax ?? CONNECTIONS_MAX,
+      // A round trip that only serves array columns, which drizzle parses itself.
+      fetch_types: false,
+      connect_timeout: CONNECT_TIMEOUT_S,
+      onnotice: () => undefined,
+    });
+    return { client, db: drizzle(client) };
+  }
+  function renew(): void {
+    if (pool === null) return;
+    const end = pool.client.end({ timeout: CLOSE_TIMEOUT_S }).finally(() => ending.delete(end));
+    ending.add(end);
+    pool = null;
+  }
+  return {
+    get db() {
+      pool ??= open();
+      return pool.db;
+    },
+    renew,
+    async close() {
+      renew();
+      await Promise.allSettled(ending);
+    },
+  };
 }

@@ -17,8 +17,10 @@ const AWAY_CODES = new Set([
   "EPIPE",
   "ETIMEDOUT",
 ]);
-/** SQLSTATE classes and codes: connection, resources, operator intervention (shutdown, cancelled by timeout), lock timeout. */
-const AWAY_SQLSTATES = ["08", "53", "57", "55P03"];
+/** SQLSTATE classes after which the server has closed the connection, or is about to. */
+const LOST_SQLSTATES = ["08", "57P"];
+/** Those, and: out of resources, cancelled by the statement's timeout, lock timeout. */
+const AWAY_SQLSTATES = [...LOST_SQLSTATES, "53", "57", "55P03"];
 const RETRY_AFTER_S = 1;
 
 /** The SQLSTATE or the client's code of an error or of its cause; drizzle wraps what the client threw. */
@@ -32,11 +34,23 @@ export function postgresCodeOf(error: unknown): string | undefined {
 
 /** Whether an error says that the database could not be reached or could not answer in time. */
 function isPostgresAway(error: unknown, isDrivers: boolean): boolean {
+  return isOf(error, AWAY_SQLSTATES) || isPlainSocketError(error, isDrivers);
+}
+
+/** Whether an error of a query says that its connection is gone, so that nothing can be sent on it. */
+export function isConnectionLost(error: unknown): boolean {
+  return isOf(error, LOST_SQLSTATES) || isPlainSocketError(error, false);
+}
+
+function isOf(error: unknown, sqlstates: readonly string[]): boolean {
   const code = postgresCodeOf(error);
-  if (code !== undefined) {
-    return AWAY_CODES.has(code) || (code.length === 5 && AWAY_SQLSTATES.some((s) => code.startsWith(s)));
-  }
-  // A socket of workerd fails with a plain Error and no code; a TypeError is a fault of ours.
+  if (code === undefined) return false;
+  return AWAY_CODES.has(code) || (code.length === 5 && sqlstates.some((s) => code.startsWith(s)));
+}
+
+/** A socket of workerd fails with a plain Error and no code; a TypeError is a fault of ours. */
+function isPlainSocketError(error: unknown, isDrivers: boolean): boolean {
+  if (postgresCodeOf(error) !== undefined) return false;
   const cause = error instanceof DrizzleQueryError ? error.cause : isDrivers ? error : undefined;
   return cause instanceof Error && !(cause instanceof TypeError);
 }

@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
 import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
 import { cloneDatabase, startPostgres } from "../../test/testing/postgres.ts";
@@ -57,6 +57,31 @@ describe("A7 Postgres away is unavailable, and never a wait", () => {
     await expect(inTransaction(database, (tx) => tx.execute(sql`select 1`))).rejects.toMatchObject(
       UNAVAILABLE,
     );
+  });
+
+  test("a connection cut in the middle of a transaction costs that one, every time", async () => {
+    const target = new URL((await cloneDatabase()).appUrl);
+    const cut: Socket[] = [];
+    const url = new URL(
+      await listen((socket) => {
+        const upstream = connectSocket(Number(target.port), target.hostname);
+        cut.push(socket, upstream);
+        for (const end of [socket, upstream]) end.on("error", () => undefined);
+        socket.pipe(upstream).pipe(socket);
+      }),
+    );
+    url.pathname = target.pathname;
+    const database = connect(url.href);
+    for (let round = 0; round < 10; round += 1) {
+      const broken = inTransaction(database, async (tx) => {
+        await tx.execute(sql`select 1`);
+        for (const socket of cut.splice(0)) socket.destroy();
+        await tx.execute(sql`select 2`);
+      });
+      await expect(broken).rejects.toMatchObject(UNAVAILABLE);
+      const rows = await inTransaction(database, (tx) => tx.execute(sql`select 3 as three`));
+      expect(rows[0]).toEqual({ three: 3 });
+    }
   });
 
   test("a statement over its time is cancelled on the server and the connection goes on", async () => {

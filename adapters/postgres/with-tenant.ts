@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Database } from "./connect.ts";
-import { mapPostgresError } from "./map-postgres-error.ts";
+import { isConnectionLost, mapPostgresError } from "./map-postgres-error.ts";
 
 /** A transaction, as verbs take it. */
 export type Transaction = Parameters<Parameters<PostgresJsDatabase["transaction"]>[0]>[0];
@@ -22,6 +22,7 @@ export interface TransactionLimits {
  * Runs `fn` in a transaction in which row-level security shows the rows of `tenantId` and no others. Commits when `fn`
  * resolves, rolls back when it rejects. Rejects with `unavailable` when the database is away or does not answer
  * within `TRANSACTION_DEADLINE_MS`; the transaction may then still have been committed, so a write needs a key.
+ * `fn` awaits its queries and nothing else: a transaction that waits for another party holds its locks meanwhile.
  */
 export function withTenant<T>(
   database: Database,
@@ -51,19 +52,27 @@ export async function inTransaction<T>(
   limits: TransactionLimits = {},
 ): Promise<T> {
   let callersError: unknown;
+  const lost = Promise.withResolvers<never>();
   const work = database.db.transaction(async (tx) => {
-    await tx.execute(sql`select set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`);
     try {
+      await tx.execute(sql`select set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`);
       return await fn(tx);
     } catch (error) {
       callersError = error;
-      throw error;
+      if (!isConnectionLost(error)) throw error;
+      // Were this to reject, the client would send ROLLBACK on the connection that is gone, and postgres.js 3.4 then
+      // throws where nobody can catch it (porsager/postgres, issue 1208). The server has rolled back by itself.
+      lost.reject(error);
+      return new Promise<never>(() => undefined);
     }
   });
   try {
-    return await within(work, limits.deadlineMs ?? TRANSACTION_DEADLINE_MS);
+    return await within(Promise.race([work, lost.promise]), limits.deadlineMs ?? TRANSACTION_DEADLINE_MS);
   } catch (error) {
-    throw mapPostgresError(error, error !== callersError);
+    const mapped = mapPostgresError(error, error !== callersError);
+    if (mapped instanceof ConfluxError && mapped.code === "unavailable" && mapped !== callersError)
+      database.renew();
+    throw mapped;
   }
 }
 

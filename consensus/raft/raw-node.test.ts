@@ -511,6 +511,16 @@ describe("R5 membership and transfer", () => {
     expect(one.raw.status().membership.voters).toEqual([1, 2, 3]);
   });
 
+  it("a leader changes nothing before an entry of its term is committed", () => {
+    const members = [1, 2, 3].map((id) => startMember(id, voters(1, 2, 3)));
+    const one = members[0] ?? startMember(1, voters(1));
+    ticks(one, 15);
+    settleWithout(members, (m) => m.type === "append");
+    expect(one.raw.status()).toMatchObject({ role: "leader", commit: 0 });
+    const next = { voters: [1, 2, 3, 4], learners: [] };
+    expect(one.raw.changeMembership(next)).toMatchObject({ reason: "change_in_progress" });
+  });
+
   it("hands leadership over, refusing proposals meanwhile, and gives up on a silent target", () => {
     const members = startThree();
     const [one, two, three] = members;

@@ -1,5 +1,6 @@
 import type {
   ConfigAnswer,
+  DeletedConfigAnswer,
   EdgeSnapshotAnswer,
   FeedAnswer,
   ListAnswer,
@@ -27,6 +28,7 @@ import {
   listVersions,
   readConfig,
   readConfigByName,
+  readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
 import { NotProposedError } from "../replicated-log.ts";
@@ -64,6 +66,11 @@ export function readRoutes(core: CoreContext): Route[] {
       "/v1/configs/:id",
       READERS,
       barred((r) => answerConfig(core, r)),
+    ),
+    get(
+      "/v1/deleted-configs/:id",
+      READERS,
+      barred((r) => answerDeletedConfig(core, r)),
     ),
     get(
       "/v1/config-by-name/:tenant/:app/:env/:name",
@@ -134,6 +141,13 @@ function answerConfigs(core: CoreContext, { query }: CoreRequest): Body<ListAnsw
 
 function answerConfig(core: CoreContext, { params: [id = ""] }: CoreRequest): Body<ConfigAnswer> {
   return { config: orThrow(readConfig(core.store, id)).config };
+}
+
+function answerDeletedConfig(
+  core: CoreContext,
+  { params: [id = ""] }: CoreRequest,
+): Body<DeletedConfigAnswer> {
+  return { deleted: orThrow(readDeletedConfig(core.store, id)).deleted };
 }
 
 function answerByName(core: CoreContext, { params }: CoreRequest): Body<ConfigAnswer> {

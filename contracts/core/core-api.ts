@@ -1,7 +1,7 @@
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";
-import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/config.ts";
 
 /**
  * The HTTP surface of a core node: for the admin Worker, replicas and Lambdas, never for the public.
@@ -12,6 +12,7 @@ import type { Config, ConfigVersion } from "../../domain/config/config.ts";
  *   POST /v1/propose                        body: encodeCommand(...)          -> ProposeAnswer
  *   GET  /v1/configs?tenant&app&env&name_prefix&cursor&limit&consistency      -> ListAnswer<Config>
  *   GET  /v1/configs/{id}                                                     -> ConfigAnswer
+ *   GET  /v1/deleted-configs/{id}                                             -> DeletedConfigAnswer
  *   GET  /v1/config-by-name/{tenant}/{app}/{env}/{name}                       -> ConfigAnswer
  *   GET  /v1/configs/{id}/versions?cursor&limit                               -> ListAnswer<ConfigVersion> (newest first)
  *   GET  /v1/configs/{id}/versions/{v}                                        -> VersionAnswer
@@ -51,6 +52,9 @@ export interface ProposeAnswer<K extends CommandKind = CommandKind> extends Posi
 
 export interface ConfigAnswer extends Position {
   config: Config;
+}
+export interface DeletedConfigAnswer extends Position {
+  deleted: DeletedConfig;
 }
 export interface VersionAnswer extends Position {
   version: ConfigVersion;

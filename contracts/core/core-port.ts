@@ -3,6 +3,7 @@ import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type {
   ConfigAnswer,
   Consistency,
+  DeletedConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -30,6 +31,8 @@ export interface CorePort {
   ): Promise<ProposeAnswer<K>>;
   /** `not_found` when there is none. */
   getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer>;
+  /** What a deleted config was called; `not_found` for one that lives or never was. */
+  getDeletedConfig(id: string, options?: ReadOptions): Promise<DeletedConfigAnswer>;
   getConfigByName(fullName: string, options?: ReadOptions): Promise<ConfigAnswer>;
   listConfigs(
     input: {

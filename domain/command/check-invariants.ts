@@ -1,4 +1,4 @@
-import type { Config, ConfigVersion } from "../config/config.ts";
+import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
 import { scanAll } from "./scan-all.ts";
 import { stateKey, type StateView } from "./state-view.ts";
 
@@ -21,6 +21,10 @@ export function checkInvariants(state: StateView): string[] {
     if (config === undefined) wrong.push(`${key} names ${String(value)}, which is missing`);
     else if (nameKey(config) !== key)
       wrong.push(`${key} names ${config.id}, whose name is ${nameKey(config)}`);
+  }
+  for (const { key, value } of scanAll(state, "z/")) {
+    const { id } = value as DeletedConfig;
+    if (state.hasKey(stateKey.config(id))) wrong.push(`${key} is a tombstone of a config that lives`);
   }
   if (names !== configs) wrong.push(`${configs} configs have ${names} names`);
   for (const { key, value } of scanAll(state, "v/")) {

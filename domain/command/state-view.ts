@@ -19,6 +19,8 @@ export const stateKey = {
   config: (configId: string): string => `c/${configId}`,
   configByName: (tenant: string, app: string, env: string, name: string): string =>
     `n/${tenant}/${app}/${env}/${name}`,
+  /** What a deleted config was called: enough to answer a repeated delete. */
+  deletedConfig: (configId: string): string => `z/${configId}`,
   version: (configId: string, versionId: number): string => `v/${configId}/${pad(versionId)}`,
   versionPrefix: (configId: string): string => `v/${configId}/`,
   blob: (tenant: string, sha256: string): string => `b/${tenant}/${sha256}`,

@@ -40,6 +40,9 @@ export interface Config {
   revision: number;
 }
 
+/** What remains of a deleted config: whose it was, so that a repeated delete can be recognised and authorised. */
+export type DeletedConfig = Pick<Config, "id" | "namespace" | "name">;
+
 /** An immutable version: number, hash and circumstances. Its bytes are stored once per tenant and hash. */
 export interface ConfigVersion {
   config_id: string;

@@ -2,7 +2,7 @@ import { type ApplyVerb } from "../command/apply-verb.ts";
 import { scanAll } from "../command/scan-all.ts";
 import { type StateChange, stateKey } from "../command/state-view.ts";
 import { fullName } from "./config-name.ts";
-import type { ConfigVersion } from "./config.ts";
+import type { ConfigVersion, DeletedConfig } from "./config.ts";
 import { findConfig } from "./find-config.ts";
 import { releaseBlobs } from "./write-version.ts";
 
@@ -13,6 +13,11 @@ export const deleteConfig: ApplyVerb<"delete_config"> = ({ state, command }) => 
   const { id, namespace, name } = found.config;
   const changes: StateChange[] = [
     { op: "delete", key: stateKey.config(id) },
+    {
+      op: "put_json",
+      key: stateKey.deletedConfig(id),
+      value: { id, namespace, name } satisfies DeletedConfig,
+    },
     { op: "delete", key: stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name) },
   ];
   const counts = new Map<string, number>();

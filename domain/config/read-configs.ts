@@ -3,7 +3,7 @@ import { scanAll } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import { LIST_SCAN_MAX } from "../limits.ts";
 import type { Namespace } from "./config-name.ts";
-import type { Config, ConfigVersion } from "./config.ts";
+import type { Config, ConfigVersion, DeletedConfig } from "./config.ts";
 
 /** Reads of configs and versions as every host of the state answers them. A refusal is `not_found` unless it says otherwise. */
 export type Page<T> = { ok: true; items: T[]; next_cursor: string | null };
@@ -11,6 +11,15 @@ export type Page<T> = { ok: true; items: T[]; next_cursor: string | null };
 export function readConfig(state: StateView, id: string): { ok: true; config: Config } | Refusal {
   const config = state.json(stateKey.config(id)) as Config | undefined;
   return config === undefined ? refuse("not_found", `no config ${id}`) : { ok: true, config };
+}
+
+/** The tombstone of a deleted config; `not_found` for one that lives or never was. */
+export function readDeletedConfig(
+  state: StateView,
+  id: string,
+): { ok: true; deleted: DeletedConfig } | Refusal {
+  const deleted = state.json(stateKey.deletedConfig(id)) as DeletedConfig | undefined;
+  return deleted === undefined ? refuse("not_found", `no deleted config ${id}`) : { ok: true, deleted };
 }
 
 export function readConfigByName(

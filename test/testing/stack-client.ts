@@ -88,7 +88,7 @@ export function getRaw(stack: Stack, path: string, headers: Record<string, strin
         status: response.statusCode ?? 0,
         headers: response.headers as Record<string, string>,
       });
-      read(answer).then(done, fail);
+      done(read(answer));
     })
       .on("error", fail)
       .end();

@@ -131,9 +131,9 @@ export async function until<T>(
 
 /** Processes whose command line or environment names `dataDir` (Linux), this one aside. */
 export function processesOf(dataDir: string): { pid: number; command: string }[] {
-  return readProcesses().filter(({ pid, command, environment }) => {
-    return pid !== process.pid && (command.includes(dataDir) || environment.includes(dataDir));
-  });
+  return readProcesses()
+    .filter((p) => p.pid !== process.pid && (p.command.includes(dataDir) || p.environment.includes(dataDir)))
+    .map(({ pid, command }) => ({ pid, command }));
 }
 
 /** Starts the program and waits for nothing. */

@@ -220,6 +220,19 @@ describe("lists and deletes", () => {
     expect((await admin.send("DELETE", `${CONFIGS}/${id}`)).status).toBe(404);
     expect((await create()).id).not.toBe(id);
   });
+  it("C12 a delete repeated under its key answers the first result, under another key 404", async () => {
+    const { id } = await create();
+    const key = { "x-idempotency-key": "delete once" };
+    const first = await admin.send("DELETE", `${CONFIGS}/${id}`, undefined, key);
+    const again = await admin.send("DELETE", `${CONFIGS}/${id}`, undefined, key);
+    expect([first.status, again.status]).toEqual([200, 200]);
+    expect(again.headers.get("idempotency-replayed")).toBe("true");
+    expect(await again.json()).toEqual(await first.json());
+    const other = await admin.send("DELETE", `${CONFIGS}/${id}`, undefined, {
+      "x-idempotency-key": "another",
+    });
+    expect(other.status).toBe(404);
+  });
   it("shows the cluster to anyone who has signed in", async () => {
     expect(await get("/api/v1/mgt/cluster/status")).toEqual({
       cluster_id: "c1",

@@ -2,7 +2,8 @@ import { createRoute, type RouteConfig } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { STATUS_BY_CODE, type ErrorCode } from "../../contracts/problem/error-codes.ts";
 import { PROBLEM_CONTENT_TYPE, problemSchema } from "../../contracts/problem/problem.ts";
-import type { AdminEnv, PermissionAction } from "./principal.ts";
+import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { AdminEnv } from "./principal.ts";
 import { readBody } from "./read-body.ts";
 
 /**

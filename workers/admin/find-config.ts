@@ -1,7 +1,8 @@
 import type { Context } from "hono";
 import type { Consistency } from "../../contracts/core/core-api.ts";
 import type { Config } from "../../domain/config/config.ts";
-import type { AdminEnv, PermissionAction } from "./principal.ts";
+import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { AdminEnv } from "./principal.ts";
 import { requireConfigPermission } from "./require-permission.ts";
 
 /** Reads a config and checks that the caller may do `action` with it; `not_found` otherwise, or `forbidden`. */

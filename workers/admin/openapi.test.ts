@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PERMISSION_ACTIONS } from "./principal.ts";
+import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { newConfig, testingAdmin } from "./testing-admin.ts";
 
 interface Operation {

@@ -1,19 +1,8 @@
 import type { MiddlewareHandler } from "hono";
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
+import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { Actor } from "../../domain/command/command.ts";
-
-/** Actions a role may grant on a resource pattern (domain/access/scope.ts has the patterns). */
-export const PERMISSION_ACTIONS = [
-  "read",
-  "write",
-  "delete",
-  "list",
-  "publish",
-  "approve",
-  "execute",
-] as const;
-export type PermissionAction = (typeof PERMISSION_ACTIONS)[number];
 
 /**
  * Who makes a request, as authentication has established it. `authenticate` puts one into the request's context;

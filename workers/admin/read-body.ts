@@ -6,7 +6,7 @@ import { ConfluxError, type FieldError } from "../../contracts/problem/error-cod
 import type { AdminEnv } from "./principal.ts";
 
 /** Bytes of a body over the limit that are read and dropped, so that its sender gets to read the refusal. */
-const BODY_DRAIN_BYTES_MAX = 8 * ADMIN_BODY_BYTES_MAX;
+export const BODY_DRAIN_BYTES_MAX = 8 * ADMIN_BODY_BYTES_MAX;
 
 /**
  * Reads a request's body once, within `ADMIN_BODY_BYTES_MAX`, and refuses JSON that cannot be parsed, is nested too

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { ADMIN_BODY_BYTES_MAX, CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
+import { CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { STATUS_BY_CODE, type ErrorCode } from "../../contracts/problem/error-codes.ts";
+import { BODY_DRAIN_BYTES_MAX } from "./read-body.ts";
 import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
 
 const CONFIGS = "/api/v1/mgt/configs";
@@ -500,7 +501,7 @@ describe("C1 C3 C4 C12 what is refused changes nothing", () => {
     } as RequestInit);
     const answer = await admin.app.request(request);
     expect(answer.status).toBe(413);
-    expect(sent).toBeLessThan(ADMIN_BODY_BYTES_MAX + 1_000_000);
+    expect(sent).toBeLessThan(BODY_DRAIN_BYTES_MAX + 1_000_000);
   });
 });
 

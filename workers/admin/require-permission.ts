@@ -1,8 +1,9 @@
 import type { Context } from "hono";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { fullName } from "../../domain/config/config-name.ts";
-import type { Config } from "../../domain/config/config.ts";
-import type { AdminEnv, PermissionAction } from "./principal.ts";
+import type { DeletedConfig } from "../../domain/config/config.ts";
+import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { AdminEnv } from "./principal.ts";
 
 /** Refuses (`forbidden`) a caller none of whose roles grants `action` on `resource`. */
 export async function requirePermission(
@@ -21,7 +22,7 @@ export async function requirePermission(
 export async function requireConfigPermission(
   c: Context<AdminEnv>,
   action: PermissionAction,
-  config: Config,
+  config: DeletedConfig,
 ): Promise<void> {
   const resource = fullName(config.namespace, config.name);
   if (await c.var.principal.allows(action, resource)) return;

@@ -4,7 +4,8 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { matchesPattern } from "../../domain/access/scope.ts";
 import { createAdmin } from "./app.ts";
-import type { AdminDeps, LogLine, PermissionAction } from "./principal.ts";
+import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { AdminDeps, LogLine } from "./principal.ts";
 
 export interface Grant {
   action: PermissionAction | "*";

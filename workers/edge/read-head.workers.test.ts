@@ -3,6 +3,8 @@ import { createIndexSigner } from "../../adapters/index-signature/index-signer.t
 import { SIGNING_KEY, startEdge, unique } from "./testing/edge-harness.ts";
 
 const RULES = [{ version_id: 1 }];
+/** How long a condition may take on a loaded machine. */
+const WAIT = { timeout: 10_000 };
 const NEVER_MS = 600_000;
 const sign = (index: number, epoch = 1, cluster_id = "c1") =>
   createIndexSigner(SIGNING_KEY).sign({ cluster_id, epoch, index });
@@ -106,7 +108,7 @@ describe("minimum index", () => {
     const waiting = edge.fetchConfig(asking(await sign(now + 1)));
     await vi.waitFor(async () => {
       expect((await edge.replica.calls())["lookup"]).toBe(2);
-    });
+    }, WAIT);
     await edge.publish({ contents: [two], rules: RULES });
     const response = await waiting;
     expect(await response.text()).toBe(two);
@@ -154,7 +156,7 @@ describe("with the replica away", () => {
       const stale = await edge.fetchConfig();
       expect(await stale.text()).toBe(content);
       expect(Number(stale.headers.get("x-config-age"))).toBeGreaterThan(0);
-    });
+    }, WAIT);
     expect((await edge.fetchConfig({}, "demo/shop/prod/unheard-of")).status).toBe(503);
     expect(edge.logs.some((entry) => entry.message.includes("could not be checked"))).toBe(true);
     await edge.replica.fault({ away: false });
@@ -169,7 +171,7 @@ describe("with the replica away", () => {
     await vi.waitFor(async () => {
       const response = await edge.fetchConfig();
       expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
-    });
+    }, WAIT);
     await edge.replica.fault({ away: false });
     expect((await edge.fetchConfig()).status).toBe(200);
   });

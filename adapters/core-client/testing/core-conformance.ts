@@ -110,8 +110,11 @@ function describeWrites(core: () => CorePort): void {
       const name = unique();
       const { result } = await createIn(core(), name, `{"only":"${name}"}`);
       const id = result.config.id;
+      expect(await codeOf(core().getDeletedConfig(id))).toBe("not_found");
       await core().propose({ command: testCommand("delete_config", { config_id: id }), attachments: [] });
       expect(await codeOf(core().getConfig(id))).toBe("not_found");
+      const { deleted } = await core().getDeletedConfig(id);
+      expect(deleted).toEqual({ id, namespace: { tenant: "demo", app: "shop", env: "prod" }, name });
       expect(await codeOf(core().getConfigByName(`demo/shop/prod/${name}`))).toBe("not_found");
       expect(await codeOf(core().getVersion({ config_id: id, version_id: 1 }))).toBe("not_found");
       expect(await codeOf(core().getBlob({ tenant: "demo", sha256: result.version.sha256 }))).toBe(

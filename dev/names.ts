@@ -1,0 +1,6 @@
+/** Names that the parts of a local stack share. */
+export const CLUSTER_ID = "c1";
+export const DEMO_TENANT = "demo";
+export const ADMIN_USERNAME = "admin";
+/** Path of the password function at the Lambda runner. */
+export const PASSWORD_HASH_PATH = "/functions/password-hash";
