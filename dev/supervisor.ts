@@ -9,7 +9,6 @@ import {
 import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
 import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
 import {
-  CLUSTER_ID,
   type StackContext,
   type WorkerdSlot,
   coreSpec,
@@ -23,6 +22,7 @@ import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./
 import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
 import { type ChildEvents, type ChildSpec, ManagedChild } from "./managed-child.ts";
 import { readMemo, remember } from "./memo.ts";
+import { CLUSTER_ID } from "./names.ts";
 import { type DatabaseUrls, databaseUrls } from "./database-urls.ts";
 import { type Preparation, startPreparation } from "./run-preparation.ts";
 import { type ProcessIdentity, identify } from "./process-identity.ts";
