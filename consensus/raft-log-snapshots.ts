@@ -52,13 +52,17 @@ export class Snapshots {
     }
     const outgoing = { to: message.to, deadlineMs: Infinity };
     this.#outgoing = outgoing;
-    this.#copyAndSend(message).then(
-      () => {
-        outgoing.deadlineMs = this.#options.nowMs() + this.#options.replyTimeoutMs;
-      },
+    void this.#deliver(message, outgoing);
+  }
+
+  async #deliver(message: SnapshotMessage, outgoing: { to: NodeId; deadlineMs: number }): Promise<void> {
+    try {
+      await this.#copyAndSend(message);
+      outgoing.deadlineMs = this.#options.nowMs() + this.#options.replyTimeoutMs;
+    } catch {
       // The member could not be reached, or the copy failed: both are tried again when it answers next.
-      () => this.#fail(outgoing),
-    );
+      this.#fail(outgoing);
+    }
   }
 
   async #copyAndSend(message: SnapshotMessage): Promise<void> {

@@ -104,9 +104,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#wal = wal;
     this.#lock = lock;
     this.#stateMachine = options.stateMachine;
-    const hasLog = wal.log.lastIndex() > 0;
-    this.#transport =
-      options.fenced === true ? fenceTransport(options.transport, { hasLog }) : options.transport;
+    const fence = { hasLog: wal.log.lastIndex() > 0 };
+    this.#transport = options.fenced ? fenceTransport(options.transport, fence) : options.transport;
     this.#clock = clock;
     this.#limits = { ...RAFT_LOG_LIMITS, ...options.limits };
     this.#observer = options.observer ?? {};

@@ -26,6 +26,7 @@ import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } fro
 import { type ChildEvents, type ChildSpec, ManagedChild } from "./managed-child.ts";
 import { dynamoDbSpec, kmsSpec } from "./local-aws.ts";
 import { type Memo, readMemo, remember } from "./memo.ts";
+
 import { type DatabaseUrls, databaseUrls } from "./database-urls.ts";
 import { type Preparation, startPreparation } from "./run-preparation.ts";
 import { type ProcessIdentity, identify } from "./process-identity.ts";

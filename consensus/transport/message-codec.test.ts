@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Entry, Membership, Message } from "../raft/types.ts";
 import { encodeFrame, FRAME_BYTES_MAX, FrameError, FrameReader } from "./frame.ts";

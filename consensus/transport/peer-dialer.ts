@@ -1,7 +1,7 @@
 import { connect } from "node:tls";
 import { introduce, INTRODUCTION_MS, type Introduction, type PeerStream } from "./introduce-peer.ts";
 import { identityTrouble } from "./peer-identity.ts";
-import type { PeerAddress, PeerCredentials, TransportLog } from "./tls-transport.ts";
+import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 
 /** Pause before a peer is dialled again; doubles with each failure in a row, and half of it is chance. */
 const REDIAL_MIN_MS = 50;

@@ -113,9 +113,15 @@ describe.each(KINDS)("a transport %s", (_name, connectPair) => {
     const data = new Uint8Array(16 * 1024 * 1024).fill(7);
     const received = new Promise<Message>((resolve) => two.onMessage(resolve));
     const append: Message = {
-      ...{ type: "append", from: 1, to: 2, term: 1, prevIndex: 0, prevTerm: 0, commit: 0 },
+      type: "append",
+      from: 1,
+      to: 2,
+      term: 1,
+      prevIndex: 0,
+      prevTerm: 0,
+      commit: 0,
       entries: [{ index: 1, term: 1, kind: "command", data }],
-    } as Message;
+    };
     one.send([append]);
     const message = await received;
     expect(message.type === "append" && Buffer.from(message.entries[0]!.data).equals(data)).toBe(true);

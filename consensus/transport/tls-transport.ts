@@ -14,22 +14,10 @@ import type { Message, NodeId } from "../raft/types.ts";
 import { FRAME_KINDS } from "./frame.ts";
 import { encodeMessage } from "./message-codec.ts";
 import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer.ts";
+import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 import { PeerDialer } from "./peer-dialer.ts";
 import { PeerSession } from "./peer-session.ts";
 import type { Receive, SnapshotMessage, Transport } from "./transport.ts";
-
-export interface PeerCredentials {
-  /** PEM. */
-  ca: string | Buffer;
-  cert: string | Buffer;
-  key: string | Buffer;
-}
-export interface PeerAddress {
-  nodeId: NodeId;
-  host: string;
-  port: number;
-}
-export type TransportLog = (line: { level: "info" | "warn"; msg: string; [field: string]: unknown }) => void;
 
 export interface TlsTransportOptions {
   clusterId: string;
