@@ -11,7 +11,12 @@ const src = (...dirs) => dirs.map((d) => `^${d}/`);
 module.exports = {
   forbidden: [
     rule("no-circular", "a cycle has no reading order", {}, { circular: true }),
-    rule("no-unresolved", "every import resolves", {}, { couldNotResolve: true, pathNot: "^cloudflare:" }),
+    rule(
+      "no-unresolved",
+      "every import resolves",
+      {},
+      { couldNotResolve: true, pathNot: "^cloudflare:|^aws-lambda$" },
+    ),
     rule(
       "no-dev-dependencies-in-product",
       "what ships uses dependencies only",
@@ -68,6 +73,27 @@ module.exports = {
       },
     ),
     rule(
+      "cdk",
+      "the infrastructure imports contracts and AWS's libraries",
+      { path: "^cdk/", pathNot: `${test}|testing` },
+      { pathNot: [...src("cdk", "contracts"), ...pkg("aws-cdk-lib", "constructs", "cdk-nag", "zod")] },
+    ),
+    rule(
+      "deploy-below-hosts",
+      "a deployment uses adapters and the settings of the infrastructure, and no host",
+      { path: "^deploy/", pathNot: test },
+      {
+        path: "^(workers|consensus|dev|sdk|cli|console|test|cdk|lambdas)/",
+        pathNot: "^(cdk/deployment-settings\\.ts|lambdas/support/argon2id\\.ts)$",
+      },
+    ),
+    rule(
+      "nobody-imports-infrastructure",
+      "neither the infrastructure nor the deployment is a library",
+      { path: "^(?!cdk/|deploy/)" },
+      { path: "^(cdk|deploy)/" },
+    ),
+    rule(
       "nobody-imports-dev",
       "the local stack is not a library",
       { path: "^(?!dev/|test/)" },
@@ -82,7 +108,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(node_modules|coverage|\\.conflux|\\.wrangler)" },
+    exclude: { path: "^(node_modules|coverage|cdk\\.out|\\.conflux|\\.wrangler)" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {

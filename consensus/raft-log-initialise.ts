@@ -1,4 +1,5 @@
 import type { RaftLogOptions } from "./raft-log-options.ts";
+import { finishInstallation } from "./raft-log-snapshots.ts";
 import type { Wal } from "./storage/wal.ts";
 
 /**
@@ -9,14 +10,16 @@ export async function initialiseRaftLog<R>(
   wal: Wal,
   { nodeId, directory, members, stateMachine }: RaftLogOptions<R>,
 ): Promise<void> {
-  const applied = stateMachine.lastApplied();
   const known = wal.cluster();
+  if (known !== null) finishInstallation(directory, wal, stateMachine);
+  const applied = stateMachine.lastApplied();
   if (known === null) {
     if (applied > 0) {
       throw new Error(
         `${directory} holds state up to index ${applied} but no log: it was removed or is elsewhere`,
       );
     }
+    if (members.length === 0) throw new Error(`${directory} has lost the log of node ${nodeId}`);
     if (!members.includes(nodeId))
       throw new Error(`node ${nodeId} is not among the members ${members.join(", ")}`);
     const voters = members.toSorted((a, b) => a - b);

@@ -35,6 +35,8 @@ export const RAFT_LOG_LIMITS = {
   /** Then the outcome is called unknown. Checked every tick. */
   proposeTimeoutMs: 10_000,
   readTimeoutMs: 5_000,
+  /** How long a member may take to install a snapshot that was sent to it whole; then it is sent another. */
+  snapshotReplyTimeoutMs: 60_000,
   /** How long `start` waits for a leader. */
   startTimeoutMs: 10_000,
   /** Applied entries kept in memory and on disk before they are compacted, and what is left of them then. */
@@ -55,8 +57,13 @@ export interface RaftLogOptions<R> {
   nodeId: NodeId;
   /** The node's data directory; the log takes it for itself alone (directory-lock.ts) and lives in `wal/` below it. */
   directory: string;
-  /** Voters of a new cluster, this node among them. Looked at only on first boot. */
+  /** Voters of a new cluster, this node among them; empty: the log must be there already. Looked at only on first boot. */
   members: readonly NodeId[];
+  /**
+   * This id has lost its disk (R5): it may have voted in ways it no longer knows, so it neither votes nor stands, for good.
+   * It still follows: what it acknowledges from now on it truly has, and every election quorum is of nodes that never forgot.
+   */
+  fenced?: boolean;
   stateMachine: StateMachine<R>;
   transport: Transport;
   /** The node cannot go on: state machine or disk failed. The process should end and start again. Called once. */

@@ -1,5 +1,14 @@
-import type { Entry, Index, Term } from "./raft/types.ts";
+import type { Entry, Index, ProposeOutcome, Term } from "./raft/types.ts";
 import { NotProposedError, OutcomeUnknownError } from "./replicated-log.ts";
+
+/** The core's refusals in words. */
+export const REFUSALS: Record<Extract<ProposeOutcome, { ok: false }>["reason"], string> = {
+  not_leader: "this node does not lead",
+  transferring: "leadership is being handed over",
+  overloaded: "too much is waiting to be committed",
+  change_in_progress: "a membership change is in progress",
+  invalid_member: "not a member",
+};
 
 interface Proposal<R> {
   term: Term;

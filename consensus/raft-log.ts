@@ -9,7 +9,7 @@
  */
 import { join } from "node:path";
 import { createRawNode } from "./raft/raw-node.ts";
-import type { Batch, Entry, Message, ProposeOutcome, RawNode } from "./raft/types.ts";
+import type { Batch, Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
 import { baseMembership, planCompaction } from "./raft-log-compact.ts";
 import { initialiseRaftLog } from "./raft-log-initialise.ts";
 import {
@@ -20,8 +20,9 @@ import {
   type RaftLogOptions,
   systemClock,
 } from "./raft-log-options.ts";
-import { Proposals } from "./raft-log-proposals.ts";
+import { Proposals, REFUSALS } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
+import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
 import {
   NotProposedError,
@@ -31,6 +32,7 @@ import {
 } from "./replicated-log.ts";
 import { type DirectoryLock, lockDirectory } from "./storage/directory-lock.ts";
 import { openWal, type Wal } from "./storage/wal.ts";
+import { fenceTransport } from "./transport/fence-transport.ts";
 import type { Transport } from "./transport/transport.ts";
 
 const WAL_DIRECTORY = "wal";
@@ -68,13 +70,6 @@ export async function openRaftLog<R>(options: RaftLogOptions<R>): Promise<Replic
 }
 
 type Phase = "opened" | "running" | "stopping" | "stopped" | "failed";
-const REFUSALS: Record<Extract<ProposeOutcome, { ok: false }>["reason"], string> = {
-  not_leader: "this node does not lead",
-  transferring: "leadership is being handed over",
-  overloaded: "too much is waiting to be committed",
-  change_in_progress: "a membership change is in progress",
-  invalid_member: "not a member",
-};
 
 class RaftLog<R> implements ReplicatedLog<R> {
   readonly #nodeId: number;
@@ -89,6 +84,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   readonly #onFatal: (error: Error) => void;
   readonly #proposals = new Proposals<R>();
   readonly #reads = new Reads();
+  readonly #snapshots: Snapshots;
   #phase: Phase = "opened";
   #applied: { index: number; term: number };
   /** Committed and durable here, to be applied while the next batch is synced. */
@@ -96,6 +92,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
   #wakeScheduled = false;
   #working: Promise<void> | null = null;
   #compacting = false;
+  /** The log is about to begin at a snapshot: nothing may be compacted meanwhile. */
+  #installing = false;
   #leadership = { term: 0, leader: 0 };
   #cancelTicks: () => void = () => undefined;
   #onChange: () => void = () => undefined;
@@ -106,11 +104,21 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#wal = wal;
     this.#lock = lock;
     this.#stateMachine = options.stateMachine;
-    this.#transport = options.transport;
+    const fence = { hasLog: wal.log.lastIndex() > 0 };
+    this.#transport = options.fenced ? fenceTransport(options.transport, fence) : options.transport;
     this.#clock = clock;
     this.#limits = { ...RAFT_LOG_LIMITS, ...options.limits };
     this.#observer = options.observer ?? {};
     this.#onFatal = options.onFatal;
+    this.#snapshots = new Snapshots({
+      directory: options.directory,
+      wal,
+      stateMachine: options.stateMachine,
+      transport: this.#transport,
+      nowMs: () => clock.nowMs(),
+      replyTimeoutMs: this.#limits.snapshotReplyTimeoutMs,
+      onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
+    });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRawNode({
@@ -133,7 +141,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
   async start(): Promise<void> {
     if (this.#phase !== "opened") throw new Error(`the log is ${this.#phase}, it cannot be started`);
     this.#phase = "running";
-    this.#transport.onMessage((message) => this.#receive(message));
+    this.#transport.onMessage((message, snapshotPath) => this.#receive(message, snapshotPath));
+    this.#transport.onUnreachable((id) => this.#guard(() => this.#node.reportUnreachable(id)));
     this.#cancelTicks = this.#clock.every(this.#limits.tickMs, () => this.#tick());
     const { membership, commit } = this.#node.status();
     // Alone there is nobody to wait for: an election now makes a single node ready within milliseconds.
@@ -226,6 +235,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   #quiet(): void {
     this.#cancelTicks();
     this.#transport.onMessage(null);
+    this.#transport.onUnreachable(null);
   }
 
   #leaderId(): number | null {
@@ -236,10 +246,14 @@ class RaftLog<R> implements ReplicatedLog<R> {
     return new NotProposedError(`the log is not running (${this.#phase})`, null);
   }
 
-  #receive(message: Message): void {
-    // Its bytes could not be fetched yet, and its meta alone must not replace the log.
-    if (message.type === "snapshot") return;
-    this.#guard(() => this.#node.step(message));
+  #receive(message: Message, snapshotPath?: string): void {
+    this.#guard(() => {
+      if (message.type === "snapshot") {
+        // Its meta alone must not replace the log.
+        if (snapshotPath === undefined || !this.#snapshots.accept(message, snapshotPath)) return;
+      }
+      this.#node.step(message);
+    });
   }
 
   #tick(): void {
@@ -247,6 +261,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const nowMs = this.#clock.nowMs();
     this.#proposals.expire(nowMs);
     this.#reads.expire(nowMs, this.#leaderId());
+    this.#snapshots.check((to) =>
+      this.#node.status().progress.some(({ id, state }) => id === to && state === "snapshot"),
+    );
     this.#onChange();
   }
 
@@ -300,12 +317,23 @@ class RaftLog<R> implements ReplicatedLog<R> {
   async #takeBatch(): Promise<void> {
     this.#reads.closeRequest();
     const batch = this.#node.ready();
+    const snapshotPath = this.#snapshots.claim(batch.snapshot);
+    this.#installing = snapshotPath !== null;
     this.#send(batch.messagesNow);
     await this.#wal.append(batch, () => this.#applyWaiting());
+    if (batch.snapshot !== null && snapshotPath !== null) this.#install(batch.snapshot, snapshotPath);
     this.#node.persisted(batch);
     this.#send(batch.messages);
     this.#toApply = batch.committed;
     this.#confirmReads(batch);
+  }
+
+  /** The log begins at the snapshot now, durably: so must the state, before anything after it is applied. */
+  #install({ index, term }: SnapshotMeta, path: string): void {
+    this.#stateMachine.install?.(path, index);
+    this.#applied = { index, term };
+    this.#installing = false;
+    this.#reads.applied(index, term);
   }
 
   #confirmReads(batch: Batch): void {
@@ -316,11 +344,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #send(messages: readonly Message[]): void {
     if (messages.length === 0) return;
-    const sendable = messages.filter((message) => message.type !== "snapshot");
-    if (sendable.length < messages.length) {
-      for (const { type, to } of messages) if (type === "snapshot") this.#node.reportSnapshot(to, false);
-    }
-    this.#transport.send(sendable);
+    for (const message of messages) if (message.type === "snapshot") this.#snapshots.send(message);
+    this.#transport.send(messages.filter((message) => message.type !== "snapshot"));
   }
 
   #applyWaiting(): void {
@@ -347,9 +372,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
   }
 
   #compact(): void {
-    if (this.#compacting) return;
-    const members = this.#node.status().progress.length + 1;
-    const snapshot = planCompaction(this.#wal, { appliedIndex: this.#applied.index, members }, this.#limits);
+    if (this.#compacting || this.#installing) return;
+    const snapshot = planCompaction(this.#wal, this.#applied.index, this.#limits);
     if (snapshot === null) return;
     this.#compacting = true;
     this.#stateMachine.makeDurable?.();

@@ -58,6 +58,13 @@ export interface StateMachine<R> {
    * `apply` does so by itself.
    */
   makeDurable?(): void;
+  /** Writes a consistent copy of the state to a new file while it goes on being used; answers the index it stands at. */
+  copyTo?(path: string): Promise<number>;
+  /**
+   * Replaces the state by such a copy, which it consumes, durably and in one step: a crash leaves the old state or the new
+   * one. Throws, having changed nothing, when the file is none, or does not stand at `index`.
+   */
+  install?(path: string, index: number): void;
   /** Called once, by the log's `stop`, after the last `apply`. */
   close(): void;
 }

@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import type { AwsEndpoint } from "../adapters/aws/aws-endpoint.ts";
+import { awsEnvironment } from "./aws-endpoint.ts";
 import { reapLeftovers } from "./child-ledger.ts";
+import { coreNodeIds } from "./core-cluster.ts";
 import type { DataPaths } from "./data-directory.ts";
 import {
   type PostgresFiles,
@@ -12,7 +15,7 @@ import {
 import type { ChildSpec } from "./managed-child.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { CLUSTER_ID, PASSWORD_HASH_PATH } from "./names.ts";
-import type { Secrets } from "./secrets.ts";
+import type { Secrets, SigningJwk } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 import type { WorkersConfig } from "./workers-options.ts";
 
@@ -29,14 +32,19 @@ export interface StackContext {
   secrets: Secrets;
   /** As the role that row-level security binds. */
   databaseUrl: string;
+  /** What each core node is told of its peers, by node id. */
+  peers: ReadonlyMap<number, Record<string, string>>;
+  dynamoDb: AwsEndpoint;
 }
 
-export const coreUrl = (settings: Settings, nodeId: number): string =>
-  `http://localhost:${settings.corePort + nodeId}`;
 /** For our own processes: no name to resolve, no second address family. */
 const loopback = (port: number): string => `http://127.0.0.1:${port}`;
 
-export function coreSpec({ settings, paths, secrets }: StackContext, nodeId: number): ChildSpec {
+/** For the core's callers: every node. */
+const coreUrls = (settings: Settings): string =>
+  JSON.stringify(coreNodeIds(settings).map((id) => loopback(settings.corePort + id)));
+
+export function coreSpec({ settings, paths, secrets, peers }: StackContext, nodeId: number): ChildSpec {
   return {
     ...nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts")),
     env: {
@@ -46,6 +54,7 @@ export function coreSpec({ settings, paths, secrets }: StackContext, nodeId: num
       CONFLUX_CORE_DATA_DIR: paths.core(nodeId),
       CONFLUX_CLUSTER_ID: CLUSTER_ID,
       CONFLUX_CORE_SERVICE_KEY: secrets.core_service_key,
+      ...peers.get(nodeId),
     },
     isReadyLine: (line) => line.startsWith("{") && line.includes('"ready":true'),
   };
@@ -62,9 +71,11 @@ export function lambdaSpec(context: StackContext, isFollowing: () => boolean): C
       ...nodeEnv(paths),
       CONFLUX_LAMBDA_PORT: String(settings.lambdaPort),
       DATABASE_URL: context.databaseUrl,
-      CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
+      CORE_URLS: coreUrls(settings),
       CORE_SERVICE_KEY: secrets.core_service_key,
       LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
+      DYNAMODB_ENDPOINT: context.dynamoDb.url,
+      ...awsEnvironment(context.dynamoDb),
     },
     firstMessage: () => ({ follow: isFollowing() }),
     isReadyMessage: (message) => (message as { type?: string }).type === "ready",
@@ -77,11 +88,16 @@ export interface WorkerdSlot {
   set: (pid: number) => void;
 }
 
-export function workersSpec(context: StackContext, workerd: WorkerdSlot): ChildSpec {
+/** `signingJwk` comes later than the process: until then it bundles the Workers. */
+export function workersSpec(
+  context: StackContext,
+  workerd: WorkerdSlot,
+  signingJwk: Promise<SigningJwk>,
+): ChildSpec {
   return {
     ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts")),
     env: nodeEnv(context.paths),
-    firstMessage: () => workersConfig(context),
+    firstMessage: async () => workersConfig(context, await signingJwk),
     isReadyMessage: (message) => {
       const { type, workerdPid } = message as { type?: string; workerdPid?: number };
       if (workerdPid) workerd.set(workerdPid);
@@ -131,7 +147,7 @@ export function nodeEnv(paths: DataPaths): NodeJS.ProcessEnv {
   return { ...process.env, NODE_COMPILE_CACHE: paths.compileCache };
 }
 
-function nodeChild(name: string, entry: string, args: readonly string[] = []) {
+export function nodeChild(name: string, entry: string, args: readonly string[] = []) {
   return {
     name,
     command: process.execPath,
@@ -142,9 +158,12 @@ function nodeChild(name: string, entry: string, args: readonly string[] = []) {
   };
 }
 
-function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext): WorkersConfig {
+function workersConfig(
+  { settings, paths, secrets, databaseUrl }: StackContext,
+  signingJwk: SigningJwk,
+): WorkersConfig {
   const core = {
-    CORE_URLS: JSON.stringify([loopback(settings.corePort + 1)]),
+    CORE_URLS: coreUrls(settings),
     CORE_SERVICE_KEY: secrets.core_service_key,
   };
   const regions = settings.regions.join(",");
@@ -161,7 +180,7 @@ function workersConfig({ settings, paths, secrets, databaseUrl }: StackContext):
         ...core,
         REGIONS: regions,
         INDEX_SIGNING_KEY: secrets.index_key,
-        TOKEN_SIGNING_JWK: JSON.stringify(secrets.token_signing_jwk),
+        TOKEN_SIGNING_JWK: JSON.stringify(signingJwk),
         IDEMPOTENCY_KEY: secrets.idempotency_key,
         PASSWORD_HASH_URL: `${loopback(settings.lambdaPort)}${PASSWORD_HASH_PATH}`,
         LAMBDA_SERVICE_KEY: secrets.lambda_service_key,

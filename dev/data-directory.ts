@@ -14,12 +14,19 @@ export interface DataPaths {
   ledger: string;
   /** Small things to remember from start to start. */
   memo: string;
+  /** 0600; the token signing key, sealed by KMS. */
+  signingKey: string;
+  /** 0600; the keys of the local KMS. */
+  kmsKeys: string;
+  dynamoDb: string;
   workers: string;
   /** Compiled code, kept from start to start. */
   compileCache: string;
   /** The one file that a program was bundled into. */
   bundle: (name: string) => string;
   core: (nodeId: number) => string;
+  /** Certificates with which core nodes know each other; 0700. */
+  peers: string;
 }
 
 export function dataPaths(dataDir: string): DataPaths {
@@ -30,10 +37,14 @@ export function dataPaths(dataDir: string): DataPaths {
     devJson: join(dataDir, "dev.json"),
     ledger: join(dataDir, "children.json"),
     memo: join(dataDir, "memo.json"),
+    signingKey: join(dataDir, "token-signing-key.json"),
+    kmsKeys: join(dataDir, "kms", "keys.json"),
+    dynamoDb: join(dataDir, "dynamodb"),
     workers: join(dataDir, "workers"),
     compileCache: join(dataDir, "build", "compile-cache"),
     bundle: (name) => join(dataDir, "build", `${name}.mjs`),
     core: (nodeId) => join(dataDir, `core-${nodeId}`),
+    peers: join(dataDir, "peers"),
   };
 }
 
@@ -46,6 +57,8 @@ export function prepareDataDirectory(paths: DataPaths): void {
   makeFolder(paths.dataDir, 0o755);
   makeFolder(paths.logs, 0o700);
   makeFolder(paths.workers, 0o700);
+  makeFolder(dirname(paths.kmsKeys), 0o700);
+  makeFolder(paths.dynamoDb, 0o700);
 }
 
 function makeFolder(path: string, mode: number): void {

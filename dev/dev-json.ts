@@ -1,3 +1,4 @@
+import { coreNodeIds } from "./core-cluster.ts";
 import type { DataPaths } from "./data-directory.ts";
 import type { Settings } from "./settings.ts";
 import { writeFileAtomically } from "./write-file-atomically.ts";
@@ -25,8 +26,10 @@ export interface StackPids {
   workerd: number;
   workers_host: number;
   lambda: number;
-  /** Missing when Postgres is the user's own. */
+  /** These are missing when they are the user's own. */
   postgres?: number;
+  dynalite?: number;
+  kms?: number;
 }
 
 const url = (port: number): string => `http://localhost:${port}`;
@@ -41,7 +44,7 @@ export function writeStackFile(
     edge_url: url(settings.edgePort),
     admin_url: url(settings.adminPort),
     console_url: `${url(settings.adminPort)}/docs`,
-    core_urls: [url(settings.corePort + 1)],
+    core_urls: coreNodeIds(settings).map((id) => url(settings.corePort + id)),
     callback_url: url(settings.lambdaPort),
     ...known,
   };
@@ -54,7 +57,10 @@ export function stackTable(settings: Settings, paths: DataPaths): string[] {
     ["edge", url(settings.edgePort)],
     ["admin", `${url(settings.adminPort)}/api/v1`],
     ["API docs", `${url(settings.adminPort)}/docs`],
-    ["core", url(settings.corePort + 1)],
+    ...coreNodeIds(settings).map((id): [string, string] => [
+      settings.nodes === 1 ? "core" : `core ${id}`,
+      url(settings.corePort + id),
+    ]),
     ["callbacks", `${url(settings.lambdaPort)}/deployments`],
     ["data", paths.dataDir],
     ["tokens", paths.devJson],

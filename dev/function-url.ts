@@ -1,54 +1,28 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FunctionUrlAnswer, FunctionUrlEvent } from "../lambdas/support/function-url.ts";
+import { functionUrlEvent } from "./lambda-events.ts";
+import { type LocalFunction, invoke } from "./lambda-invoke.ts";
+import { readBody } from "./read-body.ts";
 
-export type FunctionUrlHandler = (event: FunctionUrlEvent) => Promise<FunctionUrlAnswer>;
+export type UrlFunction = LocalFunction<FunctionUrlEvent, FunctionUrlAnswer>;
+
+/** AWS's own limit of a synchronous invocation. */
+const BODY_BYTES_MAX = 6 * 1024 * 1024;
 
 /**
- * Invokes a handler as a Lambda Function URL does: one event in payload format 2.0, the body in base64, one answer.
- * A body over `bodyBytesMax` is answered 413 without an invocation, as AWS does.
+ * Invokes a function as its Function URL does and writes its answer. A body over AWS's limit is answered 413 without an
+ * invocation. Rejects, having written nothing, when the invocation fails.
  */
-export async function invokeFunctionUrl(
-  handler: FunctionUrlHandler,
+export async function answerByFunction(
+  fn: UrlFunction,
   request: IncomingMessage,
   response: ServerResponse,
-  bodyBytesMax: number,
 ): Promise<void> {
-  const body = await readBody(request, bodyBytesMax);
+  const body = await readBody(request, BODY_BYTES_MAX);
   if (body === null) {
     response.writeHead(413, { connection: "close" }).end();
     return;
   }
-  const url = new URL(request.url ?? "/", "http://function");
-  const headers = Object.entries(request.headers).map(([name, value]) => [
-    name,
-    Array.isArray(value) ? value.join(",") : value,
-  ]);
-  const event = {
-    version: "2.0",
-    rawPath: url.pathname,
-    rawQueryString: url.search.slice(1),
-    headers: Object.fromEntries(headers) as Record<string, string | undefined>,
-    body: body.toString("base64"),
-    isBase64Encoded: true,
-    requestContext: {
-      http: {
-        method: request.method ?? "GET",
-        path: url.pathname,
-        sourceIp: request.socket.remoteAddress ?? "",
-      },
-    },
-  };
-  const answer = await handler(event);
+  const answer = await invoke(fn, functionUrlEvent(request, body, Date.now()));
   response.writeHead(answer.statusCode, answer.headers).end(answer.body);
-}
-
-async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.byteLength;
-    if (sizeBytes > bytesMax) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -31,8 +31,11 @@ export interface ChildSpec {
   isReadyLine?: (line: string) => boolean;
   /** A message over IPC: true when it says that the child is ready. */
   isReadyMessage?: (message: unknown) => boolean;
-  /** Sent over IPC right after each spawn: what must not stand in an environment or a command line. */
-  firstMessage?: () => object;
+  /**
+   * Sent over IPC after each spawn, as soon as it is known: what must not stand in an environment or a command line. A
+   * child whose message cannot be had is killed.
+   */
+  firstMessage?: () => object | Promise<object>;
   /** Called before each spawn, the first included. */
   beforeSpawn?: () => Promise<void>;
   /** Called with the pid after each spawn; answers what to call when that process has ended. */
@@ -120,8 +123,18 @@ export class ManagedChild {
       const onEnd = spec.afterSpawn?.(child.pid);
       if (onEnd) child.once("exit", onEnd);
     }
-    if (spec.firstMessage) this.send(spec.firstMessage());
+    if (spec.firstMessage) void this.sendFirst(child, spec.firstMessage());
     await this.untilReady(child);
+  }
+
+  private async sendFirst(child: ChildProcess, message: object | Promise<object>): Promise<void> {
+    try {
+      const known = await message;
+      if (this.process === child) this.send(known);
+    } catch (error) {
+      this.log.append(`-- has nothing to start with: ${String(error)}`);
+      child.kill("SIGKILL");
+    }
   }
 
   /** Resolves at readiness, rejects at an end before it; afterwards an end is a crash (or the answer to a stop). */

@@ -4,10 +4,15 @@ import { systemErrorCode } from "./refusal.ts";
 import { writeFileAtomically } from "./write-file-atomically.ts";
 
 const memoSchema = z.object({
+  /** How many core nodes the cluster has. */
+  nodes: z.number().int().optional(),
   /** Folder of the embedded Postgres's cluster. */
   postgres_dir: z.string().optional(),
   /** Where the embedded Postgres listened last time. */
   postgres_port: z.number().int().optional(),
+  /** The same of the local DynamoDB and KMS. */
+  dynamodb_port: z.number().int().optional(),
+  kms_port: z.number().int().optional(),
   /** The first start has put its sample data in. */
   sample_data: z.boolean().optional(),
   /** The first password of user `admin`, until it has been printed. */

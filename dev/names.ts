@@ -2,5 +2,7 @@
 export const CLUSTER_ID = "c1";
 export const DEMO_TENANT = "demo";
 export const ADMIN_USERNAME = "admin";
+/** The KMS key that wraps the token signing key. */
+export const TOKEN_KEY_ALIAS = "alias/conflux-token-signing";
 /** Path of the password function at the Lambda runner. */
 export const PASSWORD_HASH_PATH = "/functions/password-hash";

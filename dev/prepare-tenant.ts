@@ -6,6 +6,7 @@ import type { StackTokens } from "./dev-json.ts";
 import { readMemo, remember } from "./memo.ts";
 import { ADMIN_USERNAME, DEMO_TENANT } from "./names.ts";
 import { createSampleData } from "./sample-data.ts";
+import type { SigningJwk } from "./secrets.ts";
 
 /** The tokens in dev.json outlive any session at a desk. */
 const ADMIN_TOKEN_TTL_S = 30 * 24 * 60 * 60;
@@ -16,10 +17,11 @@ const CLIENT_TOKEN_LEFT_S_MIN = 30 * 24 * 60 * 60;
 /** Makes the tokens of dev.json and, once, the sample data: through the admin API, as any user would. */
 export async function prepareTenant(input: {
   context: StackContext;
+  signingJwk: SigningJwk;
   adminUserId: string;
 }): Promise<StackTokens> {
   const { settings, secrets, paths } = input.context;
-  const key = await importSigningKey(secrets.token_signing_jwk);
+  const key = await importSigningKey(input.signingJwk);
   const admin = await signAccessToken(key, {
     userId: input.adminUserId,
     username: ADMIN_USERNAME,

@@ -1,18 +1,22 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { StartRefusal, systemErrorCode } from "./refusal.ts";
 import { writeFileAtomically } from "./write-file-atomically.ts";
 
+/** An Ed25519 private key as a JWK with a `kid`. */
+export const signingJwkSchema = z.looseObject({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  kid: z.string(),
+  d: z.string(),
+  x: z.string(),
+});
+export type SigningJwk = z.infer<typeof signingJwkSchema>;
+
 const secretsSchema = z.object({
-  /** Ed25519 private key as a JWK with a `kid`: signs client and access tokens. */
-  token_signing_jwk: z.looseObject({
-    kty: z.literal("OKP"),
-    crv: z.literal("Ed25519"),
-    kid: z.string(),
-    d: z.string(),
-    x: z.string(),
-  }),
+  /** Only in a data directory of an earlier version, until signing-key.ts has sealed it. */
+  token_signing_jwk: signingJwkSchema.optional(),
   /** HMAC key of signed indexes, shared by admin and edge. */
   index_key: z.string().min(32),
   /** HS256 key of service tokens for the core. */
@@ -24,6 +28,8 @@ const secretsSchema = z.object({
   /** Standard Webhooks secret of deployment callbacks. */
   callback_secret: z.string().startsWith("whsec_"),
   postgres_password: z.string().min(16),
+  /** Whom the local KMS serves. */
+  kms_access_key_id: z.string().min(16),
 });
 export type Secrets = z.infer<typeof secretsSchema>;
 
@@ -32,11 +38,17 @@ export function loadSecrets(path: string): Secrets {
   const text = readIfThere(path);
   if (text === null) {
     const secrets = makeSecrets();
-    writeFileAtomically(path, JSON.stringify(secrets, null, 2));
+    write(path, secrets);
     return secrets;
   }
   try {
-    return secretsSchema.parse(JSON.parse(text));
+    const stored: unknown = JSON.parse(text);
+    const known = secretsSchema.safeParse(stored);
+    if (known.success) return known.data;
+    // A file of a version that had no local KMS.
+    const secrets = secretsSchema.parse({ kms_access_key_id: makeAccessKeyId(), ...(stored as object) });
+    write(path, secrets);
+    return secrets;
   } catch (error) {
     throw new StartRefusal(
       `${path} is damaged (${error instanceof SyntaxError ? "not JSON" : "a secret is missing"}); restore it, or remove the whole data directory to start anew.`,
@@ -44,21 +56,34 @@ export function loadSecrets(path: string): Secrets {
   }
 }
 
+/** Writes the file again without the plaintext signing key. */
+export function forgetPlaintextKey(path: string): void {
+  const { token_signing_jwk: _, ...rest } = loadSecrets(path);
+  write(path, rest);
+}
+
+function write(path: string, secrets: Secrets): void {
+  writeFileAtomically(path, JSON.stringify(secrets, null, 2));
+}
+
 function makeSecrets(): Secrets {
   const key = (): string => randomBytes(32).toString("base64url");
-  const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   return secretsSchema.parse({
-    token_signing_jwk: { ...jwk, kid: randomBytes(8).toString("hex"), alg: "EdDSA", use: "sig" },
     index_key: key(),
     core_service_key: key(),
     lambda_service_key: key(),
     idempotency_key: key(),
     callback_secret: `whsec_${randomBytes(32).toString("base64")}`,
     postgres_password: randomBytes(18).toString("base64url"),
+    kms_access_key_id: makeAccessKeyId(),
   });
 }
 
-function readIfThere(path: string): string | null {
+/** Letters and digits only, as AWS's are. */
+const makeAccessKeyId = (): string => `LOCAL${randomBytes(16).toString("hex").toUpperCase()}`;
+
+/** A file's text; null when there is none. */
+export function readIfThere(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

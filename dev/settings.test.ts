@@ -12,6 +12,8 @@ test("defaults are those of the documentation", () => {
     nodes: 1,
     regions: ["us-east-1", "eu-central-1", "ap-southeast-2", "cn-chengdu", "cn-shanghai"],
     databaseUrl: null,
+    dynamoDbUrl: null,
+    kmsUrl: null,
   });
 });
 
@@ -19,11 +21,14 @@ test.each([
   [{ CONFLUX_EDGE_PORT: "80a" }, /CONFLUX_EDGE_PORT must be a port/],
   [{ CONFLUX_ADMIN_PORT: "70000" }, /CONFLUX_ADMIN_PORT must be a port from 1 to 65535, not "70000"/],
   [{ CONFLUX_CORE_PORT: "65500" }, /CONFLUX_CORE_PORT must be a port from 1 to 65335/],
-  [{ CONFLUX_NODES: "3" }, /CONFLUX_NODES must be 1/],
+  [{ CONFLUX_NODES: "2" }, /CONFLUX_NODES must be 1, 3 or 5, not "2"/],
+  [{ CONFLUX_NODES: "three" }, /CONFLUX_NODES must be 1, 3 or 5/],
   [{ CONFLUX_REGIONS: "us-east-1,,x" }, /CONFLUX_REGIONS must be names/],
   [{ CONFLUX_REGIONS: "us-east-1,us-east-1" }, /each once/],
   [{ CONFLUX_REGIONS: "US" }, /CONFLUX_REGIONS/],
   [{ DATABASE_URL: "mysql://x/y" }, /DATABASE_URL must look like/],
+  [{ DYNAMODB_ENDPOINT: "localhost:8000" }, /DYNAMODB_ENDPOINT must look like/],
+  [{ KMS_ENDPOINT: "kms" }, /KMS_ENDPOINT must look like/],
 ])("%o is refused in one sentence", (env, sentence) => {
   expect(() => readSettings(env, "/")).toThrow(sentence);
   expect(() => readSettings(env, "/")).toThrow(StartRefusal);

@@ -16,11 +16,16 @@ export interface Settings {
   regions: string[];
   /** A Postgres of the user's own; null: the embedded one. */
   databaseUrl: string | null;
+  /** A DynamoDB and a KMS of the user's own; null: the stand-ins. */
+  dynamoDbUrl: string | null;
+  kmsUrl: string | null;
 }
 
 const PORT_MAX = 65_535;
 const REGIONS_DEFAULT = "us-east-1,eu-central-1,ap-southeast-2,cn-chengdu,cn-shanghai";
 const REGIONS_MAX = 32;
+/** An even number of voters stands no more failures than the odd one below it. */
+const NODE_COUNTS = [1, 3, 5];
 /** Peers listen on +100+i, so this is where the last port of a cluster may still lie. */
 const CORE_PORT_SPAN = 200;
 
@@ -35,9 +40,9 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     }
     return value;
   };
-  const nodes = env["CONFLUX_NODES"] || "1";
-  if (nodes !== "1") {
-    throw new StartRefusal(`CONFLUX_NODES must be 1, not "${nodes}": this version runs one core node.`);
+  const nodes = Number(env["CONFLUX_NODES"] || "1");
+  if (!NODE_COUNTS.includes(nodes)) {
+    throw new StartRefusal(`CONFLUX_NODES must be 1, 3 or 5, not "${env["CONFLUX_NODES"]}".`);
   }
   return {
     dataDir: resolve(cwd, env["CONFLUX_DATA_DIR"] || ".conflux"),
@@ -45,9 +50,11 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     adminPort: port("CONFLUX_ADMIN_PORT", 8788),
     lambdaPort: port("CONFLUX_LAMBDA_PORT", 8789),
     corePort: port("CONFLUX_CORE_PORT", 7400, PORT_MAX - CORE_PORT_SPAN),
-    nodes: 1,
+    nodes,
     regions: readRegions(env["CONFLUX_REGIONS"] || REGIONS_DEFAULT),
     databaseUrl: readDatabaseUrl(env["DATABASE_URL"]),
+    dynamoDbUrl: readEndpoint("DYNAMODB_ENDPOINT", env["DYNAMODB_ENDPOINT"]),
+    kmsUrl: readEndpoint("KMS_ENDPOINT", env["KMS_ENDPOINT"]),
   };
 }
 
@@ -70,6 +77,15 @@ function readDatabaseUrl(text: string | undefined): string | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !["postgres:", "postgresql:"].includes(url.protocol) || url.hostname === "") {
     throw new StartRefusal("DATABASE_URL must look like postgres://user:password@host:5432/database.");
+  }
+  return text;
+}
+
+function readEndpoint(name: string, text: string | undefined): string | null {
+  if (text === undefined || text === "") return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !["http:", "https:"].includes(url.protocol)) {
+    throw new StartRefusal(`${name} must look like http://localhost:8000.`);
   }
   return text;
 }

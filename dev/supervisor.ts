@@ -6,6 +6,8 @@ import {
   type DirectoryLock,
   lockDirectory,
 } from "../consensus/storage/directory-lock.ts";
+import { KmsKeyService } from "../adapters/kms/kms-key-service.ts";
+import { awsEndpoint } from "./aws-endpoint.ts";
 import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
 import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
 import {
@@ -16,18 +18,23 @@ import {
   postgresSpec,
   workersSpec,
 } from "./child-specs.ts";
+import { checkNodeCount, coreNodeIds, peerPort, prepareCoreCluster } from "./core-cluster.ts";
+import { CLUSTER_ID } from "./names.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
 import { findOrphanPostmaster, placeCluster, postgresUser, preparePostgres } from "./embedded-postgres.ts";
 import { type ChildEvents, type ChildSpec, ManagedChild } from "./managed-child.ts";
-import { readMemo, remember } from "./memo.ts";
+import { dynamoDbSpec, kmsSpec } from "./local-aws.ts";
+import { type Memo, readMemo, remember } from "./memo.ts";
+
 import { type DatabaseUrls, databaseUrls } from "./database-urls.ts";
 import { type Preparation, startPreparation } from "./run-preparation.ts";
 import { type ProcessIdentity, identify } from "./process-identity.ts";
 import { prepareTenant } from "./prepare-tenant.ts";
 import { StartRefusal } from "./refusal.ts";
-import { loadSecrets } from "./secrets.ts";
+import { type SigningJwk, loadSecrets } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
+import { loadSigningKey } from "./signing-key.ts";
 
 /** How long a stop waits for the preparation of the database to end by itself. */
 const PREPARE_STOP_MS = 3_000;
@@ -52,6 +59,7 @@ export async function startStack(input: { settings: Settings; say: (line: string
   prepareDataDirectory(paths);
   const lock = takeLock(settings.dataDir);
   try {
+    checkNodeCount(settings, paths);
     await reapEarlierRun(paths, input.say);
     await checkPorts(wantedPorts(settings));
     return new RunningStack({ ...input, paths, lock });
@@ -78,7 +86,10 @@ function wantedPorts(settings: Settings): WantedPort[] {
     { port: settings.edgePort, variable: "CONFLUX_EDGE_PORT" },
     { port: settings.adminPort, variable: "CONFLUX_ADMIN_PORT" },
     { port: settings.lambdaPort, variable: "CONFLUX_LAMBDA_PORT" },
-    { port: settings.corePort + 1, variable: "CONFLUX_CORE_PORT" },
+    ...coreNodeIds(settings).flatMap((id) => [
+      { port: settings.corePort + id, variable: "CONFLUX_CORE_PORT" },
+      ...(settings.nodes === 1 ? [] : [{ port: peerPort(settings, id), variable: "CONFLUX_CORE_PORT" }]),
+    ]),
   ];
 }
 
@@ -139,29 +150,45 @@ class RunningStack implements Stack {
   private async run(): Promise<void> {
     const { settings, paths } = this;
     const secrets = loadSecrets(paths.secrets);
-    const port = settings.databaseUrl === null ? await this.choosePostgresPort() : null;
+    const port = await this.choosePort("postgres_port", settings.databaseUrl);
+    const dynamoDbPort = await this.choosePort("dynamodb_port", settings.dynamoDbUrl);
+    const kmsPort = await this.choosePort("kms_port", settings.kmsUrl);
     const urls = databaseUrls({ ownUrl: settings.databaseUrl, port, password: secrets.postgres_password });
-    const context: StackContext = { settings, paths, secrets, databaseUrl: urls.app };
+    const peers = await prepareCoreCluster(settings, paths, CLUSTER_ID);
+    const dynamoDb = awsEndpoint({ ownUrl: settings.dynamoDbUrl, port: dynamoDbPort, env: process.env });
+    const context: StackContext = { settings, paths, secrets, databaseUrl: urls.app, peers, dynamoDb };
+    const signingJwk = this.openSigningKey(context, kmsPort);
     const database = this.startDatabase(urls, port, secrets.postgres_password);
     this.databasePrepared = database.then(
       () => undefined,
       () => undefined,
     );
-    const core = this.add(coreSpec(context, 1));
+    const cores = coreNodeIds(settings).map((id) => this.add(coreSpec(context, id)));
     const lambda = this.add(lambdaSpec(context, () => this.databaseIsUp));
-    const workers = this.add(workersSpec(context, this.workerdSlot()));
+    const workers = this.add(workersSpec(context, this.workerdSlot(), signingJwk));
     // The first failure is what is reported; the caller then stops the others.
-    const [access] = await Promise.all([
+    const [access, key] = await Promise.all([
       database,
-      this.launch(core),
+      signingJwk,
+      ...cores.map((core) => this.launch(core)),
       this.launch(lambda),
       this.launch(workers),
+      ...(dynamoDbPort === null ? [] : [this.launch(this.add(dynamoDbSpec(context, dynamoDbPort)))]),
     ]);
     lambda.send({ follow: true });
     workers.send({ cron: true });
-    this.tokens = await prepareTenant({ context, adminUserId: access.adminUserId });
+    this.tokens = await prepareTenant({ context, signingJwk: key, adminUserId: access.adminUserId });
     this.writeStackFile();
     this.announce(access.unprintedPassword);
+  }
+
+  /** Starts the local KMS, unless the user has one, and opens the token signing key with it. */
+  private async openSigningKey(context: StackContext, kmsPort: number | null): Promise<SigningJwk> {
+    const { settings, paths, secrets } = context;
+    if (kmsPort !== null) await this.launch(this.add(kmsSpec(context, kmsPort)));
+    const accessKeyId = secrets.kms_access_key_id;
+    const kms = awsEndpoint({ ownUrl: settings.kmsUrl, port: kmsPort, accessKeyId, env: process.env });
+    return loadSigningKey({ paths, secrets, keys: new KmsKeyService(kms) });
   }
 
   /** Starts the embedded Postgres, unless the user has one, and brings the database up to date. */
@@ -185,11 +212,17 @@ class RunningStack implements Stack {
     return clusterDir;
   }
 
-  private async choosePostgresPort(): Promise<number> {
-    const remembered = readMemo(this.paths.memo).postgres_port;
+  /** The port of a stand-in: the one of the last start while it is free. Null when the user has the real thing. */
+  private async choosePort(
+    name: keyof Memo & `${string}_port`,
+    ownUrl: string | null,
+  ): Promise<number | null> {
+    if (ownUrl !== null) return null;
+    const { [name]: remembered, ...others } = readMemo(this.paths.memo);
     if (remembered !== undefined && (await isPortFree(remembered))) return remembered;
-    const port = await freePort();
-    remember(this.paths.memo, { postgres_port: port });
+    let port = await freePort();
+    while (Object.values<unknown>(others).includes(port)) port = await freePort();
+    remember(this.paths.memo, { [name]: port });
     return port;
   }
 
@@ -233,11 +266,13 @@ class RunningStack implements Stack {
     const pidOf = (name: string): number => this.children.find((c) => c.spec.name === name)?.pid ?? 0;
     const pids: StackPids = {
       supervisor: process.pid,
-      core: [pidOf("core-1")],
+      core: coreNodeIds(this.settings).map((id) => pidOf(`core-${id}`)),
       workerd: this.workerd?.pid ?? 0,
       workers_host: pidOf("workers"),
       lambda: pidOf("lambda"),
       ...(this.settings.databaseUrl === null ? { postgres: pidOf("postgres") } : {}),
+      ...(this.settings.dynamoDbUrl === null ? { dynalite: pidOf("dynalite") } : {}),
+      ...(this.settings.kmsUrl === null ? { kms: pidOf("kms") } : {}),
     };
     writeStackFile(this.paths.devJson, this.settings, { ...this.tokens, pids });
   }
@@ -251,10 +286,10 @@ class RunningStack implements Stack {
     if (password !== null) remember(this.paths.memo, { unprinted_password: undefined });
   }
 
-  /** Workers and Lambdas first, so that nothing loses the core or the database under its feet; those two last. */
+  /** Workers and Lambdas first, so that nothing loses the core or a store under its feet; those last. */
   private async stopAll(): Promise<void> {
     const isStore = (c: ManagedChild): boolean =>
-      c.spec.name === "postgres" || c.spec.name.startsWith("core-");
+      ["postgres", "dynalite", "kms"].includes(c.spec.name) || c.spec.name.startsWith("core-");
     await Promise.all(this.children.filter((c) => !isStore(c)).map((c) => c.stop()));
     // A migration under way is not cut off, as long as that lets us stop in time.
     await Promise.race([this.databasePrepared, sleep(PREPARE_STOP_MS, undefined, { ref: false })]);

@@ -22,6 +22,13 @@ export interface HostMessage {
   workerdPid: number;
 }
 
+// Bundled while the supervisor is still opening the signing key that the configuration carries.
+const bundles = Promise.all(
+  [WORKER_ENTRIES.edge, WORKER_ENTRIES.watch, WORKER_ENTRIES.admin].map(bundleWorker),
+);
+// Whoever runs them hears of it.
+bundles.catch(() => undefined);
+
 // The guard of exit-with-parent.ts lets go of the channel; here it is what there is to wait for.
 process.channel?.ref();
 process.once("message", (config: WorkersConfig) => {
@@ -33,9 +40,7 @@ process.once("message", (config: WorkersConfig) => {
 });
 
 async function run(config: WorkersConfig): Promise<void> {
-  const [edge, watch, admin] = await Promise.all(
-    [WORKER_ENTRIES.edge, WORKER_ENTRIES.watch, WORKER_ENTRIES.admin].map(bundleWorker),
-  );
+  const [edge, watch, admin] = await bundles;
   // esbuild's own process is not needed any more.
   await stopEsbuild();
   const sources = { edge: edge ?? "", watch: watch ?? "", admin: admin ?? "" };

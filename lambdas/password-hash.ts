@@ -5,6 +5,7 @@ import {
 } from "../contracts/access/password-service.ts";
 import { ConfluxError } from "../contracts/problem/error-codes.ts";
 import { verifyServiceToken } from "../adapters/tokens/service-token.ts";
+import { environmentValue } from "./support/environment-value.ts";
 import { hashPassword, verifyPassword } from "./support/argon2id.ts";
 import {
   bodyText,
@@ -72,7 +73,5 @@ function parseRequest(text: string) {
 
 /** The deployed function: `LAMBDA_SERVICE_KEY` comes from its environment. */
 export const handler = (event: FunctionUrlEvent): Promise<FunctionUrlAnswer> => {
-  const serviceKey = process.env["LAMBDA_SERVICE_KEY"];
-  if (serviceKey === undefined) throw new Error("LAMBDA_SERVICE_KEY is not set");
-  return createHandler({ serviceKey, nowMs: Date.now })(event);
+  return createHandler({ serviceKey: environmentValue("LAMBDA_SERVICE_KEY"), nowMs: Date.now })(event);
 };

@@ -143,15 +143,3 @@ export const auditLogs = pgTable(
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
 );
-
-export const feedCursors = pgTable(
-  "feed_cursors",
-  {
-    projection: text("projection").notNull(),
-    clusterId: text("cluster_id").notNull(),
-    epoch: integer("epoch").notNull(),
-    logIndex: bigint("log_index", { mode: "number" }).notNull(),
-    updatedAt: instant("updated_at").notNull().defaultNow(),
-  },
-  (t) => [primaryKey({ columns: [t.projection, t.clusterId] })],
-);

@@ -3,7 +3,7 @@ import {
   CORE_NODE_ID_HEADER,
   type ServiceRole,
 } from "../../contracts/core/core-api.ts";
-import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { ServiceTokens } from "./service-token.ts";
 
@@ -12,10 +12,17 @@ export const PROPOSE_TIMEOUT_MS = 12_000;
 export const READ_TIMEOUT_MS = 5_000;
 /** A long poll may take its own wait and this much more. */
 export const FEED_GRACE_MS = 5_000;
-/** Requests sent for one call, over all nodes; none is begun once the call's own timeout is over. */
+/** Requests sent for one call to a core of one node; none is begun once the call's own timeout is over. */
 export const CALL_TRIES_MAX = 5;
-/** Pause before the nodes are gone round once more; grows with each round. */
-const ROUND_PAUSE_MS = 100;
+/** As many with several nodes, where the next leader is worth waiting for, ... */
+export const CLUSTER_TRIES_MAX = 30;
+/** ... for two elections at most: the first may be lost to a split vote. */
+export const LEADER_WAIT_MS = 4_000;
+/** One of several nodes may take this long to answer a read before the next one is asked. */
+const READ_TRY_MS = 2_000;
+/** Pause before the nodes are gone round once more; doubles with each round, and half of it is chance. */
+const ROUND_PAUSE_MIN_MS = 50;
+const ROUND_PAUSE_MAX_MS = 400;
 
 /** Connection errors that arise before a byte is sent (Node; a Worker does not tell, so there the outcome is unknown). */
 const NEVER_SENT = new Set([
@@ -48,6 +55,8 @@ export interface CoreCall {
   signal?: AbortSignal | undefined;
   /** May be sent again although it may have arrived: a read, or a write with an idempotency key. */
   repeatable: boolean;
+  /** Refusals that a node which is behind gives although another would not: thrown only when every node gave one. */
+  behindCodes?: readonly ErrorCode[];
 }
 
 /** What became of one request. `not_sent` and `lost` are the network's doing; `elsewhere` is a node's "not me". */
@@ -63,6 +72,9 @@ export class CoreCaller {
   readonly #tokens: ServiceTokens;
   /** Node ids by URL, as the nodes told. */
   readonly #nodeIds = new Map<string, string>();
+  /** Longest that nodes are gone round for a call, and most requests for it. */
+  readonly #patienceMs: number;
+  readonly #triesMax: number;
   #preferred: string;
 
   constructor(options: CoreClientOptions) {
@@ -70,7 +82,11 @@ export class CoreCaller {
     const first = urls[0];
     if (first === undefined) throw new TypeError("a core client needs the URL of at least one node");
     this.#urls = urls;
-    this.#preferred = first;
+    // Replicas read from any node: they spread over all of them.
+    const start = options.role === "replica" ? Math.floor(Math.random() * urls.length) : 0;
+    this.#preferred = urls[start] ?? first;
+    this.#patienceMs = urls.length === 1 ? Infinity : LEADER_WAIT_MS;
+    this.#triesMax = urls.length === 1 ? CALL_TRIES_MAX : CLUSTER_TRIES_MAX;
     // A Worker's fetch must not be called as a method of something else.
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
     this.#tokens = new ServiceTokens(options.serviceKey, options.role, options.now ?? Date.now);
@@ -84,20 +100,26 @@ export class CoreCaller {
   async call(call: CoreCall): Promise<Response> {
     const order = [this.#preferred, ...this.#urls.filter((url) => url !== this.#preferred)];
     const startedMs = performance.now();
+    const behind = new Set<string>();
     let maybeArrived = false;
     let last: Exclude<Try, { kind: "answer" }> | null = null;
-    for (let i = 0; i < CALL_TRIES_MAX; i += 1) {
+    for (let i = 0; i < this.#triesMax; i += 1) {
       call.signal?.throwIfAborted();
-      if (performance.now() - startedMs > call.timeoutMs) break;
-      if (i > 0 && i % order.length === 0) await pause((i / order.length) * ROUND_PAUSE_MS);
+      if (performance.now() - startedMs > Math.min(call.timeoutMs, this.#patienceMs)) break;
+      if (i > 0 && i % order.length === 0) await pause(roundPauseMs(i / order.length));
       const url = order[i % order.length] ?? this.#preferred;
       const tried = await this.#try(url, call);
       if (tried.kind === "answer") {
         this.#preferred = url;
         if (tried.response.ok) return tried.response;
-        throw await this.#refusalOf(tried.response);
+        const refusal = await this.#refusalOf(tried.response);
+        if (call.behindCodes?.includes(refusal.code) !== true) throw refusal;
+        if (behind.add(url).size === order.length) throw refusal;
+        continue;
       }
       last = tried;
+      // Whatever else is called next need not find out by itself.
+      if (tried.kind !== "elsewhere") this.#preferred = order[(i + 1) % order.length] ?? url;
       if (tried.kind === "lost") maybeArrived = true;
       if (tried.kind === "lost" && !call.repeatable) break;
       if (tried.kind === "elsewhere") this.#putLeaderNext(order, i, tried.leaderId);
@@ -106,7 +128,10 @@ export class CoreCaller {
   }
 
   async #try(url: string, call: CoreCall): Promise<Try> {
-    const timeout = AbortSignal.timeout(Math.ceil(call.timeoutMs));
+    const isShort = this.#urls.length > 1 && call.method === "GET" && call.timeoutMs <= READ_TIMEOUT_MS;
+    const timeout = AbortSignal.timeout(
+      Math.ceil(isShort ? Math.min(READ_TRY_MS, call.timeoutMs) : call.timeoutMs),
+    );
     const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
     const headers = new Headers({ authorization: `Bearer ${await this.#tokens.token()}` });
     if (call.contentType !== undefined) headers.set("content-type", call.contentType);
@@ -199,6 +224,10 @@ function toFailure(
     cause,
     retryAfterS: 1,
   });
+}
+
+function roundPauseMs(round: number): number {
+  return Math.min(ROUND_PAUSE_MIN_MS * 2 ** (round - 1), ROUND_PAUSE_MAX_MS) * (0.5 + Math.random() / 2);
 }
 
 function pause(durationMs: number): Promise<void> {

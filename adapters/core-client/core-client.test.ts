@@ -6,8 +6,9 @@ import {
   type TestingNode,
   TESTING_SERVICE_KEY,
 } from "../../consensus/server/testing-node.ts";
-import { OutcomeUnknownError } from "../../consensus/replicated-log.ts";
+import { NotProposedError, OutcomeUnknownError } from "../../consensus/replicated-log.ts";
 import { testCommand } from "../../domain/command/testing-commands.ts";
+import { CLUSTER_TRIES_MAX } from "./call-core.ts";
 import { CoreClient } from "./core-client.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
 
@@ -128,6 +129,63 @@ describe("R14 known and unknown outcomes", () => {
   it("an answer that is no problem document is not taken for one", async () => {
     const { url } = await broken((_request, response) => response.writeHead(502).end("<html>"));
     expect(await codeOf(client(url).status())).toBe("unavailable");
+  });
+});
+
+describe("R14 several nodes", () => {
+  const refusal =
+    (code: string, status: number): RequestListener =>
+    (_request, response) => {
+      response.writeHead(status, { "x-conflux-node-id": "2", "content-type": "application/problem+json" });
+      const known = { type: "x", title: "x", status, code, detail: "x", errors: [], trace_id: "t" };
+      response.end(JSON.stringify(known));
+    };
+
+  it("waits for the next leader within its patience, sending a write that was refused again", async () => {
+    const alive = await node();
+    const electing = new NotProposedError("no leader yet", null);
+    alive.log.failure = electing;
+    let refusals = 0;
+    const other = await broken((request, response) => {
+      refusals += 1;
+      if (refusals === 3) alive.log.failure = null;
+      refusal("not_proposed", 503)(request, response);
+    });
+    expect((await client(alive.url, other.url).propose(revoke(false))).result.jti).toBe("j");
+    expect(refusals).toBeGreaterThanOrEqual(3);
+    expect(alive.store.lastApplied()).toBe(1);
+  });
+
+  it("gives up when there is no leader, and says that nothing was written", async () => {
+    const [one, two] = [
+      await broken(refusal("not_proposed", 503)),
+      await broken(refusal("not_proposed", 503)),
+    ];
+    expect(await codeOf(client(one.url, two.url).propose(revoke(true)))).toBe("not_proposed");
+    expect(one.seen() + two.seen()).toBeLessThanOrEqual(CLUSTER_TRIES_MAX);
+  });
+
+  it("a feed or content that one node does not have yet is asked of the others", async () => {
+    const alive = await node();
+    const created = await createIn(client(alive.url), "behind.json", "{}");
+    const ahead = await broken(refusal("feed_ahead", 409));
+    const feed = { after: 0, limit: 1, wait_ms: 0, view: "full" } as const;
+    expect((await client(ahead.url, alive.url).feed(feed)).index).toBe(created.index);
+    expect(await codeOf(client(ahead.url, ahead.url.replace("127.0.0.1", "localhost")).feed(feed))).toBe(
+      "feed_ahead",
+    );
+    const without = await broken(refusal("not_found", 404));
+    const sha256 = "0".repeat(64);
+    expect(await codeOf(client(without.url, alive.url).getBlob({ tenant: "demo", sha256 }))).toBe(
+      "not_found",
+    );
+    expect(without.seen()).toBe(1);
+  });
+
+  it("the status is the leader's, or some node's while there is none", async () => {
+    const alive = await node();
+    alive.log.failure = new NotProposedError("no leader", null);
+    expect((await client(alive.url).status()).nodes).toHaveLength(1);
   });
 });
 

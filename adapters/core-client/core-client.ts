@@ -26,7 +26,7 @@ import {
 /**
  * The core over HTTP (contracts/core/core-port.ts), for Workers and Node alike. A write without an idempotency key is
  * sent again only when it surely did not arrive; one with a key, and every read, goes on to the other nodes, within
- * CALL_TRIES_MAX. No timer or promise outlives a call.
+ * CALL_TRIES_MAX (one node) or CLUSTER_TRIES_MAX and LEADER_WAIT_MS (several). No timer or promise outlives a call.
  */
 export class CoreClient implements CorePort {
   readonly #caller: CoreCaller;
@@ -101,6 +101,7 @@ export class CoreClient implements CorePort {
       timeoutMs: READ_TIMEOUT_MS,
       traceparent: options.traceparent,
       repeatable: true,
+      behindCodes: ["not_found"],
     });
     return new Uint8Array(await readable(response.arrayBuffer()));
   }
@@ -120,8 +121,14 @@ export class CoreClient implements CorePort {
     return this.#read("/v1/edge-snapshot", { limit: input.limit, inline: 1, ...cursor });
   }
 
-  status(): Promise<StatusAnswer> {
-    return this.#read("/v1/status", {});
+  /** As the leader sees the cluster; as some node does while there is none. */
+  async status(): Promise<StatusAnswer> {
+    try {
+      return await this.#read("/v1/status", {}, { consistency: "leader" });
+    } catch (error) {
+      if (!(error instanceof ConfluxError && error.code === "unavailable")) throw error;
+      return this.#read("/v1/status", {}, { consistency: "stale" });
+    }
   }
 
   async #readFeed<T>(
@@ -134,6 +141,7 @@ export class CoreClient implements CorePort {
       timeoutMs: query.wait_ms + FEED_GRACE_MS,
       signal,
       repeatable: true,
+      behindCodes: ["feed_ahead"],
     });
     return (await readable(response.json())) as T;
   }

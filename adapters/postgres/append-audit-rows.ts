@@ -20,12 +20,14 @@ export interface AuditRow {
 }
 
 /**
- * Appends rows of any tenants within the caller's transaction (whose tenant is the last row's afterwards). A row whose
- * position is there already is left out. Answers how many were new.
+ * Appends rows of any tenants within the caller's transaction (whose tenant is one of theirs afterwards). A row whose
+ * position is there already is left out. Answers how many were new. Tenants are taken in the order of their names, so
+ * that two transactions with rows in common wait for each other rather than deadlock.
  */
 export async function appendAuditRows(tx: Transaction, rows: readonly AuditRow[]): Promise<number> {
   let appended = 0;
-  for (const [tenant, ofTenant] of Map.groupBy(rows, (row) => row.tenant)) {
+  const byTenant = [...Map.groupBy(rows, (row) => row.tenant)].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  for (const [tenant, ofTenant] of byTenant) {
     await setTenant(tx, tenant);
     for (let from = 0; from < ofTenant.length; from += ROWS_PER_STATEMENT_MAX) {
       const values = ofTenant.slice(from, from + ROWS_PER_STATEMENT_MAX).map(toValues);

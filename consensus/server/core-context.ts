@@ -26,8 +26,8 @@ export interface CoreContext {
   logger: Logger;
   /** Where the state stands now. */
   position(): Position;
-  /** Address of this node, for the status. */
-  address(): string;
+  /** Where a member is: for its peers, and for those who call it. Empty when nobody knows. */
+  addressOf(nodeId: number): { peer: string; url: string };
   /** A leader is known and all that was committed at start is applied. */
   ready(): boolean;
 }

@@ -6,6 +6,7 @@ import { CoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
 import { LeaderClock } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
+import type { NamedMember } from "./read-peers.ts";
 import { ServiceAuth } from "./service-auth.ts";
 
 export interface CoreNodeOptions {
@@ -20,6 +21,8 @@ export interface CoreNodeOptions {
   openLog(stateMachine: StateMachine<ApplyOutcome>): Promise<ReplicatedLog<ApplyOutcome>>;
   logger: Logger;
   now?: () => number;
+  /** All members with their addresses; absent: this node is alone. */
+  members?: readonly NamedMember[];
 }
 
 export interface CoreNode {
@@ -51,6 +54,11 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
         metrics.applied(feedEntries, durationMs);
         waiters.wakeAll();
       },
+      onInstalled: () => {
+        clock.observe(store.lastTimestampMs());
+        metrics.countConfigs(store);
+        waiters.wakeAll();
+      },
     });
     closers.push(() => store.close());
     metrics.countConfigs(store);
@@ -67,7 +75,12 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       metrics,
       logger: options.logger,
       position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.lastApplied() }),
-      address: () => url,
+      addressOf: (nodeId) => {
+        const named = options.members?.find((member) => member.nodeId === nodeId);
+        if (named !== undefined) return { peer: `${named.host}:${named.port}`, url: named.url };
+        const own = nodeId === log.status().nodeId ? url : "";
+        return { peer: own, url: own };
+      },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
     const server = new CoreServer(core, new ServiceAuth(options.serviceKey, options.now));

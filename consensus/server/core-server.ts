@@ -138,7 +138,19 @@ export class CoreServer {
       return;
     }
     this.#closeWhenStopping(response);
-    sendRefusal(response, refusal, hint, at.traceId);
+    sendRefusal(response, this.#namingLeader(refusal, hint), hint, at.traceId);
+  }
+
+  /** Tells people, too, where to go; programs have the header. */
+  #namingLeader(refusal: ConfluxError, leaderId: number | null): ConfluxError {
+    if (leaderId === null || leaderId === this.#core.log.status().nodeId) return refusal;
+    const { url } = this.#core.addressOf(leaderId);
+    if (url === "") return refusal;
+    return new ConfluxError(refusal.code, `${refusal.message}; node ${leaderId} leads, at ${url}`, {
+      errors: refusal.errors,
+      cause: refusal,
+      ...(refusal.retryAfterS === undefined ? {} : { retryAfterS: refusal.retryAfterS }),
+    });
   }
 
   /** A connection kept alive would keep a stopping server from closing. */

@@ -5,12 +5,12 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openRaftLog } from "../raft-log.ts";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
-import { createMemoryNetwork } from "../transport/memory-network.ts";
 import type { Logger } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
-import { type CoreEnvironment, EnvironmentError, readEnvironment } from "./read-environment.ts";
+import { EnvironmentError } from "./environment-error.ts";
+import { openClusterLog } from "./open-cluster-log.ts";
+import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
 import { StateFormatError } from "../state/state-store.ts";
 
 const logger: Logger = (line) => {
@@ -27,13 +27,12 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     host: env.host,
     port: env.port,
     logger,
+    members: env.peers?.members ?? [],
     openLog: (stateMachine) =>
-      openRaftLog({
-        nodeId: env.nodeId,
-        directory: env.dataDirectory,
-        members: [env.nodeId],
+      openClusterLog({
+        env,
         stateMachine,
-        transport: createMemoryNetwork().transport(env.nodeId),
+        logger,
         onFatal: (error) => {
           logger({ level: "error", msg: "the node cannot go on", error: error.stack ?? error.message });
           process.exit(1);
@@ -47,8 +46,12 @@ function explain(error: unknown, env: CoreEnvironment | null): string {
   if (error instanceof EnvironmentError || error instanceof DirectoryLockedError) return error.message;
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE")
-    return `port ${env?.port} on ${env?.host} is taken: set CONFLUX_CORE_LISTEN_PORT to another`;
+  if (code === "EADDRINUSE") {
+    const { port } = error as { port?: number };
+    const isPeerPort = port !== env?.port && port === env?.peers?.listenPort;
+    const where = isPeerPort ? "CONFLUX_PEERS" : "CONFLUX_CORE_LISTEN_PORT";
+    return `port ${port} on ${env?.host} is taken: set ${where} to another`;
+  }
   const unreadable = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ERR_SQLITE_ERROR"].includes(
     code ?? "",
   );

@@ -66,6 +66,7 @@ export class CoreMetrics {
 
   /** Counts the configs that the state holds at start; `applied` keeps the count from then on. */
   countConfigs(state: StateView): void {
+    this.#configs.reset();
     for (const { key } of scanAll(state, stateKey.configByNamePrefix)) {
       const [, tenant = "", app = "", env = ""] = key.split("/");
       this.#configs.inc({ tenant, app, env });

@@ -12,7 +12,45 @@ it("has defaults for what may be left out", () => {
     clusterId: "c1",
     serviceKey: "k".repeat(32),
     journal: "wal",
+    peers: null,
   });
+});
+
+const PEERS =
+  "2=core-2.conflux.local:7501@http://core-2.conflux.local:7401,1=127.0.0.1:7502@http://127.0.0.1:7402";
+const member = {
+  ...good,
+  CONFLUX_PEERS: PEERS,
+  CONFLUX_PEER_CA_FILE: "/tls/ca.pem",
+  CONFLUX_PEER_CERT_FILE: "/tls/cert.pem",
+  CONFLUX_PEER_KEY_FILE: "/tls/key.pem",
+};
+
+it("R7 reads the members of a cluster, in the order of their ids", () => {
+  expect(readEnvironment({ ...member, CONFLUX_PEER_LISTEN_HOST: "0.0.0.0" }).peers).toEqual({
+    members: [
+      { nodeId: 1, host: "127.0.0.1", port: 7502, url: "http://127.0.0.1:7402" },
+      { nodeId: 2, host: "core-2.conflux.local", port: 7501, url: "http://core-2.conflux.local:7401" },
+    ],
+    listenHost: "0.0.0.0",
+    listenPort: 7502,
+    caFile: "/tls/ca.pem",
+    certFile: "/tls/cert.pem",
+    keyFile: "/tls/key.pem",
+    electionTimeoutMs: 500,
+  });
+});
+
+it.each([
+  ["CONFLUX_PEERS", "1=127.0.0.1:7502"],
+  ["CONFLUX_PEERS", PEERS.replace("1=127", "3=127")],
+  ["CONFLUX_PEERS", `${PEERS},${PEERS}`],
+  ["CONFLUX_PEERS", PEERS.replace("7501", "75010")],
+  ["CONFLUX_PEER_CA_FILE", undefined],
+  ["CONFLUX_PEER_KEY_FILE", ""],
+  ["CONFLUX_ELECTION_TIMEOUT_MS", "1"],
+])("of a member names %s when it is %s", (name, value) => {
+  expect(() => readEnvironment({ ...member, [name]: value })).toThrow(name);
 });
 
 it.each([

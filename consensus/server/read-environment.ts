@@ -1,3 +1,5 @@
+import { EnvironmentError } from "./environment-error.ts";
+import { type PeerEnvironment, readPeers } from "./read-peers.ts";
 import { SERVICE_KEY_BYTES_MIN } from "./service-auth.ts";
 
 export interface CoreEnvironment {
@@ -8,14 +10,8 @@ export interface CoreEnvironment {
   clusterId: string;
   serviceKey: string;
   journal: "wal" | "truncate";
-}
-
-/** A variable is missing or makes no sense; the message says which, and what would. */
-export class EnvironmentError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "EnvironmentError";
-  }
+  /** Null: a cluster of this one node. */
+  peers: PeerEnvironment | null;
 }
 
 /** Reads a node's settings. Throws `EnvironmentError`. */
@@ -45,13 +41,16 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     /^(?:wal|truncate)$/,
     "wal, or truncate on a network disk",
   );
+  const nodeId = Number(text("CONFLUX_NODE_ID", "1", /^[1-9]\d{0,8}$/, "a positive whole number"));
+  const host = text("CONFLUX_CORE_LISTEN_HOST", "127.0.0.1", /^[\w.:-]+$/, "an address of this machine");
   return {
-    nodeId: Number(text("CONFLUX_NODE_ID", "1", /^[1-9]\d{0,8}$/, "a positive whole number")),
-    host: text("CONFLUX_CORE_LISTEN_HOST", "127.0.0.1", /^[\w.:-]+$/, "an address of this machine"),
+    nodeId,
+    host,
     port,
     dataDirectory: text("CONFLUX_CORE_DATA_DIR", null, /./, "the directory that this node keeps its data in"),
     clusterId: text("CONFLUX_CLUSTER_ID", "c1", /^[a-z][a-z0-9]{0,31}$/, "1-32 of a-z 0-9, a letter first"),
     serviceKey,
     journal: journal === "truncate" ? "truncate" : "wal",
+    peers: readPeers(env, { nodeId, host }),
   };
 }

@@ -90,7 +90,11 @@ export function readRoutes(core: CoreContext): Route[] {
     get("/v1/blobs/:tenant/:sha256", SERVICE_ROLES, (r) => answerBlob(core, r)),
     get("/v1/feed", SERVICE_ROLES, (r) => answerFeed(core, r)),
     get("/v1/edge-snapshot", SERVICE_ROLES, (r) => answerSnapshot(core, r)),
-    get("/v1/status", SERVICE_ROLES, () => ({ json: answerStatus(core) })),
+    get("/v1/status", SERVICE_ROLES, async (r) => {
+      // What the others have is known to the leader alone.
+      if (r.query.get("consistency") === "leader") await readBarrier(core, r);
+      return { json: answerStatus(core) };
+    }),
   ];
 }
 
@@ -229,7 +233,7 @@ function answerStatus(core: CoreContext): StatusAnswer {
       return {
         node_id: nodeId,
         role: nodeId === status.leaderId ? "leader" : follows,
-        raft_address: self ? core.address() : "",
+        raft_address: core.addressOf(nodeId).peer,
         match_index: self ? status.lastIndex : matchIndex,
         last_applied: self ? core.store.lastApplied() : Math.min(matchIndex, status.commitIndex),
         healthy: self || active,

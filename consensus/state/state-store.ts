@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { rmSync } from "node:fs";
+import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import { FEED_RETAINED_ENTRIES_MAX } from "../../contracts/limits.ts";
 import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { StateChange, StateView } from "../../domain/command/state-view.ts";
 import type { FeedSource } from "../../domain/command/read-feed.ts";
+import { replaceFile } from "../storage/replace-file.ts";
 import type { StateMachine } from "../replicated-log.ts";
 import { decodeLogEntry } from "./log-entry.ts";
 
@@ -16,6 +18,8 @@ import { decodeLogEntry } from "./log-entry.ts";
  * applied twice or never. Nothing here may depend on how entries were cut into batches, or nodes would come apart.
  */
 const STATE_FORMAT = "1";
+/** Database pages that are copied in one step of a snapshot, while which writes wait. */
+const SNAPSHOT_PAGES = 1_000;
 /** Feed entries that one page of a read may look at. */
 const FEED_PAGE = 256;
 
@@ -27,6 +31,8 @@ export interface StateStoreOptions {
   feedRetainedEntriesMax?: number;
   /** Called after a batch is durable as far as SQLite's NORMAL mode goes: to wake readers and count. */
   onApplied?: (applied: AppliedBatch) => void;
+  /** Called when a snapshot has taken the place of the state. */
+  onInstalled?: () => void;
 }
 export interface AppliedBatch {
   lastApplied: number;
@@ -53,28 +59,23 @@ interface Position {
 }
 
 export class StateStore implements StateMachine<ApplyOutcome>, StateView {
-  readonly #db: DatabaseSync;
+  readonly #options: StateStoreOptions;
+  #db: DatabaseSync;
   readonly #clusterId: string;
   readonly #feedRetainedMax: number;
   readonly #onApplied: (applied: AppliedBatch) => void;
-  readonly #sql: ReturnType<typeof prepare>;
+  #sql: ReturnType<typeof prepare>;
   #at: Position;
 
   /** Opens or makes the file. Throws `StateFormatError`, or SQLite's error for a file that cannot be read or written. */
   constructor(options: StateStoreOptions) {
+    this.#options = options;
     this.#clusterId = options.clusterId;
     this.#feedRetainedMax = options.feedRetainedEntriesMax ?? FEED_RETAINED_ENTRIES_MAX;
     this.#onApplied = options.onApplied ?? (() => undefined);
-    this.#db = new DatabaseSync(options.path);
-    try {
-      this.#db.exec(`PRAGMA journal_mode = ${options.journal}; PRAGMA synchronous = NORMAL;`);
-      openSchema(this.#db, options.clusterId);
-      this.#sql = prepare(this.#db);
-      this.#at = this.#readPosition();
-    } catch (error) {
-      this.#db.close();
-      throw error;
-    }
+    this.#db = openDatabase(options);
+    this.#sql = prepare(this.#db);
+    this.#at = this.#readPosition();
   }
 
   lastApplied(): number {
@@ -182,6 +183,26 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
+  /** Page by page beside the writes; pages that change meanwhile are copied again. */
+  async copyTo(path: string): Promise<number> {
+    await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
+    return readIndex(path, this.#clusterId);
+  }
+
+  install(path: string, index: number): void {
+    const found = readIndex(path, this.#clusterId);
+    if (found !== index) throw new StateFormatError(`the snapshot stands at ${found}, not at ${index}`);
+    this.makeDurable();
+    this.#db.close();
+    // Of the old state; closing has emptied and removed them, but the new one must never meet them.
+    for (const suffix of ["-wal", "-shm", "-journal"]) rmSync(this.#options.path + suffix, { force: true });
+    replaceFile(path, this.#options.path);
+    this.#db = openDatabase(this.#options);
+    this.#sql = prepare(this.#db);
+    this.#at = this.#readPosition();
+    this.#options.onInstalled?.();
+  }
+
   /** Idempotent. */
   close(): void {
     if (this.#db.isOpen) this.#db.close();
@@ -256,6 +277,32 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     set("last_feed_index", at.lastFeedIndex);
     set("compacted_index", at.compactedIndex);
     set("feed_count", at.feedCount);
+  }
+}
+
+function openDatabase({ path, journal, clusterId }: StateStoreOptions): DatabaseSync {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec(`PRAGMA journal_mode = ${journal}; PRAGMA synchronous = NORMAL;`);
+    openSchema(db, clusterId);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** The index at which a copy of the state stands. Throws `StateFormatError` or SQLite's error when it is none of ours. */
+function readIndex(path: string, clusterId: string): number {
+  const db = new DatabaseSync(path);
+  try {
+    // So that the file is all there is of it.
+    db.exec("PRAGMA journal_mode = DELETE");
+    openSchema(db, clusterId);
+    const row = db.prepare("SELECT value FROM meta WHERE key = 'last_applied'").get() as { value: string };
+    return Number(row.value);
+  } finally {
+    db.close();
   }
 }
 

@@ -1,5 +1,6 @@
+import { copyFileSync } from "node:fs";
 import type { Message, NodeId } from "../raft/types.ts";
-import type { Transport } from "./transport.ts";
+import type { Receive, Transport } from "./transport.ts";
 
 /** Members of one process, joined by memory. For a single node it is the whole network. */
 export interface MemoryNetwork {
@@ -9,13 +10,17 @@ export interface MemoryNetwork {
   isolate(nodeId: NodeId, isolated: boolean): void;
 }
 
-/** Messages arrive in a later turn, in the order sent between two members. Entries are shared, not copied. */
+/**
+ * Messages arrive in a later turn, in the order sent between two members. Entries are shared, not copied; a snapshot's
+ * file is copied beside the one sent.
+ */
 export function createMemoryNetwork(): MemoryNetwork {
-  const receivers = new Map<NodeId, (message: Message) => void>();
+  const receivers = new Map<NodeId, Receive>();
   const isolated = new Set<NodeId>();
-  const deliver = (message: Message): void => {
-    if (isolated.has(message.from) || isolated.has(message.to)) return;
-    receivers.get(message.to)?.(message);
+  let copies = 0;
+  const isCut = (message: Message): boolean => isolated.has(message.from) || isolated.has(message.to);
+  const deliver = (message: Message, snapshotPath?: string): void => {
+    if (!isCut(message)) receivers.get(message.to)?.(message, snapshotPath);
   };
   return {
     transport: (nodeId) => ({
@@ -26,6 +31,17 @@ export function createMemoryNetwork(): MemoryNetwork {
         if (receive === null) receivers.delete(nodeId);
         else receivers.set(nodeId, receive);
       },
+      sendSnapshot: (message, path) => {
+        if (isCut(message) || !receivers.has(message.to)) {
+          return Promise.reject(new Error(`node ${message.to} cannot be reached`));
+        }
+        copies += 1;
+        const copy = `${path}.to-${message.to}-${copies}`;
+        copyFileSync(path, copy);
+        setImmediate(deliver, message, copy);
+        return Promise.resolve();
+      },
+      onUnreachable: () => undefined,
     }),
     isolate: (nodeId, isIsolated) => {
       if (isIsolated) isolated.add(nodeId);

@@ -1,12 +1,20 @@
-import type { Message } from "../raft/types.ts";
+import type { Message, NodeId } from "../raft/types.ts";
+
+export type SnapshotMessage = Extract<Message, { type: "snapshot" }>;
+/** `snapshotPath`: with a snapshot message, the file that came with it; it belongs to the receiver, who removes it. */
+export type Receive = (message: Message, snapshotPath?: string) => void;
 
 /**
  * How Raft messages travel. They may be lost, doubled, late or out of order: the core stands all of that. A transport
  * must not deliver from within `send`, since the core is not re-entrant, and delivers only what a member truly sent.
  */
 export interface Transport {
-  /** Hands over messages for other members; never throws, never waits. */
+  /** Hands over messages for other members, snapshots excepted; never throws, never waits. */
   send(messages: readonly Message[]): void;
   /** Where messages for this node go from now on; null: nowhere. */
-  onMessage(receive: ((message: Message) => void) | null): void;
+  onMessage(receive: Receive | null): void;
+  /** Sends a file and then its message. Resolves when all is on its way; rejects when it surely did not arrive whole. */
+  sendSnapshot(message: SnapshotMessage, path: string): Promise<void>;
+  /** Who is told, in a later turn, that messages to a member were lost; null: nobody. */
+  onUnreachable(report: ((nodeId: NodeId) => void) | null): void;
 }

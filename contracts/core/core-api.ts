@@ -19,7 +19,7 @@ import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/c
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
- *   GET  /v1/status                                                           -> StatusAnswer
+ *   GET  /v1/status?consistency=stale|leader                                  -> StatusAnswer
  *   GET  /metrics · /healthz (alive) · /readyz (has a leader and has applied what was committed at start)
  */
 export const CORE_ISSUER = "conflux";

@@ -1,23 +1,23 @@
 /**
- * The audit projection: pulls the core's feed from a cursor in Postgres and appends a row for each entry.
- * Invariant: the cursor stands at an index up to which every entry of the epoch has its row, because rows and cursor are
- * one transaction. It would break if a gap in the feed were stepped over in silence; so entries must link
- * (`prev_index`), and what the feed no longer holds is itself written down as a row.
+ * The audit projection: pulls the core's feed from its cursor and appends a row for each entry.
+ * Invariant: the cursor stands at an index up to which every entry of the epoch has its row, because it moves only after
+ * the rows are committed. A crash in between makes the next run send the same rows, which their unique key (tenant,
+ * cluster, epoch, index) leaves out: exactly once in effect. It would break if a gap in the feed were stepped over in
+ * silence; so entries must link (`prev_index`), and what the feed no longer holds is itself written down as a row.
  */
 import type { FeedAnswer } from "../../contracts/core/core-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { FEED_WAIT_MS_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { CursorStore, FeedPosition } from "../../contracts/projection/cursor-store.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import {
-  type FeedPosition,
-  projectAuditBatch,
-  readAuditCursor,
-} from "../../adapters/postgres/project-audit-batch.ts";
+import { projectAuditBatch } from "../../adapters/postgres/project-audit-batch.ts";
 import { SYSTEM_TENANT } from "../../adapters/postgres/with-tenant.ts";
 
+/** The name under which the projection keeps its cursors. */
+const AUDIT_PROJECTION = "audit";
 /** Entries a batch may hold: one transaction, well within its deadline. */
 export const PROJECTION_BATCH_MAX = 500;
 /** Left at the end of an invocation for the batch on the way. */
@@ -26,6 +26,7 @@ const RESERVE_MS = 5_000;
 export interface ProjectionDeps {
   core: Pick<CorePort, "feed" | "status">;
   database: Database;
+  cursors: CursorStore;
   nowMs: () => number;
   /** Milliseconds until the invocation must have ended. */
   remainingMs: () => number;
@@ -35,18 +36,20 @@ export interface ProjectionReport {
   cluster_id: string;
   position: FeedPosition | null;
   batches: number;
-  entries: number;
+  /** Rows that were not there before. */
+  rows: number;
 }
 
 /**
- * Projects until `RESERVE_MS` before the deadline, waiting for new entries by long poll. Rejects when the core or
- * Postgres is away or the feed does not link; the cursor then stands where the last whole batch ended, and the next
- * invocation goes on from there.
+ * Projects until `RESERVE_MS` before the deadline, waiting for new entries by long poll. Rejects when the core, Postgres
+ * or the cursor store is away or the feed does not link; the cursor then stands at a place before which every row is
+ * there, and the next invocation goes on from it. Without a cursor it begins at the start of the feed.
  */
 export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionReport> {
   const { cluster_id, epoch, compacted_index } = await deps.core.status();
-  const report: ProjectionReport = { cluster_id, position: null, batches: 0, entries: 0 };
-  let cursor = await readAuditCursor(deps.database, cluster_id);
+  const report: ProjectionReport = { cluster_id, position: null, batches: 0, rows: 0 };
+  const key = { projection: AUDIT_PROJECTION, clusterId: cluster_id };
+  let cursor = await deps.cursors.read(key);
   do {
     if (cursor !== null && cursor.epoch > epoch) {
       throw new ConfluxError("unavailable", `The core answers for epoch ${epoch}, before ${cursor.epoch}.`);
@@ -61,17 +64,11 @@ export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionRepor
     const batch = answer === "compacted" ? await skipCompacted(deps, after) : toBatch(answer, after);
     if (batch === null && !newEpoch) continue;
     const to = { epoch, index: batch?.to ?? after };
-    const moved = await projectAuditBatch(deps.database, {
-      clusterId: cluster_id,
-      from: cursor,
-      to,
-      rows: batch?.rows ?? [],
-    });
-    if (moved) {
-      report.batches += 1;
-      report.entries += batch?.entries ?? 0;
-    }
-    cursor = moved ? to : await readAuditCursor(deps.database, cluster_id);
+    report.rows += batch === null ? 0 : await projectAuditBatch(deps.database, batch.rows);
+    report.batches += 1;
+    const moved = await deps.cursors.advance(key, { from: cursor, to });
+    // Not moved: another run is further, or the cursor was deleted to have all projected anew.
+    cursor = moved ? to : await deps.cursors.read(key);
   } while (deps.remainingMs() > RESERVE_MS);
   return { ...report, position: cursor };
 }
@@ -94,7 +91,6 @@ async function pull(deps: ProjectionDeps, after: number): Promise<FeedAnswer | "
 interface Batch {
   to: number;
   rows: AuditRow[];
-  entries: number;
 }
 
 /** The rows of an answer; null when it has no entries. Rejects entries that do not follow from `after`. */
@@ -112,8 +108,7 @@ function toBatch(answer: FeedAnswer, after: number): Batch | null {
     previous = entry.index;
   }
   if (previous === after) return null;
-  const rows = answer.entries.map((entry) => toRow(entry, answer));
-  return { to: previous, rows, entries: rows.length };
+  return { to: previous, rows: answer.entries.map((entry) => toRow(entry, answer)) };
 }
 
 function toRow(entry: FeedEntry, { cluster_id, epoch }: FeedAnswer): AuditRow {
@@ -132,9 +127,12 @@ function toRow(entry: FeedEntry, { cluster_id, epoch }: FeedAnswer): AuditRow {
   };
 }
 
-/** The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. */
+/**
+ * The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. The row has
+ * the position of the last entry that is gone, so a repeat leaves it out; no command is of the system's tenant.
+ */
 async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch> {
-  const { compacted_index } = await deps.core.status();
+  const { cluster_id, epoch, compacted_index } = await deps.core.status();
   if (compacted_index <= after) {
     throw new ConfluxError(
       "unavailable",
@@ -149,9 +147,9 @@ async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch
     resource: "audit-logs",
     outcome: "failure",
     traceId: "",
-    summary: `Entries ${after + 1} to ${compacted_index} of the feed were compacted before they were projected.`,
-    position: null,
+    summary: `The feed no longer holds entries ${after + 1} to ${compacted_index}: those without a row were never projected.`,
+    position: { clusterId: cluster_id, epoch, logIndex: compacted_index },
     createdAtMs: deps.nowMs(),
   };
-  return { to: compacted_index, rows: [row], entries: 0 };
+  return { to: compacted_index, rows: [row] };
 }

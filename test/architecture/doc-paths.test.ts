@@ -7,7 +7,8 @@ const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--excl
   encoding: "utf8",
 }).split("\n");
 const docs = tracked.filter((path) => path.endsWith(".md") && !path.startsWith("test/fixtures/"));
-const FOLDERS = /^(domain|contracts|consensus|adapters|workers|lambdas|migrations|dev|test|docs)\//;
+const FOLDERS =
+  /^(domain|contracts|consensus|adapters|workers|lambdas|migrations|cdk|deploy|dev|test|docs)\//;
 
 /** Paths a document names: relative links, and code spans that begin with a folder of ours. */
 function pathsIn(doc: string, text: string): string[] {

@@ -1,11 +1,13 @@
 import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
+import { benchFailover } from "./failover.ts";
 import { benchPropagation } from "./propagation.ts";
 
 /** Every benchmark by name; each answers its figures, peers included. */
 const BENCHES: Record<string, () => Promise<Figure[]>> = {
   propagation: benchPropagation,
+  failover: benchFailover,
 };
 
 const { values, positionals } = parseArgs({

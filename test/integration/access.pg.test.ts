@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { createUser } from "../../adapters/postgres/create-user.ts";
 import { ensureRole, grantPermissions, grantRole } from "../../adapters/postgres/grant-role.ts";
@@ -310,10 +311,12 @@ describe("A5 audit", () => {
     };
     const named = newConfig({ name: "audited.json" });
     expect((await testing.send("POST", "/api/v1/mgt/configs", named, traced)).status).toBe(201);
-    await createProjection({ core: testing.core, database, nowMs: Date.now })(
-      {},
-      { getRemainingTimeInMillis: () => 1 },
-    );
+    await createProjection({
+      core: testing.core,
+      database,
+      cursors: new MemoryCursorStore(Date.now),
+      nowMs: Date.now,
+    })({}, { getRemainingTimeInMillis: () => 1 });
     const search = async (query: string) =>
       (await json(await testing.send("GET", `/api/v1/audit-logs?${query}`, undefined, bearer)))[
         "items"

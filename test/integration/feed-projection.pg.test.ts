@@ -1,9 +1,16 @@
 import postgres from "postgres";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
+import { connectDynamoDb } from "../../adapters/dynamodb/connect-dynamodb.ts";
+import { createMissingTables } from "../../adapters/dynamodb/create-tables.ts";
+import { DynamoDbCursorStore } from "../../adapters/dynamodb/dynamodb-cursor-store.ts";
+import { startDynalite } from "../../adapters/dynamodb/testing/start-dynalite.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
+import { DYNAMODB_TABLES, FEED_CURSORS_TABLE } from "../../contracts/dynamodb/tables.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { CursorStore } from "../../contracts/projection/cursor-store.ts";
 import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
 import { cloneDatabase } from "../testing/postgres.ts";
 import { createHandler } from "../../lambdas/feed-projection.ts";
@@ -16,6 +23,11 @@ function rounds(n: number): { getRemainingTimeInMillis: () => number } {
   return { getRemainingTimeInMillis: () => ((left -= 1) > 0 ? 5_001 : 1) };
 }
 
+const dynalite = await startDynalite();
+const dynamo = connectDynamoDb(dynalite.endpoint);
+await createMissingTables(dynamo, DYNAMODB_TABLES);
+const cursors = new DynamoDbCursorStore(dynamo, Date.now);
+
 let owner: postgres.Sql;
 let database: Database;
 const clients: (() => Promise<void>)[] = [];
@@ -23,12 +35,13 @@ beforeEach(async () => {
   const urls = await cloneDatabase();
   owner = postgres(urls.ownerUrl, { max: 2 });
   database = connectPostgres(urls.appUrl);
+  await deleteCursor();
   clients.push(
     () => owner.end(),
     () => database.close(),
   );
 });
-afterAll(() => Promise.all(clients.map((close) => close())));
+afterAll(() => Promise.all([dynalite.stop(), ...clients.map((close) => close())]));
 
 async function revoke(core: MemoryCore, n: number, tenant = "demo"): Promise<void> {
   await core.propose<"revoke_token">({
@@ -48,13 +61,20 @@ async function revoke(core: MemoryCore, n: number, tenant = "demo"): Promise<voi
 }
 const projector = (
   core: Pick<CorePort, "feed" | "status">,
-  options: { batchMax?: number; database?: Database } = {},
-) => createHandler({ core, database, nowMs: Date.now, ...options });
+  options: { batchMax?: number; database?: Database; cursors?: CursorStore } = {},
+) => createHandler({ core, database, cursors, nowMs: Date.now, ...options });
 const indexes = async (): Promise<number[]> =>
   (
     await owner`select log_index::int as i from audit_logs where log_index is not null order by epoch, log_index`
   ).map((row) => Number(row["i"]));
-const cursor = async () => (await owner`select epoch, log_index::int as index from feed_cursors`)[0];
+const KEY = { projection: "audit", clusterId: "c1" };
+const cursor = () => cursors.read(KEY);
+async function deleteCursor(): Promise<void> {
+  const Key = { [FEED_CURSORS_TABLE.partitionKey]: { S: "audit/c1" } };
+  await dynamo.send(new DeleteItemCommand({ TableName: FEED_CURSORS_TABLE.tableName, Key }));
+}
+/** Every row of the audit, as it is, in one order. */
+const rows = () => owner`select * from audit_logs order by tenant_id, epoch, log_index`;
 
 describe("L0 A5 feed projection", () => {
   test("every log write has a row with actor, address, trace and position, under its own tenant", async () => {
@@ -62,7 +82,7 @@ describe("L0 A5 feed projection", () => {
     await revoke(core, 1);
     await revoke(core, 2, "other");
     const report = await projector(core)({}, ONE_ROUND);
-    expect(report).toEqual({ cluster_id: "c1", position: { epoch: 1, index: 2 }, batches: 1, entries: 2 });
+    expect(report).toEqual({ cluster_id: "c1", position: { epoch: 1, index: 2 }, batches: 1, rows: 2 });
     const [row] = await owner`select * from audit_logs where tenant_id = 'other'`;
     expect(row).toMatchObject({
       actor_id: "usr_1",
@@ -79,7 +99,7 @@ describe("L0 A5 feed projection", () => {
   test("goes on from its cursor, in batches, and waits for what comes", async () => {
     const core = new MemoryCore();
     for (let n = 1; n <= 5; n += 1) await revoke(core, n);
-    expect(await projector(core, { batchMax: 2 })({}, rounds(3))).toMatchObject({ batches: 3, entries: 5 });
+    expect(await projector(core, { batchMax: 2 })({}, rounds(3))).toMatchObject({ batches: 3, rows: 5 });
     const waiting = projector(core)({}, rounds(1));
     await revoke(core, 6);
     await waiting;
@@ -87,17 +107,47 @@ describe("L0 A5 feed projection", () => {
     expect(await indexes()).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test("two at once and a cursor that is set back write no row twice", async () => {
+  test("runs at once, in batches that overlap, write no row twice and leave none out", async () => {
     const core = new MemoryCore();
-    for (let n = 1; n <= 20; n += 1) await revoke(core, n);
-    await Promise.all([1, 2, 3].map(() => projector(core, { batchMax: 3 })({}, rounds(12))));
-    await owner`update feed_cursors set log_index = 4`;
-    await projector(core)({}, ONE_ROUND);
+    for (let n = 1; n <= 20; n += 1) await revoke(core, n, n % 3 === 0 ? "other" : "demo");
+    const reports = await Promise.all(
+      [3, 4, 7].map((batchMax) => projector(core, { batchMax })({}, rounds(24))),
+    );
     expect(await indexes()).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(reports.reduce((sum, report) => sum + report.rows, 0)).toBe(20);
     expect(await cursor()).toEqual({ epoch: 1, index: 20 });
   });
 
-  test("a crash between batches or inside one leaves rows and cursor at the same place", async () => {
+  test("rebuilt from zero, also while another run goes on, the rows are the same", async () => {
+    const core = new MemoryCore();
+    for (let n = 1; n <= 10; n += 1) await revoke(core, n, n % 2 === 0 ? "other" : "demo");
+    await projector(core)({}, ONE_ROUND);
+    const before = await rows();
+    await deleteCursor();
+    expect(await projector(core)({}, ONE_ROUND)).toMatchObject({ position: { index: 10 }, rows: 0 });
+    expect(await rows()).toEqual(before);
+
+    const running = projector(core)({}, rounds(3));
+    await deleteCursor();
+    await revoke(core, 11);
+    expect((await running).position).toEqual({ epoch: 1, index: 11 });
+    expect(await indexes()).toEqual(Array.from({ length: 11 }, (_, i) => i + 1));
+  });
+
+  test("a crash after the rows and before the cursor: the repeat adds nothing and goes on", async () => {
+    const core = new MemoryCore();
+    for (let n = 1; n <= 4; n += 1) await revoke(core, n);
+    const crash = new Error("crash");
+    const crashing: CursorStore = { read: (k) => cursors.read(k), advance: () => Promise.reject(crash) };
+    await expect(projector(core, { batchMax: 2, cursors: crashing })({}, rounds(3))).rejects.toBe(crash);
+    expect([await indexes(), await cursor()]).toEqual([[1, 2], null]);
+    const before = await rows();
+    expect(await projector(core)({}, ONE_ROUND)).toMatchObject({ position: { index: 4 }, rows: 2 });
+    expect((await rows()).slice(0, 2)).toEqual(before);
+    expect(await indexes()).toEqual([1, 2, 3, 4]);
+  });
+
+  test("a crash inside a batch leaves none of its rows, and the cursor before it", async () => {
     const core = new MemoryCore();
     for (let n = 1; n <= 4; n += 1) await revoke(core, n);
     await owner.unsafe(`
@@ -124,7 +174,7 @@ describe("L0 A5 feed projection", () => {
     };
     await expect(projector(lossy)({}, ONE_ROUND)).rejects.toThrow(/gap: entry 3 follows 2, not 1/);
     expect(await indexes()).toEqual([]);
-    expect(await cursor()).toBeUndefined();
+    expect(await cursor()).toBeNull();
   });
 
   test("what the feed no longer holds is written down, and the rest is projected", async () => {
@@ -132,12 +182,17 @@ describe("L0 A5 feed projection", () => {
     for (let n = 1; n <= 4; n += 1) await revoke(core, n);
     core.compactFeed(2);
     await projector(core)({}, rounds(2));
-    expect(await indexes()).toEqual([3, 4]);
-    const [row] = await owner`select summary, outcome from audit_logs where tenant_id = '_system'`;
-    expect(row).toEqual({
+    const demo = await owner`select log_index::int as i from audit_logs where tenant_id = 'demo' order by 1`;
+    expect(demo.map((row) => Number(row["i"]))).toEqual([3, 4]);
+    const said = await owner`select summary, outcome from audit_logs where tenant_id = '_system'`;
+    expect(said[0]).toEqual({
       outcome: "failure",
-      summary: "Entries 1 to 2 of the feed were compacted before they were projected.",
+      summary: "The feed no longer holds entries 1 to 2: those without a row were never projected.",
     });
+    const before = await rows();
+    await deleteCursor();
+    await projector(core)({}, rounds(2));
+    expect(await rows()).toEqual(before);
   });
 
   test("R13 a new epoch begins where its state was restored; an older one is refused", async () => {
@@ -153,7 +208,7 @@ describe("L0 A5 feed projection", () => {
     await expect(projector(first)({}, ONE_ROUND)).rejects.toMatchObject({ code: "unavailable" });
   });
 
-  test("the core or Postgres away fails the invocation, and the next one goes on", async () => {
+  test("the core, Postgres or DynamoDB away fails the invocation, and the next one goes on", async () => {
     const core = new MemoryCore();
     await revoke(core, 1);
     const away = new ConfluxError("unavailable", "no core");
@@ -164,6 +219,14 @@ describe("L0 A5 feed projection", () => {
       code: "unavailable",
     });
     await nowhere.close();
+    const noDynamo = new DynamoDbCursorStore(
+      connectDynamoDb({ ...dynalite.endpoint, url: "http://127.0.0.1:1" }),
+      Date.now,
+    );
+    await expect(projector(core, { cursors: noDynamo })({}, ONE_ROUND)).rejects.toMatchObject({
+      code: "unavailable",
+    });
+    expect(await indexes()).toEqual([]);
     await projector(core)({}, ONE_ROUND);
     expect(await indexes()).toEqual([1]);
   });

@@ -15,6 +15,7 @@ const PORT_ATTEMPTS_MAX = 50;
 /** Below the ports the kernel hands out by itself, so that no socket of a test takes one meanwhile. */
 const PORT_FIRST = 20_000;
 const PORT_LAST = 32_000;
+const PEER_PORT_OFFSET = 100;
 
 /** A data directory and ports, kept over several starts of one stack. */
 export interface Place {
@@ -139,7 +140,7 @@ export function processesOf(dataDir: string): { pid: number; command: string }[]
 export function launchStack(env: Record<string, string>) {
   const child = spawn(process.execPath, ["dev/start.ts"], {
     cwd: PROJECT_DIR,
-    env: { ...process.env, DATABASE_URL: "", ...env },
+    env: { ...process.env, DATABASE_URL: "", DYNAMODB_ENDPOINT: "", KMS_ENDPOINT: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const stdout = collect(child.stdout);
@@ -174,12 +175,19 @@ async function freePorts(): Promise<[number, number, number, number]> {
   const found: number[] = [];
   for (let attempt = 0; found.length < 4 && attempt < PORT_ATTEMPTS_MAX; attempt += 1) {
     const port = PORT_FIRST + Math.floor(Math.random() * (PORT_LAST - PORT_FIRST));
-    if (!found.includes(port) && (await isFree(port))) found.push(port);
+    // The first is the core's, which takes its neighbours too when it has several nodes.
+    const wanted = found.length === 0 ? corePorts(port) : [port];
+    const isTaken = corePorts(found[0] ?? 0).includes(port) || found.includes(port);
+    if (!isTaken && (await Promise.all(wanted.map(isFree))).every(Boolean)) found.push(port);
   }
-  const [edge, admin, lambda, core] = found;
+  const [core, edge, admin, lambda] = found;
   if (!edge || !admin || !lambda || !core) throw new Error("found no four free ports");
   return [edge, admin, lambda, core];
 }
+
+/** Of up to five nodes from `first` on: HTTP, and peers a hundred above. */
+const corePorts = (first: number): number[] =>
+  [0, 1, 2, 3, 4].flatMap((i) => [first + i, first + PEER_PORT_OFFSET + i]);
 
 function isFree(port: number): Promise<boolean> {
   return new Promise((done) => {

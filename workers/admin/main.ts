@@ -1,4 +1,5 @@
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
+import { fetchThrough } from "../../adapters/core-client/fetch-through.ts";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { pingPostgres } from "../../adapters/postgres/ping-postgres.ts";
 import { type AdminApp, createAdmin } from "./app.ts";
@@ -12,6 +13,8 @@ interface AdminBindings extends AuthBindings {
   /** JSON list of the core's base URLs. */
   CORE_URLS: string;
   CORE_SERVICE_KEY: string;
+  /** Presents the client certificate that the core's load balancer asks for; absent where there is none before it. */
+  CORE_TLS?: Pick<Fetcher, "fetch">;
   /** Shared with the edge Worker. */
   INDEX_SIGNING_KEY: string;
   /** Key of the digests of idempotent requests' bodies. */
@@ -29,6 +32,7 @@ function build(env: AdminBindings): AdminApp {
     urls: JSON.parse(env.CORE_URLS) as string[],
     serviceKey: env.CORE_SERVICE_KEY,
     role: "admin",
+    ...fetchThrough(env.CORE_TLS),
   });
   return createAdmin(
     {

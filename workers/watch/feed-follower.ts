@@ -162,6 +162,10 @@ export class FeedFollower {
     const isFirst = state.cursor === null;
     const position = head.position();
     if (isFirst && position !== null) this.#refuseOlder(page, position);
+    if (!isFirst && page.index < state.feed_index) {
+      // Of another node, which is behind: the feed from the first page on does not tell what this page lacks.
+      throw new ConfluxError("unavailable", `a page at ${page.index} after one at ${state.feed_index}`);
+    }
     if (!isFirst && lineOf(page, state) !== "same") {
       this.#beginResync("epoch");
       return;

@@ -1,4 +1,5 @@
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
+import { fetchThrough } from "../../adapters/core-client/fetch-through.ts";
 import type { FollowedCore } from "./store-document.ts";
 import type { WatchEnv } from "./watch-env.ts";
 
@@ -8,5 +9,10 @@ export function openCore(env: WatchEnv): FollowedCore {
   if (!Array.isArray(urls) || !urls.every((url) => typeof url === "string")) {
     throw new TypeError("CORE_URLS must be a JSON list of URLs");
   }
-  return new CoreClient({ urls, serviceKey: env.CORE_SERVICE_KEY, role: "replica" });
+  return new CoreClient({
+    urls,
+    serviceKey: env.CORE_SERVICE_KEY,
+    role: "replica",
+    ...fetchThrough(env.CORE_TLS),
+  });
 }

@@ -8,6 +8,8 @@ export interface WatchEnv {
   /** JSON list of the core's base URLs. */
   CORE_URLS: string;
   CORE_SERVICE_KEY: string;
+  /** Presents the client certificate that the core's load balancer asks for; absent where there is none before it. */
+  CORE_TLS?: Pick<Fetcher, "fetch">;
   /** Signs the `index` that clients are given; the same key as the edge's. */
   INDEX_SIGNING_KEY: string;
   /** Comma-separated. */

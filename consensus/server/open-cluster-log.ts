@@ -1,0 +1,117 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
+import { openRaftLog } from "../raft-log.ts";
+import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
+import { createMemoryNetwork } from "../transport/memory-network.ts";
+import { TlsTransport } from "../transport/tls-transport.ts";
+import type { Logger } from "./core-context.ts";
+import { Founding } from "./found-cluster.ts";
+import { readFoundingRecord } from "./founding-record.ts";
+import { EnvironmentError } from "./environment-error.ts";
+import type { CoreEnvironment } from "./read-environment.ts";
+import type { PeerEnvironment } from "./read-peers.ts";
+
+const TICK_MS = 100;
+const STAGING_DIRECTORY = "snapshot";
+
+interface OpenOptions {
+  env: CoreEnvironment;
+  stateMachine: StateMachine<ApplyOutcome>;
+  logger: Logger;
+  onFatal: (error: Error) => void;
+}
+
+/**
+ * The log of a node: alone when no peers are named, else as a member of their cluster, which it founds or joins first.
+ * Throws `EnvironmentError` when the data directory is of the other kind, and whatever log and transport throw.
+ */
+export async function openClusterLog(options: OpenOptions): Promise<ReplicatedLog<ApplyOutcome>> {
+  const { env, stateMachine, onFatal } = options;
+  const { nodeId, dataDirectory: directory, peers } = env;
+  if (peers !== null) return openMember(options, peers);
+  if (readFoundingRecord(directory) !== null) {
+    throw new EnvironmentError(
+      `CONFLUX_PEERS is not set, but ${directory} belongs to a member of a cluster of several nodes`,
+    );
+  }
+  return openRaftLog({
+    nodeId,
+    directory,
+    members: [nodeId],
+    stateMachine,
+    transport: createMemoryNetwork().transport(nodeId),
+    onFatal,
+  });
+}
+
+async function openMember(
+  { env, stateMachine, logger, onFatal }: OpenOptions,
+  peers: PeerEnvironment,
+): Promise<ReplicatedLog<ApplyOutcome>> {
+  const { nodeId, dataDirectory: directory, clusterId } = env;
+  if (readFoundingRecord(directory) === null && existsSync(join(directory, "wal"))) {
+    throw new EnvironmentError(`CONFLUX_PEERS is set, but ${directory} belongs to a node that was alone`);
+  }
+  const [ca, cert, key] = await Promise.all(
+    [peers.caFile, peers.certFile, peers.keyFile].map(readCredential),
+  );
+  const transport = new TlsTransport({
+    clusterId,
+    nodeId,
+    credentials: { ca: ca ?? "", cert: cert ?? "", key: key ?? "" },
+    peers: peers.members.filter((member) => member.nodeId !== nodeId),
+    host: peers.listenHost,
+    port: peers.listenPort,
+    stagingDirectory: join(directory, STAGING_DIRECTORY),
+    log: logger,
+  });
+  await transport.listen();
+  const expected = peers.members.map((member) => member.nodeId);
+  const founding = new Founding({ nodeId, expected, directory, channel: transport, logger });
+  try {
+    const { members, fenced, hasLog } = await founding.begin();
+    const log = await openRaftLog({
+      nodeId,
+      directory,
+      members: hasLog ? [] : members,
+      fenced,
+      stateMachine,
+      transport,
+      onFatal,
+      limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
+    });
+    founding.noteLog();
+    return closingWith(log, async () => {
+      founding.close();
+      await transport.close();
+    });
+  } catch (error) {
+    founding.close();
+    await transport.close();
+    throw error;
+  }
+}
+
+async function readCredential(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new EnvironmentError(`the peer credential ${path} cannot be read: ${String(cause)}`);
+  }
+}
+
+/** The log, and what to close once it has stopped. */
+function closingWith<R>(log: ReplicatedLog<R>, close: () => Promise<void>): ReplicatedLog<R> {
+  return {
+    start: () => log.start(),
+    propose: (data) => log.propose(data),
+    readBarrier: (consistency) => log.readBarrier(consistency),
+    status: () => log.status(),
+    stop: async () => {
+      await log.stop();
+      await close();
+    },
+  };
+}

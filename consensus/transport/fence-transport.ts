@@ -1,0 +1,58 @@
+/**
+ * The transport of a node that lost its disk and must neither vote nor stand: no election comes or goes.
+ *
+ * While its log is empty it follows only a leader elected after the loss. One elected before still counts on what the node
+ * has acknowledged and forgotten, and would tell it to commit entries it does not have. So that leader is answered with a
+ * later term: it steps down, and whoever is elected next asks the node anew what it has.
+ */
+import { rmSync } from "node:fs";
+import type { Message, Term } from "../raft/types.ts";
+import type { Transport } from "./transport.ts";
+
+export function fenceTransport(transport: Transport, options: { hasLog: boolean }): Transport {
+  /** The term of the first leader heard of; null until then. Nothing up to it is listened to. */
+  let forgottenTerm: Term | null = options.hasLog ? 0 : null;
+  const admits = (message: Message): boolean => {
+    if (isElection(message)) return false;
+    if (isFromLeader(message)) forgottenTerm ??= message.term;
+    if (forgottenTerm === null || message.term > forgottenTerm) return forgottenTerm !== null;
+    if (isFromLeader(message)) transport.send([refusal(message, forgottenTerm + 1)]);
+    return false;
+  };
+  return {
+    send: (messages) => transport.send(messages.filter((message) => !isElection(message))),
+    onMessage: (receive) => {
+      if (receive === null) {
+        transport.onMessage(null);
+        return;
+      }
+      transport.onMessage((message, snapshotPath) => {
+        if (admits(message)) receive(message, snapshotPath);
+        else if (snapshotPath !== undefined) rmSync(snapshotPath, { force: true });
+      });
+    },
+    sendSnapshot: (message, path) => transport.sendSnapshot(message, path),
+    onUnreachable: (report) => transport.onUnreachable(report),
+  };
+}
+
+function isElection({ type }: Message): boolean {
+  return type === "pre_vote" || type === "vote" || type === "timeout_now";
+}
+
+function isFromLeader({ type }: Message): boolean {
+  return type === "append" || type === "heartbeat" || type === "snapshot";
+}
+
+function refusal({ from, to }: Message, term: Term): Message {
+  return {
+    type: "append_reply",
+    from: to,
+    to: from,
+    term,
+    ok: false,
+    matchIndex: 0,
+    hintIndex: 0,
+    hintTerm: 0,
+  };
+}

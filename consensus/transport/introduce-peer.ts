@@ -1,0 +1,98 @@
+/**
+ * The first frame on a stream, in both directions: who speaks, of which cluster. It must say what the certificate says:
+ * a node that was given another's certificate, or that is set up for another cluster, is refused by both ends.
+ */
+import type { TLSSocket } from "node:tls";
+import type { NodeId } from "../raft/types.ts";
+import { encodeFrame, type Frame, FRAME_KINDS, FrameReader } from "./frame.ts";
+import { identityTrouble, type PeerIdentity, readPeerIdentity } from "./peer-identity.ts";
+
+const PROTOCOL = 1;
+/** From the connection until both ends are introduced. */
+export const INTRODUCTION_MS = 5_000;
+
+export type Introduction = PeerIdentity;
+
+/** A stream whose other end is known. */
+export interface PeerStream {
+  nodeId: NodeId;
+  socket: TLSSocket;
+  /** Frames that came right behind the introduction. */
+  early: Frame[];
+  /** To be called when the stream has ended. */
+  closed: () => void;
+}
+
+function encodeIntroduction({ clusterId, nodeId }: Introduction): Buffer {
+  const text = JSON.stringify({ protocol: PROTOCOL, cluster_id: clusterId, node_id: nodeId });
+  return encodeFrame(FRAME_KINDS.hello, Buffer.from(text));
+}
+
+/** Sends our introduction and checks the other end's against `expected`. Rejects with the reason of a refusal. */
+export async function introduce(
+  socket: TLSSocket,
+  own: Introduction,
+  expected: Introduction,
+): Promise<Frame[]> {
+  const trouble = identityTrouble(socket.getPeerCertificate().subjectaltname, expected);
+  if (trouble !== null) throw new Error(trouble);
+  socket.write(encodeIntroduction(own));
+  const [hello, ...early] = await firstFrames(socket);
+  if (hello?.kind !== FRAME_KINDS.hello) throw new Error("the stream does not begin with an introduction");
+  const claim = JSON.parse(hello.payload.toString()) as Record<string, unknown>;
+  if (claim["protocol"] !== PROTOCOL)
+    throw new Error(`the peer speaks protocol ${String(claim["protocol"])}`);
+  if (claim["cluster_id"] !== expected.clusterId || claim["node_id"] !== expected.nodeId) {
+    throw new Error("the peer claims to be another than its certificate says");
+  }
+  return early;
+}
+
+/** The accepting end: the certificate must be of this cluster, of a member that is `known`. */
+export async function acceptPeer(
+  socket: TLSSocket,
+  options: { introduction: Introduction; known: (nodeId: NodeId) => boolean },
+): Promise<PeerStream> {
+  const { introduction, known } = options;
+  const identity = readPeerIdentity(socket.getPeerCertificate().subjectaltname);
+  if (identity === null) throw new Error("the certificate names no node");
+  const { nodeId } = identity;
+  if (!known(nodeId)) throw new Error(`node ${nodeId} is not a peer that dials this node`);
+  const early = await introduce(socket, introduction, { clusterId: introduction.clusterId, nodeId });
+  return { nodeId, socket, early, closed: () => undefined };
+}
+
+function firstFrames(socket: TLSSocket): Promise<Frame[]> {
+  const reader = new FrameReader();
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void): void => {
+      clearTimeout(timer);
+      socket.off("data", onData);
+      socket.off("error", onError);
+      socket.off("close", onClose);
+      socket.pause();
+      act();
+    };
+    const onError = (error: Error): void => settle(() => reject(error));
+    const onClose = (): void => settle(() => reject(new Error("the peer hung up before it was introduced")));
+    const onData = (chunk: Buffer): void => {
+      try {
+        const frames = reader.push(chunk);
+        if (frames.length === 0) return;
+        // Half a frame behind the first ones goes back, for whoever reads on.
+        const rest = reader.rest();
+        settle(() => resolve(frames));
+        if (rest.byteLength > 0) socket.unshift(rest);
+      } catch (error) {
+        onError(error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    const timer = setTimeout(
+      () => onError(new Error("the peer did not introduce itself in time")),
+      INTRODUCTION_MS,
+    );
+    socket.on("data", onData);
+    socket.on("error", onError);
+    socket.on("close", onClose);
+  });
+}

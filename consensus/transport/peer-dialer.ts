@@ -1,0 +1,106 @@
+import { connect } from "node:tls";
+import { introduce, INTRODUCTION_MS, type Introduction, type PeerStream } from "./introduce-peer.ts";
+import { identityTrouble } from "./peer-identity.ts";
+import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
+
+/** Pause before a peer is dialled again; doubles with each failure in a row, and half of it is chance. */
+const REDIAL_MIN_MS = 50;
+const REDIAL_MAX_MS = 1_000;
+
+interface PeerDialerOptions {
+  peer: PeerAddress;
+  credentials: PeerCredentials;
+  introduction: Introduction;
+  onStream: (stream: PeerStream) => void;
+  log: TransportLog;
+}
+
+/** Keeps one stream to one peer: dials until it stands, and again when it has ended, until it is closed. */
+export class PeerDialer {
+  readonly #options: PeerDialerOptions;
+  #failures = 0;
+  #lastReason = "";
+  #timer: NodeJS.Timeout | null = null;
+  #abort: () => void = () => undefined;
+  #closed = false;
+
+  constructor(options: PeerDialerOptions) {
+    this.#options = options;
+    void this.#dial();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#abort();
+  }
+
+  async #dial(): Promise<void> {
+    try {
+      const stream = await this.#connect();
+      if (this.#closed) {
+        stream.socket.destroy();
+        return;
+      }
+      this.#failures = 0;
+      this.#lastReason = "";
+      this.#options.onStream(stream);
+    } catch (error) {
+      this.#failed(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async #connect(): Promise<PeerStream> {
+    const { peer, credentials, introduction } = this.#options;
+    const expected = { clusterId: introduction.clusterId, nodeId: peer.nodeId };
+    const socket = connect({
+      ...credentials,
+      host: peer.host,
+      port: peer.port,
+      minVersion: "TLSv1.3",
+      // The name that counts is the node's, not the host's.
+      checkServerIdentity: (_host, certificate) => {
+        const trouble = identityTrouble(certificate.subjectaltname, expected);
+        return trouble === null ? undefined : new Error(trouble);
+      },
+    });
+    this.#abort = () => socket.destroy();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error("the peer does not answer")), INTRODUCTION_MS);
+        const settle = (act: () => void): void => {
+          clearTimeout(timer);
+          act();
+        };
+        socket.once("secureConnect", () => settle(resolve));
+        socket.once("error", (error) => settle(() => reject(error)));
+        socket.once("close", () => settle(() => reject(new Error("the peer hung up"))));
+      });
+      const early = await introduce(socket, introduction, expected);
+      return { nodeId: peer.nodeId, socket, early, closed: () => this.#again() };
+    } catch (error) {
+      // An error that follows the first one has nobody else to hear it.
+      socket.on("error", () => undefined);
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  /** One line for each new reason, not for each attempt. */
+  #failed(reason: string): void {
+    if (this.#closed) return;
+    if (reason !== this.#lastReason) {
+      const { nodeId, host, port } = this.#options.peer;
+      this.#options.log({ level: "warn", msg: "a peer cannot be dialled", peer: nodeId, host, port, reason });
+    }
+    this.#lastReason = reason;
+    this.#failures += 1;
+    this.#again();
+  }
+
+  #again(): void {
+    if (this.#closed) return;
+    const pauseMs = Math.min(REDIAL_MIN_MS * 2 ** this.#failures, REDIAL_MAX_MS);
+    this.#timer = setTimeout(() => void this.#dial(), pauseMs * (0.5 + Math.random() / 2));
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * Raft over the network: one long-lived duplex stream for each pair of members, mutual TLS 1.3 with certificates of the
+ * cluster's own CA. The member with the higher id dials, the lower one listens, so there is one stream and no doubt which.
+ *
+ * Invariant: a frame is taken only from a connection whose certificate (peer-identity.ts) and first frame name the same
+ * member of this cluster, and a message only when it says it is from that member to this one. Whatever breaks this, or is
+ * no frame or message, closes the connection with a line in the log.
+ */
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import type { Message, NodeId } from "../raft/types.ts";
+import { FRAME_KINDS } from "./frame.ts";
+import { encodeMessage } from "./message-codec.ts";
+import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer.ts";
+import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
+import { PeerDialer } from "./peer-dialer.ts";
+import { PeerSession } from "./peer-session.ts";
+import type { Receive, SnapshotMessage, Transport } from "./transport.ts";
+
+export interface TlsTransportOptions {
+  clusterId: string;
+  nodeId: NodeId;
+  credentials: PeerCredentials;
+  /** The other members. */
+  peers: readonly PeerAddress[];
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** Where snapshots arrive; what a crash left of them there is removed. */
+  stagingDirectory: string;
+  log: TransportLog;
+}
+
+/** What else than Raft goes over the streams: the conversation of the first boot. */
+export interface FoundingChannel {
+  sendFounding(to: NodeId, payload: Uint8Array): void;
+  onFounding(receive: ((from: NodeId, payload: Buffer) => void) | null): void;
+  /** Members with a stream now. */
+  connected(): NodeId[];
+}
+
+const STAGED_PREFIX = "arriving-";
+
+export class TlsTransport implements Transport, FoundingChannel {
+  readonly #options: TlsTransportOptions;
+  readonly #introduction: Introduction;
+  readonly #server: Server;
+  readonly #dialers: PeerDialer[] = [];
+  readonly #sessions = new Map<NodeId, PeerSession>();
+  #receive: Receive | null = null;
+  #receiveFounding: ((from: NodeId, payload: Buffer) => void) | null = null;
+  #report: ((nodeId: NodeId) => void) | null = null;
+  #staged = 0;
+  #closed = false;
+
+  constructor(options: TlsTransportOptions) {
+    this.#options = options;
+    const { clusterId, nodeId, credentials } = options;
+    this.#introduction = { clusterId, nodeId };
+    this.#server = createServer({
+      ...credentials,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.3",
+    });
+    this.#server.on("secureConnection", (socket) => this.#accept(socket));
+    this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
+      const from = socket.remoteAddress ?? "an address that is gone";
+      this.#warn("a stranger was refused by TLS", { from, reason: error.code ?? error.message });
+    });
+  }
+
+  /** Listens, and begins to dial. Rejects with the system's error, as for a taken port. */
+  async listen(): Promise<number> {
+    const { host, port, peers, nodeId, stagingDirectory } = this.#options;
+    mkdirSync(stagingDirectory, { recursive: true });
+    for (const name of readdirSync(stagingDirectory)) {
+      if (name.startsWith(STAGED_PREFIX)) rmSync(join(stagingDirectory, name));
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    for (const peer of peers) if (peer.nodeId < nodeId) this.dial(peer);
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Keeps a stream to a member with a lower id, from now on. */
+  dial(peer: PeerAddress): void {
+    const { credentials, log } = this.#options;
+    this.#dialers.push(
+      new PeerDialer({
+        peer,
+        credentials,
+        introduction: this.#introduction,
+        onStream: (stream) => this.#open(stream),
+        log,
+      }),
+    );
+  }
+
+  send(messages: readonly Message[]): void {
+    for (const message of messages) {
+      this.#sessions
+        .get(message.to)
+        ?.connection.send(FRAME_KINDS.message, encodeMessage(message), { droppable: true });
+    }
+  }
+
+  onMessage(receive: Receive | null): void {
+    this.#receive = receive;
+  }
+
+  sendSnapshot(message: SnapshotMessage, path: string): Promise<void> {
+    const session = this.#sessions.get(message.to);
+    return session === undefined
+      ? Promise.reject(new Error(`there is no connection to node ${message.to}`))
+      : session.sendSnapshot(message, path);
+  }
+
+  onUnreachable(report: ((nodeId: NodeId) => void) | null): void {
+    this.#report = report;
+  }
+
+  sendFounding(to: NodeId, payload: Uint8Array): void {
+    this.#sessions.get(to)?.connection.send(FRAME_KINDS.founding, payload, { droppable: true });
+  }
+
+  onFounding(receive: ((from: NodeId, payload: Buffer) => void) | null): void {
+    this.#receiveFounding = receive;
+  }
+
+  connected(): NodeId[] {
+    return [...this.#sessions.keys()].toSorted((a, b) => a - b);
+  }
+
+  /** Ends every stream. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const dialer of this.#dialers) dialer.close();
+    for (const session of this.#sessions.values()) session.connection.close("this node stops");
+    if (!this.#server.listening) return;
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  #accept(socket: TLSSocket): void {
+    // Whatever happens to a stream before it is a peer's is told by the refusal below.
+    socket.on("error", () => undefined);
+    const known = (nodeId: NodeId): boolean =>
+      nodeId > this.#options.nodeId && this.#options.peers.some((peer) => peer.nodeId === nodeId);
+    acceptPeer(socket, { introduction: this.#introduction, known }).then(
+      (stream) => this.#open(stream),
+      (error: unknown) => {
+        socket.destroy();
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#warn("a peer was refused", { from: socket.remoteAddress ?? "", reason });
+      },
+    );
+  }
+
+  /** Takes a stream that was introduced; it replaces an older one, which a crashed peer may have left half open. */
+  #open({ nodeId, socket, early, closed: onClosed }: PeerStream): void {
+    if (this.#closed) {
+      socket.destroy();
+      return;
+    }
+    this.#sessions.get(nodeId)?.connection.close("the peer connected anew");
+    const session = new PeerSession(socket, {
+      self: this.#options.nodeId,
+      peer: nodeId,
+      snapshotPath: () => this.#stagedPath(nodeId),
+      onMessage: (message, path) => this.#deliver(message, path),
+      onFounding: (payload) => this.#receiveFounding?.(nodeId, payload),
+      onLost: () => this.#reportLater(nodeId),
+      onClose: (reason) => {
+        if (this.#sessions.get(nodeId) === session) this.#sessions.delete(nodeId);
+        if (!this.#closed) this.#warn("the stream to a peer ended", { peer: nodeId, reason });
+        this.#reportLater(nodeId);
+        onClosed();
+      },
+    });
+    this.#sessions.set(nodeId, session);
+    this.#options.log({ level: "info", msg: "the stream to a peer is up", peer: nodeId });
+    for (const frame of early) session.take(frame);
+  }
+
+  #deliver(message: Message, path: string | undefined): void {
+    if (this.#receive !== null) this.#receive(message, path);
+    else if (path !== undefined) rmSync(path, { force: true });
+  }
+
+  #stagedPath(from: NodeId): string {
+    this.#staged += 1;
+    return join(this.#options.stagingDirectory, `${STAGED_PREFIX}${from}-${this.#staged}`);
+  }
+
+  #reportLater(nodeId: NodeId): void {
+    setImmediate(() => this.#report?.(nodeId));
+  }
+
+  #warn(msg: string, fields: Record<string, unknown>): void {
+    this.#options.log({ level: "warn", msg, ...fields });
+  }
+}

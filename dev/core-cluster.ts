@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import type { DataPaths } from "./data-directory.ts";
+import { readMemo, remember } from "./memo.ts";
+import { type PeerFiles, preparePeerCertificates } from "./peer-certificates.ts";
+import { StartRefusal } from "./refusal.ts";
+import type { Settings } from "./settings.ts";
+
+/** Peers listen this far above their HTTP port (api.md). */
+const PEER_PORT_OFFSET = 100;
+
+/** Ids of the stack's core nodes, in the order of dev.json. */
+export const coreNodeIds = ({ nodes }: Settings): number[] => Array.from({ length: nodes }, (_, i) => i + 1);
+export const peerPort = ({ corePort }: Settings, nodeId: number): number =>
+  corePort + PEER_PORT_OFFSET + nodeId;
+
+/**
+ * How many nodes a cluster has is decided at its first start: a start that names another number is refused, since a node
+ * more or less is a change of membership, which is not made by starting.
+ */
+export function checkNodeCount(settings: Settings, paths: DataPaths): void {
+  const memo = readMemo(paths.memo);
+  const known = memo.nodes ?? (existsSync(paths.core(1)) ? 1 : settings.nodes);
+  if (known !== settings.nodes) {
+    throw new StartRefusal(
+      `${settings.dataDir} holds a cluster of ${known}, not of ${settings.nodes}: set CONFLUX_NODES=${known}, or CONFLUX_DATA_DIR to another folder.`,
+    );
+  }
+  if (memo.nodes === undefined) remember(paths.memo, { nodes: settings.nodes });
+}
+
+/** What the core nodes need to know of each other, as environment variables by node; nothing for a node alone. */
+export async function prepareCoreCluster(
+  settings: Settings,
+  paths: DataPaths,
+  clusterId: string,
+): Promise<Map<number, Record<string, string>>> {
+  const nodeIds = coreNodeIds(settings);
+  if (nodeIds.length === 1) return new Map();
+  const files = await preparePeerCertificates({ directory: paths.peers, clusterId, nodeIds });
+  const members = nodeIds.map(
+    (id) => `${id}=127.0.0.1:${peerPort(settings, id)}@http://127.0.0.1:${settings.corePort + id}`,
+  );
+  return new Map([...files].map(([nodeId, own]) => [nodeId, peerVariables(members.join(","), own)]));
+}
+
+function peerVariables(peers: string, files: PeerFiles): Record<string, string> {
+  return {
+    CONFLUX_PEERS: peers,
+    CONFLUX_PEER_CA_FILE: files.ca,
+    CONFLUX_PEER_CERT_FILE: files.cert,
+    CONFLUX_PEER_KEY_FILE: files.key,
+  };
+}
