@@ -22,7 +22,7 @@ export interface WorkerSources {
 export const WORKER_ENTRIES: WorkerSources = {
   edge: join(import.meta.dirname, "edge-entry.ts"),
   watch: join(import.meta.dirname, "../workers/watch/main.ts"),
-  admin: join(import.meta.dirname, "../workers/admin/main.ts"),
+  admin: join(import.meta.dirname, "admin-entry.ts"),
 };
 
 /** The same date and flags as in the Workers' wrangler configuration. */

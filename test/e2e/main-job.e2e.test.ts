@@ -157,5 +157,7 @@ test("A5 every log write has its audit row with the trace id of its request", as
     const { json } = await adminOk(stack, "GET", "/audit-logs?tenant=demo&limit=200");
     return (json["items"] as Record<string, unknown>[]).find((item) => item["trace_id"] === traceId);
   }, "the audit row");
-  expect(row).toMatchObject({ action: "write", resource: "demo/shop/prod/audited.text" });
+  expect(row).toMatchObject({ action: "write", resource: "demo/shop/prod/audited.text", ip: "127.0.0.1" });
+  // R9: the leader's stamp is the present, also in a log that has just begun.
+  expect(Math.abs(Date.parse(String(row["created_at"])) - Date.now())).toBeLessThan(600_000);
 });
