@@ -14,6 +14,7 @@ import { baseMembership, planCompaction } from "./raft-log-compact.ts";
 import { initialiseRaftLog } from "./raft-log-initialise.ts";
 import {
   type Clock,
+  coreConfig,
   RAFT_LOG_LIMITS,
   type RaftLogLimits,
   type RaftLogObserver,
@@ -122,15 +123,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRawNode({
-      config: {
-        id: options.nodeId,
-        heartbeatTicks: 1,
-        electionTicks: this.#limits.electionTicks,
-        appendBytesMax: this.#limits.appendBytesMax,
-        inflightMax: this.#limits.inflightMax,
-        uncommittedBytesMax: this.#limits.uncommittedBytesMax,
-        random: options.random ?? Math.random,
-      },
+      config: coreConfig(options, clock, this.#limits),
       log: wal.log,
       hardState: wal.hardState(),
       membership: baseMembership(wal),
@@ -188,6 +181,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (consistency === "stale") return this.#applied.index;
     const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
     if (consistency === "linearizable") {
+      const leased = this.#node.leaseIndex();
+      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
+      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
       const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
       if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
       this.#wake();

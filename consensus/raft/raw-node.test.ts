@@ -7,6 +7,7 @@ const CONFIG = {
   heartbeatTicks: 1,
   appendBytesMax: 1 << 16,
   inflightMax: 16,
+  inflightBytesMax: 1 << 20,
   uncommittedBytesMax: 1 << 20,
   random: () => 0.5,
 };

@@ -80,6 +80,7 @@ async function openMember(
       stateMachine,
       transport,
       onFatal,
+      readMode: peers.readMode,
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
     founding.noteLog();
