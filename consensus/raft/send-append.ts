@@ -3,7 +3,14 @@ import type { Entry, NodeId } from "./types.ts";
 import type { Core } from "./core.ts";
 import { sendNow } from "./core.ts";
 import { noteHeartbeat } from "./lease.ts";
-import { entriesBetween, entryBytes, firstIndex, lastIndex, newestSnapshot, termAt } from "./raft-log-view.ts";
+import {
+  entriesBetween,
+  entryBytes,
+  firstIndex,
+  lastIndex,
+  newestSnapshot,
+  termAt,
+} from "./raft-log-view.ts";
 import { becomeProbe, becomeSnapshot, isPaused } from "./tracker/progress.ts";
 import type { Progress } from "./tracker/progress.ts";
 import { addToWindow } from "./tracker/inflight-window.ts";
