@@ -111,14 +111,13 @@ describe("R1 votes", () => {
     const [other, follower] = startThree();
     follower.raw.step({ ...vote, to: 2, from: 3, term: 5, transfer: true, lastIndex: 9 });
     other.raw.tick();
-    settle([other, follower], () => false);
+    settle([other, follower]);
     expect(other.raw.status()).toMatchObject({ role: "follower", term: 5 });
   });
 });
 
 describe("R2 replication", () => {
   const append = { type: "append", from: 2, to: 1, term: 5, commit: 0, entries: [] as Entry[] } as const;
-  const at = (index: number, term: number): Entry => ({ index, term, kind: "command", data: bytes("x") });
 
   it.each([
     { name: "a match at the end", prevIndex: 6, prevTerm: 4, ok: true, matchIndex: 6, hint: [0, 0] },
