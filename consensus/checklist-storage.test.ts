@@ -163,7 +163,7 @@ async function openAlone(
     transport: createMemoryNetwork().transport(1),
     onFatal: () => undefined,
     limits: { retainedBytesMax: 20_000, retainedBytesAfter: 4_000 },
-    files,
+    host: { files },
   });
   await log.start();
   return log;
