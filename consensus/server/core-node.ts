@@ -4,6 +4,7 @@ import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
 import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
+import { InvariantSampler } from "./invariant-sampler.ts";
 import { LeaderClock } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
 import type { NamedMember } from "./read-peers.ts";
@@ -45,7 +46,11 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const waiters = new FeedWaiters();
     const clock = new LeaderClock(options.now === undefined ? {} : { wallMs: options.now });
     const metrics = new CoreMetrics(() => log.status());
-    const store = new StateStore({
+    const sampler = new InvariantSampler({
+      logger: options.logger,
+      onViolations: (count) => metrics.stateViolations(count),
+    });
+    const store: StateStore = new StateStore({
       path: options.statePath,
       clusterId: options.clusterId,
       journal: options.journal,
@@ -53,6 +58,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
         clock.observe(lastTimestampMs);
         metrics.applied(feedEntries, durationMs);
         waiters.wakeAll();
+        sampler.applied(store);
       },
       onInstalled: () => {
         clock.observe(store.lastTimestampMs());
