@@ -20,13 +20,13 @@ import type {
 } from "../../contracts/core/core-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { applyCommand } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
-import { MemoryState } from "../../domain/command/memory-state.ts";
+import type { MemoryState } from "../../domain/command/memory-state.ts";
+import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { readFeed } from "../../domain/command/read-feed.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -46,20 +46,24 @@ import {
  * of what calls the core. One node, always the leader; nothing survives it.
  */
 export class MemoryCore implements CorePort {
-  readonly state = new MemoryState();
+  readonly #machine: MemoryStateMachine;
   readonly #clusterId: string;
   readonly #now: () => number;
-  readonly #feed: { entry: FeedEntry; chars: number }[] = [];
   readonly #waiters = new Set<() => void>();
   readonly #epoch: number;
-  #index = 0;
-  #compactedIndex = 0;
-  #timestampMs = 0;
 
   constructor(options: { clusterId?: string; epoch?: number; now?: () => number } = {}) {
     this.#clusterId = options.clusterId ?? "c1";
     this.#epoch = options.epoch ?? 1;
     this.#now = options.now ?? Date.now;
+    this.#machine = new MemoryStateMachine({
+      clusterId: this.#clusterId,
+      feedRetainedEntriesMax: FEED_RETAINED_ENTRIES_MAX,
+    });
+  }
+
+  get state(): MemoryState {
+    return this.#machine.state;
   }
 
   async propose<K extends CommandKind>(input: {
@@ -70,21 +74,10 @@ export class MemoryCore implements CorePort {
     if (!parsed.ok)
       throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
     await verifyAttachments(parsed.command, input.attachments);
-    this.#index += 1;
-    this.#timestampMs = Math.max(this.#timestampMs, this.#now());
-    const applied = applyCommand({
-      state: this.state,
-      command: parsed.command,
-      attachments: input.attachments,
-      index: this.#index,
-      prevFeedIndex: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
-      timestampMs: this.#timestampMs,
-      clusterId: this.#clusterId,
-    });
-    this.state.apply(applied.changes);
-    if (applied.feedEntry !== null) this.#append(applied.feedEntry);
+    const { attachments } = input;
+    const applied = this.#machine.apply({ command: parsed.command, attachments, timestampMs: this.#now() });
     for (const wake of this.#waiters) wake();
-    const { ok: _ok, ...outcome } = orThrow(applied.outcome);
+    const { ok: _ok, ...outcome } = orThrow(applied);
     return {
       ...this.#position(),
       ...outcome,
@@ -155,20 +148,18 @@ export class MemoryCore implements CorePort {
           node_id: 1,
           role: "leader",
           raft_address: "memory",
-          match_index: this.#index,
-          last_applied: this.#index,
+          match_index: this.#machine.lastApplied(),
+          last_applied: this.#machine.lastApplied(),
           healthy: true,
         },
       ],
-      compacted_index: this.#compactedIndex,
+      compacted_index: this.#machine.compactedIndex(),
     };
   }
 
   /** Drops the feed up to `index`, as the real core does past its retention: for tests of `feed_compacted`. */
   compactFeed(index: number): void {
-    while ((this.#feed[0]?.entry.index ?? Infinity) <= index) {
-      this.#compactedIndex = this.#feed.shift()?.entry.index ?? this.#compactedIndex;
-    }
+    this.#machine.compactFeed(index);
   }
 
   async #readFeed<V extends "full" | "edge">(
@@ -179,7 +170,7 @@ export class MemoryCore implements CorePort {
     for (;;) {
       input.signal?.throwIfAborted();
       const page = orThrow(
-        readFeed(this.#feedSource(), {
+        readFeed(this.#machine.feed(), {
           after: input.after,
           limit: Math.min(Math.max(input.limit, 1), FEED_LIMIT_MAX),
           view,
@@ -192,7 +183,7 @@ export class MemoryCore implements CorePort {
         return {
           ...this.#position(),
           entries: page.entries,
-          last_index: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
+          last_index: this.#machine.lastFeedIndex(),
           blobs: toBase64(page.blobs),
         };
       }
@@ -215,30 +206,12 @@ export class MemoryCore implements CorePort {
     });
   }
 
-  #append(entry: FeedEntry): void {
-    const text = JSON.stringify(entry);
-    this.#feed.push({ entry: JSON.parse(text) as FeedEntry, chars: text.length });
-    if (this.#feed.length > FEED_RETAINED_ENTRIES_MAX) this.compactFeed(this.#feed[0]?.entry.index ?? 0);
-  }
-
-  #feedSource(): Parameters<typeof readFeed>[0] {
-    const feed = this.#feed;
-    return {
-      appliedIndex: this.#index,
-      compactedIndex: this.#compactedIndex,
-      entriesAfter: (after) => {
-        const first = feed.findIndex(({ entry }) => entry.index > after);
-        return first < 0 ? [] : structuredClone(feed.slice(first, first + FEED_LIMIT_MAX + 1));
-      },
-    };
-  }
-
   #inline(): { bytes: (key: string) => Uint8Array | undefined; bytesMax: number } {
     return { bytes: (key) => this.state.bytes(key), bytesMax: INLINE_BYTES_MAX };
   }
 
   #position(): Position {
-    return { cluster_id: this.#clusterId, epoch: this.#epoch, index: this.#index };
+    return { cluster_id: this.#clusterId, epoch: this.#epoch, index: this.#machine.lastApplied() };
   }
 }
 
