@@ -12,7 +12,7 @@ import { createRawNode } from "./raft/raw-node.ts";
 import type { Batch, Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
 import { baseMembership, planCompaction } from "./raft-log-compact.ts";
 import { initialiseRaftLog } from "./raft-log-initialise.ts";
-import { type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
+import { coreConfig, type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
 import { Proposals, REFUSALS } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
@@ -122,15 +122,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRawNode({
-      config: {
-        id: options.nodeId,
-        heartbeatTicks: 1,
-        electionTicks: this.#limits.electionTicks,
-        appendBytesMax: this.#limits.appendBytesMax,
-        inflightMax: this.#limits.inflightMax,
-        uncommittedBytesMax: this.#limits.uncommittedBytesMax,
-        random: options.random,
-      },
+      config: coreConfig(options),
       log: wal.log,
       hardState: wal.hardState(),
       membership: baseMembership(wal),
@@ -188,6 +180,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (consistency === "stale") return this.#applied.index;
     const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
     if (consistency === "linearizable") {
+      const leased = this.#node.leaseIndex();
+      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
+      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
       const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
       if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
       this.#wake();

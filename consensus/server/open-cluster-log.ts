@@ -79,6 +79,7 @@ async function openMember<R>(
       stateMachine,
       transport,
       onFatal,
+      readMode: peers.readMode,
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
     founding.noteLog();
