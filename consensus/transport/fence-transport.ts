@@ -31,7 +31,7 @@ export function fenceTransport(transport: Transport, options: { hasLog: boolean 
         else if (snapshotPath !== undefined) rmSync(snapshotPath, { force: true });
       });
     },
-    sendSnapshot: (message, path) => transport.sendSnapshot(message, path),
+    sendSnapshot: (message, path, file) => transport.sendSnapshot(message, path, file),
     onUnreachable: (report) => transport.onUnreachable(report),
   };
 }

@@ -17,7 +17,8 @@ import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 import { PeerDialer } from "./peer-dialer.ts";
 import { PeerSession } from "./peer-session.ts";
-import type { Receive, SnapshotMessage, Transport } from "./transport.ts";
+import { ARRIVED_PREFIX, SnapshotStaging, type StagingFiles } from "./snapshot-staging.ts";
+import type { Receive, SnapshotFile, SnapshotMessage, Transport } from "./transport.ts";
 
 export interface TlsTransportOptions {
   clusterId: string;
@@ -28,8 +29,12 @@ export interface TlsTransportOptions {
   host: string;
   /** 0: any free port. */
   port: number;
-  /** Where snapshots arrive; what a crash left of them there is removed. */
+  /** Where snapshots arrive (snapshot-staging.ts). */
   stagingDirectory: string;
+  /** Formats of snapshots that this build reads. */
+  snapshotFormats: readonly number[];
+  /** For tests: a disk that is full. */
+  stagingFiles?: StagingFiles;
   log: TransportLog;
 }
 
@@ -41,24 +46,43 @@ export interface FoundingChannel {
   connected(): NodeId[];
 }
 
-const STAGED_PREFIX = "arriving-";
+/** Who hears what members tell of themselves. */
+export interface InfoReceiver {
+  onInfo(from: NodeId, payload: Buffer): void;
+  /** A stream to a member is up. */
+  onConnected(nodeId: NodeId): void;
+}
 
-export class TlsTransport implements Transport, FoundingChannel {
+/** How members tell each other what they are: their clocks, and what they understand. */
+export interface InfoChannel {
+  sendInfo(to: NodeId, payload: Uint8Array): void;
+  onInfo(receive: InfoReceiver | null): void;
+  connected(): NodeId[];
+}
+
+export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   readonly #options: TlsTransportOptions;
   readonly #introduction: Introduction;
   readonly #server: Server;
   readonly #dialers: PeerDialer[] = [];
+  readonly #staging: SnapshotStaging;
   readonly #sessions = new Map<NodeId, PeerSession>();
   #receive: Receive | null = null;
   #receiveFounding: ((from: NodeId, payload: Buffer) => void) | null = null;
+  #infoReceiver: InfoReceiver | null = null;
   #report: ((nodeId: NodeId) => void) | null = null;
-  #staged = 0;
   #closed = false;
 
   constructor(options: TlsTransportOptions) {
     this.#options = options;
     const { clusterId, nodeId, credentials } = options;
     this.#introduction = { clusterId, nodeId };
+    this.#staging = new SnapshotStaging({
+      directory: options.stagingDirectory,
+      formats: options.snapshotFormats,
+      log: options.log,
+      ...(options.stagingFiles === undefined ? {} : { files: options.stagingFiles }),
+    });
     this.#server = createServer({
       ...credentials,
       requestCert: true,
@@ -77,8 +101,9 @@ export class TlsTransport implements Transport, FoundingChannel {
     const { host, port, peers, nodeId, stagingDirectory } = this.#options;
     mkdirSync(stagingDirectory, { recursive: true });
     for (const name of readdirSync(stagingDirectory)) {
-      if (name.startsWith(STAGED_PREFIX)) rmSync(join(stagingDirectory, name));
+      if (name.startsWith(ARRIVED_PREFIX)) rmSync(join(stagingDirectory, name));
     }
+    this.#staging.recover();
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(port, host, () => {
@@ -116,11 +141,11 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#receive = receive;
   }
 
-  sendSnapshot(message: SnapshotMessage, path: string): Promise<void> {
+  sendSnapshot(message: SnapshotMessage, path: string, file: SnapshotFile): Promise<void> {
     const session = this.#sessions.get(message.to);
     return session === undefined
       ? Promise.reject(new Error(`there is no connection to node ${message.to}`))
-      : session.sendSnapshot(message, path);
+      : session.sendSnapshot(message, path, file);
   }
 
   onUnreachable(report: ((nodeId: NodeId) => void) | null): void {
@@ -135,6 +160,14 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#receiveFounding = receive;
   }
 
+  sendInfo(to: NodeId, payload: Uint8Array): void {
+    this.#sessions.get(to)?.sendInfo(payload);
+  }
+
+  onInfo(receive: InfoReceiver | null): void {
+    this.#infoReceiver = receive;
+  }
+
   connected(): NodeId[] {
     return [...this.#sessions.keys()].toSorted((a, b) => a - b);
   }
@@ -145,6 +178,7 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#closed = true;
     for (const dialer of this.#dialers) dialer.close();
     for (const session of this.#sessions.values()) session.connection.close("this node stops");
+    await this.#staging.close();
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -167,7 +201,7 @@ export class TlsTransport implements Transport, FoundingChannel {
   }
 
   /** Takes a stream that was introduced; it replaces an older one, which a crashed peer may have left half open. */
-  #open({ nodeId, socket, early, closed: onClosed }: PeerStream): void {
+  #open({ nodeId, socket, early, takes, closed: onClosed }: PeerStream): void {
     if (this.#closed) {
       socket.destroy();
       return;
@@ -176,9 +210,11 @@ export class TlsTransport implements Transport, FoundingChannel {
     const session = new PeerSession(socket, {
       self: this.#options.nodeId,
       peer: nodeId,
-      snapshotPath: () => this.#stagedPath(nodeId),
+      peerTakes: takes,
+      staging: this.#staging,
       onMessage: (message, path) => this.#deliver(message, path),
       onFounding: (payload) => this.#receiveFounding?.(nodeId, payload),
+      onInfo: (payload) => this.#infoReceiver?.onInfo(nodeId, payload),
       onLost: () => this.#reportLater(nodeId),
       onClose: (reason) => {
         if (this.#sessions.get(nodeId) === session) this.#sessions.delete(nodeId);
@@ -189,17 +225,13 @@ export class TlsTransport implements Transport, FoundingChannel {
     });
     this.#sessions.set(nodeId, session);
     this.#options.log({ level: "info", msg: "the stream to a peer is up", peer: nodeId });
+    this.#infoReceiver?.onConnected(nodeId);
     for (const frame of early) session.take(frame);
   }
 
   #deliver(message: Message, path: string | undefined): void {
     if (this.#receive !== null) this.#receive(message, path);
     else if (path !== undefined) rmSync(path, { force: true });
-  }
-
-  #stagedPath(from: NodeId): string {
-    this.#staged += 1;
-    return join(this.#options.stagingDirectory, `${STAGED_PREFIX}${from}-${this.#staged}`);
   }
 
   #reportLater(nodeId: NodeId): void {
