@@ -116,7 +116,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
       transport: this.#transport,
       host,
       nowMs: () => clock.nowMs(),
-      replyTimeoutMs: this.#limits.snapshotReplyTimeoutMs,
+      limits,
+      readsSnapshots: options.readsSnapshots ?? (() => true),
+      onTrouble: (trouble) => this.#observer.onSnapshotTrouble?.(trouble),
       onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
     });
     const index = options.stateMachine.lastApplied();
@@ -227,6 +229,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       await this.#wal.close();
     } finally {
       this.#phase = "stopped";
+      this.#snapshots.close();
       this.#stateMachine.close();
       this.#lock.release();
     }
@@ -373,7 +376,12 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #compact(): void {
     if (this.#compacting || this.#installing) return;
-    const snapshot = planCompaction(this.#wal, this.#applied.index, this.#limits);
+    const heldIndex = this.#snapshots.heldIndex();
+    const snapshot = planCompaction(
+      this.#wal,
+      { appliedIndex: this.#applied.index, heldIndex },
+      this.#limits,
+    );
     if (snapshot === null) return;
     this.#compacting = true;
     this.#stateMachine.makeDurable?.();

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
+import { STATE_FORMAT } from "../state/state-store.ts";
 import { openRaftLog } from "../raft-log.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { createMemoryNetwork } from "../transport/memory-network.ts";
@@ -65,6 +66,7 @@ async function openMember(
     host: peers.listenHost,
     port: peers.listenPort,
     stagingDirectory: join(directory, STAGING_DIRECTORY),
+    snapshotFormats: [STATE_FORMAT],
     log: logger,
   });
   await transport.listen();

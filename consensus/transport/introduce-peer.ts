@@ -28,7 +28,12 @@ export interface PeerStream {
 }
 
 function encodeIntroduction({ clusterId, nodeId }: Introduction): Buffer {
-  const text = JSON.stringify({ protocol: PROTOCOL, cluster_id: clusterId, node_id: nodeId, takes: Object.values(FRAME_KINDS) });
+  const text = JSON.stringify({
+    protocol: PROTOCOL,
+    cluster_id: clusterId,
+    node_id: nodeId,
+    takes: Object.values(FRAME_KINDS),
+  });
   return encodeFrame(FRAME_KINDS.hello, Buffer.from(text));
 }
 

@@ -6,7 +6,7 @@ import { PeerConnection } from "./peer-connection.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import type { SnapshotStaging } from "./snapshot-staging.ts";
-import type { SnapshotFile, SnapshotMessage } from "./transport.ts";
+import type { SnapshotOffer } from "./snapshot-frames.ts";
 
 interface PeerSessionOptions {
   self: NodeId;
@@ -58,15 +58,16 @@ export class PeerSession {
   }
 
   /** One at a time: rejects while another is under way, and when the peer's build knows no such transfers. */
-  async sendSnapshot(message: SnapshotMessage, path: string, file: SnapshotFile): Promise<void> {
+  async sendSnapshot(offer: SnapshotOffer, path: string, signal: AbortSignal): Promise<void> {
     if (!this.#peerTakes(FRAME_KINDS.snapshotOffer))
-      throw new Error(`node ${message.to} runs a build that takes no snapshots of this one's`);
-    await this.#leaving.send({ ...file, message }, path, file.signal);
+      throw new Error(`node ${offer.message.to} runs a build that takes no snapshots of this one's`);
+    await this.#leaving.send(offer, path, signal);
   }
 
   /** What a member tells of itself; nothing to one whose build does not know the frame. */
   sendInfo(payload: Uint8Array): void {
-    if (this.#peerTakes(FRAME_KINDS.info)) this.connection.send(FRAME_KINDS.info, payload, { droppable: true });
+    if (this.#peerTakes(FRAME_KINDS.info))
+      this.connection.send(FRAME_KINDS.info, payload, { droppable: true });
   }
 
   #peerTakes(kind: number): boolean {

@@ -43,14 +43,16 @@ export function encodeOffer({ format, sizeBytes, sha256, message }: SnapshotOffe
 
 /** Throws `MessageFormatError` for what is no offer, or one of a file that no state can be. */
 export function decodeOffer(payload: Buffer): SnapshotOffer {
-  if (payload.byteLength < OFFER_HEADER_BYTES) throw new MessageFormatError("a snapshot's offer is cut short");
+  if (payload.byteLength < OFFER_HEADER_BYTES)
+    throw new MessageFormatError("a snapshot's offer is cut short");
   if (payload.readUInt8(0) !== VERSION)
     throw new MessageFormatError(`a snapshot's offer of version ${payload.readUInt8(0)}`);
   const sizeBytes = Number(payload.readBigUInt64BE(2));
   if (sizeBytes === 0 || sizeBytes > SNAPSHOT_BYTES_MAX)
     throw new MessageFormatError(`a snapshot of ${sizeBytes} bytes`);
   const message = decodeMessage(payload.subarray(OFFER_HEADER_BYTES));
-  if (message.type !== "snapshot") throw new MessageFormatError(`a snapshot was offered with ${message.type}`);
+  if (message.type !== "snapshot")
+    throw new MessageFormatError(`a snapshot was offered with ${message.type}`);
   const sha256 = Buffer.from(payload.subarray(2 + SIZE_BYTES, OFFER_HEADER_BYTES));
   return { format: payload.readUInt8(1), sizeBytes, sha256, message };
 }

@@ -1,5 +1,14 @@
 /** The note beside a snapshot's unfinished file: which snapshot it is, and how much of it is on disk for sure. */
-import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 const NOTE_FILE = "unfinished.json";
@@ -39,7 +48,8 @@ export function openNoted(directory: string): { note: ArrivalNote; descriptor: n
       closeSync(descriptor);
       throw error;
     }
-    for (const name of unfinished(directory)) if (name !== note.file && name !== NOTE_FILE) remove(directory, name);
+    for (const name of unfinished(directory))
+      if (name !== note.file && name !== NOTE_FILE) remove(directory, name);
     return { note, descriptor };
   } catch {
     // No note, or none that helps: the snapshot is sent from its beginning.

@@ -19,7 +19,11 @@ export class SnapshotReceiver {
   readonly #origin: SnapshotOrigin;
   #state: "idle" | "taking" | "refused" = "idle";
 
-  constructor(connection: () => Pick<PeerConnection, "send">, staging: SnapshotStaging, events: ReceiverEvents) {
+  constructor(
+    connection: () => Pick<PeerConnection, "send">,
+    staging: SnapshotStaging,
+    events: ReceiverEvents,
+  ) {
     this.#staging = staging;
     this.#events = events;
     this.#origin = {

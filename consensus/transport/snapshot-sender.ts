@@ -77,7 +77,8 @@ export class SnapshotSender {
     const transfer = this.#transfer;
     if (kind === FRAME_KINDS.snapshotRefusal) {
       const { sha256, reason } = decodeRefusal(payload);
-      if (transfer?.sha256.equals(sha256) === true) fail(transfer, new Error(`the member refused it: ${reason}`));
+      if (transfer?.sha256.equals(sha256) === true)
+        fail(transfer, new Error(`the member refused it: ${reason}`));
       return;
     }
     const { sha256, offset } = decodeProgress(payload);

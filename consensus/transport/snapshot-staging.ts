@@ -5,7 +5,7 @@
  * Invariant: a file is handed over only when it is whole, is what was announced and is on disk. What a restart goes on
  * from is on disk too: the note of how far that is (NOTE_FILE) is written only after the bytes before it are.
  */
-import { closeSync, fsync, openSync, renameSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, fsync, openSync, renameSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { hashFile } from "../storage/hash-file.ts";
@@ -15,7 +15,6 @@ import type { SnapshotOffer, SnapshotPiece } from "./snapshot-frames.ts";
 import { type ArrivalNote, openNoted, removeArrival, UNFINISHED_PREFIX, writeNote } from "./snapshot-note.ts";
 import type { SnapshotMessage } from "./transport.ts";
 
-/** Bytes that may have to be sent again after a power cut. */
 const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 /** What a snapshot must leave free: a log whose disk is full ends its node. */
 export const DISK_RESERVE_BYTES = 128 * 1024 * 1024;
@@ -31,7 +30,7 @@ export interface StagingFiles {
   sync(descriptor: number): Promise<void>;
   freeBytes(directory: string): number;
 }
-const nodeFiles: StagingFiles = {
+export const nodeStagingFiles: StagingFiles = {
   write: (descriptor, bytes, position) => writeSync(descriptor, bytes, 0, bytes.byteLength, position),
   sync: promisify(fsync),
   freeBytes: (directory) => {
@@ -64,11 +63,14 @@ export interface SnapshotStagingOptions {
   formats: readonly number[];
   log: TransportLog;
   files?: StagingFiles;
+  /** Bytes that may have to be sent again after a power cut. */
+  syncEveryBytes?: number;
 }
 
 export class SnapshotStaging {
   readonly #options: SnapshotStagingOptions;
   readonly #files: StagingFiles;
+  readonly #syncEveryBytes: number;
   #arrival: Arrival | null = null;
   /** A whole file is being checked. */
   #checking: Promise<void> | null = null;
@@ -77,7 +79,8 @@ export class SnapshotStaging {
 
   constructor(options: SnapshotStagingOptions) {
     this.#options = options;
-    this.#files = options.files ?? nodeFiles;
+    this.#files = options.files ?? nodeStagingFiles;
+    this.#syncEveryBytes = options.syncEveryBytes ?? SYNC_EVERY_BYTES;
   }
 
   /** Takes up what an earlier process left unfinished. */
@@ -99,7 +102,8 @@ export class SnapshotStaging {
     const note = noteOf(offer, this.#nextName());
     if (this.#arrival !== null && isSame(this.#arrival.note, note)) {
       const { from } = this.#arrival;
-      if (from !== null && from.origin !== origin) from.origin.refused(offer.sha256, "another stream sends it");
+      if (from !== null && from.origin !== origin)
+        from.origin.refused(offer.sha256, "another stream sends it");
     } else {
       this.#discard("another snapshot took its place");
       try {
@@ -117,10 +121,13 @@ export class SnapshotStaging {
   /** Throws `MessageFormatError` for a piece that does not go on where the file ends. */
   piece(origin: SnapshotOrigin, { offset, bytes }: SnapshotPiece): void {
     const arrival = this.#arrival;
-    if (arrival?.from?.origin !== origin) throw new MessageFormatError("a piece of a snapshot that nobody offered");
+    if (arrival?.from?.origin !== origin)
+      throw new MessageFormatError("a piece of a snapshot that nobody offered");
     const { size_bytes, sha256 } = arrival.note;
     if (offset !== arrival.receivedBytes || offset + bytes.byteLength > size_bytes)
-      throw new MessageFormatError(`a piece at ${offset} of a snapshot that is here up to ${arrival.receivedBytes}`);
+      throw new MessageFormatError(
+        `a piece at ${offset} of a snapshot that is here up to ${arrival.receivedBytes}`,
+      );
     try {
       for (let at = 0; at < bytes.byteLength;)
         at += this.#files.write(arrival.descriptor, bytes.subarray(at), offset + at);
@@ -134,7 +141,7 @@ export class SnapshotStaging {
       return;
     }
     origin.progress(Buffer.from(sha256, "hex"), arrival.receivedBytes);
-    if (arrival.receivedBytes - arrival.note.durable_bytes >= SYNC_EVERY_BYTES) void this.#sync(arrival);
+    if (arrival.receivedBytes - arrival.note.durable_bytes >= this.#syncEveryBytes) void this.#sync(arrival);
   }
 
   /** The stream has ended; what it brought waits for the next one. */
@@ -159,7 +166,8 @@ export class SnapshotStaging {
   }
 
   #refusalOf({ format, message, sizeBytes }: SnapshotOffer): string | null {
-    if (!this.#options.formats.includes(format)) return `it has format ${format}, which this build does not read`;
+    if (!this.#options.formats.includes(format))
+      return `it has format ${format}, which this build does not read`;
     if (this.#checking !== null) return "another snapshot is being put in place";
     const current = this.#arrival?.from?.message;
     if (current !== undefined && message.term < current.term) return "a later leader sends one";
@@ -215,7 +223,10 @@ export class SnapshotStaging {
     const { directory } = this.#options;
     const sha256 = Buffer.from(note.sha256, "hex");
     if (from === null) return;
-    const stillHere = setInterval(() => from.origin.progress(sha256, note.size_bytes - 1), CHECKING_SAY_EVERY_MS);
+    const stillHere = setInterval(
+      () => from.origin.progress(sha256, note.size_bytes - 1),
+      CHECKING_SAY_EVERY_MS,
+    );
     try {
       await arrival.syncing;
       if (this.#arrival !== arrival) return;

@@ -11,6 +11,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Message, NodeId } from "../raft/types.ts";
+import { hashFile } from "../storage/hash-file.ts";
 import { FRAME_KINDS } from "./frame.ts";
 import { encodeMessage } from "./message-codec.ts";
 import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer.ts";
@@ -18,7 +19,7 @@ import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.
 import { PeerDialer } from "./peer-dialer.ts";
 import { PeerSession } from "./peer-session.ts";
 import { ARRIVED_PREFIX, SnapshotStaging, type StagingFiles } from "./snapshot-staging.ts";
-import type { Receive, SnapshotFile, SnapshotMessage, Transport } from "./transport.ts";
+import type { Receive, SnapshotMessage, SnapshotTransfer, Transport } from "./transport.ts";
 
 export interface TlsTransportOptions {
   clusterId: string;
@@ -69,6 +70,8 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   readonly #sessions = new Map<NodeId, PeerSession>();
   #receive: Receive | null = null;
   #receiveFounding: ((from: NodeId, payload: Buffer) => void) | null = null;
+  /** Of copies that may be sent more than once. */
+  readonly #digests = new WeakMap<object, ReturnType<typeof hashFile>>();
   #infoReceiver: InfoReceiver | null = null;
   #report: ((nodeId: NodeId) => void) | null = null;
   #closed = false;
@@ -141,11 +144,14 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
     this.#receive = receive;
   }
 
-  sendSnapshot(message: SnapshotMessage, path: string, file: SnapshotFile): Promise<void> {
+  async sendSnapshot(message: SnapshotMessage, path: string, transfer: SnapshotTransfer): Promise<void> {
+    const { copy, format, signal } = transfer;
+    const digest = this.#digests.get(copy) ?? hashFile(path);
+    this.#digests.set(copy, digest);
+    const { sha256, sizeBytes } = await digest;
     const session = this.#sessions.get(message.to);
-    return session === undefined
-      ? Promise.reject(new Error(`there is no connection to node ${message.to}`))
-      : session.sendSnapshot(message, path, file);
+    if (session === undefined) throw new Error(`there is no connection to node ${message.to}`);
+    await session.sendSnapshot({ format, sizeBytes, sha256, message }, path, signal);
   }
 
   onUnreachable(report: ((nodeId: NodeId) => void) | null): void {

@@ -1,9 +1,10 @@
 import type { Message, NodeId } from "../raft/types.ts";
 
 export type SnapshotMessage = Extract<Message, { type: "snapshot" }>;
-export interface SnapshotFile {
-  sha256: Buffer;
-  sizeBytes: number;
+/** What goes with a snapshot's file. */
+export interface SnapshotTransfer {
+  /** Stands for the file's content: the same object says that the file has not changed since. */
+  copy: object;
   /** Of the state (`StateMachine.snapshotFormat`). */
   format: number;
   signal: AbortSignal;
@@ -24,7 +25,7 @@ export interface Transport {
    * Sends a file and then its message; the same file again goes on where an earlier attempt broke off. Resolves when the
    * receiver has it whole; rejects with the reason when not, or when it was refused or aborted.
    */
-  sendSnapshot(message: SnapshotMessage, path: string, file: SnapshotFile): Promise<void>;
+  sendSnapshot(message: SnapshotMessage, path: string, transfer: SnapshotTransfer): Promise<void>;
   /** Who is told, in a later turn, that messages to a member were lost; null: nobody. */
   onUnreachable(report: ((nodeId: NodeId) => void) | null): void;
 }
