@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import { STATE_FORMAT } from "../state/state-store.ts";
 import { openRaftLog } from "../raft-log.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { createMemoryNetwork } from "../transport/memory-network.ts";
@@ -10,6 +9,9 @@ import { TlsTransport } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
 import { Founding } from "./found-cluster.ts";
 import { readFoundingRecord } from "./founding-record.ts";
+import { OWN_ABILITIES, readsSnapshots } from "./own-abilities.ts";
+import type { PeerKnowledge } from "./peer-knowledge.ts";
+import { talkToPeers } from "./talk-to-peers.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import type { CoreEnvironment } from "./read-environment.ts";
 import type { PeerEnvironment } from "./read-peers.ts";
@@ -20,6 +22,8 @@ const STAGING_DIRECTORY = "snapshot";
 interface OpenOptions {
   env: CoreEnvironment;
   stateMachine: StateMachine<ApplyOutcome>;
+  /** Kept up from what the other members say. */
+  knowledge: PeerKnowledge;
   logger: Logger;
   onFatal: (error: Error) => void;
 }
@@ -48,7 +52,7 @@ export async function openClusterLog(options: OpenOptions): Promise<ReplicatedLo
 }
 
 async function openMember(
-  { env, stateMachine, logger, onFatal }: OpenOptions,
+  { env, stateMachine, knowledge, logger, onFatal }: OpenOptions,
   peers: PeerEnvironment,
 ): Promise<ReplicatedLog<ApplyOutcome>> {
   const { nodeId, dataDirectory: directory, clusterId } = env;
@@ -66,10 +70,11 @@ async function openMember(
     host: peers.listenHost,
     port: peers.listenPort,
     stagingDirectory: join(directory, STAGING_DIRECTORY),
-    snapshotFormats: [STATE_FORMAT],
+    snapshotFormats: OWN_ABILITIES.snapshotFormats,
     log: logger,
   });
   await transport.listen();
+  const talk = talkToPeers({ channel: transport, knowledge, logger });
   const expected = peers.members.map((member) => member.nodeId);
   const founding = new Founding({ nodeId, expected, directory, channel: transport, logger });
   try {
@@ -82,14 +87,22 @@ async function openMember(
       stateMachine,
       transport,
       onFatal,
+      readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
+      observer: {
+        onSnapshotTrouble: ({ to, reason }) =>
+          logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
+      },
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
     founding.noteLog();
+    talk.watchClocks(log);
     return closingWith(log, async () => {
+      talk.stop();
       founding.close();
       await transport.close();
     });
   } catch (error) {
+    talk.stop();
     founding.close();
     await transport.close();
     throw error;

@@ -13,6 +13,7 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Message, NodeId } from "../raft/types.ts";
 import { hashFile } from "../storage/hash-file.ts";
 import { FRAME_KINDS } from "./frame.ts";
+import type { InfoChannel, InfoReceiver } from "./info-channel.ts";
 import { encodeMessage } from "./message-codec.ts";
 import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer.ts";
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
@@ -44,20 +45,6 @@ export interface FoundingChannel {
   sendFounding(to: NodeId, payload: Uint8Array): void;
   onFounding(receive: ((from: NodeId, payload: Buffer) => void) | null): void;
   /** Members with a stream now. */
-  connected(): NodeId[];
-}
-
-/** Who hears what members tell of themselves. */
-export interface InfoReceiver {
-  onInfo(from: NodeId, payload: Buffer): void;
-  /** A stream to a member is up. */
-  onConnected(nodeId: NodeId): void;
-}
-
-/** How members tell each other what they are: their clocks, and what they understand. */
-export interface InfoChannel {
-  sendInfo(to: NodeId, payload: Uint8Array): void;
-  onInfo(receive: InfoReceiver | null): void;
   connected(): NodeId[];
 }
 
