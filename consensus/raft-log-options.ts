@@ -66,11 +66,18 @@ export const RAFT_LOG_LIMITS = {
   readTimeoutMs: 5_000,
   /** How long a member may take to install a snapshot that was sent to it whole; then it is sent another. */
   snapshotReplyTimeoutMs: 60_000,
+  /** How long the copy of the state is kept after an attempt that broke off, so that the next one goes on with it. */
+  snapshotCopyKeptMs: 5 * 60_000,
+  /** Pause before a member that could not be sent a snapshot is sent one again; doubles with each failure in a row. */
+  snapshotRetryMinMs: 250,
+  snapshotRetryMaxMs: 5_000,
   /** How long `start` waits for a leader. */
   startTimeoutMs: 10_000,
   /** Applied entries kept in memory and on disk before they are compacted, and what is left of them then. */
   retainedBytesMax: 64 * 1024 * 1024,
   retainedBytesAfter: 16 * 1024 * 1024,
+  /** As much stays while a member is sent a snapshot, so that it can go on from there; past it, it is sent another. */
+  retainedBytesDuringSnapshotMax: 256 * 1024 * 1024,
   /** See wal.ts. */
   segmentBytes: SEGMENT_BYTES,
   preallocateBytes: PREALLOCATE_BYTES,
@@ -86,6 +93,8 @@ export interface RaftLogObserver {
   onApplied?: (applied: { entries: number; durationMs: number }) => void;
   /** A membership entry was applied; the log's status has the members. */
   onMembership?: () => void;
+  /** A member that is far behind could not be sent a snapshot; it will be tried again. */
+  onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
   onLeadership?: (change: { term: number; leaderId: number | null; isLeader: boolean }) => void;
 }
 
@@ -112,6 +121,8 @@ export interface RaftLogOptions<R> {
    * a majority has heard it lately, which leans on clocks (raft/lease.ts). All members must have the same.
    */
   readMode?: ReadMode;
+  /** Whether a member reads copies of the state in a format; absent: all members run this build. */
+  readsSnapshots?: (nodeId: NodeId, format: number) => boolean;
   /** The node cannot go on: state machine or disk failed. The process should end and start again. Called once. */
   onFatal: (error: Error) => void;
   clock?: Clock;

@@ -118,7 +118,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
       transport: this.#transport,
       host,
       nowMs: () => clock.nowMs(),
-      replyTimeoutMs: this.#limits.snapshotReplyTimeoutMs,
+      limits,
+      readsSnapshots: options.readsSnapshots ?? (() => true),
+      onTrouble: (trouble) => this.#observer.onSnapshotTrouble?.(trouble),
       onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
     });
     const index = options.stateMachine.lastApplied();
@@ -241,6 +243,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       await this.#wal.close();
     } finally {
       this.#phase = "stopped";
+      this.#snapshots.close();
       this.#stateMachine.close();
       this.#lock.release();
     }
@@ -388,7 +391,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #compact(): void {
     if (this.#installing) return;
-    this.#compactor.whenDue(this.#applied.index)?.catch((error: unknown) => this.fail(error));
+    const at = { appliedIndex: this.#applied.index, heldIndex: this.#snapshots.heldIndex() };
+    this.#compactor.whenDue(at)?.catch((error: unknown) => this.fail(error));
   }
 
   #watchLeadership(): void {
