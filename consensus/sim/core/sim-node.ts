@@ -12,8 +12,8 @@ import type {
   RaftConfig,
   RawNode,
   SnapshotMeta,
-} from "../raft/types.ts";
-import { createRawNode, decodeMembership } from "../raft/raw-node.ts";
+} from "../../raft/types.ts";
+import { createRawNode, decodeMembership } from "../../raft/raw-node.ts";
 import {
   checkComplete,
   checkMachine,
@@ -25,7 +25,7 @@ import {
   check,
 } from "./checker.ts";
 import type { Checker } from "./checker.ts";
-import type { Prng } from "./prng.ts";
+import type { Prng } from "../prng.ts";
 import { createDisk, installSnapshot, readerOf, writeBatch, writesOf } from "./sim-disk.ts";
 import type { MachineState, SimDisk } from "./sim-disk.ts";
 

@@ -1,6 +1,6 @@
 /** A network that drops, repeats, delays, reorders and cuts. */
-import type { Message, NodeId } from "../raft/types.ts";
-import type { Prng } from "./prng.ts";
+import type { Message, NodeId } from "../../raft/types.ts";
+import type { Prng } from "../prng.ts";
 
 export interface NetworkFaults {
   drop: number;

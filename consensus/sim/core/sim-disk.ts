@@ -1,5 +1,5 @@
 /** What survives a crash of one simulated node: its log, hard state, snapshot and state machine. */
-import type { Batch, Entry, HardState, LogReader, Membership, SnapshotMeta } from "../raft/types.ts";
+import type { Batch, Entry, HardState, LogReader, Membership, SnapshotMeta } from "../../raft/types.ts";
 
 /** The state machine: how far it is, a running hash of all it applied, and the membership as of there. */
 export interface MachineState {

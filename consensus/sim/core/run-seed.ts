@@ -1,5 +1,5 @@
 /** One seed: a stormy part, in which safety must hold, then a calm one, in which the cluster must also get going. */
-import type { NodeId, RaftStatus } from "../raft/types.ts";
+import type { NodeId, RaftStatus } from "../../raft/types.ts";
 import { check, SimFailure } from "./checker.ts";
 import {
   askRead,
@@ -11,7 +11,7 @@ import {
   stepCluster,
 } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
-import { createPrng } from "./prng.ts";
+import { createPrng } from "../prng.ts";
 import { isolate, partition } from "./sim-network.ts";
 import { crashNode, startNode, STEADY_TICK_RATE } from "./sim-node.ts";
 
