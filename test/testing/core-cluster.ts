@@ -173,7 +173,8 @@ export class CoreCluster {
 
 const METRICS_MS = 1_000;
 
-async function fetchMetrics(url: string): Promise<string> {
+/** The metrics page of a node, or an error soon. */
+export async function fetchMetrics(url: string): Promise<string> {
   const response = await fetch(url, { signal: AbortSignal.timeout(METRICS_MS) });
   return response.text();
 }
