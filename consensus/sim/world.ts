@@ -45,7 +45,7 @@ export class World {
   /** A new node, under an id that nobody ever had. */
   addNode(): SimNode {
     const id = (this.nodes.at(-1)?.id ?? 0) + 1;
-    const node = new SimNode(this, id, [...this.first, id]);
+    const node = new SimNode(this, id, []);
     this.#settle(node);
     this.nodes.push(node);
     return node;
