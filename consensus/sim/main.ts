@@ -9,12 +9,17 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { runSeed as runCoreSeed } from "./core/run-seed.ts";
 import { MUTANTS } from "./mutants.ts";
+import { mebibytes, runHours } from "./run-hours.ts";
+import { SeedFailure } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
 import type { SeedResult } from "./run-seed.ts";
 
 const SEEDS_DEFAULT = 200;
 const MUTANT_SEEDS_DEFAULT = 2_000;
 const SAY_EVERY_SEEDS = 500;
+const KEYS_DEFAULT = 1_000;
+/** What the last quarter of a long run may hold at least, as a part of the most that the first one held. */
+const HEAP_GROWTH_MAX = 1.2;
 
 function wholeNumber(text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
@@ -74,6 +79,40 @@ async function mutantsMain(name: string | undefined, first: number, seedsMax: nu
   return survivors === 0 ? 0 : 1;
 }
 
+async function hoursMain(seed: number, hours: number, keys: number): Promise<number> {
+  const heaps: number[] = [];
+  console.log("hours     heap, MiB   entries    nodes ever   processes");
+  try {
+    await runHours({
+      seed,
+      hours,
+      keys,
+      onHeap: ({ virtualMs, heapBytes, entries, nodesEver, processes }) => {
+        heaps.push(heapBytes);
+        const columns = [
+          (virtualMs / 3_600_000).toFixed(2),
+          mebibytes(heapBytes),
+          entries,
+          nodesEver,
+          processes,
+        ];
+        console.log(columns.map((column) => String(column).padEnd(12)).join(""));
+      },
+    });
+  } catch (error) {
+    console.error(error instanceof SeedFailure ? `${error.report}\n${error.message}` : error);
+    return 1;
+  }
+  // What is remembered on purpose fills up in the first quarter.
+  const quarter = Math.ceil(heaps.length / 4);
+  const early = Math.max(...heaps.slice(0, quarter + 1));
+  const late = Math.min(...heaps.slice(-quarter));
+  console.log(
+    `heap: at most ${mebibytes(early)} MiB in the first quarter, at least ${mebibytes(late)} in the last`,
+  );
+  return late > early * HEAP_GROWTH_MAX ? 1 : 0;
+}
+
 function coreMain(first: number, seeds: number): number {
   for (let seed = first; seed < first + seeds; seed += 1) {
     try {
@@ -105,6 +144,9 @@ async function main(): Promise<number> {
   if (values.core === true) return coreMain(first, seeds);
   if (values.mutants === true || values.mutant !== undefined) {
     return mutantsMain(values.mutant, first, wholeNumber(values.seeds, MUTANT_SEEDS_DEFAULT));
+  }
+  if (values.hours !== undefined) {
+    return hoursMain(first, wholeNumber(values.hours, 1), wholeNumber(values.keys, KEYS_DEFAULT));
   }
   return seedsMain(first, seeds);
 }
