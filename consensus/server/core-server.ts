@@ -35,7 +35,12 @@ export class CoreServer {
     this.#core = core;
     this.#auth = auth;
     this.#routes = [
-      { method: "POST", path: "/v1/propose", roles: ["admin"], handle: (r) => proposeCommand(core, r) },
+      {
+        method: "POST",
+        path: "/v1/propose",
+        roles: ["admin", "lambda"],
+        handle: (r) => proposeCommand(core, r),
+      },
       ...readRoutes(core),
       ...operationRoutes(core),
     ];
