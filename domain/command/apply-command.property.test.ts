@@ -73,7 +73,7 @@ const steps = fc.array(
     }),
     fc.record({ do: fc.constant("abort" as const), name }),
   ),
-  { maxLength: 60 },
+  { maxLength: 60, size: "max" },
 );
 
 /** Applies a step to the model; false when it must be refused (and then nothing has changed). */
