@@ -2,7 +2,7 @@ import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
-import { CoreServer } from "./core-server.ts";
+import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
 import { LeaderClock } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
@@ -83,7 +83,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
-    const server = new CoreServer(core, new ServiceAuth(options.serviceKey, options.now));
+    const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now));
     url = await server.listen(options.host, options.port);
     closers.push(() => server.close());
     await log.start();
