@@ -1,7 +1,8 @@
 import { SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
-import { codeOf, createIn, publishIn } from "../../adapters/core-client/testing/core-conformance.ts";
+import { codeOf, createIn } from "../../adapters/core-client/testing/core-conformance.ts";
+import { publishIn } from "../../adapters/core-client/testing/publish-conformance.ts";
 import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
 import { CORE_AUDIENCE, CORE_ISSUER } from "../../contracts/core/core-api.ts";
 import { COMMAND_BYTES_MAX } from "../../contracts/limits.ts";

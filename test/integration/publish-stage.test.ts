@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { publishIn } from "../../adapters/core-client/testing/core-conformance.ts";
+import { publishIn } from "../../adapters/core-client/testing/publish-conformance.ts";
 import { connectDynamoDb } from "../../adapters/dynamodb/connect-dynamodb.ts";
 import { createMissingTables } from "../../adapters/dynamodb/create-tables.ts";
 import { DynamoDbLeaseStore } from "../../adapters/dynamodb/dynamodb-lease-store.ts";
