@@ -7,7 +7,7 @@ import type { Command } from "./command.ts";
 import type { FeedEntry } from "./feed-entry.ts";
 import { MemoryState } from "./memory-state.ts";
 import { scanAll } from "./scan-all.ts";
-import { type PublishPlan, publishDueAtMs } from "../publish/publish-plan.ts";
+import { publishIdOf, type PublishPlan, publishDueAtMs } from "../publish/publish-plan.ts";
 import { stateKey } from "./state-view.ts";
 import { testCommand, testConfigPayload, testRule } from "./testing-commands.ts";
 
@@ -246,7 +246,9 @@ it("C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simple 
             ids.set(step.name, `cfg-c1-${i + 1}`);
             if (step.key !== null) keys.set(step.key, JSON.stringify(step));
           } else if (step.do === "delete") ids.delete(step.name);
-          else if (step.do === "publish") plans.set(step.name, `pub-c1-${i + 1}`);
+          else if (step.do === "publish") {
+            plans.set(step.name, publishIdOf(ids.get(step.name) ?? "", i + 1));
+          }
         }
         expect(checkInvariants(state)).toEqual([]);
         expect(readModel(state)).toEqual(model);

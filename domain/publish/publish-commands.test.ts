@@ -85,7 +85,7 @@ describe("C7 P2 P4 a plan of one stage", () => {
     const begun = apply(start());
     const plan = planOf(begun);
     expect(plan).toMatchObject({
-      id: "pub-c1-2",
+      id: "pub-c1-1-2",
       version_id: 2,
       previous_version_id: 1,
       state: "baking",
@@ -95,7 +95,7 @@ describe("C7 P2 P4 a plan of one stage", () => {
     });
     expect([served("cn-chengdu"), served("us-east-1")]).toEqual([2, 1]);
     expect(begun.feedEntry).toMatchObject({
-      audit: { action: "publish", summary: "began publish pub-c1-2 of version 2: stage1" },
+      audit: { action: "publish", summary: "began publish pub-c1-1-2 of version 2: stage1" },
       events: [
         { type: "config_changed", variants: [{ version_id: 1 }, { version_id: 2 }] },
         { type: "publish_changed", from: null, to: "stage1", regions: ["cn-chengdu"], cause: "by_hand" },
@@ -165,22 +165,22 @@ describe("P4 P6 what is refused changes nothing", () => {
     ["a second plan", start(), "publish_running"],
     ["other rules", testCommand("put_releases", { config_id: ID, releases: [] }), "publish_running"],
     ["a rollback", testCommand("rollback", { config_id: ID, version_id: 1 }), "publish_running"],
-    ["an advance before the bake is over", advance("pub-c1-2", "bake_over"), "invalid_transition"],
-    ["an advance from another stage", advance("pub-c1-2", "by_hand", 2), "invalid_transition"],
-    ["an advance of no plan", advance("pub-c1-9"), "not_found"],
-    ["an abort of another tenant", { ...abort("pub-c1-2"), tenant: "other" }, "not_found"],
-    ["a stale abort", { ...abort("pub-c1-2"), expected_revision: 1 }, "precondition_failed"],
+    ["an advance before the bake is over", advance("pub-c1-1-2", "bake_over"), "invalid_transition"],
+    ["an advance from another stage", advance("pub-c1-1-2", "by_hand", 2), "invalid_transition"],
+    ["an advance of no plan", advance("pub-c1-1-9"), "not_found"],
+    ["an abort of another tenant", { ...abort("pub-c1-1-2"), tenant: "other" }, "not_found"],
+    ["a stale abort", { ...abort("pub-c1-1-2"), expected_revision: 1 }, "precondition_failed"],
   ])("%s", (_name, command, code) => {
     apply(start());
     expect(refusalOf(apply(command))).toBe(code);
   });
 
-  it.each([advance("pub-c1-2"), abort("pub-c1-2")])(
+  it.each([advance("pub-c1-1-2"), abort("pub-c1-1-2")])(
     "P2 %# a plan that has ended never moves again",
     (end) => {
       apply(start());
       apply(end);
-      for (const again of [advance("pub-c1-2"), advance("pub-c1-2", "bake_over"), abort("pub-c1-2")]) {
+      for (const again of [advance("pub-c1-1-2"), advance("pub-c1-1-2", "bake_over"), abort("pub-c1-1-2")]) {
         expect(refusalOf(apply(again))).toBe("invalid_transition");
       }
     },
@@ -251,7 +251,7 @@ describe("P6 what ends a plan besides", () => {
     apply(start());
     const { feedEntry } = apply(command);
     expect(feedEntry?.events[1]).toMatchObject({ type: "publish_changed", to: "aborted", cause });
-    expect(feedEntry?.audit.summary).toContain("ended publish pub-c1-2");
+    expect(feedEntry?.audit.summary).toContain("ended publish pub-c1-1-2");
     expect(config().releases).toEqual([testRule(2)]);
     expect(listPublishes(state, { config_id: ID, limit: 9 })).toMatchObject({
       items: [{ state: "aborted" }],
@@ -263,7 +263,7 @@ describe("P6 what ends a plan besides", () => {
     const { feedEntry } = apply(testCommand("delete_config", { config_id: ID }));
     expect(feedEntry?.events.map((event) => event.type)).toEqual(["config_deleted", "publish_changed"]);
     expect(["p", "q", "o", "d"].flatMap((prefix) => [...state.scan(`${prefix}/`, { limit: 9 })])).toEqual([]);
-    expect(refusalOf(apply(advance("pub-c1-2")))).toBe("not_found");
+    expect(refusalOf(apply(advance("pub-c1-1-2")))).toBe("not_found");
   });
 });
 

@@ -49,6 +49,17 @@ export interface PublishPlan {
   revision: number;
 }
 
+/** A plan's id leads to its config, also when both are gone. */
+export function publishIdOf(configId: string, index: number): string {
+  return `pub-${configId.replace(/^cfg-/, "")}-${index}`;
+}
+
+/** The config of a plan's id; null for a text that is none. */
+export function configIdOfPublish(publishId: string): string | null {
+  const [, config] = /^pub-(.+)-\d+$/.exec(publishId) ?? [];
+  return config === undefined ? null : `cfg-${config}`;
+}
+
 /** The word for people and for the API: `stage1`, `full`, `aborted`. */
 export function publishStatus(plan: Pick<PublishPlan, "state" | "stage">): string {
   return plan.state === "baking" ? `stage${plan.stage}` : plan.state;

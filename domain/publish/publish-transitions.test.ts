@@ -1,5 +1,12 @@
 import { expect, it } from "vitest";
-import { PUBLISH_STATES, type PublishState, publishDueAtMs, publishStatus } from "./publish-plan.ts";
+import {
+  configIdOfPublish,
+  publishIdOf,
+  PUBLISH_STATES,
+  type PublishState,
+  publishDueAtMs,
+  publishStatus,
+} from "./publish-plan.ts";
 import { mayMovePublish } from "./publish-transitions.ts";
 
 const ALLOWED = new Set(["none>baking", "none>full", "baking>full", "baking>aborted"]);
@@ -20,6 +27,12 @@ it.each([
 ] as const)("P2 P4 a plan that is %s has status %s and is due at %s", (state, status, dueAtMs) => {
   const plan = { state, stage: 1, stages: [stage] };
   expect([publishStatus(plan), publishDueAtMs(plan)]).toEqual([status, dueAtMs]);
+});
+
+it("the id of a plan leads to its config, and no other text does", () => {
+  expect(configIdOfPublish(publishIdOf("cfg-eu-west-1-5", 7))).toBe("cfg-eu-west-1-5");
+  for (const text of ["", "cfg-c1-5", "pub-c1", "pub--", "pub-c1-x"])
+    expect(configIdOfPublish(text)).toBeNull();
 });
 
 it("P4 a stage without a bake time is never due", () => {

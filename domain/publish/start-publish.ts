@@ -11,7 +11,7 @@ import { defaultVersion, withDefault } from "../release-rule/default-rule.ts";
 import { utf8Length } from "../utf8-length.ts";
 import { checkPublishStages } from "./check-publish-stages.ts";
 import { findRunningPublish, refuseWhileRunning } from "./find-publish.ts";
-import { type PublishPlan, publishStatus } from "./publish-plan.ts";
+import { publishIdOf, type PublishPlan, publishStatus } from "./publish-plan.ts";
 import { withStageRule } from "./publish-rules.ts";
 import { publishChanged, writePublish } from "./write-publish.ts";
 
@@ -36,7 +36,7 @@ export const startPublish: ApplyVerb<"start_publish"> = (input) => {
 
   const first = stages.stages[0];
   const plan: PublishPlan = {
-    id: `pub-${input.clusterId}-${index}`,
+    id: publishIdOf(found.config.id, index),
     config_id: found.config.id,
     namespace: found.config.namespace,
     name: found.config.name,

@@ -1,9 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { updateHeaders } from "../../contracts/config/fields.ts";
 import { publishParams, publishWritten } from "../../contracts/publish/publish-schemas.ts";
-import { commandHead, expectedRevision, writtenIndex } from "./command-head.ts";
+import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findPublish } from "./find-publish.ts";
+import { findPublishForMove } from "./find-publish.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
 
@@ -24,11 +24,12 @@ const route = declareRoute(
 /** P5: back to the version before. */
 export function registerPublishAbort(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const plan = await findPublish(c, "publish", c.req.valid("param").pid);
+    const { pid } = c.req.valid("param");
+    const plan = await findPublishForMove(c, "publish", pid);
     const command = {
-      ...(await commandHead(c, plan.namespace.tenant, expectedRevision(c, plan))),
+      ...(await commandHead(c, plan.tenant, plan.revision)),
       kind: "abort_publish" as const,
-      payload: { publish_id: plan.id },
+      payload: { publish_id: pid },
     };
     const { core } = c.var.deps;
     const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });

@@ -4,9 +4,9 @@ import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
 import { publishRequest, publishStarted } from "../../contracts/publish/publish-schemas.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { PublishStageInput } from "../../domain/publish/publish-plan.ts";
-import { commandHead, expectedRevision, writtenIndex } from "./command-head.ts";
+import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findConfig } from "./find-config.ts";
+import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
 import { readContent, validateContent } from "./read-content.ts";
@@ -40,13 +40,13 @@ const route = declareRoute(
 export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const config = await findConfig(c, "publish", c.req.valid("param").id);
-    const revision = expectedRevision(c, config);
+    const { config, live, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
     let content: { bytes: Uint8Array; sha256: string } | null = null;
     if (body.version_id === undefined) {
       await requirePermission(c, "write", fullName(config.namespace, config.name));
       content = await readContent(body);
-      validateContent({ format: config.format, bytes: content.bytes, schema: config.schema });
+      // A config that is gone takes no content: the core repeats what it answered before, or refuses.
+      if (live !== null) validateContent({ format: live.format, bytes: content.bytes, schema: live.schema });
     }
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),

@@ -164,6 +164,28 @@ describe("C12 repetition and preconditions of plans", () => {
     expect(entries.map((entry) => entry.kind)).toEqual(["create_config", "start_publish", "advance_publish"]);
   });
 
+  it("R10 a start and a move repeated after the config is gone answer their first results, to who may", async () => {
+    const key = { "x-idempotency-key": "k" };
+    const first = await admin.send("POST", `${config}/publish`, plan(), key);
+    const begun = await first.json<Publish>();
+    const abort = `${PUBLISHES}/${begun.publish_id}/abort`;
+    const moved = await (await admin.send("POST", abort, undefined, key)).json();
+    await admin.send("DELETE", config);
+    const again = await admin.send("POST", `${config}/publish`, plan(), key);
+    expect([again.status, await again.json()]).toEqual([202, begun]);
+    const repeated = await admin.send("POST", abort, undefined, key);
+    expect([repeated.status, await repeated.json()]).toEqual([200, moved]);
+    const as = (name: string) => ({ ...key, authorization: `Bearer ${name}` });
+    for (const [headers, code] of [
+      [{}, "not_found"],
+      [{ "x-idempotency-key": "other" }, "not_found"],
+      [as("stranger"), "not_found"],
+      [as("reader"), "forbidden"],
+    ] as const) {
+      expect((await readProblem(await admin.send("POST", abort, undefined, headers))).code).toBe(code);
+    }
+  });
+
   it("takes the ETag of the config for a start, of the plan for a move", async () => {
     const etag = String((await get(config))["etag"]);
     const stale = await admin.send("POST", `${config}/publish`, plan(), { "if-match": '"99"' });
