@@ -15,6 +15,7 @@ import type {
   ListAnswer,
   Position,
   ProposeAnswer,
+  PublishAnswer,
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
@@ -22,6 +23,7 @@ import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
+import { contentOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
@@ -40,6 +42,8 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
+import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
 
 /**
  * The core in memory, on the same domain functions as the real one and held to the same conformance suite: for tests
@@ -112,6 +116,25 @@ export class MemoryCore implements CorePort {
 
   async getVersion(input: { config_id: string; version_id: number }): Promise<VersionAnswer> {
     return { ...this.#position(), version: orThrow(readVersion(this.state, input)).version };
+  }
+
+  async getPublish(id: string): Promise<PublishAnswer> {
+    return { ...this.#position(), publish: orThrow(readPublish(this.state, id)).publish };
+  }
+
+  async listPublishes(input: Parameters<CorePort["listPublishes"]>[0]): Promise<ListAnswer<PublishPlan>> {
+    const page = orThrow(listPublishes(this.state, { ...input, limit: clampLimit(input.limit) }));
+    return { ...this.#position(), items: page.items, next_cursor: page.next_cursor };
+  }
+
+  async listDuePublishes(
+    input: Parameters<CorePort["listDuePublishes"]>[0],
+  ): Promise<ListAnswer<PublishPlan>> {
+    const { items, next_cursor } = listDuePublishes(this.state, {
+      ...input,
+      limit: clampLimit(input.limit),
+    });
+    return { ...this.#position(), items, next_cursor };
   }
 
   async getBlob({ tenant, sha256 }: { tenant: string; sha256: string }): Promise<Uint8Array> {
@@ -237,8 +260,9 @@ function encodeBase64(bytes: Uint8Array): string {
 
 /** Refuses a command whose attachment is not what its hash says. */
 async function verifyAttachments(command: Command, attachments: readonly Uint8Array[]): Promise<void> {
-  if (command.kind !== "create_config" && command.kind !== "create_version") return;
-  const { attachment, sha256 } = command.payload.content;
+  const content = contentOf(command);
+  if (content === null) return;
+  const { attachment, sha256 } = content;
   const bytes = attachments[attachment];
   if (bytes === undefined)
     throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
