@@ -4,6 +4,7 @@ import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
 import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
+import { handOver } from "./hand-over.ts";
 import { LeaderClock } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
 import type { NamedMember } from "./read-peers.ts";
@@ -28,7 +29,7 @@ export interface CoreNodeOptions {
 export interface CoreNode {
   url: string;
   store: StateStore;
-  /** Answers what is in flight, stops the log, closes the state. Idempotent. */
+  /** Hands over leadership, answers what is in flight, stops the log, closes the state. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -88,7 +89,12 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     closers.push(() => server.close());
     await log.start();
     committedAtStart = log.status().commitIndex;
-    return { url, store, stop: closeAll };
+    let stopped: Promise<void> | null = null;
+    const stop = async (): Promise<void> => {
+      await handOver(log, options.logger);
+      await closeAll();
+    };
+    return { url, store, stop: () => (stopped ??= stop()) };
   } catch (error) {
     await closeAll();
     throw error;
