@@ -60,8 +60,10 @@ const TIMEOUTS = { conflux: "500-1,000 ms", etcd: "1,000-2,000 ms" };
 
 async function killed(system: FailoverSystem): Promise<Figure[]> {
   const samplesMs: number[] = [];
+  const terms: number[] = [];
   for (let i = 0; i < KILLS; i += 1) {
     const leader = await settled(system);
+    const term = await system.term();
     const probes = new Probes(system);
     await leader.process.kill();
     const killedAtMs = performance.now();
@@ -69,12 +71,13 @@ async function killed(system: FailoverSystem): Promise<Figure[]> {
     probes.stop();
     samplesMs.push(writtenAtMs - killedAtMs);
     await leader.process.start();
+    await system.whole();
+    terms.push((await system.term()) - term);
   }
-  return samples(
-    system,
-    `kill -9 of the leader, 3 nodes, election timeout ${TIMEOUTS[system.name]}`,
-    samplesMs,
-  );
+  const name = `kill -9 of the leader, 3 nodes, election timeout ${TIMEOUTS[system.name]}`;
+  const key = { bench: "failover", case: name, system: system.name };
+  // More than one: votes were split.
+  return [...samples(system, name, samplesMs), figure({ ...key, metric: "terms", unit: "terms" }, terms)];
 }
 
 async function restarted(system: FailoverSystem): Promise<Figure[]> {
