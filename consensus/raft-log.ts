@@ -118,12 +118,14 @@ class RaftLog<R> implements ReplicatedLog<R> {
       transport: this.#transport,
       host,
       nowMs: () => clock.nowMs(),
-      replyTimeoutMs: this.#limits.snapshotReplyTimeoutMs,
+      limits,
+      readsSnapshots: options.readsSnapshots ?? (() => true),
+      onTrouble: (trouble) => this.#observer.onSnapshotTrouble?.(trouble),
       onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
     });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
-    this.#node = createRaftLogNode(options, wal, this.#limits);
+    this.#node = createRaftLogNode(options, wal);
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -180,6 +182,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (consistency === "stale") return this.#applied.index;
     const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
     if (consistency === "linearizable") {
+      const leased = this.#node.leaseIndex();
+      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
+      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
       const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
       if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
       this.#wake();
@@ -238,6 +243,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       await this.#wal.close();
     } finally {
       this.#phase = "stopped";
+      this.#snapshots.close();
       this.#stateMachine.close();
       this.#lock.release();
     }
@@ -385,7 +391,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #compact(): void {
     if (this.#installing) return;
-    this.#compactor.whenDue(this.#applied.index)?.catch((error: unknown) => this.fail(error));
+    const at = { appliedIndex: this.#applied.index, heldIndex: this.#snapshots.heldIndex() };
+    this.#compactor.whenDue(at)?.catch((error: unknown) => this.fail(error));
   }
 
   #watchLeadership(): void {
