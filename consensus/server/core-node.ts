@@ -1,5 +1,5 @@
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
+import type { ReplicatedLog, ReplicatedLogStatus, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
 import { createCoreServer } from "./core-server.ts";
@@ -52,12 +52,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const elapsedMs = machineElapsedMs();
     // A snapshot that is finished while the log opens asks for the time already.
     let opened: ReplicatedLog<ApplyOutcome> | null = null;
-    const median = (): ReturnType<PeerKnowledge["medianClock"]> => {
-      if (opened === null) return null;
-      const { nodeId, members } = opened.status();
-      const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
-      return peers.medianClock(nodeId, voters);
-    };
+    const median = () => (opened === null ? null : medianClock(peers, opened.status()));
     const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
     const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
@@ -103,14 +98,22 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     };
     const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now));
     url = await server.listen(options.host, options.port);
+    // The last to come is the first to go: requests are still answered while leadership is handed over.
     closers.push(() => server.close());
+    closers.push(() => handOver(log, options.logger));
     await log.start();
     committedAtStart = log.status().commitIndex;
-    // The last to come is the first to go: requests are still answered meanwhile.
-    closers.push(() => handOver(log, options.logger));
     return { url, store, stop: closeAll };
   } catch (error) {
     await closeAll();
     throw error;
   }
+}
+
+function medianClock(
+  peers: PeerKnowledge,
+  { nodeId, members }: ReplicatedLogStatus,
+): ReturnType<PeerKnowledge["medianClock"]> {
+  const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
+  return peers.medianClock(nodeId, voters);
 }
