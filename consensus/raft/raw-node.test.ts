@@ -95,6 +95,26 @@ describe("R1 votes", () => {
     expect(one.raw.status().role).toBe("leader");
   });
 
+  it("R1 pre-votes are asked for again at the next tick: who was a tick behind grants them then", () => {
+    const [, two, three] = startThree();
+    ticks(two, 15);
+    ticks(three, 9);
+    const [asked] = work(two).filter(({ to }) => to === 3);
+    expect(asked).toMatchObject({ type: "pre_vote", term: 2 });
+    three.raw.step(asked!);
+    expect(work(three)).toEqual([]);
+    ticks(two, 1);
+    ticks(three, 1);
+    const [again] = work(two).filter(({ to }) => to === 3);
+    three.raw.step(again!);
+    const [reply] = work(three);
+    expect(reply).toMatchObject({ type: "pre_vote_reply", granted: true });
+    two.raw.step(reply!);
+    expect(two.raw.status()).toMatchObject({ role: "candidate", term: 2 });
+    ticks(two, 1);
+    expect(work(two).filter(({ type }) => type === "pre_vote")).toEqual([]);
+  });
+
   it("learners and nodes without a membership never stand", () => {
     const none = memberWith({ membership: voters() });
     const learner = memberWith({ membership: { voters: [2], outgoing: [], learners: [1] } });
