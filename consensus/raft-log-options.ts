@@ -87,6 +87,8 @@ export interface RaftLogObserver {
   onApplied?: (applied: { entries: number; durationMs: number }) => void;
   /** A member that is far behind could not be sent a snapshot; it will be tried again. */
   onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
+  /** A membership entry was applied; the log's status has the members. */
+  onMembership?: () => void;
   onLeadership?: (change: { term: number; leaderId: number | null; isLeader: boolean }) => void;
 }
 
@@ -96,6 +98,11 @@ export interface RaftLogOptions<R> {
   directory: string;
   /** Voters of a new cluster, this node among them; empty: the log must be there already. Looked at only on first boot. */
   members: readonly NodeId[];
+  /**
+   * On first boot, instead of members: the log begins with none, and a leader that has let this node in tells the rest. Safe
+   * only for an id that never had another disk: whoever opens the log must have made sure of that.
+   */
+  joins?: boolean;
   /**
    * This id has lost its disk (R5): it may have voted in ways it no longer knows, so it neither votes nor stands, for good.
    * It still follows: what it acknowledges from now on it truly has, and every election quorum is of nodes that never forgot.

@@ -122,6 +122,9 @@ function closingWith<R>(log: ReplicatedLog<R>, close: () => Promise<void>): Repl
     start: () => log.start(),
     propose: (data) => log.propose(data),
     readBarrier: (consistency) => log.readBarrier(consistency),
+    changeMembership: (next) => log.changeMembership(next),
+    transferLeader: (target) => log.transferLeader(target),
+    triggerSnapshot: () => log.triggerSnapshot(),
     status: () => log.status(),
     stop: async () => {
       await log.stop();
