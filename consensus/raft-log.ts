@@ -111,16 +111,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#observer = options.observer;
     this.#onFatal = options.onFatal;
     this.#compactor = new Compactor(wal, options.stateMachine, this.#limits);
-    this.#snapshots = new Snapshots({
-      directory: options.directory,
+    this.#snapshots = new Snapshots(options, {
       wal,
-      stateMachine: options.stateMachine,
       transport: this.#transport,
-      host,
-      nowMs: () => clock.nowMs(),
-      limits,
-      readsSnapshots: options.readsSnapshots ?? (() => true),
-      onTrouble: (trouble) => this.#observer.onSnapshotTrouble?.(trouble),
       onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
     });
     const index = options.stateMachine.lastApplied();
