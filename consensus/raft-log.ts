@@ -118,7 +118,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
-    this.#node = createRaftLogNode(options, wal, this.#limits);
+    this.#node = createRaftLogNode(options, wal);
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -175,6 +175,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (consistency === "stale") return this.#applied.index;
     const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
     if (consistency === "linearizable") {
+      const leased = this.#node.leaseIndex();
+      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
+      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
       const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
       if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
       this.#wake();

@@ -86,6 +86,7 @@ async function openMember<R>(
       stateMachine,
       transport,
       onFatal,
+      readMode: peers.readMode,
       readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
       observer: {
         onSnapshotTrouble: ({ to, reason }) =>
