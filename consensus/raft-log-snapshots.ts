@@ -82,9 +82,9 @@ export class Snapshots {
     void this.#deliver(message, outgoing);
   }
 
-  /** The index from which on entries must stay, or the member that is being sent a copy could not go on from it. */
+  /** The index from which on entries must stay, or a member could not go on from the copy that is sent or kept for it. */
   heldIndex(): number {
-    return this.#outgoing?.heldIndex ?? Infinity;
+    return this.#outgoing?.heldIndex ?? this.#copy?.meta.index ?? Infinity;
   }
 
   /** Gives up what is being sent, and removes the copy. */

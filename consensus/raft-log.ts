@@ -111,11 +111,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#observer = options.observer;
     this.#onFatal = options.onFatal;
     this.#compactor = new Compactor(wal, options.stateMachine, this.#limits);
-    this.#snapshots = new Snapshots(options, {
-      wal,
-      transport: this.#transport,
-      onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
-    });
+    const onFailed = (to: number): void => this.#guard(() => this.#node.reportSnapshot(to, false));
+    this.#snapshots = new Snapshots(options, { wal, transport: this.#transport, onFailed });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRaftLogNode(options, wal);
