@@ -91,10 +91,10 @@ export interface RaftLogObserver {
   onRecovered?: (report: RecoveryReport) => void;
   onSync?: (sync: WalSync) => void;
   onApplied?: (applied: { entries: number; durationMs: number }) => void;
-  /** A member that is far behind could not be sent a snapshot; it will be tried again. */
-  onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
   /** A membership entry was applied; the log's status has the members. */
   onMembership?: () => void;
+  /** A member that is far behind could not be sent a snapshot; it will be tried again. */
+  onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
   onLeadership?: (change: { term: number; leaderId: number | null; isLeader: boolean }) => void;
 }
 
@@ -116,13 +116,13 @@ export interface RaftLogOptions<R> {
   fenced?: boolean;
   stateMachine: StateMachine<R>;
   transport: Transport;
-  /** Whether a member reads copies of the state in a format; absent: all members run this build. */
-  readsSnapshots?: (nodeId: NodeId, format: number) => boolean;
   /**
    * How a leader answers linearizable reads: `quorum` (the default) asks a majority each time; `lease` answers at once while
    * a majority has heard it lately, which leans on clocks (raft/lease.ts). All members must have the same.
    */
   readMode?: ReadMode;
+  /** Whether a member reads copies of the state in a format; absent: all members run this build. */
+  readsSnapshots?: (nodeId: NodeId, format: number) => boolean;
   /** The node cannot go on: state machine or disk failed. The process should end and start again. Called once. */
   onFatal: (error: Error) => void;
   clock?: Clock;

@@ -1,8 +1,8 @@
 /** A simulated cluster: its nodes, its network, its clients, and one step of all of them. */
-import type { Membership, Message, NodeId, RawNode } from "../raft/types.ts";
+import type { Membership, Message, NodeId, RawNode } from "../../raft/types.ts";
 import { createChecker, noteMessage, noteReadAsked } from "./checker.ts";
-import { createPrng } from "./prng.ts";
-import type { Prng } from "./prng.ts";
+import { createPrng } from "../prng.ts";
+import type { Prng } from "../prng.ts";
 import { compact } from "./sim-disk.ts";
 import { arrivals, createNetwork, send } from "./sim-network.ts";
 import type { NetworkFaults, SimNetwork } from "./sim-network.ts";
