@@ -27,6 +27,8 @@ export interface CoreNodeOptions {
   now?: () => number;
   /** What is known of the other members, kept up by whoever talks to them; absent: nothing. */
   peers?: PeerKnowledge;
+  /** Long polls held open at once; absent: FEED_WAITERS_MAX. */
+  feedWaitersMax?: number;
   /** All members with their addresses; absent: this node is alone. */
   members?: readonly NamedMember[];
 }
@@ -48,7 +50,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
-    const waiters = new FeedWaiters();
+    const waiters = new FeedWaiters(options.feedWaitersMax);
     const peers = options.peers ?? new PeerKnowledge();
     const elapsedMs = machineElapsedMs();
     // A snapshot that is finished while the log opens asks for the time already.
