@@ -61,10 +61,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
     const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
-    const sampler = new InvariantSampler({
-      logger: options.logger,
-      onViolations: (count) => metrics.stateViolations(count),
-    });
+    const sampler = samplerOf(options.logger, metrics);
     const store: StateStore = new StateStore({
       path: options.statePath,
       clusterId: options.clusterId,
@@ -116,4 +113,8 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     await closeAll();
     throw error;
   }
+}
+
+function samplerOf(logger: Logger, metrics: CoreMetrics): InvariantSampler {
+  return new InvariantSampler({ logger, onViolations: (count) => metrics.stateViolations(count) });
 }
