@@ -57,6 +57,8 @@ export class Snapshots {
   /** Members that could not be sent one, and when to try again. */
   readonly #failures = new Map<NodeId, { inARow: number; againAtMs: number }>();
   #incoming: { meta: SnapshotMeta; path: string } | null = null;
+  /** The file was claimed and may still be needed: until the next batch is taken, when the one before it is done with. */
+  #isClaimed = false;
 
   constructor(options: SnapshotOptions, parts: SnapshotParts) {
     this.#options = options;
@@ -178,11 +180,18 @@ export class Snapshots {
       this.#fail(outgoing, "it did not install what it was sent in time");
   }
 
-  /** Takes a file that arrived, before its message is put to the core. False: it is not wanted now. */
+  /**
+   * Takes a file that arrived, before its message is put to the core. False: it is not wanted now, and its sender is told
+   * so. While one is being installed no other may come, say from the next leader: it would take that one's place on
+   * the disk, and neither this process nor the next could finish what the log has recorded.
+   */
   accept(message: SnapshotMessage, arrived: string): boolean {
-    const { snapshotFiles } = this.#options.host;
-    if (this.#incoming !== null || this.#options.stateMachine.install === undefined) {
+    const { host, stateMachine, transport } = this.#options;
+    const { snapshotFiles } = host;
+    if (this.#incoming !== null || this.#isClaimed || stateMachine.install === undefined) {
       snapshotFiles.remove(arrived);
+      const { from: to, to: from, term } = message;
+      transport.send([{ type: "snapshot_reply", from, to, term, ok: false, matchIndex: 0 }]);
       return false;
     }
     const path = join(this.#directory, INCOMING_FILE);
@@ -198,6 +207,7 @@ export class Snapshots {
   claim(meta: SnapshotMeta | null): string | null {
     const incoming = this.#incoming;
     this.#incoming = null;
+    this.#isClaimed = meta !== null;
     if (meta === null) {
       if (incoming !== null) this.#options.host.snapshotFiles.remove(incoming.path);
       return null;
