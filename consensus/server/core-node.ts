@@ -5,6 +5,7 @@ import type { CoreContext, Logger } from "./core-context.ts";
 import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
 import { handOver } from "./hand-over.ts";
+import { InvariantSampler } from "./invariant-sampler.ts";
 import { boundedWall } from "./bounded-wall.ts";
 import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
@@ -26,6 +27,8 @@ export interface CoreNodeOptions {
   now?: () => number;
   /** What is known of the other members, kept up by whoever talks to them; absent: nothing. */
   peers?: PeerKnowledge;
+  /** Long polls held open at once; absent: FEED_WAITERS_MAX. */
+  feedWaitersMax?: number;
   /** All members with their addresses; absent: this node is alone. */
   members?: readonly NamedMember[];
 }
@@ -47,7 +50,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
-    const waiters = new FeedWaiters();
+    const waiters = new FeedWaiters(options.feedWaitersMax);
     const peers = options.peers ?? new PeerKnowledge();
     const elapsedMs = machineElapsedMs();
     // A snapshot that is finished while the log opens asks for the time already.
@@ -56,7 +59,11 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
     const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
-    const store = new StateStore({
+    const sampler = new InvariantSampler({
+      logger: options.logger,
+      onViolations: (count) => metrics.stateViolations(count),
+    });
+    const store: StateStore = new StateStore({
       path: options.statePath,
       clusterId: options.clusterId,
       journal: options.journal,
@@ -64,6 +71,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
         clock.observe(lastTimestampMs);
         metrics.applied(feedEntries, durationMs);
         waiters.wakeAll();
+        sampler.applied(store);
       },
       onInstalled: () => {
         clock.observe(store.lastTimestampMs());
