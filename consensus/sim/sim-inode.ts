@@ -20,7 +20,7 @@ export class Inode {
   #syncing: Sectors = new Map();
   /** A failed sync left these clean in the cache but not on the device. */
   #lost: Sectors = new Map();
-  /** Where writes that are durable began, in order; and of those that are not yet. */
+  /** What each sync made durable, in order; and what was written since. */
   #durableWrites: { position: number; length: number }[] = [];
   #writes: { position: number; length: number }[] = [];
 
@@ -57,7 +57,12 @@ export class Inode {
   endSync(): void {
     this.#syncing = new Map();
     this.#durableSize = this.#size;
-    this.#durableWrites.push(...this.#writes.splice(0));
+    // What one sync covers is one group, in however many writes it came.
+    const writes = this.#writes.splice(0);
+    if (writes.length === 0) return;
+    const position = Math.min(...writes.map((write) => write.position));
+    const end = Math.max(...writes.map((write) => write.position + write.length));
+    this.#durableWrites.push({ position, length: end - position });
   }
 
   /** The device refused: any part is written, and the kernel calls all of it clean. */

@@ -17,7 +17,6 @@ import { SimProcess, SimProcessEnded } from "./sim-process.ts";
 import type { World } from "./world.ts";
 
 const DIRECTORY = "/data";
-const RESTART_MS = 200;
 
 /** A process that has opened the log. */
 export interface Running {
@@ -188,7 +187,7 @@ export class SimNode {
     if (this.running?.process === process) this.running = null;
     if (this.process !== process) return;
     this.process = null;
-    this.#restartsAtMs = this.#world.time.nowMs() + this.#world.prng.next() ** 2 * 20 * RESTART_MS;
+    this.#restartsAtMs = this.#world.time.nowMs() + this.#world.prng.next() ** 2 * this.#world.downMs;
   }
 
   #cutPower(): void {
