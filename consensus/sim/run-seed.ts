@@ -105,15 +105,17 @@ export async function runRound(world: World): Promise<{ writes: number; reads: n
 /** Lets time pass until `work` is done. */
 async function finish(world: World, work: Promise<unknown>): Promise<void> {
   let isDone = false;
-  const done = work.then(
-    () => {
+  const follow = async (): Promise<void> => {
+    try {
+      await work;
       isDone = true;
-    },
-    (error: unknown) => world.fail(toError(error)),
-  );
+    } catch (error) {
+      world.fail(toError(error));
+    }
+  };
+  void follow();
   await world.run(world.time.nowMs() + CALM_MS_MAX, () => isDone);
   check(isDone, () => "liveness: an operation does not end");
-  await done;
 }
 
 function heal(world: World): void {

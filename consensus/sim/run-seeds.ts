@@ -46,6 +46,6 @@ function ask(worker: Worker, seed: number): Promise<SeedAnswer> {
       worker.off("error", reject);
       resolve(answer);
     });
-    worker.postMessage(seed);
+    worker.postMessage(seed, []);
   });
 }

@@ -36,5 +36,5 @@ function textOf(error: unknown): string {
 }
 
 parentPort?.on("message", (seed: number) => {
-  void answer(seed).then((given) => parentPort?.postMessage(given));
+  void answer(seed).then((given) => parentPort?.postMessage(given, []));
 });
