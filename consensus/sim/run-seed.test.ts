@@ -7,7 +7,7 @@ const SEEDS = 200;
 
 describe("R16 simulator of the whole node", () => {
   it(`R16 ${SEEDS} seeds of faults lose nothing acknowledged, do nothing twice and get going again`, async () => {
-    const seen = new Map<string, number>();
+    const seen = new Set<string>();
     const failure = await runSeeds({
       first: 1,
       seeds: SEEDS,

@@ -32,6 +32,21 @@ export class Inode {
     return new Uint8Array(this.#bytes.subarray(0, this.#size));
   }
 
+  /** What the device holds. */
+  device(): Uint8Array {
+    const bytes = new Uint8Array(this.#bytes.subarray(0, this.#durableSize));
+    for (const sectors of [this.#dirty, this.#syncing, this.#lost]) {
+      for (const [sector, old] of sectors) {
+        const from = sector * SECTOR_BYTES;
+        if (from >= bytes.byteLength) continue;
+        const room = bytes.subarray(from, from + SECTOR_BYTES);
+        if (old === null) room.fill(0);
+        else room.set(old.subarray(0, room.byteLength));
+      }
+    }
+    return bytes;
+  }
+
   write(position: number, data: Uint8Array): void {
     const end = position + data.byteLength;
     this.#grow(end);

@@ -21,6 +21,7 @@ import type { VirtualTime } from "./virtual-time.ts";
 import type { RaftLogLimits } from "../raft-log-options.ts";
 
 const DIRECTORY = "/data";
+export const LOG_DIRECTORY = `${DIRECTORY}/wal`;
 
 /** What a node needs of the world around it. */
 export interface NodeWorld {
@@ -180,7 +181,7 @@ export class SimNode {
   }
 
   damage(): boolean {
-    const what = this.disk.damage(`${DIRECTORY}/wal`);
+    const what = this.disk.damage(LOG_DIRECTORY);
     if (what !== null) this.#world.trace(this.id, () => `damage: ${what}`);
     return what !== null;
   }

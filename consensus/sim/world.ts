@@ -1,15 +1,17 @@
 /** A simulated world: virtual time, chance, the network, the nodes, and what is known of them. */
 import type { Message, NodeId } from "../raft/types.ts";
 import type { RaftLogLimits } from "../raft-log-options.ts";
+import { checkPromise } from "./durable-log.ts";
 import { Ledger } from "./ledger.ts";
 import type { Operation, VersionInput, VersionState } from "./linearizability.ts";
 import { createPrng, type Prng } from "./prng.ts";
 import { SimNetwork } from "./sim-network.ts";
-import { SimNode } from "./sim-node.ts";
+import { LOG_DIRECTORY, SimNode } from "./sim-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** Lines of a trace that are kept. */
 const TRACE_LINES_MAX = 400;
+const PROMISES_CHECKED = 0.01;
 
 export class World {
   readonly prng: Prng;
@@ -42,6 +44,7 @@ export class World {
     this.network = new SimNetwork(this.time, this.prng, (message) => {
       this.trace(message.from, () => `-> ${message.to} ${describe(message)}`);
       this.ledger.noteSent(message);
+      this.#checkPromise(message);
       this.#spring(message);
     });
     this.network.isEncoding = this.prng.chance(0.2);
@@ -148,6 +151,13 @@ export class World {
     });
     await time.run(() => isLate || this.failure !== null || isOver());
     if (this.failure !== null) throw this.failure;
+  }
+
+  /** Votes are few; of acknowledgements a sample does. */
+  #checkPromise(message: Message): void {
+    const node = this.node(message.from);
+    if (node === undefined || (message.type !== "vote_reply" && !this.prng.chance(PROMISES_CHECKED))) return;
+    checkPromise(message, node.disk, LOG_DIRECTORY);
   }
 
   /** A fault that waits for a message of this type to be sent. */
