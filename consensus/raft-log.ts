@@ -111,19 +111,11 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#observer = options.observer;
     this.#onFatal = options.onFatal;
     this.#compactor = new Compactor(wal, options.stateMachine, this.#limits);
-    this.#snapshots = new Snapshots({
-      directory: options.directory,
-      wal,
-      stateMachine: options.stateMachine,
-      transport: this.#transport,
-      host,
-      nowMs: () => clock.nowMs(),
-      replyTimeoutMs: this.#limits.snapshotReplyTimeoutMs,
-      onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
-    });
+    const onFailed = (to: number): void => this.#guard(() => this.#node.reportSnapshot(to, false));
+    this.#snapshots = new Snapshots(options, { wal, transport: this.#transport, onFailed });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
-    this.#node = createRaftLogNode(options, wal, this.#limits);
+    this.#node = createRaftLogNode(options, wal);
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -180,6 +172,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (consistency === "stale") return this.#applied.index;
     const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
     if (consistency === "linearizable") {
+      const leased = this.#node.leaseIndex();
+      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
+      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
       const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
       if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
       this.#wake();
@@ -204,7 +199,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   async triggerSnapshot(): Promise<number> {
     this.#wakeRunning();
-    const waitedFor = this.#installing ? 0 : this.#operations.slowestMatch();
+    const slowest = Math.min(this.#operations.slowestMatch(), this.#snapshots.heldIndex());
+    const waitedFor = this.#installing ? 0 : slowest;
     return this.#compactor.now({ applied: this.#applied.index, waitedFor });
   }
 
@@ -238,6 +234,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       await this.#wal.close();
     } finally {
       this.#phase = "stopped";
+      this.#snapshots.close();
       this.#stateMachine.close();
       this.#lock.release();
     }
@@ -385,7 +382,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #compact(): void {
     if (this.#installing) return;
-    this.#compactor.whenDue(this.#applied.index)?.catch((error: unknown) => this.fail(error));
+    const at = { appliedIndex: this.#applied.index, heldIndex: this.#snapshots.heldIndex() };
+    this.#compactor.whenDue(at)?.catch((error: unknown) => this.fail(error));
   }
 
   #watchLeadership(): void {

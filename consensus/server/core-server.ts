@@ -9,7 +9,12 @@ import type { ServiceAuth } from "./service-auth.ts";
 export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServer {
   return new HttpServer({
     routes: [
-      { method: "POST", path: "/v1/propose", roles: ["admin"], handle: (r) => proposeCommand(core, r) },
+      {
+        method: "POST",
+        path: "/v1/propose",
+        roles: ["admin", "lambda"],
+        handle: (r) => proposeCommand(core, r),
+      },
       ...readRoutes(core),
       ...operationRoutes(core),
     ],

@@ -6,12 +6,16 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
+import { WalCorruptError } from "../storage/wal-segment.ts";
 import type { Logger } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
 import { StateFormatError } from "../state/state-store.ts";
+
+const PEERS_FILE = "peers.json";
 
 const logger: Logger = (line) => {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
@@ -19,6 +23,7 @@ const logger: Logger = (line) => {
 
 async function start(env: CoreEnvironment): Promise<CoreNode> {
   mkdirSync(env.dataDirectory, { recursive: true });
+  const knowledge = new PeerKnowledge({ path: join(env.dataDirectory, PEERS_FILE) });
   return startCoreNode({
     clusterId: env.clusterId,
     statePath: join(env.dataDirectory, "state.db"),
@@ -28,10 +33,12 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     port: env.port,
     logger,
     members: env.peers?.members ?? [],
+    peers: knowledge,
     openLog: (stateMachine) =>
       openClusterLog({
         env,
         stateMachine,
+        knowledge,
         logger,
         onFatal: (error) => {
           logger({ level: "error", msg: "the node cannot go on", error: error.stack ?? error.message });
@@ -44,6 +51,9 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
 /** One sentence for what an operator can put right; the stack for everything else. */
 function explain(error: unknown, env: CoreEnvironment | null): string {
   if (error instanceof EnvironmentError || error instanceof DirectoryLockedError) return error.message;
+  if (error instanceof WalCorruptError) {
+    return `${error.message}; nothing was changed: restore the disk, or remove this node and add a new one in its place`;
+  }
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE") {

@@ -41,6 +41,7 @@ export function createCluster(seed: number, shape: ClusterShape): Cluster {
     heartbeatTicks: 1 + prng.below(2),
     appendBytesMax: 40 + prng.below(400),
     inflightMax: 1 + prng.below(8),
+    inflightBytesMax: 1 << 10,
     uncommittedBytesMax: prng.chance(0.3) ? 400 : 1 << 20,
     random: () => prng.next(),
   };
