@@ -6,6 +6,7 @@ import { membershipOf, sendDurable, setTermAndVote } from "./core.ts";
 import { lastIndex, lastTerm } from "./raft-log-view.ts";
 import { isVoter, membersOf } from "./membership/membership.ts";
 import { jointVote } from "./quorum/joint.ts";
+import { holdsPromise } from "./lease.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
 
 type VoteMessage = Extract<Message, { type: "pre_vote" | "vote" }>;
@@ -82,9 +83,10 @@ export function takeVoteReply(core: Core, message: VoteReply): void {
   tally(core);
 }
 
-/** Whether a follower heard of a leader so lately that it helps nobody to replace it. */
+/** Whether a leader was heard of so lately that it helps nobody to replace it. */
 export function isInLease(core: Core): boolean {
-  return core.leader !== NOBODY && core.electionElapsed < core.config.electionTicks;
+  const hasLeader = core.leader !== NOBODY && core.electionElapsed < core.config.electionTicks;
+  return hasLeader || holdsPromise(core);
 }
 
 function isUpToDate(core: Core, message: VoteMessage): boolean {
@@ -99,7 +101,9 @@ function isFree(core: Core, candidate: NodeId): boolean {
 /** Answers a request for a vote; the caller has brought the term up already. */
 export function answerVote(core: Core, message: VoteMessage): void {
   const free = isFree(core, message.from) || (message.type === "pre_vote" && message.term > core.term);
-  const granted = free && isUpToDate(core, message);
+  // A promise outlives changes of term: also a vote of the present one may have to be refused.
+  const isPromised = !message.transfer && holdsPromise(core);
+  const granted = free && !isPromised && isUpToDate(core, message);
   if (granted && message.type === "vote") {
     setTermAndVote(core, core.term, message.from);
     core.electionElapsed = 0;

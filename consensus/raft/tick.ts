@@ -9,6 +9,7 @@ import { broadcastHeartbeats } from "./send-append.ts";
 /** One tick of the driver's timer. */
 export function tick(core: Core): void {
   core.electionElapsed += 1;
+  core.sinceLeader += 1;
   if (core.role === "leader") tickLeader(core);
   else if (core.electionElapsed >= core.electionTimeout && mayStand(core)) campaign(core);
 }

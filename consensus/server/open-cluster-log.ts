@@ -8,6 +8,9 @@ import { TlsTransport } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
 import { Founding } from "./found-cluster.ts";
 import { readFoundingRecord } from "./founding-record.ts";
+import { OWN_ABILITIES, readsSnapshots } from "./own-abilities.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
+import { talkToPeers } from "./talk-to-peers.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import type { CoreEnvironment } from "./read-environment.ts";
 import type { PeerEnvironment } from "./read-peers.ts";
@@ -18,6 +21,8 @@ const STAGING_DIRECTORY = "snapshot";
 interface OpenOptions<R> {
   env: CoreEnvironment;
   stateMachine: StateMachine<R>;
+  /** Kept up from what the other members say. Absent: nobody else asks. */
+  knowledge?: PeerKnowledge;
   logger: Logger;
   onFatal: (error: Error) => void;
 }
@@ -46,7 +51,7 @@ export async function openClusterLog<R>(options: OpenOptions<R>): Promise<Replic
 }
 
 async function openMember<R>(
-  { env, stateMachine, logger, onFatal }: OpenOptions<R>,
+  { env, stateMachine, knowledge = new PeerKnowledge(), logger, onFatal }: OpenOptions<R>,
   peers: PeerEnvironment,
 ): Promise<ReplicatedLog<R>> {
   const { nodeId, dataDirectory: directory, clusterId } = env;
@@ -64,9 +69,11 @@ async function openMember<R>(
     host: peers.listenHost,
     port: peers.listenPort,
     stagingDirectory: join(directory, STAGING_DIRECTORY),
+    snapshotFormats: OWN_ABILITIES.snapshotFormats,
     log: logger,
   });
   await transport.listen();
+  const talk = talkToPeers({ channel: transport, knowledge, logger });
   const expected = peers.members.map((member) => member.nodeId);
   const founding = new Founding({ nodeId, expected, directory, channel: transport, logger });
   try {
@@ -79,14 +86,23 @@ async function openMember<R>(
       stateMachine,
       transport,
       onFatal,
+      readMode: peers.readMode,
+      readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
+      observer: {
+        onSnapshotTrouble: ({ to, reason }) =>
+          logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
+      },
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
     founding.noteLog();
+    talk.watchClocks(log);
     return closingWith(log, async () => {
+      talk.stop();
       founding.close();
       await transport.close();
     });
   } catch (error) {
+    talk.stop();
     founding.close();
     await transport.close();
     throw error;
@@ -107,6 +123,9 @@ function closingWith<R>(log: ReplicatedLog<R>, close: () => Promise<void>): Repl
     start: () => log.start(),
     propose: (data) => log.propose(data),
     readBarrier: (consistency) => log.readBarrier(consistency),
+    changeMembership: (next) => log.changeMembership(next),
+    transferLeader: (target) => log.transferLeader(target),
+    triggerSnapshot: () => log.triggerSnapshot(),
     status: () => log.status(),
     stop: async () => {
       await log.stop();

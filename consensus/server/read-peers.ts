@@ -1,3 +1,4 @@
+import type { ReadMode } from "../raft-log-options.ts";
 import { EnvironmentError } from "./environment-error.ts";
 
 /** A member as the environment names it: `id=host:peerPort@http://host:port`. */
@@ -19,6 +20,8 @@ export interface PeerEnvironment {
   keyFile: string;
   /** The shortest time without a leader after which a node stands; the longest is twice that. */
   electionTimeoutMs: number;
+  /** Linearizable reads: a round among the members each, or by the leader's lease (raft/lease.ts). The same on all. */
+  readMode: ReadMode;
 }
 
 /** More voters would only slow each write down. */
@@ -56,6 +59,7 @@ export function readPeers(
     certFile: file("CONFLUX_PEER_CERT_FILE"),
     keyFile: file("CONFLUX_PEER_KEY_FILE"),
     electionTimeoutMs: readElectionTimeout(env["CONFLUX_ELECTION_TIMEOUT_MS"]),
+    readMode: readReadMode(env["CONFLUX_READ_MODE"]),
   };
 }
 
@@ -74,4 +78,10 @@ function readElectionTimeout(text: string | undefined): number {
   const { min, max } = ELECTION_TIMEOUT_MS;
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new EnvironmentError(`CONFLUX_ELECTION_TIMEOUT_MS is not valid: milliseconds from ${min} to ${max}`);
+}
+
+function readReadMode(text: string | undefined): ReadMode {
+  if (text === undefined || text === "" || text === "quorum") return "quorum";
+  if (text === "lease") return "lease";
+  throw new EnvironmentError("CONFLUX_READ_MODE is not valid: quorum, or lease, the same on every member");
 }
