@@ -8,7 +8,7 @@
  * and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
  */
 import { join } from "node:path";
-import type { Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
+import type { Entry, Message, RawNode, ReadState, SnapshotMeta } from "./raft/types.ts";
 import { Compactor } from "./raft-log-compact.ts";
 import { createRaftLogNode, initialiseRaftLog } from "./raft-log-initialise.ts";
 import { type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
@@ -17,6 +17,7 @@ import { Proposals, REFUSALS, refusalOf } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
+import { Urgent } from "./raft-log-urgent.ts";
 import {
   type MembershipTarget,
   NotProposedError,
@@ -83,6 +84,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   readonly #reads = new Reads();
   readonly #snapshots: Snapshots;
   readonly #operations: Operations<R>;
+  readonly #urgent: Urgent;
   readonly #compactor: Compactor;
   #phase: Phase = "opened";
   #applied: { index: number; term: number };
@@ -126,6 +128,13 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRaftLogNode(options, wal);
+    this.#urgent = new Urgent(this.#node, {
+      clock,
+      host,
+      commitNoticeMs: limits.commitNoticeMs,
+      guard: (act) => this.#guard(act),
+      release: (messages, readStates) => this.#release(messages, readStates),
+    });
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -251,12 +260,13 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #quiet(): void {
     this.#cancelTicks();
+    this.#urgent.close();
     this.#transport.onMessage(null);
     this.#transport.onUnreachable(null);
   }
 
   #leaderId(): number | null {
-    return this.#node.status().leader || null;
+    return this.#node.leadership().leader || null;
   }
 
   #wakeRunning(): void {
@@ -303,6 +313,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   /** In a later turn, so that all that arrives in this one shares a batch. */
   #wake(): void {
+    if (this.#working !== null) this.#urgent.soon();
     if (this.#wakeScheduled || this.#working !== null) return;
     this.#wakeScheduled = true;
     this.#host.nextTurn(() => {
@@ -343,12 +354,21 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const snapshotPath = this.#snapshots.claim(batch.snapshot);
     this.#installing = snapshotPath !== null;
     this.#send(batch.messagesNow);
+    this.#reads.confirmed(batch.readStates, this.#applied);
+    this.#urgent.noticeCommit();
     await this.#wal.append(batch, () => this.#applyWaiting());
     if (batch.snapshot !== null && snapshotPath !== null) this.#install(batch.snapshot, snapshotPath);
     this.#node.persisted(batch);
     this.#send(batch.messages);
     this.#toApply = batch.committed;
-    this.#reads.confirmed(batch.readStates, this.#applied);
+    this.#urgent.noticeCommit();
+  }
+
+  #release(messages: readonly Message[], readStates: readonly ReadState[]): void {
+    if (this.#phase !== "running") return;
+    this.#reads.closeRequest();
+    this.#send(messages);
+    this.#reads.confirmed(readStates, this.#applied);
   }
 
   /** The log begins at the snapshot now, durably: so must the state, before anything after it is applied. */
@@ -377,8 +397,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
       );
       this.#applied = { index: last.index, term: last.term };
       this.#node.applied(last.index);
+      const leaderId = this.#leaderId();
       for (const [i, entry] of entries.entries()) {
-        this.#proposals.applied(entry, results[i] ?? null, this.#leaderId());
+        this.#proposals.applied(entry, results[i] ?? null, leaderId);
         this.#operations.applied(entry);
       }
       this.#reads.applied(last.index, last.term);
@@ -396,7 +417,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   }
 
   #watchLeadership(): void {
-    const { term, leader } = this.#node.status();
+    const { term, leader } = this.#node.leadership();
     const before = this.#leadership;
     if (before.term === term && before.leader === leader) return;
     this.#leadership = { term, leader };

@@ -7,6 +7,7 @@ import type { ServiceAuth } from "./service-auth.ts";
 
 /** The core's HTTP surface (contracts/core/core-api.ts). */
 export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServer {
+  const { nodeId } = core.log.status();
   return new HttpServer({
     routes: [
       { method: "POST", path: "/v1/propose", roles: ["admin"], handle: (r) => proposeCommand(core, r) },
@@ -14,7 +15,7 @@ export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServ
       ...operationRoutes(core),
     ],
     roleOf: (authorization) => auth.roleOf(authorization),
-    nodeId: () => core.log.status().nodeId,
+    nodeId: () => nodeId,
     leaderId: () => core.log.status().leaderId,
     urlOf: (nodeId) => core.addressOf(nodeId).url,
     counted: (method) => core.metrics.request(method),
