@@ -30,7 +30,7 @@ export class KvMachine implements StateMachine<PutOutcome> {
 
   constructor(path: string) {
     const db = new DatabaseSync(path);
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768;
       CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS meta (one INTEGER PRIMARY KEY CHECK (one = 1), last_applied INTEGER NOT NULL) STRICT;
       INSERT OR IGNORE INTO meta VALUES (1, 0);`);
