@@ -40,6 +40,11 @@ describe("R1 checklist: elections", () => {
     expect(work(one)).toMatchObject([{ term: 9, granted: false }]);
     restart(one);
     expect(one.raw.status()).toMatchObject({ term: 9, vote: 0 });
+    // And a vote in a term that was durable before it.
+    one.raw.step({ ...vote, term: 9 });
+    expect(persist(one, one.raw.ready())).toMatchObject([{ to: 2, term: 9, granted: true }]);
+    restart(one);
+    expect(one.raw.status()).toMatchObject({ term: 9, vote: 2 });
   });
 
   it("a learner votes when asked and able", () => {

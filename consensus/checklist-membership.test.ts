@@ -39,7 +39,7 @@ describe("R5 checklist: membership", () => {
     one.raw.step({ ...append, from: 3, term: 2, prevIndex: 2, prevTerm: 2, entries: [change(3, 2, 1, 2)] });
     work(one);
     expect(one.raw.status().membership).toEqual(voters(1, 2));
-    const meta = { index: 9, term: 2, membership: { voters: [1, 3, 5], outgoing: [], learners: [2] } };
+    const meta = { index: 9, term: 2, membership: { voters: [3, 5], outgoing: [], learners: [1] } };
     one.raw.step({ type: "snapshot", from: 3, to: 1, term: 2, meta });
     expect(one.raw.status().membership).toEqual(meta.membership);
     // What the log held before it can no longer be cut back to.
@@ -47,5 +47,8 @@ describe("R5 checklist: membership", () => {
     one.raw.step({ ...behind, entries: [change(10, 2, 1, 3)] });
     one.raw.step({ ...behind, from: 5, term: 3, entries: [{ ...noop, index: 10, term: 3 }] });
     expect(one.raw.status().membership).toEqual(meta.membership);
+    work(one);
+    ticks(one, 50);
+    expect(one.raw.status().role).toBe("follower");
   });
 });

@@ -58,18 +58,24 @@ describe("R6 checklist: reads", () => {
     };
     beat();
     expect(one.raw.leaseIndex()).toBe(1);
+    // The target is behind, so it has not been asked to stand yet; the transfer has begun all the same.
+    const isKept = (message: Message): boolean => message.type === "append" && message.to === 3;
+    one.raw.propose(bytes("a"));
+    settle(members, isKept);
+    expect(one.raw.leaseIndex()).toBe(2);
     expect(one.raw.transferLeader(3)).toMatchObject({ ok: true });
+    expect(work(one).map(({ type }) => type)).not.toContain("timeout_now");
     expect(one.raw.leaseIndex()).toBeNull();
     // Given up, but the message that asks 3 to stand may still arrive: no lease again in this term.
     const isLate = (message: Message): boolean => message.type === "timeout_now";
     for (let i = 0; i < 12; i += 1) beat(isLate);
-    expect(one.raw.propose(bytes("a"))).toMatchObject({ ok: true });
+    expect(one.raw.propose(bytes("b"))).toMatchObject({ ok: true });
     beat(isLate);
     expect(one.raw.status().role).toBe("leader");
     expect(one.raw.leaseIndex()).toBeNull();
     // A read by a round is right whenever it is asked.
     one.raw.readIndex(7);
     settle(members);
-    expect(one.reads).toEqual([{ request: 7, index: 2 }]);
+    expect(one.reads).toEqual([{ request: 7, index: 3 }]);
   });
 });

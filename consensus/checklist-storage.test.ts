@@ -7,6 +7,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { ApplyOutcome } from "../domain/command/apply-command.ts";
 import { scanAll } from "../domain/command/scan-all.ts";
 import { testCommand, testConfigPayload } from "../domain/command/testing-commands.ts";
+import { Compactor } from "./raft-log-compact.ts";
 import { openRaftLog } from "./raft-log.ts";
 import type { Entry } from "./raft/types.ts";
 import type { ReplicatedLog, StateMachine } from "./replicated-log.ts";
@@ -31,19 +32,33 @@ async function until<T>(look: () => T | undefined | false): Promise<T> {
   }
 }
 
+const entryAt = (index: number): Entry => ({ index, term: 1, kind: "command", data: new Uint8Array(60) });
+
 describe("R3 checklist: disk", () => {
   it("a rename without directory fsync loses nothing that was acknowledged", async () => {
-    const entryAt = (index: number): Entry => ({ index, term: 1, kind: "command", data: new Uint8Array(60) });
-    // The power is cut after so many appends: before, at and after each change of segment.
-    for (let appends = 1; appends <= 40; appends += 1) {
+    const options = {
+      directory: "/wal",
+      segmentBytes: 700,
+      preallocateBytes: 256,
+      onPoisoned: () => undefined,
+    };
+    // The power is cut after each single operation on the disk in turn: before, in and after every change of segment.
+    for (let operations = 1, acknowledged = 0; acknowledged < 40; operations += 1) {
       const files = memoryFileLayer();
-      const options = { directory: "/wal", files, segmentBytes: 700, preallocateBytes: 256 };
-      const open = () => openWal({ ...options, onPoisoned: () => undefined });
-      const wal = await open();
-      for (let index = 1; index <= appends; index += 1) await wal.append({ entries: [entryAt(index)] });
+      const wal = await openWal({ ...options, files });
+      files.failAfter(operations);
+      acknowledged = 0;
+      const write = async (): Promise<void> => {
+        for (;;) {
+          await wal.append({ entries: [entryAt(acknowledged + 1)] });
+          acknowledged += 1;
+        }
+      };
+      await expect(write()).rejects.toThrow("refuses to go on");
       files.cutPower();
-      const again = await open();
-      expect(again.log.lastIndex()).toBe(appends);
+      const again = await openWal({ ...options, files });
+      expect(again.log.lastIndex()).toBeGreaterThanOrEqual(acknowledged);
+      await again.append({ entries: [entryAt(again.log.lastIndex() + 1)] });
       await again.close();
     }
   });
@@ -93,6 +108,16 @@ describe("R3 checklist: disk", () => {
     expect(last.status().firstIndex - 1).toBeLessThanOrEqual(machine.durable());
     expect([...acknowledged].filter((index) => !machine.has(index))).toEqual([]);
     await last.stop();
+    // Nor of what is not applied yet, however much there is of it.
+    const wal = await openWal({ directory: "/other", files: memoryFileLayer(), onPoisoned: () => undefined });
+    await wal.initialise({ nodeId: 1, membership: { voters: [1], outgoing: [], learners: [] } });
+    await wal.append({ entries: Array.from({ length: 100 }, (_, i) => entryAt(i + 1)) });
+    const none = { retainedBytesMax: 0, retainedBytesAfter: 0, retainedBytesDuringSnapshotMax: 0 };
+    const compactor = new Compactor(wal, {}, none);
+    expect(compactor.whenDue({ appliedIndex: 0, heldIndex: 0 })).toBeNull();
+    await compactor.whenDue({ appliedIndex: 50, heldIndex: 0 });
+    expect([wal.log.firstIndex(), wal.log.lastIndex()]).toEqual([51, 100]);
+    await wal.close();
   });
 });
 

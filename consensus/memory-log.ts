@@ -29,6 +29,9 @@ export function createMemoryLog<R>(options: {
   let waiting: Waiting<R>[] = [];
   let learners: number[] = [];
   const refusal = (): Error => new NotProposedError(`the log is not running (${phase})`, null);
+  const checkRunning = (): void => {
+    if (phase !== "running") throw refusal();
+  };
 
   const apply = (): void => {
     const batch = waiting;
@@ -72,45 +75,42 @@ export function createMemoryLog<R>(options: {
     },
     readBarrier: () =>
       phase === "running" ? Promise.resolve(stateMachine.lastApplied()) : Promise.reject(refusal()),
-    ...membershipOf({
-      nodeId,
-      stateMachine,
-      checkRunning: () => {
-        if (phase !== "running") throw refusal();
-      },
-      setLearners: (next) => {
-        learners = next;
-      },
-    }),
+    ...membershipOf(nodeId, stateMachine, { checkRunning, setLearners: (next) => (learners = next) }),
     status: (): ReplicatedLogStatus => {
-      const index = stateMachine.lastApplied();
       const isUp = phase === "running";
-      return {
-        nodeId,
-        role: isUp ? "leader" : "follower",
-        leaderId: isUp ? nodeId : null,
-        term: TERM,
-        commitIndex: index,
-        appliedIndex: index,
-        lastIndex: index,
-        firstIndex: index + 1,
-        members: [
-          { nodeId, matchIndex: index, voter: true, active: true },
-          ...learners.map((id) => ({ nodeId: id, matchIndex: 0, voter: false, active: false })),
-        ].toSorted((a, b) => a.nodeId - b.nodeId),
-      };
+      return statusOf(nodeId, { index: stateMachine.lastApplied(), isUp, learners });
     },
   };
 }
 
+function statusOf(
+  nodeId: number,
+  at: { index: number; isUp: boolean; learners: readonly number[] },
+): ReplicatedLogStatus {
+  const { index, isUp, learners } = at;
+  return {
+    nodeId,
+    role: isUp ? "leader" : "follower",
+    leaderId: isUp ? nodeId : null,
+    term: TERM,
+    commitIndex: index,
+    appliedIndex: index,
+    lastIndex: index,
+    firstIndex: index + 1,
+    members: [
+      { nodeId, matchIndex: index, voter: true, active: true },
+      ...learners.map((id) => ({ nodeId: id, matchIndex: 0, voter: false, active: false })),
+    ],
+  };
+}
+
 /** What a log of one voter can make of operations on its membership. */
-function membershipOf<R>(options: {
-  nodeId: number;
-  stateMachine: StateMachine<R>;
-  checkRunning: () => void;
-  setLearners: (learners: number[]) => void;
-}): Pick<ReplicatedLog<R>, "changeMembership" | "transferLeader" | "triggerSnapshot"> {
-  const { nodeId, stateMachine, checkRunning } = options;
+function membershipOf<R>(
+  nodeId: number,
+  stateMachine: StateMachine<R>,
+  options: { checkRunning: () => void; setLearners: (learners: number[]) => void },
+): Pick<ReplicatedLog<R>, "changeMembership" | "transferLeader" | "triggerSnapshot"> {
+  const { checkRunning } = options;
   return {
     changeMembership: async ({ voters, learners }) => {
       checkRunning();

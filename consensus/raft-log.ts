@@ -113,18 +113,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#observer = options.observer;
     this.#onFatal = options.onFatal;
     this.#compactor = new Compactor(wal, options.stateMachine, this.#limits);
-    this.#snapshots = new Snapshots({
-      directory: options.directory,
-      wal,
-      stateMachine: options.stateMachine,
-      transport: this.#transport,
-      host,
-      nowMs: () => clock.nowMs(),
-      limits,
-      readsSnapshots: options.readsSnapshots ?? (() => true),
-      onTrouble: (trouble) => this.#observer.onSnapshotTrouble?.(trouble),
-      onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
-    });
+    const onFailed = (to: number): void => this.#guard(() => this.#node.reportSnapshot(to, false));
+    this.#snapshots = new Snapshots(options, { wal, transport: this.#transport, onFailed });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRaftLogNode(options, wal);
@@ -218,7 +208,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   async triggerSnapshot(): Promise<number> {
     this.#wakeRunning();
-    const waitedFor = this.#installing ? 0 : this.#operations.slowestMatch();
+    const slowest = Math.min(this.#operations.slowestMatch(), this.#snapshots.heldIndex());
+    const waitedFor = this.#installing ? 0 : slowest;
     return this.#compactor.now({ applied: this.#applied.index, waitedFor });
   }
 

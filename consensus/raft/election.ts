@@ -29,6 +29,14 @@ export function campaign(core: Core): void {
   if (tally(core) === "pending") askForVotes(core, "pre_vote", false);
 }
 
+/**
+ * Asks those again who have not answered: a follower whose clock is a tick behind still believed in the leader and said
+ * nothing. Waiting for another whole election timeout instead would lengthen every such failover.
+ */
+export function askAgain(core: Core): void {
+  askForVotes(core, "pre_vote", false);
+}
+
 /** Stands in the next term. The vote for itself counts in `countOwnVote`, once durable. */
 export function stand(core: Core, transfer: boolean): void {
   if (!mayStand(core)) return;
@@ -40,7 +48,7 @@ function askForVotes(core: Core, type: "pre_vote" | "vote", transfer: boolean): 
   const term = type === "pre_vote" ? core.term + 1 : core.term;
   const membership = membershipOf(core);
   for (const to of membersOf(membership)) {
-    if (to === core.config.id || !isVoter(membership, to)) continue;
+    if (to === core.config.id || !isVoter(membership, to) || core.votes.has(to)) continue;
     sendDurable(core, {
       type,
       from: core.config.id,

@@ -1,4 +1,5 @@
 /** Members of a cluster for tests of the core: each with a log in memory, worked by hand or settled together. */
+import { entryBytes } from "./raft-log-view.ts";
 import { createRawNode } from "./raw-node.ts";
 import type {
   Batch,
@@ -38,7 +39,13 @@ function readerOf(entries: Entry[], compactedTo: { index: number }): LogReader {
     firstIndex: () => compactedTo.index + 1,
     lastIndex: () => entries.length,
     term: (index) => (index < compactedTo.index ? undefined : termOf(index)),
-    entries: (from, to) => entries.slice(from - 1, to - 1),
+    entries: (from, to, bytesMax) => {
+      let bytes = 0;
+      const fits = (entry: Entry, i: number): boolean => (bytes += entryBytes(entry)) <= bytesMax || i === 0;
+      const all = entries.slice(from - 1, to - 1);
+      const end = all.findIndex((entry, i) => !fits(entry, i));
+      return end < 0 ? all : all.slice(0, end);
+    },
     snapshot: () => {
       const { index } = compactedTo;
       return index === 0 ? null : { index, term: termOf(index) ?? 0, membership: voters(1, 2, 3) };

@@ -3,6 +3,7 @@ import {
   bytes,
   CONFIG,
   memberWith,
+  restart,
   settle,
   startMember,
   startThree,
@@ -11,7 +12,7 @@ import {
   work,
 } from "./members.testing.ts";
 import type { Entry, LogReader, Message } from "./types.ts";
-import { createRawNode, RaftInvariantError } from "./raw-node.ts";
+import { createRawNode, encodeMembership, RaftInvariantError } from "./raw-node.ts";
 
 const vote = { type: "vote", from: 2, to: 1, term: 2, lastIndex: 3, lastTerm: 1, transfer: false } as const;
 
@@ -94,6 +95,26 @@ describe("R1 votes", () => {
     expect(one.raw.status().role).toBe("leader");
   });
 
+  it("R1 pre-votes are asked for again at the next tick: who was a tick behind grants them then", () => {
+    const [, two, three] = startThree();
+    ticks(two, 15);
+    ticks(three, 9);
+    const [asked] = work(two).filter(({ to }) => to === 3);
+    expect(asked).toMatchObject({ type: "pre_vote", term: 2 });
+    three.raw.step(asked!);
+    expect(work(three)).toEqual([]);
+    ticks(two, 1);
+    ticks(three, 1);
+    const [again] = work(two).filter(({ to }) => to === 3);
+    three.raw.step(again!);
+    const [reply] = work(three);
+    expect(reply).toMatchObject({ type: "pre_vote_reply", granted: true });
+    two.raw.step(reply!);
+    expect(two.raw.status()).toMatchObject({ role: "candidate", term: 2 });
+    ticks(two, 1);
+    expect(work(two).filter(({ type }) => type === "pre_vote")).toEqual([]);
+  });
+
   it("learners and nodes without a membership never stand", () => {
     const none = memberWith({ membership: voters() });
     const learner = memberWith({ membership: { voters: [2], outgoing: [], learners: [1] } });
@@ -157,6 +178,60 @@ describe("R2 replication", () => {
       settle(members);
     }
     expect(two.raw.status()).toMatchObject({ lastIndex: 41, commit: 41 });
+  });
+
+  it("stops streaming to a follower at the bytes on their way, and goes on as they are acknowledged", () => {
+    const config = { appendBytesMax: 1000, inflightBytesMax: 3000 };
+    const members = startThree(config);
+    const [one] = members;
+    const sentTo2 = (): number =>
+      work(one).filter((m) => m.to === 2 && m.type === "append" && m.entries.length > 0).length;
+    for (let i = 0; i < 10; i += 1) one.raw.propose(new Uint8Array(900));
+    // Each fills a message; the fourth finds the window full.
+    expect(sentTo2()).toBe(4);
+    const reply = {
+      type: "append_reply",
+      from: 2,
+      to: 1,
+      term: 1,
+      ok: true,
+      hintIndex: 0,
+      hintTerm: 0,
+    } as const;
+    one.raw.step({ ...reply, matchIndex: 4 });
+    expect(sentTo2()).toBe(3);
+  });
+
+  it("counts against the limit of uncommitted bytes only what it proposed itself", () => {
+    const one = memberWith({
+      terms: [1, 1, 1],
+      hard: { term: 1, vote: 0, commit: 0 },
+      membership: voters(1),
+    });
+    one.raw.campaign();
+    settle([one]);
+    const large = new Uint8Array(CONFIG.uncommittedBytesMax - 200);
+    const two = memberWith({ id: 2, terms: [1, 1, 1] });
+    ticks(two, 15);
+    settle([two]);
+    two.raw.step({ type: "pre_vote_reply", from: 1, to: 2, term: 2, granted: true });
+    settle([two]);
+    two.raw.step({ type: "vote_reply", from: 1, to: 2, term: 2, granted: true });
+    settle([two]);
+    expect(two.raw.propose(large)).toMatchObject({ ok: true });
+    const ack = {
+      type: "append_reply",
+      from: 1,
+      to: 2,
+      term: 2,
+      ok: true,
+      hintIndex: 0,
+      hintTerm: 0,
+    } as const;
+    two.raw.step({ ...ack, matchIndex: 4 });
+    settle([two]);
+    expect(two.raw.status().commit).toBe(4);
+    expect(two.raw.propose(new Uint8Array(200))).toMatchObject({ ok: false, reason: "overloaded" });
   });
 
   it("refuses proposals past the limit of uncommitted bytes, and takes them again", () => {
@@ -360,7 +435,60 @@ describe("R5 membership and transfer", () => {
   });
 });
 
+describe("R5 a node that was removed", () => {
+  it("does not stand after a restart either, once it knows that its removal is committed", () => {
+    const one = memberWith({ terms: [1] });
+    const entry = { index: 2, term: 1, kind: "membership", data: encodeMembership(voters(2, 3)) } as const;
+    one.raw.step({
+      type: "append",
+      from: 2,
+      to: 1,
+      term: 1,
+      prevIndex: 1,
+      prevTerm: 1,
+      commit: 2,
+      entries: [entry],
+    });
+    work(one);
+    expect(one.raw.status().commit).toBe(2);
+    restart(one);
+    ticks(one, 50);
+    expect(one.raw.status()).toMatchObject({ role: "follower", membership: voters(2, 3) });
+  });
+
+  it("asking for the same transfer again does not put off giving up", () => {
+    const members = startThree();
+    const [one] = members;
+    const isLost = (message: Message): boolean => message.type === "timeout_now";
+    for (let i = 0; i < CONFIG.electionTicks; i += 1) {
+      if (i < 9) expect(one.raw.transferLeader(3)).toMatchObject({ ok: true });
+      ticks(one, 1);
+      settle(members, isLost);
+    }
+    expect(one.raw.propose(bytes("a"))).toMatchObject({ ok: true });
+  });
+});
+
 describe("R11 what must not be stops the node", () => {
+  it("purged <= snapshot <= applied <= committed <= last index, at every batch", () => {
+    const hard = { term: 1, vote: 0, commit: 4 };
+    const start = (compactedTo: number, applied: number) => () =>
+      memberWith({ terms: [1, 1, 1, 1], hard, applied, compactedTo });
+    expect(start(3, 2)).toThrow("out of order: purged 3, snapshot 3, applied 2");
+    expect(start(4, 5)).toThrow(RaftInvariantError);
+    const one = start(0, 0)();
+    // The driver lets go of entries that the state machine has not got.
+    one.compactedTo.index = 3;
+    one.raw.step({ type: "heartbeat", from: 2, to: 1, term: 1, commit: 4, readContext: 0 });
+    expect(() => one.raw.ready()).toThrow(RaftInvariantError);
+  });
+
+  it("a leader that contradicts what is committed here", () => {
+    const one = memberWith({ terms: [1, 1], hard: { term: 2, vote: 0, commit: 2 }, applied: 2 });
+    const append = { type: "append", from: 2, to: 1, term: 3, commit: 2, prevIndex: 2, prevTerm: 2 } as const;
+    expect(() => one.raw.step({ ...append, entries: [] })).toThrow("contradicts the committed");
+  });
+
   it("a commit past the log, an apply that was never handed out, a batch reported twice, a second leader", () => {
     const torn = { terms: [1], hard: { term: 1, vote: 0, commit: 2 } };
     expect(() => memberWith(torn)).toThrow(RaftInvariantError);

@@ -10,7 +10,12 @@ export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServ
   const { nodeId } = core.log.status();
   return new HttpServer({
     routes: [
-      { method: "POST", path: "/v1/propose", roles: ["admin"], handle: (r) => proposeCommand(core, r) },
+      {
+        method: "POST",
+        path: "/v1/propose",
+        roles: ["admin", "lambda"],
+        handle: (r) => proposeCommand(core, r),
+      },
       ...readRoutes(core),
       ...operationRoutes(core),
     ],

@@ -11,6 +11,8 @@ import { SimState } from "./sim-state.ts";
 
 /** Indexes remembered; no node is ever so far behind that it applies older ones. */
 const REMEMBERED = 20_000;
+/** Terms whose entries stay remembered when the rest is forgotten. */
+const TERMS_REMEMBERED = 50;
 
 interface Chosen {
   key: number;
@@ -89,6 +91,7 @@ export class Ledger {
     for (const entry of message.entries) {
       this.#noteWritten(entry, prevTerm);
       prevTerm = entry.term;
+      if (entry.kind === "membership" && entry.index <= message.commit) this.#settle(entry.index, entry.term);
       if (entry.index > committed) continue;
       const chosen = this.#chosen.get(entry.index);
       // Leader completeness: what was committed before its term is in a leader's log as it is.
@@ -126,13 +129,20 @@ export class Ledger {
     this.#memberships.sort((a, b) => a.index - b.index || a.term - b.term);
   }
 
-  /** An entry that is applied somewhere is committed: whatever is below it in other terms will never be. */
-  settle(): void {
-    const applied = this.#memberships.filter(({ index }) => index <= this.#last);
-    const newest = applied.at(-1);
-    if (newest !== undefined) {
-      this.#memberships = this.#memberships.filter(({ index }) => index >= newest.index);
-    }
+  /** This one is committed: whatever is at or below it will never be in force again. */
+  #settle(index: number, term: number): void {
+    this.#memberships = this.#memberships.filter(
+      (one) => one.index > index || (one.index === index && one.term === term),
+    );
+  }
+
+  /** Nothing is under way, and this membership is in force: others, old terms and answered commands will not be met again. */
+  forget(membership: Membership): void {
+    this.#memberships = [{ index: 0, term: 0, membership }];
+    const terms = [...this.#leaders.keys()].toSorted((a, b) => b - a);
+    const oldest = terms[TERMS_REMEMBERED] ?? 0;
+    for (const term of this.#written.keys()) if (term < oldest) this.#written.delete(term);
+    this.#effects.clear();
   }
 
   /** State-machine safety: every node applies the same entry at an index and has the same state after it. */
@@ -143,7 +153,7 @@ export class Ledger {
       const result = this.reference.apply(index, data);
       this.#noteEffect(index, data, result);
       this.#chosen.set(index, { key, hash: this.reference.hash });
-      this.#chosen.delete(index - REMEMBERED);
+      if (index > REMEMBERED) this.#chosen.delete(index - REMEMBERED);
       this.#last = index;
     }
     const chosen = this.#chosen.get(index);

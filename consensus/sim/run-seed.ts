@@ -1,5 +1,6 @@
 /** One seed: a storm, in which safety must hold, then calm, in which the cluster must also get going. */
-import { checkLinearizable, versionModel } from "./linearizability.ts";
+import { checkLinearizable, type Operation, versionModel } from "./linearizability.ts";
+import type { VersionInput, VersionState } from "./linearizability.ts";
 import { read, runClient, write } from "./sim-client.ts";
 import { check, SimFailure } from "./sim-failure.ts";
 import { FAIR_WEATHER } from "./sim-network.ts";
@@ -69,6 +70,7 @@ export async function runRound(world: World): Promise<{ writes: number; reads: n
   const { prng, time } = world;
   const beginMs = time.nowMs();
   const before = world.ledger.acknowledged;
+  const known = new Map(world.ledger.reference.values);
   let isStorm = true;
   let isOpen = true;
   const isOver = (): boolean => !isOpen;
@@ -90,7 +92,7 @@ export async function runRound(world: World): Promise<{ writes: number; reads: n
   await finish(world, Promise.all([...clients, watchdog, operator, storm]));
   await proveEquality(world);
   check(written() >= SEED_WRITES, () => `liveness: clients did only ${written()} writes`);
-  return judge(world);
+  return judge(world, known);
 }
 
 /** Lets time pass until `work` is done. */
@@ -153,15 +155,31 @@ async function proveEquality(world: World): Promise<void> {
   for (const { id, running } of world.nodes) if (running) world.ledger.checkState(id, running.machine.state);
 }
 
-function judge(world: World): { writes: number; reads: number; unknown: number } {
-  const { history } = world;
+/** `known`: the keys as they were when the round began, with nothing under way. */
+function judge(
+  world: World,
+  known: ReadonlyMap<string, VersionState>,
+): { writes: number; reads: number; unknown: number } {
+  const history = world.history.map((operation) => since(operation, known.get(operation.key)));
   world.history = [];
   const verdict = checkLinearizable(history, versionModel);
   check(
     verdict.ok,
     () => `linearizability: ${verdict.ok ? "" : `key ${verdict.key}: ${verdict.explanation}`}`,
   );
-  const known = history.filter(({ returnedAt }) => returnedAt !== Infinity);
-  const reads = known.filter(({ input }) => input.kind === "read").length;
-  return { writes: known.length - reads, reads, unknown: history.length - known.length };
+  const ended = history.filter(({ returnedAt }) => returnedAt !== Infinity);
+  const reads = ended.filter(({ input }) => input.kind === "read").length;
+  return { writes: ended.length - reads, reads, unknown: history.length - ended.length };
+}
+
+/** The operation as if its key had begun with the round. */
+function since(
+  operation: Operation<VersionInput, VersionState>,
+  known: VersionState | undefined,
+): Operation<VersionInput, VersionState> {
+  const { output } = operation;
+  if (known === undefined || output === null) return operation;
+  const version = output.version - known.version;
+  const isFirst = version === 0 && output.value === known.value;
+  return { ...operation, output: { version, value: isFirst ? null : output.value } };
 }

@@ -4,7 +4,6 @@
  */
 import type { NodeId } from "../raft/types.ts";
 import { openRaftLog } from "../raft-log.ts";
-import type { RaftLogLimits } from "../raft-log-options.ts";
 import type { ReplicatedLog } from "../replicated-log.ts";
 import { LeaderClock } from "../server/leader-clock.ts";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
@@ -39,7 +38,7 @@ export class SimNode {
   isFenced = false;
   /** Its log is damaged, so it never starts again. */
   isLost = false;
-  /** Members given at its first start. */
+  /** Members given at its first start; none: it joins a cluster that is there. */
   #members: readonly NodeId[];
   /** How fast its monotonic clock runs, and what its wall clock is off by. */
   rate = 1;
@@ -112,6 +111,7 @@ export class SimNode {
         nodeId: this.id,
         directory: DIRECTORY,
         members: this.#members,
+        joins: this.#members.length === 0,
         fenced: this.isFenced,
         stateMachine,
         transport: world.network.transport(this.id, process, this.disk),
@@ -226,5 +226,3 @@ function rootOf(error: Error): Error {
   while (root.cause instanceof Error) root = root.cause;
   return root;
 }
-
-export type LimitsOf = () => Partial<RaftLogLimits>;

@@ -8,6 +8,7 @@ import type { World } from "./world.ts";
 
 const NODES_MAX = 9;
 const VOTERS_MAX = 7;
+const PATIENCE_MS = 3_000;
 
 /** Does one thing every now and then until `isOver`. */
 export async function runOperator(
@@ -30,11 +31,11 @@ async function transfer(world: World, leader: SimNode): Promise<void> {
   const target = world.prng.pick(world.nodes)?.id;
   world.trace(leader.id, () => `is asked to hand over to ${target}`);
   world.noteFault("transfer");
-  await settled(operable(leader).transferLeader?.(target));
+  await settled(world, leader.running?.log.transferLeader(target));
 }
 
 async function snapshot(world: World): Promise<void> {
-  await settled(operable(world.prng.pick(world.nodes)).triggerSnapshot?.());
+  await settled(world, world.prng.pick(world.nodes)?.running?.log.triggerSnapshot());
 }
 
 async function change(world: World, leader: SimNode): Promise<void> {
@@ -42,15 +43,17 @@ async function change(world: World, leader: SimNode): Promise<void> {
   if (next === null) return;
   world.trace(leader.id, () => `is asked for ${JSON.stringify(next)}`);
   world.noteFault("membership");
-  await settled(operable(leader).changeMembership?.(next));
+  await settled(world, leader.running?.log.changeMembership(next));
 }
 
-/** Whatever comes of it: what must hold is looked at elsewhere. */
-async function settled(outcome: Promise<unknown> | undefined): Promise<void> {
-  await outcome?.then(
+/** Whatever comes of it, even nothing: what must hold is looked at elsewhere. */
+async function settled({ time }: World, outcome: Promise<unknown> | undefined): Promise<void> {
+  if (outcome === undefined) return;
+  const ended = outcome.then(
     () => undefined,
     () => undefined,
   );
+  await Promise.race([ended, time.sleep(PATIENCE_MS)]);
 }
 
 function nextMembership(world: World, leader: SimNode): { voters: NodeId[]; learners: NodeId[] } | null {
@@ -98,13 +101,4 @@ function newcomer(world: World, ready: readonly SimNode[]): NodeId {
   const node = world.addNode();
   node.start();
   return node.id;
-}
-
-interface Operable {
-  changeMembership?: (next: { voters: NodeId[]; learners: NodeId[] }) => Promise<unknown>;
-  transferLeader?: (target?: NodeId) => Promise<unknown>;
-  triggerSnapshot?: () => Promise<unknown>;
-}
-function operable(node: SimNode | undefined): Operable {
-  return (node?.running?.log ?? {}) as Operable;
 }

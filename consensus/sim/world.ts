@@ -16,7 +16,7 @@ export class World {
   readonly time = new VirtualTime();
   readonly network: SimNetwork;
   readonly ledger: Ledger;
-  readonly nodes: SimNode[];
+  nodes: SimNode[];
   readonly first: readonly NodeId[];
   readonly keys: number;
   /** What clients saw since it was last judged. */
@@ -24,6 +24,7 @@ export class World {
   processes = 0;
   failure: Error | null = null;
   readonly faults = new Map<string, number>();
+  #lastId: NodeId;
   readonly #isTracing: boolean;
   readonly #trace: string[] = [];
 
@@ -38,23 +39,43 @@ export class World {
       this.ledger.noteSent(message);
     });
     this.network.isEncoding = this.prng.chance(0.2);
+    this.#lastId = this.first.length;
     this.nodes = this.first.map((id) => new SimNode(this, id, this.first));
     for (const node of this.nodes) this.#settle(node);
   }
 
   /** A new node, under an id that nobody ever had. */
   addNode(): SimNode {
-    const id = (this.nodes.at(-1)?.id ?? 0) + 1;
-    const node = new SimNode(this, id, [...this.first, id]);
+    this.#lastId += 1;
+    const node = new SimNode(this, this.#lastId, []);
     this.#settle(node);
     this.nodes.push(node);
     return node;
+  }
+
+  /**
+   * With nothing under way: forgets nodes that are no members and can never be taken in again, and what only storms need.
+   * A joint membership is left as it is until the next time.
+   */
+  prune(): void {
+    const members = this.leader()?.running?.log.status().members ?? [];
+    const voters = members.filter(({ voter }) => voter).map(({ nodeId }) => nodeId);
+    const learners = members.filter(({ voter }) => !voter).map(({ nodeId }) => nodeId);
+    if (this.ledger.memberships().at(-1)?.outgoing.length !== 0) return;
+    this.ledger.forget({ voters, outgoing: [], learners });
+    const isMember = ({ id }: SimNode): boolean => members.some(({ nodeId }) => nodeId === id);
+    for (const node of this.nodes) if (!node.isAble() && !isMember(node)) node.retire();
+    this.nodes = this.nodes.filter((node) => !node.isLost || isMember(node));
   }
 
   /** Clocks differ from the start. */
   #settle(node: SimNode): void {
     node.rate = this.prng.chance(0.3) ? 0.8 + 0.4 * this.prng.next() : 0.99 + 0.02 * this.prng.next();
     node.wallOffsetMs = 1e12 + (this.prng.next() - 0.5) * 10_000;
+  }
+
+  nodesEver(): number {
+    return this.#lastId;
   }
 
   node(id: NodeId): SimNode | undefined {

@@ -16,6 +16,8 @@ interface MemoryDirectory {
 export interface MemoryFileLayer extends FileLayer {
   /** Forgets what was not synced: contents without `datasync`, names without `syncDirectory`. Open files are dead. */
   cutPower(): void;
+  /** Every operation after the next so many fails, until the power is cut. */
+  failAfter(operations: number): void;
 }
 
 /**
@@ -25,6 +27,7 @@ export interface MemoryFileLayer extends FileLayer {
 export function memoryFileLayer(): MemoryFileLayer {
   const directories = new Map<string, MemoryDirectory>();
   let boot = 0;
+  let operationsLeft = Infinity;
   const at = (path: string): MemoryDirectory => {
     const directory = directories.get(dirname(path));
     if (directory === undefined) throw systemError("ENOENT", dirname(path));
@@ -35,7 +38,12 @@ export function memoryFileLayer(): MemoryFileLayer {
     if (file === undefined) throw systemError("ENOENT", path);
     return file;
   };
-  const settled = <T>(act: () => T): Promise<T> => new Promise((resolve) => resolve(act()));
+  const settled = <T>(act: () => T): Promise<T> =>
+    new Promise((resolve) => {
+      if (operationsLeft <= 0) throw systemError("EIO", "the disk is gone");
+      operationsLeft -= 1;
+      resolve(act());
+    });
   return {
     ensureDirectory: (directory) =>
       settled(() => {
@@ -52,9 +60,12 @@ export function memoryFileLayer(): MemoryFileLayer {
           names.set(name, { bytes: new Uint8Array(), durable: new Uint8Array() });
         }
         const openedIn = boot;
-        return openFile(find(path), () => {
-          if (openedIn !== boot) throw systemError("EBADF", path);
-        });
+        return openFile(find(path), (act) =>
+          settled(() => {
+            if (openedIn !== boot) throw systemError("EBADF", path);
+            return act();
+          }),
+        );
       }),
     rename: (from, to) =>
       settled(() => {
@@ -74,20 +85,19 @@ export function memoryFileLayer(): MemoryFileLayer {
       }),
     cutPower: () => {
       boot += 1;
+      operationsLeft = Infinity;
       for (const directory of directories.values()) {
         directory.names = new Map(directory.durable);
         for (const file of directory.names.values()) file.bytes = file.durable.slice();
       }
     },
+    failAfter: (operations) => {
+      operationsLeft = operations;
+    },
   };
 }
 
-function openFile(file: MemoryFile, check: () => void): LogFile {
-  const settled = <T>(act: () => T): Promise<T> =>
-    new Promise((resolve) => {
-      check();
-      resolve(act());
-    });
+function openFile(file: MemoryFile, settled: <T>(act: () => T) => Promise<T>): LogFile {
   return {
     writev: (pieces, position) =>
       settled(() => {

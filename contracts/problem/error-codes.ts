@@ -11,6 +11,10 @@ export const STATUS_BY_CODE = {
   method_not_allowed: 405,
   already_exists: 409,
   idempotency_conflict: 409,
+  /** A publish plan of the config runs; what would change its rules is refused. */
+  publish_running: 409,
+  /** The resource is not in a state from which it can be moved so. */
+  invalid_transition: 409,
   feed_ahead: 409,
   feed_compacted: 410,
   precondition_failed: 412,
@@ -43,6 +47,8 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   method_not_allowed: "The resource does not answer this method",
   already_exists: "A resource of this name exists",
   idempotency_conflict: "The idempotency key was used with another body",
+  publish_running: "A publish plan of the config is running",
+  invalid_transition: "The resource is not in a state that allows this",
   feed_ahead: "The cursor is past the end of the feed",
   feed_compacted: "The feed no longer reaches back to the cursor",
   precondition_failed: "The resource has changed",

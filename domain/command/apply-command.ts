@@ -4,6 +4,9 @@ import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
+import { abortPublish } from "../publish/abort-publish.ts";
+import { advancePublish } from "../publish/advance-publish.ts";
+import { startPublish } from "../publish/start-publish.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
 import type { Command, CommandKind } from "./command.ts";
 import type { CommandResults, FeatureOutcome } from "./command-result.ts";
@@ -38,6 +41,9 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   rollback: rollbackConfig,
   delete_config: deleteConfig,
   revoke_token: revokeToken,
+  start_publish: startPublish,
+  advance_publish: advancePublish,
+  abort_publish: abortPublish,
 };
 
 /** Every kind that this build applies. */

@@ -24,7 +24,7 @@ beforeEach(() => {
 afterEach(async () => {
   await cluster?.kill();
   cluster = null;
-  for (const disk of disks.splice(0)) execFileSync("umount", [disk]);
+  for (const disk of disks.splice(0)) execFileSync("/bin/umount", [disk]);
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -35,7 +35,9 @@ function mountDisks(): string | null {
     for (const id of NODES) {
       const disk = join(directory, `disk-${id}`);
       mkdirSync(disk);
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m`, "tmpfs", disk], { stdio: "pipe" });
+      execFileSync("/bin/mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m`, "tmpfs", disk], {
+        stdio: "pipe",
+      });
       disks.push(disk);
     }
     return null;

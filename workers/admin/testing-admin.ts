@@ -22,6 +22,10 @@ export const GRANTS: Record<string, Grant[]> = {
     { action: "read", pattern: "demo/**" },
     { action: "write", pattern: "demo/**" },
   ],
+  publisher: [
+    { action: "read", pattern: "demo/**" },
+    { action: "publish", pattern: "demo/**" },
+  ],
   stranger: [{ action: "*", pattern: "other/**" }],
 };
 
