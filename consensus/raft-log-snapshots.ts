@@ -186,12 +186,12 @@ export class Snapshots {
    * the disk, and neither this process nor the next could finish what the log has recorded.
    */
   accept(message: SnapshotMessage, arrived: string): boolean {
-    const { host, stateMachine, transport } = this.#options;
+    const { host, stateMachine } = this.#options;
     const { snapshotFiles } = host;
     if (this.#incoming !== null || this.#isClaimed || stateMachine.install === undefined) {
       snapshotFiles.remove(arrived);
       const { from: to, to: from, term } = message;
-      transport.send([{ type: "snapshot_reply", from, to, term, ok: false, matchIndex: 0 }]);
+      this.#parts.transport.send([{ type: "snapshot_reply", from, to, term, ok: false, matchIndex: 0 }]);
       return false;
     }
     const path = join(this.#directory, INCOMING_FILE);

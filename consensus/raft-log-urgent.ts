@@ -4,27 +4,32 @@
  * travel with, because a message of its own would double the messages of a lone writer.
  */
 import type { Message, RawNode, ReadState } from "./raft/types.ts";
-import type { Clock, RaftLogHost } from "./raft-log-options.ts";
+import type { ResolvedOptions } from "./raft-log-options.ts";
 
-interface UrgentOptions {
-  clock: Pick<Clock, "every">;
-  host: Pick<RaftLogHost, "nextTurn">;
-  commitNoticeMs: number;
+export interface ReleasedNow {
+  messages: readonly Message[];
+  readStates: readonly ReadState[];
+}
+type UrgentOptions = Pick<ResolvedOptions<unknown>, "clock" | "host" | "limits">;
+interface UrgentActs {
   /** Runs `act` on the core, unless the log has ended, and looks after what came of it. */
   guard: (act: () => void) => void;
   /** Sends and answers at once. */
-  release: (messages: readonly Message[], readStates: readonly ReadState[]) => void;
+  release: (now: ReleasedNow) => void;
 }
 
 export class Urgent {
   readonly #node: RawNode;
   readonly #options: UrgentOptions;
+  readonly #acts: UrgentActs;
   #scheduled = false;
+  #closed = false;
   #cancelNotice: (() => void) | null = null;
 
-  constructor(node: RawNode, options: UrgentOptions) {
+  constructor(node: RawNode, options: UrgentOptions, acts: UrgentActs) {
     this.#node = node;
     this.#options = options;
+    this.#acts = acts;
   }
 
   /** In a later turn, so that reads of one turn share a round. */
@@ -33,23 +38,25 @@ export class Urgent {
     this.#scheduled = true;
     this.#options.host.nextTurn(() => {
       this.#scheduled = false;
+      if (this.#closed) return;
       const now = this.#node.takeNow();
-      if (now !== null) this.#options.release(now.messages, now.readStates);
+      if (now !== null) this.#acts.release(now);
     });
   }
 
   /** When no entries have told the followers of the commit index by then, a message does. */
   noticeCommit(): void {
     if (this.#cancelNotice !== null || !this.#node.commitIsUntold()) return;
-    const cancel = this.#options.clock.every(this.#options.commitNoticeMs, () => {
+    const cancel = this.#options.clock.every(this.#options.limits.commitNoticeMs, () => {
       cancel();
       this.#cancelNotice = null;
-      this.#options.guard(() => this.#node.tellCommit());
+      this.#acts.guard(() => this.#node.tellCommit());
     });
     this.#cancelNotice = cancel;
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancelNotice?.();
   }
 }

@@ -8,7 +8,7 @@
  * and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
  */
 import { join } from "node:path";
-import type { Entry, Message, RawNode, ReadState, SnapshotMeta } from "./raft/types.ts";
+import type { Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
 import { Compactor } from "./raft-log-compact.ts";
 import { createRaftLogNode, initialiseRaftLog } from "./raft-log-initialise.ts";
 import { type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
@@ -17,7 +17,7 @@ import { Proposals, REFUSALS, refusalOf } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
-import { Urgent } from "./raft-log-urgent.ts";
+import { type ReleasedNow, Urgent } from "./raft-log-urgent.ts";
 import {
   type MembershipTarget,
   NotProposedError,
@@ -118,13 +118,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRaftLogNode(options, wal);
-    this.#urgent = new Urgent(this.#node, {
-      clock,
-      host,
-      commitNoticeMs: limits.commitNoticeMs,
-      guard: (act) => this.#guard(act),
-      release: (messages, readStates) => this.#release(messages, readStates),
-    });
+    const guard = (act: () => void): void => this.#guard(act);
+    this.#urgent = new Urgent(this.#node, options, { guard, release: (now) => this.#release(now) });
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -355,8 +350,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#urgent.noticeCommit();
   }
 
-  #release(messages: readonly Message[], readStates: readonly ReadState[]): void {
-    if (this.#phase !== "running") return;
+  #release({ messages, readStates }: ReleasedNow): void {
     this.#reads.closeRequest();
     this.#send(messages);
     this.#reads.confirmed(readStates, this.#applied);

@@ -22,7 +22,7 @@ export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServ
     roleOf: (authorization) => auth.roleOf(authorization),
     nodeId: () => nodeId,
     leaderId: () => core.log.status().leaderId,
-    urlOf: (nodeId) => core.addressOf(nodeId).url,
+    urlOf: (id) => core.addressOf(id).url,
     counted: (method) => core.metrics.request(method),
     onClosing: () => core.waiters.close(),
     logger: core.logger,

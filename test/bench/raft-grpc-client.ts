@@ -31,6 +31,10 @@ export interface GrpcCall {
 
 type KvMethod = MethodDefinition<object, object>;
 
+function isFound(answer: object | undefined): boolean {
+  return answer !== undefined && "kvs" in answer && Array.isArray(answer.kvs) && answer.kvs.length === 1;
+}
+
 /** A channel to one etcd node. */
 export class GrpcConnection {
   readonly #client: Client;
@@ -49,7 +53,7 @@ export class GrpcConnection {
     const { path, requestSerialize, responseDeserialize } = this.#methods[method];
     this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, answer) => {
       if (error !== null) failed(error);
-      else done(method === "Put" || (answer as { kvs?: unknown[] } | undefined)?.kvs?.length === 1);
+      else done(method === "Put" || isFound(answer));
     });
   }
 
