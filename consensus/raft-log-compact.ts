@@ -21,15 +21,18 @@ export function baseMembership(wal: Wal): Membership {
 
 /**
  * Where to compact to, or null when there is no need yet. The newest entries are kept for members that lag a little, and
- * for one that is just installing a snapshot; who lags behind them is sent a snapshot.
+ * for one that is just installing a snapshot; who lags behind them is sent a snapshot. Nothing after `heldIndex`, where
+ * such a one will go on, is let go of unless that would be too much.
  */
 function planCompaction(
   wal: Wal,
-  appliedIndex: number,
-  limits: Pick<RaftLogLimits, "retainedBytesMax" | "retainedBytesAfter">,
+  at: { appliedIndex: number; heldIndex: number },
+  limits: Pick<RaftLogLimits, "retainedBytesMax" | "retainedBytesAfter" | "retainedBytesDuringSnapshotMax">,
 ): SnapshotMeta | null {
-  if (wal.retainedBytes() <= limits.retainedBytesMax) return null;
-  const index = Math.min(appliedIndex, wal.indexBefore(limits.retainedBytesAfter));
+  const retainedBytes = wal.retainedBytes();
+  if (retainedBytes <= limits.retainedBytesMax) return null;
+  const heldIndex = retainedBytes <= limits.retainedBytesDuringSnapshotMax ? at.heldIndex : Infinity;
+  const index = Math.min(at.appliedIndex, heldIndex, wal.indexBefore(limits.retainedBytesAfter));
   const term = wal.log.term(index);
   if (index < wal.log.firstIndex() || term === undefined) return null;
   return { index, term, membership: membershipAt(wal, index) };
@@ -53,9 +56,9 @@ export class Compactor {
   }
 
   /** Compacts when too much is retained; null when it need not or already does. Rejects when the disk fails. */
-  whenDue(appliedIndex: number): Promise<void> | null {
+  whenDue(at: { appliedIndex: number; heldIndex: number }): Promise<void> | null {
     if (this.#running !== null) return null;
-    const snapshot = planCompaction(this.#wal, appliedIndex, this.#limits);
+    const snapshot = planCompaction(this.#wal, at, this.#limits);
     return snapshot === null ? null : this.#run(snapshot);
   }
 

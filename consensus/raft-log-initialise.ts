@@ -3,6 +3,7 @@ import type { RawNode } from "./raft/types.ts";
 import { baseMembership } from "./raft-log-compact.ts";
 import type { RaftLogLimits, RaftLogOptions } from "./raft-log-options.ts";
 import { finishInstallation } from "./raft-log-snapshots.ts";
+import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
 
 /**
@@ -12,9 +13,10 @@ import type { Wal } from "./storage/wal.ts";
 export async function initialiseRaftLog<R>(
   wal: Wal,
   { nodeId, directory, members, joins, stateMachine }: RaftLogOptions<R>,
+  files: SnapshotFiles,
 ): Promise<void> {
   const known = wal.cluster();
-  if (known !== null) finishInstallation(directory, wal, stateMachine);
+  if (known !== null) finishInstallation(directory, wal, stateMachine, files);
   const applied = stateMachine.lastApplied();
   if (known === null) {
     if (applied > 0) {

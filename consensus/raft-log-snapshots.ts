@@ -1,109 +1,193 @@
 /**
  * Snapshots of one node, both ways. A member that is behind the compacted log is sent a copy of the state as it is now,
- * and the message says which index that is: any applied index will do, since all up to it is committed.
+ * and the message says which index that is: any applied index will do, since all up to it is committed. The copy outlives
+ * an attempt that broke off, so that the next one goes on with the same bytes, for as long as the log still follows on it.
  *
  * Installing survives a crash at any point: first the file is durable under INCOMING_FILE, then the log says that it begins
  * there, then the state is replaced in one step. A start that finds the log ahead of the state finishes from that file.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { NodeId, SnapshotMeta } from "./raft/types.ts";
 import { membershipAt } from "./raft-log-compact.ts";
+import type { RaftLogHost, RaftLogLimits } from "./raft-log-options.ts";
 import type { StateMachine } from "./replicated-log.ts";
-import { replaceFile } from "./storage/replace-file.ts";
+import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
 import type { SnapshotMessage, Transport } from "./transport/transport.ts";
 
 const DIRECTORY = "snapshot";
 const INCOMING_FILE = "incoming.db";
 const OUTGOING_FILE = "outgoing.db";
+/** Of a state machine that does not say. */
+const BASE_SNAPSHOT_FORMAT = 1;
 
 interface SnapshotOptions {
   /** The node's data directory. */
   directory: string;
   wal: Wal;
-  stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied">;
+  stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied" | "snapshotFormat">;
   transport: Transport;
+  host: Pick<RaftLogHost, "nextTurn" | "snapshotFiles">;
   nowMs: () => number;
-  /** How long a member may take to install what it was sent. */
-  replyTimeoutMs: number;
-  /** Told in a later turn. */
+  limits: Pick<
+    RaftLogLimits,
+    "snapshotReplyTimeoutMs" | "snapshotCopyKeptMs" | "snapshotRetryMinMs" | "snapshotRetryMaxMs"
+  >;
+  /** Whether a member is known to read copies of the state in a format. */
+  readsSnapshots: (nodeId: NodeId, format: number) => boolean;
+  /** Told in a later turn; `reason` once for each attempt that was made. */
   onFailed: (to: NodeId) => void;
+  onTrouble: (trouble: { to: NodeId; reason: string }) => void;
+}
+
+/** The one being sent or awaited; `deadlineMs` is set once it is on its way. */
+interface Outgoing {
+  to: NodeId;
+  deadlineMs: number;
+  /** Where the member will go on, or before. */
+  heldIndex: number;
+  stop: AbortController;
+}
+interface Copy {
+  path: string;
+  meta: SnapshotMeta;
+  untilMs: number;
 }
 
 export class Snapshots {
   readonly #options: SnapshotOptions;
   readonly #directory: string;
-  /** The one being sent or awaited; `deadlineMs` is set once it is on its way. */
-  #outgoing: { to: NodeId; deadlineMs: number } | null = null;
+  readonly #copyPath: string;
+  #outgoing: Outgoing | null = null;
+  #copy: Copy | null = null;
+  #copying: Promise<Copy> | null = null;
+  /** Members that could not be sent one, and when to try again. */
+  readonly #failures = new Map<NodeId, { inARow: number; againAtMs: number }>();
   #incoming: { meta: SnapshotMeta; path: string } | null = null;
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
     this.#directory = join(options.directory, DIRECTORY);
-    mkdirSync(this.#directory, { recursive: true });
+    this.#copyPath = join(this.#directory, OUTGOING_FILE);
+    options.host.snapshotFiles.ensureDirectory(this.#directory);
+    // Of a process before this one, whose members ask anew.
+    options.host.snapshotFiles.remove(this.#copyPath);
   }
 
-  /** Begins to send the present state to a member; one at a time, others are failed and asked for again. */
+  /** Begins to send a copy of the state to a member; one at a time, others are failed and asked for again. */
   send(message: SnapshotMessage): void {
-    if (this.#outgoing !== null || this.#options.stateMachine.copyTo === undefined) {
-      setImmediate(() => this.#options.onFailed(message.to));
+    const { stateMachine, nowMs } = this.#options;
+    const isPaused = (this.#failures.get(message.to)?.againAtMs ?? 0) > nowMs();
+    if (this.#outgoing !== null || stateMachine.copyTo === undefined || isPaused) {
+      this.#options.host.nextTurn(() => this.#options.onFailed(message.to));
       return;
     }
-    const outgoing = { to: message.to, deadlineMs: Infinity };
+    const heldIndex = stateMachine.lastApplied();
+    const outgoing = { to: message.to, deadlineMs: Infinity, heldIndex, stop: new AbortController() };
     this.#outgoing = outgoing;
     void this.#deliver(message, outgoing);
   }
 
-  async #deliver(message: SnapshotMessage, outgoing: { to: NodeId; deadlineMs: number }): Promise<void> {
+  /** The index from which on entries must stay, or the member that is being sent a copy could not go on from it. */
+  heldIndex(): number {
+    return this.#outgoing?.heldIndex ?? Infinity;
+  }
+
+  /** Gives up what is being sent, and removes the copy. */
+  close(): void {
+    this.#outgoing?.stop.abort();
+    this.#outgoing = null;
+    this.#dropCopy();
+  }
+
+  async #deliver(message: SnapshotMessage, outgoing: Outgoing): Promise<void> {
+    const { transport, stateMachine, nowMs, limits } = this.#options;
+    const format = stateMachine.snapshotFormat ?? BASE_SNAPSHOT_FORMAT;
     try {
-      await this.#copyAndSend(message);
-      outgoing.deadlineMs = this.#options.nowMs() + this.#options.replyTimeoutMs;
-    } catch {
-      // The member could not be reached, or the copy failed: both are tried again when it answers next.
-      this.#fail(outgoing);
+      if (!this.#options.readsSnapshots(message.to, format))
+        throw new Error(`it is not known to read snapshots of format ${format}`);
+      const copy = this.#keptCopy() ?? (await this.#newCopy());
+      outgoing.heldIndex = copy.meta.index;
+      if (this.#outgoing !== outgoing) return;
+      const signal = outgoing.stop.signal;
+      await transport.sendSnapshot({ ...message, meta: copy.meta }, copy.path, { copy, format, signal });
+      outgoing.deadlineMs = nowMs() + limits.snapshotReplyTimeoutMs;
+    } catch (error) {
+      this.#fail(outgoing, error instanceof Error ? error.message : String(error));
     }
   }
 
-  async #copyAndSend(message: SnapshotMessage): Promise<void> {
-    const { stateMachine, wal, transport } = this.#options;
-    const path = join(this.#directory, OUTGOING_FILE);
-    try {
-      rmSync(path, { force: true });
-      const index = await stateMachine.copyTo!(path);
-      const term = wal.log.term(index);
-      if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
-      await transport.sendSnapshot(
-        { ...message, meta: { index, term, membership: membershipAt(wal, index) } },
-        path,
-      );
-    } finally {
-      rmSync(path, { force: true });
-    }
+  /** The copy of an earlier attempt, while the log still goes on from it. */
+  #keptCopy(): Copy | null {
+    const { wal, nowMs, limits } = this.#options;
+    const kept = this.#copy;
+    if (kept === null || wal.log.term(kept.meta.index) !== kept.meta.term) return null;
+    kept.untilMs = nowMs() + limits.snapshotCopyKeptMs;
+    return kept;
   }
 
-  #fail(outgoing: { to: NodeId }): void {
+  #newCopy(): Promise<Copy> {
+    this.#copying ??= this.#makeCopy().finally(() => {
+      this.#copying = null;
+    });
+    return this.#copying;
+  }
+
+  async #makeCopy(): Promise<Copy> {
+    const { stateMachine, wal, nowMs, limits } = this.#options;
+    const path = this.#copyPath;
+    this.#dropCopy();
+    this.#options.host.snapshotFiles.remove(path);
+    const index = await stateMachine.copyTo!(path);
+    const term = wal.log.term(index);
+    if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
+    const untilMs = nowMs() + limits.snapshotCopyKeptMs;
+    this.#copy = { path, meta: { index, term, membership: membershipAt(wal, index) }, untilMs };
+    return this.#copy;
+  }
+
+  #dropCopy(): void {
+    if (this.#copy !== null) this.#options.host.snapshotFiles.remove(this.#copy.path);
+    this.#copy = null;
+  }
+
+  #fail(outgoing: Outgoing, reason: string): void {
     if (this.#outgoing !== outgoing) return;
     this.#outgoing = null;
-    this.#options.onFailed(outgoing.to);
+    const { nowMs, limits, onTrouble, onFailed } = this.#options;
+    const inARow = (this.#failures.get(outgoing.to)?.inARow ?? 0) + 1;
+    const pauseMs = Math.min(limits.snapshotRetryMinMs * 2 ** (inARow - 1), limits.snapshotRetryMaxMs);
+    this.#failures.set(outgoing.to, { inARow, againAtMs: nowMs() + pauseMs });
+    onTrouble({ to: outgoing.to, reason });
+    onFailed(outgoing.to);
   }
 
-  /** Every tick: whom the core no longer waits for is done, and who took too long has failed. */
+  /** Every tick: whom the core no longer waits for is done or given up, and who took too long has failed. */
   check(isWaitedFor: (to: NodeId) => boolean): void {
+    const nowMs = this.#options.nowMs();
     const outgoing = this.#outgoing;
-    if (outgoing === null || outgoing.deadlineMs === Infinity) return;
-    if (!isWaitedFor(outgoing.to)) this.#outgoing = null;
-    else if (this.#options.nowMs() > outgoing.deadlineMs) this.#fail(outgoing);
+    if (outgoing === null) {
+      if (this.#copy !== null && this.#copy.untilMs < nowMs) this.#dropCopy();
+      return;
+    }
+    if (!isWaitedFor(outgoing.to)) {
+      this.#outgoing = null;
+      this.#failures.delete(outgoing.to);
+      outgoing.stop.abort();
+      this.#dropCopy();
+    } else if (nowMs > outgoing.deadlineMs)
+      this.#fail(outgoing, "it did not install what it was sent in time");
   }
 
   /** Takes a file that arrived, before its message is put to the core. False: it is not wanted now. */
   accept(message: SnapshotMessage, arrived: string): boolean {
+    const { snapshotFiles } = this.#options.host;
     if (this.#incoming !== null || this.#options.stateMachine.install === undefined) {
-      rmSync(arrived, { force: true });
+      snapshotFiles.remove(arrived);
       return false;
     }
     const path = join(this.#directory, INCOMING_FILE);
-    replaceFile(arrived, path);
+    snapshotFiles.replace(arrived, path);
     this.#incoming = { meta: message.meta, path };
     return true;
   }
@@ -116,7 +200,7 @@ export class Snapshots {
     const incoming = this.#incoming;
     this.#incoming = null;
     if (meta === null) {
-      if (incoming !== null) rmSync(incoming.path, { force: true });
+      if (incoming !== null) this.#options.host.snapshotFiles.remove(incoming.path);
       return null;
     }
     if (incoming === null || incoming.meta.index !== meta.index || incoming.meta.term !== meta.term) {
@@ -131,9 +215,10 @@ export function finishInstallation(
   directory: string,
   wal: Wal,
   stateMachine: Pick<StateMachine<unknown>, "install" | "lastApplied">,
+  files: SnapshotFiles,
 ): void {
   const path = join(directory, DIRECTORY, INCOMING_FILE);
   const index = wal.log.snapshot()?.index ?? 0;
-  if (index > stateMachine.lastApplied() && existsSync(path)) stateMachine.install?.(path, index);
-  rmSync(path, { force: true });
+  if (index > stateMachine.lastApplied() && files.exists(path)) stateMachine.install?.(path, index);
+  files.remove(path);
 }

@@ -81,6 +81,8 @@ export interface StateMachine<R> {
    * `apply` does so by itself.
    */
   makeDurable?(): void;
+  /** Format of the copies that `copyTo` writes; whoever reads another refuses them. Absent: 1. */
+  readonly snapshotFormat?: number;
   /** Writes a consistent copy of the state to a new file while it goes on being used; answers the index it stands at. */
   copyTo?(path: string): Promise<number>;
   /**

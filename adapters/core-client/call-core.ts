@@ -24,15 +24,14 @@ const READ_TRY_MS = 2_000;
 const ROUND_PAUSE_MIN_MS = 50;
 const ROUND_PAUSE_MAX_MS = 400;
 
-/** Connection errors that arise before a byte is sent (Node; a Worker does not tell, so there the outcome is unknown). */
-const NEVER_SENT = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
+/**
+ * Errors that arise before a byte is sent (Node; a Worker does not tell, so there the outcome is unknown). The others come
+ * on a connection that stands, too, and then say nothing unless they are of the call that connects.
+ */
+const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+const NEVER_SENT_IN_CONNECT = new Set(["EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"]);
+/** Refusals that any node would give now, and after which nothing has changed. */
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["upgrade_in_progress"]);
 
 export interface CoreClientOptions {
   /** Base URLs of the core's nodes, at least one. */
@@ -59,9 +58,13 @@ export interface CoreCall {
   behindCodes?: readonly ErrorCode[];
 }
 
-/** What became of one request. `not_sent` and `lost` are the network's doing; `elsewhere` is a node's "not me". */
+/**
+ * What became of one request. `not_sent` and `lost` are the network's doing; `elsewhere` is a node's "not me". Only a
+ * node's own word says that a write was not taken: an answer without one, or cut off, may come from what stands between.
+ */
 type Try =
   | { kind: "answer"; response: Response }
+  | { kind: "refused"; refusal: ConfluxError }
   | { kind: "not_sent" | "lost"; cause: unknown }
   | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null };
 
@@ -102,17 +105,17 @@ export class CoreCaller {
     const startedMs = performance.now();
     const behind = new Set<string>();
     let maybeArrived = false;
-    let last: Exclude<Try, { kind: "answer" }> | null = null;
+    let last: Exclude<Try, { kind: "answer" | "refused" }> | null = null;
     for (let i = 0; i < this.#triesMax; i += 1) {
       call.signal?.throwIfAborted();
       if (performance.now() - startedMs > Math.min(call.timeoutMs, this.#patienceMs)) break;
       if (i > 0 && i % order.length === 0) await pause(roundPauseMs(i / order.length));
       const url = order[i % order.length] ?? this.#preferred;
       const tried = await this.#try(url, call);
-      if (tried.kind === "answer") {
+      if (tried.kind === "answer" || tried.kind === "refused") {
         this.#preferred = url;
-        if (tried.response.ok) return tried.response;
-        const refusal = await this.#refusalOf(tried.response);
+        if (tried.kind === "answer") return tried.response;
+        const { refusal } = tried;
         if (call.behindCodes?.includes(refusal.code) !== true) throw refusal;
         if (behind.add(url).size === order.length) throw refusal;
         continue;
@@ -146,13 +149,16 @@ export class CoreCaller {
     }
     const nodeId = response.headers.get(CORE_NODE_ID_HEADER);
     if (nodeId !== null) this.#nodeIds.set(url, nodeId);
-    if (response.status < 500) return { kind: "answer", response };
+    if (response.ok) return { kind: "answer", response };
+    const refusal = await readRefusal(response).catch((cause: unknown) => {
+      call.signal?.throwIfAborted();
+      return cause instanceof Error ? cause : new Error(String(cause));
+    });
+    if (!(refusal instanceof ConfluxError)) return { kind: "lost", cause: refusal };
+    if (response.status < 500 || FINAL_CODES.has(refusal.code)) return { kind: "refused", refusal };
     const leaderId = response.headers.get(CORE_LEADER_ID_HEADER);
-    const refusal = await this.#refusalOf(response);
-    if (refusal.code === "not_proposed" || refusal.code === "unavailable") {
-      return { kind: "elsewhere", refusal, leaderId };
-    }
-    return { kind: "lost", cause: refusal };
+    const isElsewhere = refusal.code === "not_proposed" || refusal.code === "unavailable";
+    return isElsewhere ? { kind: "elsewhere", refusal, leaderId } : { kind: "lost", cause: refusal };
   }
 
   /** Puts the node that leads where the next try looks. */
@@ -166,22 +172,17 @@ export class CoreCaller {
     order[next] = leader;
     order[at] = displaced;
   }
+}
 
-  async #refusalOf(response: Response): Promise<ConfluxError> {
-    const text = await response.text();
-    const problem = parseProblem(text);
-    if (problem === null) {
-      return new ConfluxError(
-        "unavailable",
-        `the core answered ${response.status} without a problem document`,
-      );
-    }
-    const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
-    return new ConfluxError(problem.code, problem.detail, {
-      errors: problem.errors.map(({ path, message }) => ({ path, message })),
-      ...(Number.isFinite(retryAfter) ? { retryAfterS: retryAfter } : {}),
-    });
-  }
+/** The node's refusal. Throws what reading throws, and an `Error` for an answer that is none of a node's. */
+async function readRefusal(response: Response): Promise<ConfluxError> {
+  const problem = parseProblem(await response.text());
+  if (problem === null) throw new Error(`the core answered ${response.status} without a problem document`);
+  const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return new ConfluxError(problem.code, problem.detail, {
+    errors: problem.errors.map(({ path, message }) => ({ path, message })),
+    ...(Number.isFinite(retryAfter) ? { retryAfterS: retryAfter } : {}),
+  });
 }
 
 function parseProblem(text: string): Problem | null {
@@ -199,16 +200,20 @@ function parseProblem(text: string): Problem | null {
 function wasNeverSent(error: unknown): boolean {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const errors = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause];
-    if (errors.length > 0 && errors.every((e) => NEVER_SENT.has(String((e as { code?: unknown }).code))))
-      return true;
+    if (errors.length > 0 && errors.every(cameBeforeSending)) return true;
   }
   return false;
+}
+
+function cameBeforeSending(error: unknown): boolean {
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  return NEVER_SENT.has(String(code)) || (syscall === "connect" && NEVER_SENT_IN_CONNECT.has(String(code)));
 }
 
 function toFailure(
   call: CoreCall,
   maybeArrived: boolean,
-  last: Exclude<Try, { kind: "answer" }> | null,
+  last: Exclude<Try, { kind: "answer" | "refused" }> | null,
 ): ConfluxError {
   const cause = last?.kind === "elsewhere" ? last.refusal : last?.cause;
   const reason = cause instanceof Error ? cause.message : "no node answered";

@@ -2,10 +2,12 @@ import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
-import { CoreServer } from "./core-server.ts";
+import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
-import { LeaderClock } from "./leader-clock.ts";
+import { boundedWall } from "./bounded-wall.ts";
+import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
 import type { NamedMember } from "./read-peers.ts";
 import { ServiceAuth } from "./service-auth.ts";
 
@@ -21,6 +23,8 @@ export interface CoreNodeOptions {
   openLog(stateMachine: StateMachine<ApplyOutcome>): Promise<ReplicatedLog<ApplyOutcome>>;
   logger: Logger;
   now?: () => number;
+  /** What is known of the other members, kept up by whoever talks to them; absent: nothing. */
+  peers?: PeerKnowledge;
   /** All members with their addresses; absent: this node is alone. */
   members?: readonly NamedMember[];
 }
@@ -43,7 +47,18 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
   };
   try {
     const waiters = new FeedWaiters();
-    const clock = new LeaderClock(options.now === undefined ? {} : { wallMs: options.now });
+    const peers = options.peers ?? new PeerKnowledge();
+    const elapsedMs = machineElapsedMs();
+    // A snapshot that is finished while the log opens asks for the time already.
+    let opened: ReplicatedLog<ApplyOutcome> | null = null;
+    const median = (): ReturnType<PeerKnowledge["medianClock"]> => {
+      if (opened === null) return null;
+      const { nodeId, members } = opened.status();
+      const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
+      return peers.medianClock(nodeId, voters);
+    };
+    const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
+    const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
     const store = new StateStore({
       path: options.statePath,
@@ -63,6 +78,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     closers.push(() => store.close());
     metrics.countConfigs(store);
     const log = await options.openLog(store);
+    opened = log;
     closers.push(() => log.stop());
     let committedAtStart = Number.POSITIVE_INFINITY;
     let url = "";
@@ -73,6 +89,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       clock,
       waiters,
       metrics,
+      peers,
       logger: options.logger,
       position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.lastApplied() }),
       addressOf: (nodeId) => {
@@ -83,7 +100,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
-    const server = new CoreServer(core, new ServiceAuth(options.serviceKey, options.now));
+    const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now));
     url = await server.listen(options.host, options.port);
     closers.push(() => server.close());
     await log.start();

@@ -11,7 +11,10 @@ import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
 import { StateFormatError } from "../state/state-store.ts";
+
+const PEERS_FILE = "peers.json";
 
 const logger: Logger = (line) => {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
@@ -19,6 +22,7 @@ const logger: Logger = (line) => {
 
 async function start(env: CoreEnvironment): Promise<CoreNode> {
   mkdirSync(env.dataDirectory, { recursive: true });
+  const knowledge = new PeerKnowledge({ path: join(env.dataDirectory, PEERS_FILE) });
   return startCoreNode({
     clusterId: env.clusterId,
     statePath: join(env.dataDirectory, "state.db"),
@@ -28,10 +32,12 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     port: env.port,
     logger,
     members: env.peers?.members ?? [],
+    peers: knowledge,
     openLog: (stateMachine) =>
       openClusterLog({
         env,
         stateMachine,
+        knowledge,
         logger,
         onFatal: (error) => {
           logger({ level: "error", msg: "the node cannot go on", error: error.stack ?? error.message });

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { openRaftLog } from "../raft-log.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { createMemoryNetwork } from "../transport/memory-network.ts";
@@ -9,6 +8,9 @@ import { TlsTransport } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
 import { Founding } from "./found-cluster.ts";
 import { readFoundingRecord } from "./founding-record.ts";
+import { OWN_ABILITIES, readsSnapshots } from "./own-abilities.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
+import { talkToPeers } from "./talk-to-peers.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import type { CoreEnvironment } from "./read-environment.ts";
 import type { PeerEnvironment } from "./read-peers.ts";
@@ -16,9 +18,11 @@ import type { PeerEnvironment } from "./read-peers.ts";
 const TICK_MS = 100;
 const STAGING_DIRECTORY = "snapshot";
 
-interface OpenOptions {
+interface OpenOptions<R> {
   env: CoreEnvironment;
-  stateMachine: StateMachine<ApplyOutcome>;
+  stateMachine: StateMachine<R>;
+  /** Kept up from what the other members say. Absent: nobody else asks. */
+  knowledge?: PeerKnowledge;
   logger: Logger;
   onFatal: (error: Error) => void;
 }
@@ -27,7 +31,7 @@ interface OpenOptions {
  * The log of a node: alone when no peers are named, else as a member of their cluster, which it founds or joins first.
  * Throws `EnvironmentError` when the data directory is of the other kind, and whatever log and transport throw.
  */
-export async function openClusterLog(options: OpenOptions): Promise<ReplicatedLog<ApplyOutcome>> {
+export async function openClusterLog<R>(options: OpenOptions<R>): Promise<ReplicatedLog<R>> {
   const { env, stateMachine, onFatal } = options;
   const { nodeId, dataDirectory: directory, peers } = env;
   if (peers !== null) return openMember(options, peers);
@@ -46,10 +50,10 @@ export async function openClusterLog(options: OpenOptions): Promise<ReplicatedLo
   });
 }
 
-async function openMember(
-  { env, stateMachine, logger, onFatal }: OpenOptions,
+async function openMember<R>(
+  { env, stateMachine, knowledge = new PeerKnowledge(), logger, onFatal }: OpenOptions<R>,
   peers: PeerEnvironment,
-): Promise<ReplicatedLog<ApplyOutcome>> {
+): Promise<ReplicatedLog<R>> {
   const { nodeId, dataDirectory: directory, clusterId } = env;
   if (readFoundingRecord(directory) === null && existsSync(join(directory, "wal"))) {
     throw new EnvironmentError(`CONFLUX_PEERS is set, but ${directory} belongs to a node that was alone`);
@@ -65,9 +69,11 @@ async function openMember(
     host: peers.listenHost,
     port: peers.listenPort,
     stagingDirectory: join(directory, STAGING_DIRECTORY),
+    snapshotFormats: OWN_ABILITIES.snapshotFormats,
     log: logger,
   });
   await transport.listen();
+  const talk = talkToPeers({ channel: transport, knowledge, logger });
   const expected = peers.members.map((member) => member.nodeId);
   const founding = new Founding({ nodeId, expected, directory, channel: transport, logger });
   try {
@@ -80,14 +86,22 @@ async function openMember(
       stateMachine,
       transport,
       onFatal,
+      readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
+      observer: {
+        onSnapshotTrouble: ({ to, reason }) =>
+          logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
+      },
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
     founding.noteLog();
+    talk.watchClocks(log);
     return closingWith(log, async () => {
+      talk.stop();
       founding.close();
       await transport.close();
     });
   } catch (error) {
+    talk.stop();
     founding.close();
     await transport.close();
     throw error;

@@ -15,6 +15,7 @@ import { stateKey } from "../../domain/command/state-view.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest } from "./http-router.ts";
+import { requireSupported } from "./version-gate.ts";
 
 /**
  * Takes a command into the log and answers what the state machine made of it. Nothing that could not be applied enters
@@ -29,6 +30,7 @@ export async function proposeCommand(core: CoreContext, request: CoreRequest): P
   const body = await request.body(COMMAND_BYTES_MAX);
   const command = verify(decode(body));
   const app = appOf(core, command);
+  requireSupported(command.kind, () => core.log.status(), core.peers);
   const stampMs = core.clock.stampMs(core.store.lastTimestampMs());
   let outcome: ApplyOutcome;
   try {

@@ -17,7 +17,7 @@ import { decodeLogEntry } from "./log-entry.ts";
  * state exactly at some index, and the log goes on from there; were `last_applied` written on its own, a command would be
  * applied twice or never. Nothing here may depend on how entries were cut into batches, or nodes would come apart.
  */
-const STATE_FORMAT = "1";
+export const STATE_FORMAT = 1;
 /** Database pages that are copied in one step of a snapshot, while which writes wait. */
 const SNAPSHOT_PAGES = 1_000;
 /** Feed entries that one page of a read may look at. */
@@ -59,6 +59,7 @@ interface Position {
 }
 
 export class StateStore implements StateMachine<ApplyOutcome>, StateView {
+  readonly snapshotFormat = STATE_FORMAT;
   readonly #options: StateStoreOptions;
   #db: DatabaseSync;
   readonly #clusterId: string;
@@ -324,7 +325,7 @@ function openSchema(db: DatabaseSync, clusterId: string): void {
   }
   const read = db.prepare("SELECT value FROM meta WHERE key = ?");
   const value = (key: string): unknown => (read.get(key) as { value: string } | undefined)?.value;
-  if (value("format") !== STATE_FORMAT) {
+  if (value("format") !== String(STATE_FORMAT)) {
     throw new StateFormatError(
       `the state has format ${String(value("format"))}, this build knows ${STATE_FORMAT}`,
     );

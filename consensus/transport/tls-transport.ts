@@ -11,13 +11,16 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Message, NodeId } from "../raft/types.ts";
+import { hashFile } from "../storage/hash-file.ts";
 import { FRAME_KINDS } from "./frame.ts";
+import type { InfoChannel, InfoReceiver } from "./info-channel.ts";
 import { encodeMessage } from "./message-codec.ts";
 import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer.ts";
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 import { PeerDialer } from "./peer-dialer.ts";
 import { PeerSession } from "./peer-session.ts";
-import type { Receive, SnapshotMessage, Transport } from "./transport.ts";
+import { ARRIVED_PREFIX, SnapshotStaging, type StagingFiles } from "./snapshot-staging.ts";
+import type { Receive, SnapshotMessage, SnapshotTransfer, Transport } from "./transport.ts";
 
 export interface TlsTransportOptions {
   clusterId: string;
@@ -28,8 +31,12 @@ export interface TlsTransportOptions {
   host: string;
   /** 0: any free port. */
   port: number;
-  /** Where snapshots arrive; what a crash left of them there is removed. */
+  /** Where snapshots arrive (snapshot-staging.ts). */
   stagingDirectory: string;
+  /** Formats of snapshots that this build reads. */
+  snapshotFormats: readonly number[];
+  /** For tests: a disk that is full. */
+  stagingFiles?: StagingFiles;
   log: TransportLog;
 }
 
@@ -41,24 +48,31 @@ export interface FoundingChannel {
   connected(): NodeId[];
 }
 
-const STAGED_PREFIX = "arriving-";
-
-export class TlsTransport implements Transport, FoundingChannel {
+export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   readonly #options: TlsTransportOptions;
   readonly #introduction: Introduction;
   readonly #server: Server;
   readonly #dialers: PeerDialer[] = [];
+  readonly #staging: SnapshotStaging;
   readonly #sessions = new Map<NodeId, PeerSession>();
   #receive: Receive | null = null;
   #receiveFounding: ((from: NodeId, payload: Buffer) => void) | null = null;
+  /** Of copies that may be sent more than once. */
+  readonly #digests = new WeakMap<object, ReturnType<typeof hashFile>>();
+  #infoReceiver: InfoReceiver | null = null;
   #report: ((nodeId: NodeId) => void) | null = null;
-  #staged = 0;
   #closed = false;
 
   constructor(options: TlsTransportOptions) {
     this.#options = options;
     const { clusterId, nodeId, credentials } = options;
     this.#introduction = { clusterId, nodeId };
+    this.#staging = new SnapshotStaging({
+      directory: options.stagingDirectory,
+      formats: options.snapshotFormats,
+      log: options.log,
+      ...(options.stagingFiles === undefined ? {} : { files: options.stagingFiles }),
+    });
     this.#server = createServer({
       ...credentials,
       requestCert: true,
@@ -77,8 +91,9 @@ export class TlsTransport implements Transport, FoundingChannel {
     const { host, port, peers, nodeId, stagingDirectory } = this.#options;
     mkdirSync(stagingDirectory, { recursive: true });
     for (const name of readdirSync(stagingDirectory)) {
-      if (name.startsWith(STAGED_PREFIX)) rmSync(join(stagingDirectory, name));
+      if (name.startsWith(ARRIVED_PREFIX)) rmSync(join(stagingDirectory, name));
     }
+    this.#staging.recover();
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(port, host, () => {
@@ -116,11 +131,14 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#receive = receive;
   }
 
-  sendSnapshot(message: SnapshotMessage, path: string): Promise<void> {
+  async sendSnapshot(message: SnapshotMessage, path: string, transfer: SnapshotTransfer): Promise<void> {
+    const { copy, format, signal } = transfer;
+    const digest = this.#digests.get(copy) ?? hashFile(path);
+    this.#digests.set(copy, digest);
+    const { sha256, sizeBytes } = await digest;
     const session = this.#sessions.get(message.to);
-    return session === undefined
-      ? Promise.reject(new Error(`there is no connection to node ${message.to}`))
-      : session.sendSnapshot(message, path);
+    if (session === undefined) throw new Error(`there is no connection to node ${message.to}`);
+    await session.sendSnapshot({ format, sizeBytes, sha256, message }, path, signal);
   }
 
   onUnreachable(report: ((nodeId: NodeId) => void) | null): void {
@@ -135,6 +153,14 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#receiveFounding = receive;
   }
 
+  sendInfo(to: NodeId, payload: Uint8Array): void {
+    this.#sessions.get(to)?.sendInfo(payload);
+  }
+
+  onInfo(receive: InfoReceiver | null): void {
+    this.#infoReceiver = receive;
+  }
+
   connected(): NodeId[] {
     return [...this.#sessions.keys()].toSorted((a, b) => a - b);
   }
@@ -145,6 +171,7 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#closed = true;
     for (const dialer of this.#dialers) dialer.close();
     for (const session of this.#sessions.values()) session.connection.close("this node stops");
+    await this.#staging.close();
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -167,7 +194,7 @@ export class TlsTransport implements Transport, FoundingChannel {
   }
 
   /** Takes a stream that was introduced; it replaces an older one, which a crashed peer may have left half open. */
-  #open({ nodeId, socket, early, closed: onClosed }: PeerStream): void {
+  #open({ nodeId, socket, early, takes, closed: onClosed }: PeerStream): void {
     if (this.#closed) {
       socket.destroy();
       return;
@@ -176,9 +203,11 @@ export class TlsTransport implements Transport, FoundingChannel {
     const session = new PeerSession(socket, {
       self: this.#options.nodeId,
       peer: nodeId,
-      snapshotPath: () => this.#stagedPath(nodeId),
+      peerTakes: takes,
+      staging: this.#staging,
       onMessage: (message, path) => this.#deliver(message, path),
       onFounding: (payload) => this.#receiveFounding?.(nodeId, payload),
+      onInfo: (payload) => this.#infoReceiver?.onInfo(nodeId, payload),
       onLost: () => this.#reportLater(nodeId),
       onClose: (reason) => {
         if (this.#sessions.get(nodeId) === session) this.#sessions.delete(nodeId);
@@ -189,17 +218,13 @@ export class TlsTransport implements Transport, FoundingChannel {
     });
     this.#sessions.set(nodeId, session);
     this.#options.log({ level: "info", msg: "the stream to a peer is up", peer: nodeId });
+    this.#infoReceiver?.onConnected(nodeId);
     for (const frame of early) session.take(frame);
   }
 
   #deliver(message: Message, path: string | undefined): void {
     if (this.#receive !== null) this.#receive(message, path);
     else if (path !== undefined) rmSync(path, { force: true });
-  }
-
-  #stagedPath(from: NodeId): string {
-    this.#staged += 1;
-    return join(this.#options.stagingDirectory, `${STAGED_PREFIX}${from}-${this.#staged}`);
   }
 
   #reportLater(nodeId: NodeId): void {

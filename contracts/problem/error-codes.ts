@@ -23,6 +23,8 @@ export const STATUS_BY_CODE = {
   not_proposed: 503,
   /** The write may or may not be in the log: retry with the same idempotency key. */
   outcome_unknown: 503,
+  /** A member of the core runs a build that does not understand this write yet; nothing changed. */
+  upgrade_in_progress: 503,
   /** A dependency is away; the request changed nothing. */
   unavailable: 503,
   /** The minimum index asked for was not reached in time. */
@@ -51,6 +53,7 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   internal: "Unexpected error",
   not_proposed: "The write was not accepted; nothing changed",
   outcome_unknown: "The outcome of the write is unknown",
+  upgrade_in_progress: "The cluster is being upgraded and does not take this write yet",
   unavailable: "A dependency is unavailable",
   index_not_reached: "The requested index has not been reached",
 };

@@ -40,6 +40,9 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   revoke_token: revokeToken,
 };
 
+/** Every kind that this build applies. */
+export const COMMAND_KINDS = Object.keys(VERBS) as CommandKind[];
+
 /**
  * Applies one command of the log to the state: pure, so that every node comes to the same bytes. A key used before
  * answers its first result, or `idempotency_conflict` when the request was another one; a refusal writes nothing and is

@@ -2,10 +2,10 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { configWritten } from "../../contracts/config/config-schemas.ts";
 import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
 import { rollbackRequest } from "../../contracts/config/release-schemas.ts";
-import { commandHead, expectedRevision, writtenIndex } from "./command-head.ts";
+import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findConfig } from "./find-config.ts";
+import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 
 const route = declareRoute(
@@ -29,9 +29,9 @@ const route = declareRoute(
 export function registerConfigRollback(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { version_id } = c.req.valid("json");
-    const config = await findConfig(c, "publish", c.req.valid("param").id);
+    const { config, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
     const command = {
-      ...(await commandHead(c, config.namespace.tenant, expectedRevision(c, config))),
+      ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "rollback" as const,
       payload: { config_id: config.id, version_id },
     };

@@ -2,9 +2,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
 import { releaseRulesInput, releasesWritten } from "../../contracts/config/release-schemas.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
-import { commandHead, configEtag, expectedRevision, writtenIndex } from "./command-head.ts";
+import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findConfig } from "./find-config.ts";
+import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 
 /** Rules one answer warns of; the rest is counted. */
@@ -35,9 +35,9 @@ const route = declareRoute(
 export function registerReleasesPut(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const releases: ReleaseRule[] = c.req.valid("json");
-    const config = await findConfig(c, "publish", c.req.valid("param").id);
+    const { config, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
     const command = {
-      ...(await commandHead(c, config.namespace.tenant, expectedRevision(c, config))),
+      ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "put_releases" as const,
       payload: { config_id: config.id, releases },
     };
