@@ -90,8 +90,8 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
 
 /** The app a command concerns, for metrics; empty when it concerns none that exists. */
 function appOf(core: CoreContext, { kind, payload }: Command): string {
-  if (kind === "revoke_token") return "";
   if (kind === "create_config") return payload.namespace.app;
+  if (!("config_id" in payload)) return "";
   const config = core.store.json(stateKey.config(payload.config_id)) as Config | undefined;
   return config?.namespace.app ?? "";
 }

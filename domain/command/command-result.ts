@@ -17,6 +17,9 @@ export interface CommandResults {
   rollback: { config: ConfigHead };
   delete_config: { config_id: string };
   revoke_token: { jti: string };
+  register_node: { node_id: number };
+  retire_node: { node_id: number };
+  note_operation: Record<never, never>;
 }
 
 /** What one feature's `apply` decides: writes, events for the feed, the answer, and a line for the audit. */

@@ -37,6 +37,8 @@ export const stateKey = {
   revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
   revocationExpiryPrefix: "u/",
+  node: (nodeId: number): string => `node/${pad(nodeId)}`,
+  nodePrefix: "node/",
 } as const;
 
 /** Zero-padded so that the order of the text is the order of the numbers. */
