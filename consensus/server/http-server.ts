@@ -1,6 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CORE_NODE_ID_HEADER, type ServiceRole } from "../../contracts/core/core-api.ts";
+import {
+  CORE_LEADER_URL_HEADER,
+  CORE_NODE_ID_HEADER,
+  type ServiceRole,
+} from "../../contracts/core/core-api.ts";
 import { STATUS_BY_CODE, ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Logger } from "./core-context.ts";
 import {
@@ -146,6 +150,8 @@ export class HttpServer {
       return;
     }
     this.#closeWhenStopping(response);
+    const leaderUrl = hint === null ? "" : this.#options.urlOf(hint);
+    if (leaderUrl !== "") response.setHeader(CORE_LEADER_URL_HEADER, leaderUrl);
     sendRefusal(response, this.#namingLeader(refusal, hint), hint, at.traceId);
   }
 

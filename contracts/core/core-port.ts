@@ -1,6 +1,16 @@
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type {
+  AddNodeAnswer,
+  AddNodeInput,
+  RemoveNodeAnswer,
+  RemoveNodeInput,
+  SnapshotAnswer,
+  SnapshotInput,
+  TransferLeaderAnswer,
+  TransferLeaderInput,
+} from "./cluster-api.ts";
+import type {
   ConfigAnswer,
   Consistency,
   DeletedConfigAnswer,
@@ -67,4 +77,12 @@ export interface CorePort {
   }): Promise<FeedAnswer<EdgeFeedEntry>>;
   edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer>;
   status(): Promise<StatusAnswer>;
+  /**
+   * Operations on the nodes of the core (cluster-api.ts). Each may be repeated: what is done already is answered so.
+   * Codes: `already_exists`, `not_found`, `malformed_request`, `conflict` (not as things stand: the node is not heard of, it is the last voter).
+   */
+  addNode(input: AddNodeInput): Promise<AddNodeAnswer>;
+  removeNode(input: RemoveNodeInput): Promise<RemoveNodeAnswer>;
+  transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer>;
+  takeSnapshot(input: SnapshotInput): Promise<SnapshotAnswer>;
 }
