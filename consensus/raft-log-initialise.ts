@@ -1,7 +1,7 @@
 import { createRawNode } from "./raft/raw-node.ts";
 import type { RawNode } from "./raft/types.ts";
 import { baseMembership } from "./raft-log-compact.ts";
-import type { RaftLogLimits, RaftLogOptions } from "./raft-log-options.ts";
+import { coreConfig, type RaftLogOptions, type ResolvedOptions } from "./raft-log-options.ts";
 import { finishInstallation } from "./raft-log-snapshots.ts";
 import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
@@ -49,17 +49,9 @@ export async function initialiseRaftLog<R>(
 }
 
 /** The core over a log that `initialiseRaftLog` has found or made good. */
-export function createRaftLogNode<R>(options: RaftLogOptions<R>, wal: Wal, limits: RaftLogLimits): RawNode {
+export function createRaftLogNode<R>(options: ResolvedOptions<R>, wal: Wal): RawNode {
   return createRawNode({
-    config: {
-      id: options.nodeId,
-      heartbeatTicks: 1,
-      electionTicks: limits.electionTicks,
-      appendBytesMax: limits.appendBytesMax,
-      inflightMax: limits.inflightMax,
-      uncommittedBytesMax: limits.uncommittedBytesMax,
-      random: options.random ?? Math.random,
-    },
+    config: coreConfig(options),
     log: wal.log,
     hardState: wal.hardState(),
     membership: baseMembership(wal),

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { NodeId } from "./raft/types.ts";
+import type { NodeId, RaftConfig } from "./raft/types.ts";
 import type { StateMachine } from "./replicated-log.ts";
 import { type DirectoryLock, lockDirectory } from "./storage/directory-lock.ts";
 import { type FileLayer, nodeFileLayer } from "./storage/file-layer.ts";
@@ -51,10 +51,14 @@ export const RAFT_LOG_LIMITS = {
   tickMs: 100,
   /** A follower stands for election after this many to twice as many ticks without its leader. */
   electionTicks: 5,
+  /** By how many ticks clocks may drift apart in an election timeout; only looked at for reads by lease. */
+  leaseDriftTicks: 1,
   /** Bytes of one command. */
   entryBytesMax: 16 * 1024 * 1024,
   appendBytesMax: 1024 * 1024,
+  /** On the way to one follower: append messages, and bytes of their entries. */
   inflightMax: 64,
+  inflightBytesMax: 16 * 1024 * 1024,
   /** Past it proposals are refused until some commit. */
   uncommittedBytesMax: 64 * 1024 * 1024,
   /** Then the outcome is called unknown. Checked every tick. */
@@ -80,15 +84,17 @@ export const RAFT_LOG_LIMITS = {
 } as const;
 export type RaftLogLimits = { [K in keyof typeof RAFT_LOG_LIMITS]: number };
 
+export type ReadMode = "quorum" | "lease";
+
 /** For metrics and log lines; none of it may throw. */
 export interface RaftLogObserver {
   onRecovered?: (report: RecoveryReport) => void;
   onSync?: (sync: WalSync) => void;
   onApplied?: (applied: { entries: number; durationMs: number }) => void;
-  /** A member that is far behind could not be sent a snapshot; it will be tried again. */
-  onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
   /** A membership entry was applied; the log's status has the members. */
   onMembership?: () => void;
+  /** A member that is far behind could not be sent a snapshot; it will be tried again. */
+  onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
   onLeadership?: (change: { term: number; leaderId: number | null; isLeader: boolean }) => void;
 }
 
@@ -110,6 +116,11 @@ export interface RaftLogOptions<R> {
   fenced?: boolean;
   stateMachine: StateMachine<R>;
   transport: Transport;
+  /**
+   * How a leader answers linearizable reads: `quorum` (the default) asks a majority each time; `lease` answers at once while
+   * a majority has heard it lately, which leans on clocks (raft/lease.ts). All members must have the same.
+   */
+  readMode?: ReadMode;
   /** Whether a member reads copies of the state in a format; absent: all members run this build. */
   readsSnapshots?: (nodeId: NodeId, format: number) => boolean;
   /** The node cannot go on: state machine or disk failed. The process should end and start again. Called once. */
@@ -139,5 +150,26 @@ export function resolveOptions<R>(options: RaftLogOptions<R>): ResolvedOptions<R
     observer: options.observer ?? {},
     limits: { ...RAFT_LOG_LIMITS, ...options.limits },
     host: { ...systemHost, ...options.host },
+  };
+}
+
+/** The core's settings, with the driver's clock and limits in them. */
+export function coreConfig<R>({ nodeId, clock, limits, random, readMode }: ResolvedOptions<R>): RaftConfig {
+  const { electionTicks, appendBytesMax, inflightMax, inflightBytesMax, uncommittedBytesMax } = limits;
+  const lease = {
+    // A monotonic clock goes on while the process is stopped, which ticks do not.
+    nowTicks: () => clock.nowMs() / limits.tickMs,
+    driftTicks: limits.leaseDriftTicks,
+  };
+  return {
+    id: nodeId,
+    heartbeatTicks: 1,
+    electionTicks,
+    appendBytesMax,
+    inflightMax,
+    inflightBytesMax,
+    uncommittedBytesMax,
+    random,
+    ...(readMode === "lease" ? { lease } : {}),
   };
 }

@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import type { NodeId, SnapshotMeta } from "./raft/types.ts";
 import { membershipAt } from "./raft-log-compact.ts";
-import type { RaftLogHost, RaftLogLimits } from "./raft-log-options.ts";
+import type { ResolvedOptions } from "./raft-log-options.ts";
 import type { StateMachine } from "./replicated-log.ts";
 import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
@@ -21,23 +21,15 @@ const OUTGOING_FILE = "outgoing.db";
 /** Of a state machine that does not say. */
 const BASE_SNAPSHOT_FORMAT = 1;
 
-interface SnapshotOptions {
-  /** The node's data directory. */
-  directory: string;
+type SnapshotOptions = Pick<
+  ResolvedOptions<unknown>,
+  "directory" | "clock" | "host" | "limits" | "observer" | "readsSnapshots"
+> & { stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied" | "snapshotFormat"> };
+interface SnapshotParts {
   wal: Wal;
-  stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied" | "snapshotFormat">;
   transport: Transport;
-  host: Pick<RaftLogHost, "nextTurn" | "snapshotFiles">;
-  nowMs: () => number;
-  limits: Pick<
-    RaftLogLimits,
-    "snapshotReplyTimeoutMs" | "snapshotCopyKeptMs" | "snapshotRetryMinMs" | "snapshotRetryMaxMs"
-  >;
-  /** Whether a member is known to read copies of the state in a format. */
-  readsSnapshots: (nodeId: NodeId, format: number) => boolean;
-  /** Told in a later turn; `reason` once for each attempt that was made. */
+  /** Told in a later turn. */
   onFailed: (to: NodeId) => void;
-  onTrouble: (trouble: { to: NodeId; reason: string }) => void;
 }
 
 /** The one being sent or awaited; `deadlineMs` is set once it is on its way. */
@@ -56,6 +48,7 @@ interface Copy {
 
 export class Snapshots {
   readonly #options: SnapshotOptions;
+  readonly #parts: SnapshotParts;
   readonly #directory: string;
   readonly #copyPath: string;
   #outgoing: Outgoing | null = null;
@@ -64,9 +57,12 @@ export class Snapshots {
   /** Members that could not be sent one, and when to try again. */
   readonly #failures = new Map<NodeId, { inARow: number; againAtMs: number }>();
   #incoming: { meta: SnapshotMeta; path: string } | null = null;
+  /** The file was claimed and may still be needed: until the next batch is taken, when the one before it is done with. */
+  #isClaimed = false;
 
-  constructor(options: SnapshotOptions) {
+  constructor(options: SnapshotOptions, parts: SnapshotParts) {
     this.#options = options;
+    this.#parts = parts;
     this.#directory = join(options.directory, DIRECTORY);
     this.#copyPath = join(this.#directory, OUTGOING_FILE);
     options.host.snapshotFiles.ensureDirectory(this.#directory);
@@ -76,10 +72,10 @@ export class Snapshots {
 
   /** Begins to send a copy of the state to a member; one at a time, others are failed and asked for again. */
   send(message: SnapshotMessage): void {
-    const { stateMachine, nowMs } = this.#options;
-    const isPaused = (this.#failures.get(message.to)?.againAtMs ?? 0) > nowMs();
+    const { stateMachine, clock } = this.#options;
+    const isPaused = (this.#failures.get(message.to)?.againAtMs ?? 0) > clock.nowMs();
     if (this.#outgoing !== null || stateMachine.copyTo === undefined || isPaused) {
-      this.#options.host.nextTurn(() => this.#options.onFailed(message.to));
+      this.#options.host.nextTurn(() => this.#parts.onFailed(message.to));
       return;
     }
     const heldIndex = stateMachine.lastApplied();
@@ -88,9 +84,9 @@ export class Snapshots {
     void this.#deliver(message, outgoing);
   }
 
-  /** The index from which on entries must stay, or the member that is being sent a copy could not go on from it. */
+  /** The index from which on entries must stay, or a member could not go on from the copy that is sent or kept for it. */
   heldIndex(): number {
-    return this.#outgoing?.heldIndex ?? Infinity;
+    return this.#outgoing?.heldIndex ?? this.#copy?.meta.index ?? Infinity;
   }
 
   /** Gives up what is being sent, and removes the copy. */
@@ -101,17 +97,21 @@ export class Snapshots {
   }
 
   async #deliver(message: SnapshotMessage, outgoing: Outgoing): Promise<void> {
-    const { transport, stateMachine, nowMs, limits } = this.#options;
+    const { stateMachine, clock, limits } = this.#options;
     const format = stateMachine.snapshotFormat ?? BASE_SNAPSHOT_FORMAT;
     try {
-      if (!this.#options.readsSnapshots(message.to, format))
+      if (this.#options.readsSnapshots?.(message.to, format) === false)
         throw new Error(`it is not known to read snapshots of format ${format}`);
       const copy = this.#keptCopy() ?? (await this.#newCopy());
       outgoing.heldIndex = copy.meta.index;
       if (this.#outgoing !== outgoing) return;
       const signal = outgoing.stop.signal;
-      await transport.sendSnapshot({ ...message, meta: copy.meta }, copy.path, { copy, format, signal });
-      outgoing.deadlineMs = nowMs() + limits.snapshotReplyTimeoutMs;
+      await this.#parts.transport.sendSnapshot({ ...message, meta: copy.meta }, copy.path, {
+        copy,
+        format,
+        signal,
+      });
+      outgoing.deadlineMs = clock.nowMs() + limits.snapshotReplyTimeoutMs;
     } catch (error) {
       this.#fail(outgoing, error instanceof Error ? error.message : String(error));
     }
@@ -119,10 +119,10 @@ export class Snapshots {
 
   /** The copy of an earlier attempt, while the log still goes on from it. */
   #keptCopy(): Copy | null {
-    const { wal, nowMs, limits } = this.#options;
+    const { clock, limits } = this.#options;
     const kept = this.#copy;
-    if (kept === null || wal.log.term(kept.meta.index) !== kept.meta.term) return null;
-    kept.untilMs = nowMs() + limits.snapshotCopyKeptMs;
+    if (kept === null || this.#parts.wal.log.term(kept.meta.index) !== kept.meta.term) return null;
+    kept.untilMs = clock.nowMs() + limits.snapshotCopyKeptMs;
     return kept;
   }
 
@@ -134,14 +134,15 @@ export class Snapshots {
   }
 
   async #makeCopy(): Promise<Copy> {
-    const { stateMachine, wal, nowMs, limits } = this.#options;
+    const { stateMachine, clock, limits } = this.#options;
+    const { wal } = this.#parts;
     const path = this.#copyPath;
     this.#dropCopy();
     this.#options.host.snapshotFiles.remove(path);
     const index = await stateMachine.copyTo!(path);
     const term = wal.log.term(index);
     if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
-    const untilMs = nowMs() + limits.snapshotCopyKeptMs;
+    const untilMs = clock.nowMs() + limits.snapshotCopyKeptMs;
     this.#copy = { path, meta: { index, term, membership: membershipAt(wal, index) }, untilMs };
     return this.#copy;
   }
@@ -154,17 +155,17 @@ export class Snapshots {
   #fail(outgoing: Outgoing, reason: string): void {
     if (this.#outgoing !== outgoing) return;
     this.#outgoing = null;
-    const { nowMs, limits, onTrouble, onFailed } = this.#options;
+    const { clock, limits, observer } = this.#options;
     const inARow = (this.#failures.get(outgoing.to)?.inARow ?? 0) + 1;
     const pauseMs = Math.min(limits.snapshotRetryMinMs * 2 ** (inARow - 1), limits.snapshotRetryMaxMs);
-    this.#failures.set(outgoing.to, { inARow, againAtMs: nowMs() + pauseMs });
-    onTrouble({ to: outgoing.to, reason });
-    onFailed(outgoing.to);
+    this.#failures.set(outgoing.to, { inARow, againAtMs: clock.nowMs() + pauseMs });
+    observer.onSnapshotTrouble?.({ to: outgoing.to, reason });
+    this.#parts.onFailed(outgoing.to);
   }
 
   /** Every tick: whom the core no longer waits for is done or given up, and who took too long has failed. */
   check(isWaitedFor: (to: NodeId) => boolean): void {
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.clock.nowMs();
     const outgoing = this.#outgoing;
     if (outgoing === null) {
       if (this.#copy !== null && this.#copy.untilMs < nowMs) this.#dropCopy();
@@ -179,11 +180,18 @@ export class Snapshots {
       this.#fail(outgoing, "it did not install what it was sent in time");
   }
 
-  /** Takes a file that arrived, before its message is put to the core. False: it is not wanted now. */
+  /**
+   * Takes a file that arrived, before its message is put to the core. False: it is not wanted now, and its sender is told
+   * so. While one is being installed no other may come, say from the next leader: it would take that one's place on
+   * the disk, and neither this process nor the next could finish what the log has recorded.
+   */
   accept(message: SnapshotMessage, arrived: string): boolean {
-    const { snapshotFiles } = this.#options.host;
-    if (this.#incoming !== null || this.#options.stateMachine.install === undefined) {
+    const { host, stateMachine } = this.#options;
+    const { snapshotFiles, transport } = host;
+    if (this.#incoming !== null || this.#isClaimed || stateMachine.install === undefined) {
       snapshotFiles.remove(arrived);
+      const { from: to, to: from, term } = message;
+      transport.send([{ type: "snapshot_reply", from, to, term, ok: false, matchIndex: 0 }]);
       return false;
     }
     const path = join(this.#directory, INCOMING_FILE);
@@ -199,6 +207,7 @@ export class Snapshots {
   claim(meta: SnapshotMeta | null): string | null {
     const incoming = this.#incoming;
     this.#incoming = null;
+    this.#isClaimed = meta !== null;
     if (meta === null) {
       if (incoming !== null) this.#options.host.snapshotFiles.remove(incoming.path);
       return null;

@@ -111,21 +111,11 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#observer = options.observer;
     this.#onFatal = options.onFatal;
     this.#compactor = new Compactor(wal, options.stateMachine, this.#limits);
-    this.#snapshots = new Snapshots({
-      directory: options.directory,
-      wal,
-      stateMachine: options.stateMachine,
-      transport: this.#transport,
-      host,
-      nowMs: () => clock.nowMs(),
-      limits,
-      readsSnapshots: options.readsSnapshots ?? (() => true),
-      onTrouble: (trouble) => this.#observer.onSnapshotTrouble?.(trouble),
-      onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
-    });
+    const onFailed = (to: number): void => this.#guard(() => this.#node.reportSnapshot(to, false));
+    this.#snapshots = new Snapshots(options, { wal, transport: this.#transport, onFailed });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
-    this.#node = createRaftLogNode(options, wal, this.#limits);
+    this.#node = createRaftLogNode(options, wal);
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -182,6 +172,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (consistency === "stale") return this.#applied.index;
     const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
     if (consistency === "linearizable") {
+      const leased = this.#node.leaseIndex();
+      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
+      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
       const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
       if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
       this.#wake();

@@ -27,3 +27,9 @@ export const IDEMPOTENCY_RESULT_CHARS_MAX = 64 * 1024 * 1024;
 export const EXPIRED_SWEEP_MAX = 4;
 /** Index rows that one listing looks at before it answers with what it has found. */
 export const LIST_SCAN_MAX = 10_000;
+/** How long a stage of a publish plan may bake; fractions of a minute are welcome. */
+export const BAKE_MINUTES_MIN = 0.01;
+export const BAKE_MINUTES_MAX = 30 * 24 * 60;
+export const STAGE_NAME_BYTES_MAX = 128;
+/** Plans kept for a config, the running one included; the oldest go when a new one begins. */
+export const PUBLISHES_KEPT_MAX = 100;

@@ -170,7 +170,7 @@ export class CoreCaller {
       : { kind: "lost", cause: refusal };
   }
 
-  /** Puts the node that leads where the next try looks. */
+  /** Puts the node that leads where the next try looks; one that names itself has refused, and others are asked first. */
   #putLeaderNext(
     order: string[],
     tried: number,
@@ -183,7 +183,7 @@ export class CoreCaller {
       order.splice((tried % order.length) + 1, 0, leaderUrl);
     }
     const leader = order.find((url) => leaderId !== null && this.#nodeIds.get(url) === leaderId);
-    if (leader === undefined) return;
+    if (leader === undefined || leader === order[tried % order.length]) return;
     const next = (tried + 1) % order.length;
     const at = order.indexOf(leader);
     const displaced = order[next];

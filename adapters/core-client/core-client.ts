@@ -17,6 +17,7 @@ import type {
   FeedAnswer,
   ListAnswer,
   ProposeAnswer,
+  PublishAnswer,
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
@@ -25,6 +26,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import { parseFullName } from "../../domain/config/config-name.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import {
   CoreCaller,
   type CoreClientOptions,
@@ -103,6 +105,24 @@ export class CoreClient implements CorePort {
       {},
       options,
     );
+  }
+
+  getPublish(id: string, options?: ReadOptions): Promise<PublishAnswer> {
+    return this.#read(`/v1/publishes/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  listPublishes(
+    input: Parameters<CorePort["listPublishes"]>[0],
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>> {
+    return this.#read("/v1/publishes", input, options);
+  }
+
+  listDuePublishes(
+    { due_before_ms, ...page }: Parameters<CorePort["listDuePublishes"]>[0],
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>> {
+    return this.#read("/v1/publishes", { due_before: due_before_ms, ...page }, options);
   }
 
   async getBlob(input: { tenant: string; sha256: string }, options: ReadOptions = {}): Promise<Uint8Array> {

@@ -58,6 +58,12 @@ export interface Core {
   readGroups: ReadGroup[];
   readContext: number;
   readStates: ReadState[];
+  /** Ticks since a leader was heard, counted on through changes of term, and from the start as if one had been heard then. */
+  sinceLeader: number;
+  /** On a leader with leases: when each heartbeat that could still give one was sent, ascending. */
+  heartbeatsSent: { context: number; atTicks: number }[];
+  /** On a leader: someone may have been asked to take over, so there is no lease any more in this term. */
+  leaseForfeited: boolean;
   messagesNow: Message[];
   messages: Message[];
   /** The highest index handed out in a batch's `committed`. */
@@ -101,6 +107,9 @@ export function createCore(options: {
     readGroups: [],
     readContext: 0,
     readStates: [],
+    sinceLeader: 0,
+    heartbeatsSent: [],
+    leaseForfeited: false,
     messagesNow: [],
     messages: [],
     handedOut: applied,

@@ -2,6 +2,7 @@
 import type { Message } from "./types.ts";
 import type { Core } from "./core.ts";
 import { sendDurable } from "./core.ts";
+import { invariant } from "./invariant.ts";
 import {
   appendFromLeader,
   commitTo,
@@ -37,6 +38,10 @@ export function takeAppend(core: Core, message: AppendMessage): void {
     return;
   }
   if (termAt(core.view, prevIndex) !== message.prevTerm) {
+    invariant(
+      prevIndex > core.view.commit,
+      () => `leader ${message.from} contradicts the committed entry ${prevIndex}`,
+    );
     const from = Math.min(prevIndex, lastIndex(core.view));
     const hint = findConflictByTerm(core.view, from, message.prevTerm);
     sendDurable(core, {

@@ -98,10 +98,22 @@ export interface RaftConfig {
   appendBytesMax: number;
   /** Append messages on the way to one follower. */
   inflightMax: number;
+  /** Bytes of entries on the way to one follower; with room left one more append goes out, whatever its size. */
+  inflightBytesMax: number;
   /** Bytes of proposed, uncommitted entries; past it proposals are refused. */
   uncommittedBytesMax: number;
   /** A number in [0, 1): the only source of chance (election timeouts). */
   random: () => number;
+  /** Absent: reads always take a round (`readIndex`). Every member of the cluster must have it, or none (lease.ts). */
+  lease?: LeaseConfig;
+}
+
+/** Reads without a round, for clusters whose clocks can be trusted that far (lease.ts says how far). */
+export interface LeaseConfig {
+  /** The driver's monotonic clock in ticks, with fractions. It must count the time in which the process was stopped. */
+  nowTicks: () => number;
+  /** How far the clock of a follower may run ahead of the leader's in one election timeout. */
+  driftTicks: number;
 }
 
 export type ProposeOutcome =
@@ -142,7 +154,9 @@ export interface RawNode {
   transferLeader(target: NodeId): ProposeOutcome;
   /** Asks for a linearizable read; answered later in a batch's `readStates`. False: not the leader, ask there. */
   readIndex(request: number): boolean;
-  /** Starts an election now (also the way a single node begins). */
+  /** What a linearizable read may be served at right now, by the leader's lease; null: without a lease, use `readIndex`. */
+  leaseIndex(): Index | null;
+  /** Starts an election now (also the way a single node begins), unless a leader holds this node's promise (lease.ts). */
   campaign(): void;
   hasReady(): boolean;
   /** Takes the next batch; must be followed by `persisted` for it before the next `ready`. */

@@ -1,9 +1,11 @@
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
+import type { ReplicatedLog, ReplicatedLogStatus, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
 import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
+import { handOver } from "./hand-over.ts";
+import { InvariantSampler } from "./invariant-sampler.ts";
 import { boundedWall } from "./bounded-wall.ts";
 import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
@@ -27,12 +29,14 @@ export interface CoreNodeOptions {
   peers?: PeerKnowledge;
   /** Where the nodes are; absent: this node is alone. */
   book?: PeerBook;
+  /** Long polls held open at once; absent: FEED_WAITERS_MAX. */
+  feedWaitersMax?: number;
 }
 
 export interface CoreNode {
   url: string;
   store: StateStore;
-  /** Answers what is in flight, stops the log, closes the state. Idempotent. */
+  /** Hands over leadership, answers what is in flight, stops the log, closes the state. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -46,22 +50,21 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
-    const waiters = new FeedWaiters();
+    const waiters = new FeedWaiters(options.feedWaitersMax);
     const book = options.book ?? new PeerBook(1, []);
     const peers = options.peers ?? new PeerKnowledge();
     const elapsedMs = machineElapsedMs();
     // A snapshot that is finished while the log opens asks for the time already.
     let opened: ReplicatedLog<ApplyOutcome> | null = null;
-    const median = (): ReturnType<PeerKnowledge["medianClock"]> => {
-      if (opened === null) return null;
-      const { nodeId, members } = opened.status();
-      const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
-      return peers.medianClock(nodeId, voters);
-    };
+    const median = () => (opened === null ? null : medianClock(peers, opened.status()));
     const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
     const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
-    const store = new StateStore({
+    const sampler = new InvariantSampler({
+      logger: options.logger,
+      onViolations: (count) => metrics.stateViolations(count),
+    });
+    const store: StateStore = new StateStore({
       path: options.statePath,
       clusterId: options.clusterId,
       journal: options.journal,
@@ -71,6 +74,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
         waiters.wakeAll();
         if (feedEntries.some(({ kind }) => kind === "register_node" || kind === "retire_node"))
           book.refresh();
+        sampler.applied(store);
       },
       onInstalled: () => {
         book.refresh();
@@ -108,7 +112,9 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     };
     const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now));
     url = await server.listen(options.host, options.port);
+    // The last to come is the first to go: requests are still answered while leadership is handed over.
     closers.push(() => server.close());
+    closers.push(() => handOver(log, options.logger));
     await log.start();
     committedAtStart = log.status().commitIndex;
     return { url, store, stop: closeAll };
@@ -116,4 +122,12 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     await closeAll();
     throw error;
   }
+}
+
+function medianClock(
+  peers: PeerKnowledge,
+  { nodeId, members }: ReplicatedLogStatus,
+): ReturnType<PeerKnowledge["medianClock"]> {
+  const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
+  return peers.medianClock(nodeId, voters);
 }

@@ -17,7 +17,7 @@ export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServ
       serving(core, {
         method: "POST",
         path: "/v1/propose",
-        roles: ["admin"],
+        roles: ["admin", "lambda"],
         handle: (r) => proposeCommand(core, r),
       }),
       ...readRoutes(core).map((route) => (route.path === STATUS_PATH ? route : serving(core, route))),

@@ -11,6 +11,7 @@ import type { NodeRecord } from "../../domain/cluster/node-record.ts";
 import type { NodeId } from "../raft/types.ts";
 import type { FoundingChannel } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
+import type { JoinRequest } from "./peer-book.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { type FoundingRecord, readFoundingRecord, writeFoundingRecord } from "./founding-record.ts";
 
@@ -25,12 +26,6 @@ type JoinMessage =
   | { type: "join_admitted"; disk_id: string }
   | { type: "join_fenced" }
   | { type: "join_refused"; reason: string };
-
-/** What a node says of itself when it asks. */
-export interface JoinRequest {
-  diskId: string;
-  url: string;
-}
 
 /** Null for what is of another conversation on the same channel. */
 export function readJoinMessage(payload: Uint8Array): JoinMessage | null {

@@ -6,6 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
+import { WalCorruptError } from "../storage/wal-segment.ts";
 import type { Logger } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { EnvironmentError } from "./environment-error.ts";
@@ -53,6 +54,9 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
 /** One sentence for what an operator can put right; the stack for everything else. */
 function explain(error: unknown, env: CoreEnvironment | null): string {
   if (error instanceof EnvironmentError || error instanceof DirectoryLockedError) return error.message;
+  if (error instanceof WalCorruptError) {
+    return `${error.message}; nothing was changed: restore the disk, or remove this node and add a new one in its place`;
+  }
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE") {

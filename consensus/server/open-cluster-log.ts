@@ -91,6 +91,7 @@ async function openMember<R>(
       stateMachine,
       transport,
       onFatal,
+      readMode: peers.readMode,
       readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
       observer: {
         onMembership: () => book.refresh(),

@@ -2,8 +2,13 @@ import { listNodeRecords, type NodeRecord } from "../../domain/cluster/node-reco
 import type { StateView } from "../../domain/command/state-view.ts";
 import type { NodeId } from "../raft/types.ts";
 import type { PeerAddress } from "../transport/peer-address.ts";
-import type { JoinRequest } from "./join-cluster.ts";
 import type { NamedMember } from "./read-peers.ts";
+
+/** What a node says of itself when it asks to be let in. */
+export interface JoinRequest {
+  diskId: string;
+  url: string;
+}
 
 /** Node ids that a cluster may use up over its life. */
 export const NODE_RECORDS_MAX = 10_000;

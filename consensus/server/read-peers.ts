@@ -1,3 +1,4 @@
+import type { ReadMode } from "../raft-log-options.ts";
 import { EnvironmentError } from "./environment-error.ts";
 
 /** A member as the environment names it: `id=host:peerPort@http://host:port`. */
@@ -21,6 +22,8 @@ export interface PeerEnvironment {
   electionTimeoutMs: number;
   /** With an empty disk: ask a cluster that is there to be let in, instead of founding one. */
   joins: boolean;
+  /** Linearizable reads: a round among the members each, or by the leader's lease (raft/lease.ts). The same on all. */
+  readMode: ReadMode;
 }
 
 /** More voters would only slow each write down. */
@@ -59,6 +62,7 @@ export function readPeers(
     keyFile: file("CONFLUX_PEER_KEY_FILE"),
     electionTimeoutMs: readElectionTimeout(env["CONFLUX_ELECTION_TIMEOUT_MS"]),
     joins: readJoin(env["CONFLUX_JOIN"], members.length),
+    readMode: readReadMode(env["CONFLUX_READ_MODE"]),
   };
 }
 
@@ -84,4 +88,10 @@ function readElectionTimeout(text: string | undefined): number {
   const { min, max } = ELECTION_TIMEOUT_MS;
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new EnvironmentError(`CONFLUX_ELECTION_TIMEOUT_MS is not valid: milliseconds from ${min} to ${max}`);
+}
+
+function readReadMode(text: string | undefined): ReadMode {
+  if (text === undefined || text === "" || text === "quorum") return "quorum";
+  if (text === "lease") return "lease";
+  throw new EnvironmentError("CONFLUX_READ_MODE is not valid: quorum, or lease, the same on every member");
 }

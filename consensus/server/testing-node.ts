@@ -14,7 +14,9 @@ export interface TestingNode extends CoreNode {
 }
 
 /** A node with real files and a real socket in a directory of its own; `stop` removes the directory. */
-export async function startTestingNode(options: { port?: number } = {}): Promise<TestingNode> {
+export async function startTestingNode(
+  options: { port?: number; feedWaitersMax?: number } = {},
+): Promise<TestingNode> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-core-"));
   const lines: LogLine[] = [];
   const logs: TestingLog<ApplyOutcome>[] = [];
@@ -25,6 +27,7 @@ export async function startTestingNode(options: { port?: number } = {}): Promise
     serviceKey: TESTING_SERVICE_KEY,
     host: "127.0.0.1",
     port: options.port ?? 0,
+    ...(options.feedWaitersMax === undefined ? {} : { feedWaitersMax: options.feedWaitersMax }),
     openLog: async (machine) => {
       const log = new TestingLog(machine);
       logs.push(log);

@@ -364,6 +364,7 @@ function prepare(db: DatabaseSync) {
 
 /** The first text after every text that begins with `prefix` (which ends in an ASCII character). */
 function endOf(prefix: string): string {
+  if (prefix === "") return "\u{10FFFF}";
   const last = prefix.charCodeAt(prefix.length - 1);
   return prefix.slice(0, -1) + String.fromCharCode(last + 1);
 }

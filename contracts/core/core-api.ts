@@ -1,7 +1,9 @@
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";
+import type { EdgeEntry } from "../../domain/command/read-feed.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 
 /**
  * The HTTP surface of a core node: for the admin Worker, replicas and Lambdas, never for the public.
@@ -16,6 +18,9 @@ import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/c
  *   GET  /v1/config-by-name/{tenant}/{app}/{env}/{name}                       -> ConfigAnswer
  *   GET  /v1/configs/{id}/versions?cursor&limit                               -> ListAnswer<ConfigVersion> (newest first)
  *   GET  /v1/configs/{id}/versions/{v}                                        -> VersionAnswer
+ *   GET  /v1/publishes?config_id&cursor&limit                                 -> ListAnswer<PublishPlan> (newest first)
+ *   GET  /v1/publishes?due_before=<ms>&cursor&limit                           -> ListAnswer<PublishPlan> (longest due first)
+ *   GET  /v1/publishes/{id}                                                   -> PublishAnswer
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
@@ -27,8 +32,12 @@ export const CORE_ISSUER = "conflux";
 export const CORE_AUDIENCE = "conflux-core";
 export const SERVICE_TOKEN_TTL_S = 300;
 export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
-/** `admin` may propose and read all; `replica` reads feed, snapshot, blobs, status; `lambda` reads all. */
+/**
+ * `admin` may propose and read all; `replica` reads feed, snapshot, blobs, status; `lambda` reads all and may propose
+ * what PROPOSED_BY_LAMBDA names.
+ */
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
+export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = ["advance_publish", "abort_publish"];
 
 /** On every answer: the id of the node that gave it. */
 export const CORE_NODE_ID_HEADER = "x-conflux-node-id";
@@ -62,15 +71,18 @@ export interface DeletedConfigAnswer extends Position {
 export interface VersionAnswer extends Position {
   version: ConfigVersion;
 }
+export interface PublishAnswer extends Position {
+  publish: PublishPlan;
+}
 export interface ListAnswer<T> extends Position {
   items: T[];
   next_cursor: string | null;
 }
 
-/** In `view=edge` the audit part and the actor are left out. */
-export type EdgeFeedEntry = Omit<FeedEntry, "audit">;
+/** In `view=edge` the audit part, the actor and the moves of publish plans are left out. */
+export type EdgeFeedEntry = EdgeEntry;
 
-export interface FeedAnswer<E extends EdgeFeedEntry = FeedEntry> extends Position {
+export interface FeedAnswer<E extends EdgeFeedEntry | FeedEntry = FeedEntry> extends Position {
   /** Ascending. Empty when nothing came within `wait_ms`. */
   entries: E[];
   /** The index of the last entry of the feed (not of this answer). */

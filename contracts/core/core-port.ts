@@ -1,5 +1,6 @@
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type {
   AddNodeAnswer,
   AddNodeInput,
@@ -19,6 +20,7 @@ import type {
   FeedAnswer,
   ListAnswer,
   ProposeAnswer,
+  PublishAnswer,
   StatusAnswer,
   VersionAnswer,
 } from "./core-api.ts";
@@ -60,6 +62,18 @@ export interface CorePort {
     options?: ReadOptions,
   ): Promise<ListAnswer<ConfigVersion>>;
   getVersion(input: { config_id: string; version_id: number }, options?: ReadOptions): Promise<VersionAnswer>;
+  /** `not_found` when there is none, or it went with its config. */
+  getPublish(id: string, options?: ReadOptions): Promise<PublishAnswer>;
+  /** The plans of a config, the newest first; `not_found` for no such config. */
+  listPublishes(
+    input: { config_id: string; cursor?: string; limit: number },
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>>;
+  /** Running plans whose stage has baked at `due_before_ms`, the longest due first. */
+  listDuePublishes(
+    input: { due_before_ms: number; cursor?: string; limit: number },
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>>;
   getBlob(input: { tenant: string; sha256: string }, options?: ReadOptions): Promise<Uint8Array>;
   /** Codes: `feed_compacted` (start from the snapshot), `feed_ahead` (the core is behind the cursor: another epoch). */
   feed(input: {

@@ -13,6 +13,10 @@ export const STATUS_BY_CODE = {
   /** What is asked for cannot be done as things stand; the detail says what stands against it. */
   conflict: 409,
   idempotency_conflict: 409,
+  /** A publish plan of the config runs; what would change its rules is refused. */
+  publish_running: 409,
+  /** The resource is not in a state from which it can be moved so. */
+  invalid_transition: 409,
   feed_ahead: 409,
   feed_compacted: 410,
   precondition_failed: 412,
@@ -46,6 +50,8 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   already_exists: "A resource of this name exists",
   conflict: "The present state does not allow this",
   idempotency_conflict: "The idempotency key was used with another body",
+  publish_running: "A publish plan of the config is running",
+  invalid_transition: "The resource is not in a state that allows this",
   feed_ahead: "The cursor is past the end of the feed",
   feed_compacted: "The feed no longer reaches back to the cursor",
   precondition_failed: "The resource has changed",

@@ -7,6 +7,9 @@ import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
+import { abortPublish } from "../publish/abort-publish.ts";
+import { advancePublish } from "../publish/advance-publish.ts";
+import { startPublish } from "../publish/start-publish.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
 import type { Command, CommandKind } from "./command.ts";
 import type { CommandResults, FeatureOutcome } from "./command-result.ts";
@@ -44,6 +47,9 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   register_node: registerNode,
   retire_node: retireNode,
   note_operation: noteOperation,
+  start_publish: startPublish,
+  advance_publish: advancePublish,
+  abort_publish: abortPublish,
 };
 
 /** Every kind that this build applies. */

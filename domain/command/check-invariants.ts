@@ -1,4 +1,5 @@
 import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
+import { checkPublishInvariants } from "../publish/check-publish-invariants.ts";
 import { scanAll } from "./scan-all.ts";
 import { stateKey, type StateView } from "./state-view.ts";
 
@@ -38,7 +39,7 @@ export function checkInvariants(state: StateView): string[] {
     if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
   }
   for (const key of refs.keys()) wrong.push(`${key} is missing`);
-  return [...wrong, ...checkIdempotency(state)];
+  return [...wrong, ...checkIdempotency(state), ...checkPublishInvariants(state)];
 }
 
 function checkConfig(state: StateView, config: Config, refs: Map<string, number>, wrong: string[]): void {

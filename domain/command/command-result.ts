@@ -1,5 +1,6 @@
 import type { ErrorCode, FieldError } from "./command-error.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
+import type { PublishPlan } from "../publish/publish-plan.ts";
 import type { CommandKind } from "./command.ts";
 import type { FeedEvent } from "./feed-entry.ts";
 import type { StateChange } from "./state-view.ts";
@@ -20,6 +21,9 @@ export interface CommandResults {
   register_node: { node_id: number };
   retire_node: { node_id: number };
   note_operation: Record<never, never>;
+  start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
+  advance_publish: { publish: PublishPlan; config: ConfigHead };
+  abort_publish: { publish: PublishPlan; config: ConfigHead };
 }
 
 /** What one feature's `apply` decides: writes, events for the feed, the answer, and a line for the audit. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
+import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
 
 /** Ids become segments of keys: no slash, nothing outside ASCII. */
@@ -16,16 +17,25 @@ function isRecordOfStrings(value: unknown): boolean {
     Object.values(value).every((v) => typeof v === "string")
   );
 }
+// Not z.record: it loses a member called __proto__, and with it what the rule asks for.
+const labels = z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings");
 const rule = z
   .object({
-    // Not z.record: it loses a member called __proto__, and with it what the rule asks for.
-    labels: z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings"),
+    labels,
     version_id: versionId,
     priority: z.number().int(),
     edge: z
       .object({ regions: z.array(z.string()) })
       .strict()
       .optional(),
+  })
+  .strict();
+const stage = z
+  .object({
+    name: z.string(),
+    regions: z.array(z.string()).nullable(),
+    labels: labels.nullable(),
+    bake_minutes: z.number().nullable(),
   })
   .strict();
 const namespace = z.object({ tenant: z.string(), app: z.string(), env: z.string() }).strict();
@@ -48,6 +58,45 @@ const head = {
     .nullable(),
   expected_revision: z.number().int().nonnegative().nullable(),
 };
+
+const publishCommands = [
+  z
+    .object({
+      ...head,
+      kind: z.literal("start_publish"),
+      payload: z
+        .object({
+          config_id: id,
+          content: content.nullable(),
+          version_id: versionId.nullable(),
+          description: z.string(),
+          strategy: z.enum(PUBLISH_STRATEGIES),
+          stages: z.array(stage),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("advance_publish"),
+      payload: z
+        .object({
+          publish_id: id,
+          expected_stage: z.number().int().positive(),
+          cause: z.enum(["by_hand", "bake_over"]),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("abort_publish"),
+      payload: z.object({ publish_id: id }).strict(),
+    })
+    .strict(),
+] as const;
 
 /**
  * What a core accepts into its log: a command of a known kind whose every field has its type, so that applying it can
@@ -92,14 +141,18 @@ const commandSchema = z.discriminatedUnion("kind", [
     .object({
       ...head,
       kind: z.literal("put_releases"),
-      payload: z.object({ config_id: id, releases: z.array(rule) }).strict(),
+      payload: z
+        .object({ config_id: id, releases: z.array(rule), abort_plan: z.boolean().optional() })
+        .strict(),
     })
     .strict(),
   z
     .object({
       ...head,
       kind: z.literal("rollback"),
-      payload: z.object({ config_id: id, version_id: versionId }).strict(),
+      payload: z
+        .object({ config_id: id, version_id: versionId, abort_plan: z.boolean().optional() })
+        .strict(),
     })
     .strict(),
   z
@@ -144,6 +197,7 @@ const commandSchema = z.discriminatedUnion("kind", [
       payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
     })
     .strict(),
+  ...publishCommands,
 ]);
 
 /** Answers the command, or what is wrong with it as JSON pointers into the command. */

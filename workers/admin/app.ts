@@ -16,6 +16,11 @@ import { answerError, refuseInvalid } from "./map-error.ts";
 import { answerUnrouted } from "./not-found.ts";
 import { registerOpenapi } from "./openapi.ts";
 import type { AdminDeps, AdminEnv } from "./principal.ts";
+import { registerPublishAbort } from "./publish-abort.ts";
+import { registerPublishAdvance } from "./publish-advance.ts";
+import { registerPublishGet } from "./publish-get.ts";
+import { registerPublishList } from "./publish-list.ts";
+import { registerPublishStart } from "./publish-start.ts";
 import { registerReleasesGet } from "./releases-get.ts";
 import { registerReleasesPut } from "./releases-put.ts";
 import { trace } from "./trace.ts";
@@ -64,6 +69,11 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerReleasesPut,
   registerConfigRollback,
   registerConfigResolve,
+  registerPublishStart,
+  registerPublishList,
+  registerPublishGet,
+  registerPublishAdvance,
+  registerPublishAbort,
   registerClusterStatus,
   registerClusterAddNode,
   registerClusterRemoveNode,

@@ -14,7 +14,7 @@ const route = declareRoute(
     tags: ["configs"],
     summary: "Delete a config with all its versions and rules",
     description:
-      "Clients stop getting it at once. A repetition answers 404, or the first result when it bears the same idempotency key.",
+      "Clients stop getting it at once, and its publish plans go with it. A repetition answers 404, or the first result when it bears the same idempotency key.",
     request: { params: idParams, headers: updateHeaders },
     responses: { 200: { description: "Deleted", content: json(configDeleted) } },
   },

@@ -24,6 +24,10 @@ export const GRANTS: Record<string, Grant[]> = {
   ],
   operator: [{ action: "execute", pattern: "system/**" }],
   tenant: [{ action: "*", pattern: "demo/**" }],
+  publisher: [
+    { action: "read", pattern: "demo/**" },
+    { action: "publish", pattern: "demo/**" },
+  ],
   stranger: [{ action: "*", pattern: "other/**" }],
 };
 

@@ -16,12 +16,12 @@ export function coreConformance(core: () => CorePort): void {
 }
 
 let serial = 0;
-const unique = (): string => `cfg.${(serial += 1)}.json`;
+export const unique = (): string => `cfg.${(serial += 1)}.json`;
 
-async function sha256Of(bytes: Uint8Array): Promise<string> {
+export async function sha256Of(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex");
 }
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Creates a config and answers what the core did. */
 export async function createIn(

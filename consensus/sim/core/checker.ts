@@ -2,7 +2,7 @@
  * What must hold in every run, checked as it happens from outside the core: from what nodes write, send, apply and
  * answer, never from what they believe.
  */
-import type { Entry, Message, NodeId } from "../raft/types.ts";
+import type { Entry, Message, NodeId } from "../../raft/types.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import { readerOf } from "./sim-disk.ts";
 
