@@ -72,8 +72,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
         clock.observe(lastTimestampMs);
         metrics.applied(feedEntries, durationMs);
         waiters.wakeAll();
-        if (feedEntries.some(({ kind }) => kind === "register_node" || kind === "retire_node"))
-          book.refresh();
+        if (feedEntries.some(changesNodes)) book.refresh();
         sampler.applied(store);
       },
       onInstalled: () => {
@@ -130,4 +129,8 @@ function medianClock(
 ): ReturnType<PeerKnowledge["medianClock"]> {
   const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
   return peers.medianClock(nodeId, voters);
+}
+
+function changesNodes({ kind }: { kind: string }): boolean {
+  return kind === "register_node" || kind === "retire_node";
 }

@@ -49,10 +49,10 @@ async function create(client: CoreClient, name: string): Promise<void> {
 /** Writers that go on until they are stopped; then everything they were acknowledged must be there. */
 function startWriters(client: CoreClient): { acknowledged: string[]; stop(): Promise<void> } {
   const acknowledged: string[] = [];
-  let running = true;
+  const state = { running: true };
   const loops = Promise.all(
     Array.from({ length: WRITERS }, async () => {
-      while (running) {
+      while (state.running) {
         const name = `w-${randomUUID()}`;
         await create(client, name);
         acknowledged.push(name);
@@ -63,7 +63,7 @@ function startWriters(client: CoreClient): { acknowledged: string[]; stop(): Pro
   return {
     acknowledged,
     stop: async () => {
-      running = false;
+      state.running = false;
       await loops;
     },
   };
