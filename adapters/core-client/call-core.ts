@@ -1,5 +1,6 @@
 import {
   CORE_LEADER_ID_HEADER,
+  CORE_LEADER_URL_HEADER,
   CORE_NODE_ID_HEADER,
   type ServiceRole,
 } from "../../contracts/core/core-api.ts";
@@ -9,6 +10,8 @@ import { ServiceTokens } from "./service-token.ts";
 
 /** A write waits longer than the core's own limit for a commit, so that the core's word comes first. */
 export const PROPOSE_TIMEOUT_MS = 12_000;
+/** An operation on the nodes: longer than the core waits for a node to be heard of, catch up and vote. */
+export const OPERATION_TIMEOUT_MS = 40_000;
 export const READ_TIMEOUT_MS = 5_000;
 /** A long poll may take its own wait and this much more. */
 export const FEED_GRACE_MS = 5_000;
@@ -20,6 +23,8 @@ export const CLUSTER_TRIES_MAX = 30;
 export const LEADER_WAIT_MS = 4_000;
 /** One of several nodes may take this long to answer a read before the next one is asked. */
 const READ_TRY_MS = 2_000;
+/** Nodes that a caller knows: those it was set up with and those it heard of. */
+const URLS_MAX = 32;
 /** Pause before the nodes are gone round once more; doubles with each round, and half of it is chance. */
 const ROUND_PAUSE_MIN_MS = 50;
 const ROUND_PAUSE_MAX_MS = 400;
@@ -66,11 +71,12 @@ type Try =
   | { kind: "answer"; response: Response }
   | { kind: "refused"; refusal: ConfluxError }
   | { kind: "not_sent" | "lost"; cause: unknown }
-  | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null };
+  | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null; leaderUrl: string | null };
 
 /** Sends calls to whichever node serves them: the one that served last first, then a leader that is named, then the others. */
 export class CoreCaller {
-  readonly #urls: readonly string[];
+  /** As configured, and behind them those of leaders that came later, as nodes told. */
+  readonly #urls: string[];
   readonly #fetch: typeof fetch;
   readonly #tokens: ServiceTokens;
   /** Node ids by URL, as the nodes told. */
@@ -125,7 +131,7 @@ export class CoreCaller {
       if (tried.kind !== "elsewhere") this.#preferred = order[(i + 1) % order.length] ?? url;
       if (tried.kind === "lost") maybeArrived = true;
       if (tried.kind === "lost" && !call.repeatable) break;
-      if (tried.kind === "elsewhere") this.#putLeaderNext(order, i, tried.leaderId);
+      if (tried.kind === "elsewhere") this.#putLeaderNext(order, i, tried);
     }
     throw toFailure(call, maybeArrived, last);
   }
@@ -157,12 +163,25 @@ export class CoreCaller {
     if (!(refusal instanceof ConfluxError)) return { kind: "lost", cause: refusal };
     if (response.status < 500 || FINAL_CODES.has(refusal.code)) return { kind: "refused", refusal };
     const leaderId = response.headers.get(CORE_LEADER_ID_HEADER);
+    const leaderUrl = response.headers.get(CORE_LEADER_URL_HEADER);
     const isElsewhere = refusal.code === "not_proposed" || refusal.code === "unavailable";
-    return isElsewhere ? { kind: "elsewhere", refusal, leaderId } : { kind: "lost", cause: refusal };
+    return isElsewhere
+      ? { kind: "elsewhere", refusal, leaderId, leaderUrl }
+      : { kind: "lost", cause: refusal };
   }
 
   /** Puts the node that leads where the next try looks; one that names itself has refused, and others are asked first. */
-  #putLeaderNext(order: string[], tried: number, leaderId: string | null): void {
+  #putLeaderNext(
+    order: string[],
+    tried: number,
+    { leaderId, leaderUrl }: { leaderId: string | null; leaderUrl: string | null },
+  ): void {
+    const isNew = leaderId !== null && ![...this.#nodeIds.values()].includes(leaderId);
+    if (isNew && leaderUrl !== null && !order.includes(leaderUrl) && this.#urls.length < URLS_MAX) {
+      // A node that was added after this caller was set up. Right behind the one that told of it, so next.
+      this.#urls.push(leaderUrl);
+      order.splice((tried % order.length) + 1, 0, leaderUrl);
+    }
     const leader = order.find((url) => leaderId !== null && this.#nodeIds.get(url) === leaderId);
     if (leader === undefined || leader === order[tried % order.length]) return;
     const next = (tried + 1) % order.length;

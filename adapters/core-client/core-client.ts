@@ -1,5 +1,15 @@
 import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
 import type {
+  AddNodeAnswer,
+  AddNodeInput,
+  RemoveNodeAnswer,
+  RemoveNodeInput,
+  SnapshotAnswer,
+  SnapshotInput,
+  TransferLeaderAnswer,
+  TransferLeaderInput,
+} from "../../contracts/core/cluster-api.ts";
+import type {
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeFeedEntry,
@@ -21,6 +31,7 @@ import {
   CoreCaller,
   type CoreClientOptions,
   FEED_GRACE_MS,
+  OPERATION_TIMEOUT_MS,
   PROPOSE_TIMEOUT_MS,
   READ_TIMEOUT_MS,
 } from "./call-core.ts";
@@ -148,6 +159,36 @@ export class CoreClient implements CorePort {
     } catch (error) {
       if (!(error instanceof ConfluxError && error.code === "unavailable")) throw error;
       return this.#read("/v1/status", {}, { consistency: "stale" });
+    }
+  }
+
+  addNode(input: AddNodeInput): Promise<AddNodeAnswer> {
+    return this.#operate("add-node", input);
+  }
+  removeNode(input: RemoveNodeInput): Promise<RemoveNodeAnswer> {
+    return this.#operate("remove-node", input);
+  }
+  transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer> {
+    return this.#operate("transfer-leader", input);
+  }
+  takeSnapshot(input: SnapshotInput): Promise<SnapshotAnswer> {
+    return this.#operate("snapshot", input);
+  }
+
+  /** Sent again when its outcome is not known: what is done already is answered so. */
+  async #operate<T>(name: string, input: object): Promise<T> {
+    const response = await this.#caller.call({
+      method: "POST",
+      path: `/v1/cluster/${name}`,
+      body: new TextEncoder().encode(JSON.stringify(input)),
+      contentType: "application/json",
+      timeoutMs: OPERATION_TIMEOUT_MS,
+      repeatable: true,
+    });
+    try {
+      return (await response.json()) as T;
+    } catch (cause) {
+      throw new ConfluxError("outcome_unknown", "the core's answer to the operation was cut off", { cause });
     }
   }
 

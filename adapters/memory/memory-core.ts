@@ -19,6 +19,16 @@ import type {
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
+import type {
+  AddNodeAnswer,
+  AddNodeInput,
+  RemoveNodeAnswer,
+  RemoveNodeInput,
+  SnapshotAnswer,
+  SnapshotInput,
+  TransferLeaderAnswer,
+  TransferLeaderInput,
+} from "../../contracts/core/cluster-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
@@ -42,6 +52,7 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
+import { memoryCluster } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
 
@@ -178,6 +189,19 @@ export class MemoryCore implements CorePort {
       ],
       compacted_index: this.#machine.compactedIndex(),
     };
+  }
+
+  async addNode(input: AddNodeInput): Promise<AddNodeAnswer> {
+    return memoryCluster.addNode(input);
+  }
+  async removeNode(input: RemoveNodeInput): Promise<RemoveNodeAnswer> {
+    return memoryCluster.removeNode(input);
+  }
+  async transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer> {
+    return memoryCluster.transferLeader(input, this.#position());
+  }
+  async takeSnapshot(_input: SnapshotInput): Promise<SnapshotAnswer> {
+    return { ...this.#position(), node_id: 1, snapshot_index: this.#position().index };
   }
 
   /** Drops the feed up to `index`, as the real core does past its retention: for tests of `feed_compacted`. */

@@ -10,7 +10,7 @@ import { boundedWall } from "./bounded-wall.ts";
 import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
-import type { NamedMember } from "./read-peers.ts";
+import { PeerBook } from "./peer-book.ts";
 import { ServiceAuth } from "./service-auth.ts";
 
 export interface CoreNodeOptions {
@@ -27,10 +27,10 @@ export interface CoreNodeOptions {
   now?: () => number;
   /** What is known of the other members, kept up by whoever talks to them; absent: nothing. */
   peers?: PeerKnowledge;
+  /** Where the nodes are; absent: this node is alone. */
+  book?: PeerBook;
   /** Long polls held open at once; absent: FEED_WAITERS_MAX. */
   feedWaitersMax?: number;
-  /** All members with their addresses; absent: this node is alone. */
-  members?: readonly NamedMember[];
 }
 
 export interface CoreNode {
@@ -51,6 +51,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
   };
   try {
     const waiters = new FeedWaiters(options.feedWaitersMax);
+    const book = options.book ?? new PeerBook(1, []);
     const peers = options.peers ?? new PeerKnowledge();
     const elapsedMs = machineElapsedMs();
     // A snapshot that is finished while the log opens asks for the time already.
@@ -71,15 +72,18 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
         clock.observe(lastTimestampMs);
         metrics.applied(feedEntries, durationMs);
         waiters.wakeAll();
+        if (feedEntries.some(changesNodes)) book.refresh();
         sampler.applied(store);
       },
       onInstalled: () => {
+        book.refresh();
         clock.observe(store.lastTimestampMs());
         metrics.countConfigs(store);
         waiters.wakeAll();
       },
     });
     closers.push(() => store.close());
+    book.useState(store);
     metrics.countConfigs(store);
     const log = await options.openLog(store);
     opened = log;
@@ -94,11 +98,12 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       waiters,
       metrics,
       peers,
+      book,
       logger: options.logger,
       position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.lastApplied() }),
       addressOf: (nodeId) => {
-        const named = options.members?.find((member) => member.nodeId === nodeId);
-        if (named !== undefined) return { peer: `${named.host}:${named.port}`, url: named.url };
+        const known = book.addressOf(nodeId);
+        if (known.peer !== "") return known;
         const own = nodeId === log.status().nodeId ? url : "";
         return { peer: own, url: own };
       },
@@ -124,4 +129,8 @@ function medianClock(
 ): ReturnType<PeerKnowledge["medianClock"]> {
   const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
   return peers.medianClock(nodeId, voters);
+}
+
+function changesNodes({ kind }: { kind: string }): boolean {
+  return kind === "register_node" || kind === "retire_node";
 }

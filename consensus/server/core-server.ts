@@ -2,21 +2,27 @@ import type { CoreContext } from "./core-context.ts";
 import type { Route } from "./http-router.ts";
 import { HttpServer } from "./http-server.ts";
 import { proposeCommand } from "./propose-command.ts";
+import { clusterRoutes } from "./cluster-routes.ts";
 import { readRoutes } from "./read-routes.ts";
+import { isRemoved, refuseWhenRemoved } from "./removed-node.ts";
 import type { ServiceAuth } from "./service-auth.ts";
+
+/** Answered by a node whatever it is. */
+const STATUS_PATH = "/v1/status";
 
 /** The core's HTTP surface (contracts/core/core-api.ts). */
 export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServer {
   const { nodeId } = core.log.status();
   return new HttpServer({
     routes: [
-      {
+      serving(core, {
         method: "POST",
         path: "/v1/propose",
         roles: ["admin", "lambda"],
         handle: (r) => proposeCommand(core, r),
-      },
-      ...readRoutes(core),
+      }),
+      ...readRoutes(core).map((route) => (route.path === STATUS_PATH ? route : serving(core, route))),
+      ...clusterRoutes(core),
       ...operationRoutes(core),
     ],
     roleOf: (authorization) => auth.roleOf(authorization),
@@ -27,6 +33,17 @@ export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServ
     onClosing: () => core.waiters.close(),
     logger: core.logger,
   });
+}
+
+/** Refuses on a node that was removed. */
+function serving(core: CoreContext, route: Route): Route {
+  return {
+    ...route,
+    handle: (request) => {
+      refuseWhenRemoved(core);
+      return route.handle(request);
+    },
+  };
 }
 
 function operationRoutes(core: CoreContext): Route[] {
@@ -43,7 +60,7 @@ function operationRoutes(core: CoreContext): Route[] {
     })),
     open("/healthz", () => ({ json: { status: "ok" } })),
     open("/readyz", () => {
-      const ready = core.ready() && !core.waiters.closed;
+      const ready = core.ready() && !core.waiters.closed && !isRemoved(core);
       return { status: ready ? 200 : 503, json: { status: ready ? "ready" : "not_ready" } };
     }),
   ];

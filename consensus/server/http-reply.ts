@@ -1,5 +1,9 @@
 import type { ServerResponse } from "node:http";
-import { CORE_LEADER_ID_HEADER, CORE_NODE_ID_HEADER } from "../../contracts/core/core-api.ts";
+import {
+  CORE_LEADER_ID_HEADER,
+  CORE_LEADER_URL_HEADER,
+  CORE_NODE_ID_HEADER,
+} from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { PROBLEM_CONTENT_TYPE, toProblem, TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
@@ -65,7 +69,7 @@ export function sendReply(response: ServerResponse, reply: CoreReply, context: R
 export function sendRefusal(
   response: ServerResponse,
   refusal: ConfluxError,
-  leaderId: number | null,
+  leader: { nodeId: number; url: string } | null,
   context: ReplyContext,
 ): void {
   const problem = toProblem(refusal, context.traceId);
@@ -73,7 +77,8 @@ export function sendRefusal(
   // An unread body makes the connection useless: say so instead of reading megabytes to the end.
   const isLast = context.isLast || refusal.code === "payload_too_large";
   const fields = headers({ ...context, isLast }, PROBLEM_CONTENT_TYPE, Buffer.byteLength(text));
-  if (leaderId !== null) fields.push(CORE_LEADER_ID_HEADER, String(leaderId));
+  if (leader !== null) fields.push(CORE_LEADER_ID_HEADER, String(leader.nodeId));
+  if (leader !== null && leader.url !== "") fields.push(CORE_LEADER_URL_HEADER, leader.url);
   if (refusal.retryAfterS !== undefined) fields.push("retry-after", String(refusal.retryAfterS));
   response.writeHead(problem.status, fields);
   response.end(text);

@@ -139,7 +139,8 @@ export class HttpServer {
       response.destroy();
       return;
     }
-    sendRefusal(response, this.#namingLeader(refusal, hint), hint, this.#context(at.traceId));
+    const leader = hint === null ? null : { nodeId: hint, url: this.#options.urlOf(hint) };
+    sendRefusal(response, this.#namingLeader(refusal, hint), leader, this.#context(at.traceId));
   }
 
   /** Tells people, too, where to go; programs have the header. */

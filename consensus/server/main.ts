@@ -12,6 +12,7 @@ import { EnvironmentError } from "./environment-error.ts";
 import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
+import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { StateFormatError } from "../state/state-store.ts";
 
@@ -27,6 +28,7 @@ process.on("exit", flush);
 async function start(env: CoreEnvironment): Promise<CoreNode> {
   mkdirSync(env.dataDirectory, { recursive: true });
   const knowledge = new PeerKnowledge({ path: join(env.dataDirectory, PEERS_FILE) });
+  const book = new PeerBook(env.nodeId, env.peers?.members ?? []);
   return startCoreNode({
     clusterId: env.clusterId,
     statePath: join(env.dataDirectory, "state.db"),
@@ -35,13 +37,14 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     host: env.host,
     port: env.port,
     logger,
-    members: env.peers?.members ?? [],
     peers: knowledge,
+    book,
     openLog: (stateMachine) =>
       openClusterLog({
         env,
         stateMachine,
         knowledge,
+        book,
         logger,
         onFatal: (error) => {
           logger({ level: "error", msg: "the node cannot go on", error: error.stack ?? error.message });

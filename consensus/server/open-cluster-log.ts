@@ -6,9 +6,10 @@ import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { createMemoryNetwork } from "../transport/memory-network.ts";
 import { TlsTransport } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
-import { Founding } from "./found-cluster.ts";
+import { enterCluster } from "./enter-cluster.ts";
 import { readFoundingRecord } from "./founding-record.ts";
 import { OWN_ABILITIES, readsSnapshots } from "./own-abilities.ts";
+import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { talkToPeers } from "./talk-to-peers.ts";
 import { EnvironmentError } from "./environment-error.ts";
@@ -23,6 +24,8 @@ interface OpenOptions<R> {
   stateMachine: StateMachine<R>;
   /** Kept up from what the other members say. Absent: nobody else asks. */
   knowledge?: PeerKnowledge;
+  /** Where the nodes are; the streams follow it. Absent: nobody comes or goes. */
+  book?: PeerBook;
   logger: Logger;
   onFatal: (error: Error) => void;
 }
@@ -51,7 +54,7 @@ export async function openClusterLog<R>(options: OpenOptions<R>): Promise<Replic
 }
 
 async function openMember<R>(
-  { env, stateMachine, knowledge = new PeerKnowledge(), logger, onFatal }: OpenOptions<R>,
+  { env, stateMachine, knowledge = new PeerKnowledge(), logger, onFatal, ...more }: OpenOptions<R>,
   peers: PeerEnvironment,
 ): Promise<ReplicatedLog<R>> {
   const { nodeId, dataDirectory: directory, clusterId } = env;
@@ -72,16 +75,18 @@ async function openMember<R>(
     snapshotFormats: OWN_ABILITIES.snapshotFormats,
     log: logger,
   });
+  const book = more.book ?? new PeerBook(nodeId, peers.members);
   await transport.listen();
+  book.useStreams(transport);
   const talk = talkToPeers({ channel: transport, knowledge, logger });
-  const expected = peers.members.map((member) => member.nodeId);
-  const founding = new Founding({ nodeId, expected, directory, channel: transport, logger });
+  const entry = enterCluster({ env, peers, book, channel: transport, logger });
   try {
-    const { members, fenced, hasLog } = await founding.begin();
+    const { members, fenced, hasLog, joins } = await entry.begin();
     const log = await openRaftLog({
       nodeId,
       directory,
       members: hasLog ? [] : members,
+      joins,
       fenced,
       stateMachine,
       transport,
@@ -89,21 +94,23 @@ async function openMember<R>(
       readMode: peers.readMode,
       readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
       observer: {
+        onMembership: () => book.refresh(),
         onSnapshotTrouble: ({ to, reason }) =>
           logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
       },
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
-    founding.noteLog();
+    entry.noteLog();
+    book.useMembers(() => log.status().members.map((member) => member.nodeId));
     talk.watchClocks(log);
     return closingWith(log, async () => {
       talk.stop();
-      founding.close();
+      entry.close();
       await transport.close();
     });
   } catch (error) {
     talk.stop();
-    founding.close();
+    entry.close();
     await transport.close();
     throw error;
   }

@@ -96,8 +96,8 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
 
 /** The app a command concerns, for metrics; empty when it concerns none that exists. */
 function appOf(core: CoreContext, { kind, payload }: Command): string {
-  if (kind === "revoke_token") return "";
   if (kind === "create_config") return payload.namespace.app;
+  if (!("publish_id" in payload) && !("config_id" in payload)) return "";
   const of =
     "publish_id" in payload
       ? (core.store.json(stateKey.publish(payload.publish_id)) as PublishPlan | undefined)

@@ -38,6 +38,7 @@ it("R7 reads the members of a cluster, in the order of their ids", () => {
     certFile: "/tls/cert.pem",
     keyFile: "/tls/key.pem",
     electionTimeoutMs: 500,
+    joins: false,
     readMode: "quorum",
   });
 });

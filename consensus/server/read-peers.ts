@@ -20,6 +20,8 @@ export interface PeerEnvironment {
   keyFile: string;
   /** The shortest time without a leader after which a node stands; the longest is twice that. */
   electionTimeoutMs: number;
+  /** With an empty disk: ask a cluster that is there to be let in, instead of founding one. */
+  joins: boolean;
   /** Linearizable reads: a round among the members each, or by the leader's lease (raft/lease.ts). The same on all. */
   readMode: ReadMode;
 }
@@ -59,6 +61,7 @@ export function readPeers(
     certFile: file("CONFLUX_PEER_CERT_FILE"),
     keyFile: file("CONFLUX_PEER_KEY_FILE"),
     electionTimeoutMs: readElectionTimeout(env["CONFLUX_ELECTION_TIMEOUT_MS"]),
+    joins: readJoin(env["CONFLUX_JOIN"], members.length),
     readMode: readReadMode(env["CONFLUX_READ_MODE"]),
   };
 }
@@ -70,6 +73,13 @@ function readMember(part: string): NamedMember {
     throw new EnvironmentError(`CONFLUX_PEERS is not valid at "${part}": ${RULE}`);
   }
   return { nodeId: Number(id), host: host.replace(/^\[|\]$/g, ""), port: Number(port), url };
+}
+
+function readJoin(text: string | undefined, members: number): boolean {
+  if (text === undefined || text === "" || text === "0") return false;
+  if (text !== "1") throw new EnvironmentError("CONFLUX_JOIN is not valid: 1 to join a cluster, or not set");
+  if (members > 1) return true;
+  throw new EnvironmentError("CONFLUX_JOIN is set, but CONFLUX_PEERS names no member of the cluster");
 }
 
 function readElectionTimeout(text: string | undefined): number {

@@ -52,7 +52,10 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   readonly #options: TlsTransportOptions;
   readonly #introduction: Introduction;
   readonly #server: Server;
-  readonly #dialers: PeerDialer[] = [];
+  readonly #dialers = new Map<NodeId, { peer: PeerAddress; dialer: PeerDialer }>();
+  readonly #peers = new Map<NodeId, PeerAddress>();
+  /** Whether any node of the cluster may dial, member or not: while this one is not let in it knows no better. */
+  #welcomesAll = false;
   readonly #staging: SnapshotStaging;
   readonly #sessions = new Map<NodeId, PeerSession>();
   #receive: Receive | null = null;
@@ -67,6 +70,7 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
     this.#options = options;
     const { clusterId, nodeId, credentials } = options;
     this.#introduction = { clusterId, nodeId };
+    for (const peer of options.peers) this.#peers.set(peer.nodeId, peer);
     this.#staging = new SnapshotStaging({
       directory: options.stagingDirectory,
       formats: options.snapshotFormats,
@@ -88,7 +92,7 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
 
   /** Listens, and begins to dial. Rejects with the system's error, as for a taken port. */
   async listen(): Promise<number> {
-    const { host, port, peers, nodeId, stagingDirectory } = this.#options;
+    const { host, port, nodeId, stagingDirectory } = this.#options;
     mkdirSync(stagingDirectory, { recursive: true });
     for (const name of readdirSync(stagingDirectory)) {
       if (name.startsWith(ARRIVED_PREFIX)) rmSync(join(stagingDirectory, name));
@@ -101,22 +105,46 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
         resolve();
       });
     });
-    for (const peer of peers) if (peer.nodeId < nodeId) this.dial(peer);
+    for (const peer of this.#peers.values()) if (peer.nodeId < nodeId) this.dial(peer);
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Keeps a stream to a member with a lower id, from now on. */
+  /**
+   * Who is a peer from now on: streams to others end, those with a lower id are dialled. `welcomesAll`: besides, whoever
+   * has a certificate of the cluster and a higher id may dial.
+   */
+  setPeers(peers: readonly PeerAddress[], options: { welcomesAll: boolean }): void {
+    if (this.#closed) return;
+    this.#welcomesAll = options.welcomesAll;
+    const next = new Map(peers.map((peer) => [peer.nodeId, peer]));
+    for (const nodeId of this.#peers.keys()) if (!next.has(nodeId)) this.#forget(nodeId);
+    for (const [nodeId, peer] of next) {
+      this.#peers.set(nodeId, peer);
+      const dialled = this.#dialers.get(nodeId)?.peer;
+      const isSame = dialled?.host === peer.host && dialled.port === peer.port;
+      if (nodeId < this.#options.nodeId && !isSame) this.dial(peer);
+    }
+  }
+
+  #forget(nodeId: NodeId): void {
+    this.#peers.delete(nodeId);
+    this.#dialers.get(nodeId)?.dialer.close();
+    this.#dialers.delete(nodeId);
+    this.#sessions.get(nodeId)?.connection.close("it is no member any more");
+  }
+
+  /** Keeps a stream to a member with a lower id, from now on, and none to where it was before. */
   dial(peer: PeerAddress): void {
     const { credentials, log } = this.#options;
-    this.#dialers.push(
-      new PeerDialer({
-        peer,
-        credentials,
-        introduction: this.#introduction,
-        onStream: (stream) => this.#open(stream),
-        log,
-      }),
-    );
+    this.#dialers.get(peer.nodeId)?.dialer.close();
+    const dialer = new PeerDialer({
+      peer,
+      credentials,
+      introduction: this.#introduction,
+      onStream: (stream) => this.#open(stream),
+      log,
+    });
+    this.#dialers.set(peer.nodeId, { peer, dialer });
   }
 
   send(messages: readonly Message[]): void {
@@ -169,7 +197,7 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const dialer of this.#dialers) dialer.close();
+    for (const { dialer } of this.#dialers.values()) dialer.close();
     for (const session of this.#sessions.values()) session.connection.close("this node stops");
     await this.#staging.close();
     if (!this.#server.listening) return;
@@ -182,7 +210,7 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
     // Whatever happens to a stream before it is a peer's is told by the refusal below.
     socket.on("error", () => undefined);
     const known = (nodeId: NodeId): boolean =>
-      nodeId > this.#options.nodeId && this.#options.peers.some((peer) => peer.nodeId === nodeId);
+      nodeId > this.#options.nodeId && (this.#welcomesAll || this.#peers.has(nodeId));
     acceptPeer(socket, { introduction: this.#introduction, known }).then(
       (stream) => this.#open(stream),
       (error: unknown) => {

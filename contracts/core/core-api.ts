@@ -25,6 +25,7 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
  *   GET  /v1/status?consistency=stale|leader                                  -> StatusAnswer
+ *   POST /v1/cluster/add-node · remove-node · transfer-leader · snapshot      (cluster-api.ts)
  *   GET  /metrics · /healthz (alive) · /readyz (has a leader and has applied what was committed at start)
  */
 export const CORE_ISSUER = "conflux";
@@ -42,6 +43,8 @@ export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = ["advance_publish", "a
 export const CORE_NODE_ID_HEADER = "x-conflux-node-id";
 /** On a refusal that another node could have served: the leader's node id, when it is known. */
 export const CORE_LEADER_ID_HEADER = "x-conflux-leader-id";
+/** Beside it: the leader's base URL, when it is known, so that a caller finds a node that it was never told of. */
+export const CORE_LEADER_URL_HEADER = "x-conflux-leader-url";
 
 export type Consistency = "stale" | "leader" | "linearizable";
 

@@ -2,6 +2,16 @@ import type { Command, CommandKind, CommandOf } from "../../domain/command/comma
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type {
+  AddNodeAnswer,
+  AddNodeInput,
+  RemoveNodeAnswer,
+  RemoveNodeInput,
+  SnapshotAnswer,
+  SnapshotInput,
+  TransferLeaderAnswer,
+  TransferLeaderInput,
+} from "./cluster-api.ts";
+import type {
   ConfigAnswer,
   Consistency,
   DeletedConfigAnswer,
@@ -81,4 +91,12 @@ export interface CorePort {
   }): Promise<FeedAnswer<EdgeFeedEntry>>;
   edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer>;
   status(): Promise<StatusAnswer>;
+  /**
+   * Operations on the nodes of the core (cluster-api.ts). Each may be repeated: what is done already is answered so.
+   * Codes: `already_exists`, `not_found`, `malformed_request`, `conflict` (not as things stand: the node is not heard of, it is the last voter).
+   */
+  addNode(input: AddNodeInput): Promise<AddNodeAnswer>;
+  removeNode(input: RemoveNodeInput): Promise<RemoveNodeAnswer>;
+  transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer>;
+  takeSnapshot(input: SnapshotInput): Promise<SnapshotAnswer>;
 }

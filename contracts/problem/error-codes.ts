@@ -10,6 +10,8 @@ export const STATUS_BY_CODE = {
   not_found: 404,
   method_not_allowed: 405,
   already_exists: 409,
+  /** What is asked for cannot be done as things stand; the detail says what stands against it. */
+  conflict: 409,
   idempotency_conflict: 409,
   /** A publish plan of the config runs; what would change its rules is refused. */
   publish_running: 409,
@@ -46,6 +48,7 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   not_found: "Not found",
   method_not_allowed: "The resource does not answer this method",
   already_exists: "A resource of this name exists",
+  conflict: "The present state does not allow this",
   idempotency_conflict: "The idempotency key was used with another body",
   publish_running: "A publish plan of the config is running",
   invalid_transition: "The resource is not in a state that allows this",

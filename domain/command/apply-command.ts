@@ -1,4 +1,7 @@
 import { revokeToken } from "../access/revoke-token.ts";
+import { noteOperation } from "../cluster/note-operation.ts";
+import { registerNode } from "../cluster/register-node.ts";
+import { retireNode } from "../cluster/retire-node.ts";
 import { createConfig } from "../config/create-config.ts";
 import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
@@ -41,6 +44,9 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   rollback: rollbackConfig,
   delete_config: deleteConfig,
   revoke_token: revokeToken,
+  register_node: registerNode,
+  retire_node: retireNode,
+  note_operation: noteOperation,
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,

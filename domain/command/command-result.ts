@@ -18,6 +18,9 @@ export interface CommandResults {
   rollback: { config: ConfigHead };
   delete_config: { config_id: string };
   revoke_token: { jti: string };
+  register_node: { node_id: number };
+  retire_node: { node_id: number };
+  note_operation: Record<never, never>;
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };

@@ -6,6 +6,7 @@ import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
 /** Ids become segments of keys: no slash, nothing outside ASCII. */
 const id = z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const nodeId = z.number().int().positive().max(999_999_999);
 const versionId = z.number().int().positive();
 const content = z.object({ attachment: z.number().int().nonnegative(), sha256 }).strict();
 function isRecordOfStrings(value: unknown): boolean {
@@ -166,6 +167,34 @@ const commandSchema = z.discriminatedUnion("kind", [
       ...head,
       kind: z.literal("revoke_token"),
       payload: z.object({ jti: id, expires_at_ms: z.number().int().nonnegative() }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("register_node"),
+      payload: z
+        .object({
+          node_id: nodeId,
+          raft_address: z.string().min(1).max(256),
+          url: z.string().max(256),
+          disk_id: z.string().max(64),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("retire_node"),
+      payload: z.object({ node_id: nodeId }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("note_operation"),
+      payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
     })
     .strict(),
   ...publishCommands,

@@ -43,6 +43,12 @@ export interface CommandPayloads {
   delete_config: { config_id: string };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };
+  /** Admits a node of the core: where it is, and which disk is its own (R5). */
+  register_node: { node_id: number; raft_address: string; url: string; disk_id: string };
+  /** Uses an id of a node up. */
+  retire_node: { node_id: number };
+  /** An operation on the core that changes no state: here for its audit. */
+  note_operation: { summary: string };
   /** Makes the version (or takes one that is there) and puts the rule of the first stage, all or nothing (C7). */
   start_publish: {
     config_id: string;

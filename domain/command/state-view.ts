@@ -37,6 +37,8 @@ export const stateKey = {
   revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
   revocationExpiryPrefix: "u/",
+  node: (nodeId: number): string => `node/${pad(nodeId)}`,
+  nodePrefix: "node/",
   publish: (publishId: string): string => `p/${publishId}`,
   publishPrefix: "p/",
   /** A config's plans, the newest first. */

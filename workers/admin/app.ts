@@ -1,4 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { registerClusterAddNode } from "./cluster-add-node.ts";
+import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
+import { registerClusterSnapshot } from "./cluster-snapshot.ts";
+import { registerClusterTransferLeader } from "./cluster-transfer-leader.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
 import { registerConfigDelete } from "./config-delete.ts";
@@ -71,6 +75,10 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerPublishAdvance,
   registerPublishAbort,
   registerClusterStatus,
+  registerClusterAddNode,
+  registerClusterRemoveNode,
+  registerClusterTransferLeader,
+  registerClusterSnapshot,
   registerHealth,
   registerOpenapi,
   registerDocs,

@@ -12,6 +12,7 @@ export function coreConformance(core: () => CorePort): void {
   describeReads(core);
   describeFeed(core);
   describeSnapshot(core);
+  describeCluster(core);
 }
 
 let serial = 0;
@@ -293,5 +294,36 @@ function describeSnapshot(core: () => CorePort): void {
     expect(pages).toBeGreaterThan(1);
     expect(seen.length).toBe(new Set(seen).size);
     for (const name of names) expect(seen).toContain(name);
+  });
+}
+
+/** Of a core of one node that was started alone. */
+function describeCluster(core: () => CorePort): void {
+  const head = {
+    actor: { type: "user" as const, id: "u-1", name: "ada" },
+    ip: "127.0.0.1",
+    trace_id: "0".repeat(31) + "1",
+  };
+  describe("R5 operations on the nodes", () => {
+    it("a node alone is neither joined nor left nor relieved", async () => {
+      expect(await codeOf(core().addNode({ node_id: 4, raft_address: "h:7504", head }))).toBe("conflict");
+      expect(await codeOf(core().removeNode({ node_id: 1, head }))).toBe("conflict");
+      expect(await codeOf(core().removeNode({ node_id: 9, head }))).toBe("not_found");
+      expect(await codeOf(core().transferLeader({ head }))).toBe("conflict");
+      expect(await codeOf(core().transferLeader({ target_node_id: 9, head }))).toBe("not_found");
+      expect(await core().transferLeader({ target_node_id: 1, head })).toMatchObject({
+        leader_id: 1,
+        term: 1,
+      });
+    });
+
+    it("a snapshot says how far it reaches, twice", async () => {
+      const { index } = await createIn(core(), unique(), "{}");
+      for (let i = 0; i < 2; i += 1) {
+        const taken = await core().takeSnapshot({ head });
+        expect(taken).toMatchObject({ node_id: 1 });
+        expect(taken.snapshot_index).toBeGreaterThanOrEqual(index);
+      }
+    });
   });
 }
