@@ -188,7 +188,6 @@ export class Snapshots {
   accept(message: SnapshotMessage, arrived: string): boolean {
     const { host, stateMachine } = this.#options;
     const { snapshotFiles } = host;
-    const { transport } = this.#parts;
     if (this.#incoming !== null || this.#isClaimed || stateMachine.install === undefined) {
       snapshotFiles.remove(arrived);
       const { from: to, to: from, term } = message;
