@@ -60,10 +60,8 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
     const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
-    const sampler = new InvariantSampler({
-      logger: options.logger,
-      onViolations: (count) => metrics.stateViolations(count),
-    });
+    const onViolations = (count: number): void => metrics.stateViolations(count);
+    const sampler = new InvariantSampler({ logger: options.logger, onViolations });
     const store: StateStore = new StateStore({
       path: options.statePath,
       clusterId: options.clusterId,
