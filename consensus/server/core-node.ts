@@ -97,10 +97,8 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       logger: options.logger,
       position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.lastApplied() }),
       addressOf: (nodeId) => {
-        const named = options.members?.find((member) => member.nodeId === nodeId);
-        if (named !== undefined) return { peer: `${named.host}:${named.port}`, url: named.url };
         const own = nodeId === log.status().nodeId ? url : "";
-        return { peer: own, url: own };
+        return namedAddress(options.members ?? [], nodeId) ?? { peer: own, url: own };
       },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
@@ -116,6 +114,11 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     await closeAll();
     throw error;
   }
+}
+
+function namedAddress(members: readonly NamedMember[], nodeId: number): { peer: string; url: string } | null {
+  const named = members.find((member) => member.nodeId === nodeId);
+  return named === undefined ? null : { peer: `${named.host}:${named.port}`, url: named.url };
 }
 
 function medianClock(
