@@ -49,6 +49,8 @@ const systemHost: RaftLogHost = {
 export const RAFT_LOG_LIMITS = {
   /** The core's unit of time, and the pause between heartbeats. */
   tickMs: 100,
+  /** Followers hear of a commit with the next entries, and at the latest this much later. */
+  commitNoticeMs: 2,
   /** A follower stands for election after this many to twice as many ticks without its leader. */
   electionTicks: 5,
   /** By how many ticks clocks may drift apart in an election timeout; only looked at for reads by lease. */
@@ -170,6 +172,7 @@ export function coreConfig<R>({ nodeId, clock, limits, random, readMode }: Resol
     inflightBytesMax,
     uncommittedBytesMax,
     random,
+    commitNotice: "when_told",
     ...(readMode === "lease" ? { lease } : {}),
   };
 }

@@ -17,6 +17,7 @@ import { Proposals, REFUSALS, refusalOf } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
+import { type ReleasedNow, Urgent } from "./raft-log-urgent.ts";
 import {
   type MembershipTarget,
   NotProposedError,
@@ -83,6 +84,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   readonly #reads = new Reads();
   readonly #snapshots: Snapshots;
   readonly #operations: Operations<R>;
+  readonly #urgent: Urgent;
   readonly #compactor: Compactor;
   #phase: Phase = "opened";
   #applied: { index: number; term: number };
@@ -116,6 +118,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRaftLogNode(options, wal);
+    const guard = (act: () => void): void => this.#guard(act);
+    this.#urgent = new Urgent(this.#node, options, { guard, release: (now) => this.#release(now) });
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -242,12 +246,13 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #quiet(): void {
     this.#cancelTicks();
+    this.#urgent.close();
     this.#transport.onMessage(null);
     this.#transport.onUnreachable(null);
   }
 
   #leaderId(): number | null {
-    return this.#node.status().leader || null;
+    return this.#node.leadership().leader || null;
   }
 
   #wakeRunning(): void {
@@ -294,6 +299,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   /** In a later turn, so that all that arrives in this one shares a batch. */
   #wake(): void {
+    if (this.#working !== null) this.#urgent.soon();
     if (this.#wakeScheduled || this.#working !== null) return;
     this.#wakeScheduled = true;
     this.#host.nextTurn(() => {
@@ -334,12 +340,20 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const snapshotPath = this.#snapshots.claim(batch.snapshot);
     this.#installing = snapshotPath !== null;
     this.#send(batch.messagesNow);
+    this.#reads.confirmed(batch.readStates, this.#applied);
+    this.#urgent.noticeCommit();
     await this.#wal.append(batch, () => this.#applyWaiting());
     if (batch.snapshot !== null && snapshotPath !== null) this.#install(batch.snapshot, snapshotPath);
     this.#node.persisted(batch);
     this.#send(batch.messages);
     this.#toApply = batch.committed;
-    this.#reads.confirmed(batch.readStates, this.#applied);
+    this.#urgent.noticeCommit();
+  }
+
+  #release({ messages, readStates }: ReleasedNow): void {
+    this.#reads.closeRequest();
+    this.#send(messages);
+    this.#reads.confirmed(readStates, this.#applied);
   }
 
   /** The log begins at the snapshot now, durably: so must the state, before anything after it is applied. */
@@ -368,8 +382,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
       );
       this.#applied = { index: last.index, term: last.term };
       this.#node.applied(last.index);
+      const leaderId = this.#leaderId();
       for (const [i, entry] of entries.entries()) {
-        this.#proposals.applied(entry, results[i] ?? null, this.#leaderId());
+        this.#proposals.applied(entry, results[i] ?? null, leaderId);
         this.#operations.applied(entry);
       }
       this.#reads.applied(last.index, last.term);
@@ -387,7 +402,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   }
 
   #watchLeadership(): void {
-    const { term, leader } = this.#node.status();
+    const { term, leader } = this.#node.leadership();
     const before = this.#leadership;
     if (before.term === term && before.leader === leader) return;
     this.#leadership = { term, leader };

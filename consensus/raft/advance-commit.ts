@@ -21,7 +21,8 @@ export function advanceCommit(core: Core): void {
   const reached = jointReached(membershipOf(core), (id) => core.progress.get(id)?.match ?? 0);
   if (termAt(core.view, reached) !== core.term) return;
   if (!commitTo(core.view, reached)) return;
-  core.broadcastWanted = true;
+  if (core.config.commitNotice === "when_told") core.commitUntold = true;
+  else core.broadcastWanted = true;
   pruneMemberships(core);
   afterCommit(core);
 }

@@ -53,6 +53,8 @@ export interface Core {
   uncommittedBytes: number;
   /** On a leader: entries or a commit index wait to be sent; done once for each batch. */
   broadcastWanted: boolean;
+  /** On a leader: the commit index moved since the last broadcast, and waits for company (RaftConfig.commitNotice). */
+  commitUntold: boolean;
   /** Requests not yet in a group; groups wait in order. */
   readsWaiting: number[];
   readGroups: ReadGroup[];
@@ -103,6 +105,7 @@ export function createCore(options: {
     transferee: NOBODY,
     uncommittedBytes: 0,
     broadcastWanted: false,
+    commitUntold: false,
     readsWaiting: [],
     readGroups: [],
     readContext: 0,
@@ -134,7 +137,10 @@ export function sendDurable(core: Core, message: Message): void {
   core.messages.push(message);
 }
 
-/** Sends while the batch is being made durable: only what a leader says, whose term and vote are durable already. */
+/**
+ * Sends while the batch is being made durable: only what a leader says, whose term and vote are durable already, and
+ * answers that promise nothing beyond a durable term.
+ */
 export function sendNow(core: Core, message: Message): void {
   core.messagesNow.push(message);
 }

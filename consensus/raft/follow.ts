@@ -1,7 +1,7 @@
 /** What a follower does with a leader's messages. Its answers promise durability, so they leave after the batch. */
 import type { Message } from "./types.ts";
 import type { Core } from "./core.ts";
-import { sendDurable } from "./core.ts";
+import { sendDurable, sendNow } from "./core.ts";
 import { invariant } from "./invariant.ts";
 import {
   appendFromLeader,
@@ -61,9 +61,11 @@ export function takeAppend(core: Core, message: AppendMessage): void {
   sendDurable(core, { ...envelope, type: "append_reply", ok: true, matchIndex, hintIndex: 0, hintTerm: 0 });
 }
 
+/** The answer promises no more than that this node follows in this term: once that is durable it waits for no disk. */
 export function takeHeartbeat(core: Core, message: HeartbeatMessage): void {
   acceptCommit(core, message.commit);
-  sendDurable(core, {
+  const send = core.durable.term === core.term ? sendNow : sendDurable;
+  send(core, {
     type: "heartbeat_reply",
     from: core.config.id,
     to: message.from,

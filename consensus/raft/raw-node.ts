@@ -24,9 +24,11 @@ import type {
   Index,
   LogReader,
   Membership,
+  Message,
   RaftConfig,
   RaftStatus,
   RawNode,
+  ReadState,
 } from "./types.ts";
 import type { Core } from "./core.ts";
 import { createCore, membershipOf } from "./core.ts";
@@ -86,12 +88,19 @@ export function createRawNode(options: {
     leaseIndex: () => leaseIndex(core),
     campaign: () => campaignNow(core),
     hasReady: () => hasReady(core, out),
+    takeNow: () => takeNow(core),
+    tellCommit: () => {
+      if (core.commitUntold && core.role === "leader") core.broadcastWanted = true;
+      core.commitUntold = false;
+    },
+    commitIsUntold: () => core.commitUntold && core.role === "leader",
     ready: () => takeBatch(core, out),
     persisted: (batch) => takePersisted(core, out, batch),
     applied: (index) => takeApplied(core, index),
     reportSnapshot: (to, ok) => whenLeader(core, () => takeSnapshotReport(core, to, ok)),
     reportUnreachable: (id) => whenLeader(core, () => takeUnreachable(core, id)),
     status: () => statusOf(core),
+    leadership: () => ({ term: core.term, leader: core.leader }),
   };
 }
 
@@ -138,6 +147,16 @@ function hasReady(core: Core, out: BatchesOut): boolean {
     (core.broadcastWanted && core.progress.size > 1) ||
     hasReadsToFlush(core)
   );
+}
+
+function takeNow(core: Core): { messages: Message[]; readStates: ReadState[] } | null {
+  flushReads(core);
+  confirmReads(core);
+  const { messagesNow: messages, readStates } = core;
+  if (messages.length === 0 && readStates.length === 0) return null;
+  core.messagesNow = [];
+  core.readStates = [];
+  return { messages, readStates };
 }
 
 function takeBatch(core: Core, out: BatchesOut): Batch {

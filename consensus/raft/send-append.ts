@@ -98,6 +98,7 @@ export function sendPoke(core: Core, to: NodeId, progress: Progress): void {
 /** Sends what waits to every other member. */
 export function broadcastAppends(core: Core): void {
   core.broadcastWanted = false;
+  core.commitUntold = false;
   for (const id of core.progress.keys()) {
     if (id !== core.config.id) sendAppends(core, id, true);
   }

@@ -7,6 +7,7 @@ import type { ServiceAuth } from "./service-auth.ts";
 
 /** The core's HTTP surface (contracts/core/core-api.ts). */
 export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServer {
+  const { nodeId } = core.log.status();
   return new HttpServer({
     routes: [
       {
@@ -19,9 +20,9 @@ export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServ
       ...operationRoutes(core),
     ],
     roleOf: (authorization) => auth.roleOf(authorization),
-    nodeId: () => core.log.status().nodeId,
+    nodeId: () => nodeId,
     leaderId: () => core.log.status().leaderId,
-    urlOf: (nodeId) => core.addressOf(nodeId).url,
+    urlOf: (id) => core.addressOf(id).url,
     counted: (method) => core.metrics.request(method),
     onClosing: () => core.waiters.close(),
     logger: core.logger,

@@ -7,9 +7,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
 import { WalCorruptError } from "../storage/wal-segment.ts";
-import type { Logger } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { EnvironmentError } from "./environment-error.ts";
+import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
@@ -17,9 +17,12 @@ import { StateFormatError } from "../state/state-store.ts";
 
 const PEERS_FILE = "peers.json";
 
-const logger: Logger = (line) => {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
-};
+const { logger, flush } = createLineLog({
+  write: (text) => process.stdout.write(text),
+  later: setImmediate,
+  now: () => new Date(),
+});
+process.on("exit", flush);
 
 async function start(env: CoreEnvironment): Promise<CoreNode> {
   mkdirSync(env.dataDirectory, { recursive: true });

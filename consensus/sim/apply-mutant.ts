@@ -10,7 +10,9 @@ export function applyMutant(mutant: Mutant): void {
     load: (loaded, context, nextLoad) => {
       const result = nextLoad(loaded, context);
       if (loaded !== url) return result;
-      return { ...result, source: mutate(mutant, String(result.source)) };
+      const source = result.source ?? "";
+      const text = typeof source === "string" ? source : new TextDecoder().decode(source);
+      return { ...result, source: mutate(mutant, text) };
     },
   });
 }

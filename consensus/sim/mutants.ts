@@ -38,8 +38,8 @@ const ELECTIONS: readonly Mutant[] = [
     "vote-for-shorter-log",
     "a vote does not look at the candidate's log",
     "raft/election.ts",
-    "const granted = free && isUpToDate(core, message);",
-    "const granted = free;",
+    " && isUpToDate(core, message);",
+    ";",
   ),
   mutant(
     "small-quorum",
@@ -271,9 +271,9 @@ const STATE: readonly Mutant[] = [
   mutant(
     "compaction-without-durable-state",
     "the log lets go of entries whose effect is not durable",
-    "raft-log.ts",
-    "this.#stateMachine.makeDurable?.();",
-    "",
+    "raft-log-compact.ts",
+    "    this.#stateMachine.makeDurable?.();\n    this.#running",
+    "    this.#running",
   ),
 ];
 

@@ -61,8 +61,12 @@ export async function runSeed(seed: number, options: { isTracing?: boolean } = {
       hash: world.ledger.reference.hash,
     };
   } catch (error) {
-    throw new SeedFailure(seed, world, error instanceof Error ? error : new SimFailure(String(error)));
+    throw new SeedFailure(seed, world, toError(error));
   }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new SimFailure(String(error));
 }
 
 /** A storm, a calm and the judgement of what clients saw. */
@@ -74,13 +78,16 @@ export async function runRound(world: World): Promise<{ writes: number; reads: n
   let isStorm = true;
   let isOpen = true;
   const isOver = (): boolean => !isOpen;
-  const thinkMs = 20 + 120 * prng.next();
+  const thinkMs = 10 + 130 * prng.next();
   const clients = Array.from({ length: CLIENTS }, (_, i) =>
     runClient(world, `c${i}-${Math.round(beginMs)}`, { thinkMs, isOver }),
   );
-  const watchdog = runWatchdog(world, isOver);
-  const operator = runOperator(world, { everyMs: 1_000 + 6_000 * prng.next(), isOver: () => !isStorm });
-  const storm = runStorm(world, () => !isStorm);
+  const work = [
+    ...clients,
+    runWatchdog(world, isOver),
+    runOperator(world, { everyMs: 1_000 + 6_000 * prng.next(), isOver: () => !isStorm }),
+    runStorm(world, () => !isStorm),
+  ].map((one) => one.catch((error: unknown) => world.fail(toError(error))));
   await world.run(beginMs + STORM_MS);
   isStorm = false;
   heal(world);
@@ -89,7 +96,7 @@ export async function runRound(world: World): Promise<{ writes: number; reads: n
   await world.run(beginMs + SEED_MS, () => false);
   await world.run(time.nowMs() + CALM_MS_MAX, () => written() >= SEED_WRITES);
   isOpen = false;
-  await finish(world, Promise.all([...clients, watchdog, operator, storm]));
+  await finish(world, Promise.all(work));
   await proveEquality(world);
   check(written() >= SEED_WRITES, () => `liveness: clients did only ${written()} writes`);
   return judge(world, known);
@@ -98,15 +105,17 @@ export async function runRound(world: World): Promise<{ writes: number; reads: n
 /** Lets time pass until `work` is done. */
 async function finish(world: World, work: Promise<unknown>): Promise<void> {
   let isDone = false;
-  const done = work.then(
-    () => {
+  const follow = async (): Promise<void> => {
+    try {
+      await work;
       isDone = true;
-    },
-    (error: unknown) => world.fail(error instanceof Error ? error : new SimFailure(String(error))),
-  );
+    } catch (error) {
+      world.fail(toError(error));
+    }
+  };
+  void follow();
   await world.run(world.time.nowMs() + CALM_MS_MAX, () => isDone);
   check(isDone, () => "liveness: an operation does not end");
-  await done;
 }
 
 function heal(world: World): void {

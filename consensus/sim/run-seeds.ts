@@ -9,6 +9,8 @@ export interface SeedsOptions {
   first: number;
   seeds: number;
   mutant: string | null;
+  /** Of the core alone. */
+  isCore?: boolean;
   workers?: number;
   onAnswer?: (answer: SeedAnswer) => void;
 }
@@ -17,12 +19,14 @@ type Failed = Extract<SeedAnswer, { ok: false }>;
 
 /** Answers the failure of the lowest seed that failed among those run, or null; no new ones are begun after one. */
 export async function runSeeds(options: SeedsOptions): Promise<Failed | null> {
-  const { first, seeds, mutant } = options;
+  const { first, seeds, mutant, isCore = false } = options;
   const count = Math.min(options.workers ?? availableParallelism(), seeds, WORKERS_MAX);
   const failures: Failed[] = [];
   let next = first;
   const runWorker = async (): Promise<void> => {
-    const worker = new Worker(new URL("./seed-worker.ts", import.meta.url), { workerData: { mutant } });
+    const worker = new Worker(new URL("./seed-worker.ts", import.meta.url), {
+      workerData: { mutant, isCore },
+    });
     try {
       while (failures.length === 0 && next < first + seeds) {
         const seed = next;
@@ -46,6 +50,6 @@ function ask(worker: Worker, seed: number): Promise<SeedAnswer> {
       worker.off("error", reject);
       resolve(answer);
     });
-    worker.postMessage(seed);
+    worker.postMessage(seed, []);
   });
 }

@@ -2,23 +2,25 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { applyMutant } from "./apply-mutant.ts";
 import { MUTANTS } from "./mutants.ts";
-import type { SeedResult } from "./run-seed.ts";
 
 export type SeedAnswer =
-  | { seed: number; ok: true; result: SeedResult }
+  | { seed: number; ok: true; figures: Record<string, number> }
   | { seed: number; ok: false; message: string; report: string };
 
-const { mutant: name } = workerData as { mutant: string | null };
+const { mutant: name, isCore } = workerData as { mutant: string | null; isCore: boolean };
 const mutant = MUTANTS.find((one) => one.name === name);
 if (mutant !== undefined) applyMutant(mutant);
 // Loaded only now, so that the mutant is in it.
 const { runSeed, SeedFailure } = await import("./run-seed.ts");
+const { runCoreSeed } = await import("./core/run-seed.ts");
 
 async function answer(seed: number): Promise<SeedAnswer> {
   try {
-    return { seed, ok: true, result: await runSeed(seed) };
+    if (isCore) return { seed, ok: true, figures: { ...runCoreSeed(seed) } };
+    const { seed: _seed, hash: _hash, faults, ...figures } = await runSeed(seed);
+    return { seed, ok: true, figures: { ...figures, ...faults } };
   } catch (error) {
-    if (name !== null) return { seed, ok: false, message: textOf(error), report: "" };
+    if (name !== null || isCore) return { seed, ok: false, message: textOf(error), report: "" };
     // The same again, with a trace: it must fail the same.
     const again = await runSeed(seed, { isTracing: true }).catch((second: unknown) => second);
     const report =
@@ -36,5 +38,5 @@ function textOf(error: unknown): string {
 }
 
 parentPort?.on("message", (seed: number) => {
-  void answer(seed).then((given) => parentPort?.postMessage(given));
+  void answer(seed).then((given) => parentPort?.postMessage(given, []));
 });

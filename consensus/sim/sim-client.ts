@@ -9,7 +9,6 @@ import type { Running, SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
 const PATIENCE_MS = 6_000;
-const TIMEOUT_MS = 2_000;
 
 type Answer<T> =
   | { kind: "answered"; value: T }
@@ -103,7 +102,7 @@ async function ask<T>(client: Client, serve: (running: Running) => Promise<T>): 
       if (!world.prng.chance(world.network.weather.loss))
         world.time.after(delayMs(world), () => resolve(given));
     };
-    world.time.after(TIMEOUT_MS, () => resolve({ kind: "unknown" }));
+    world.time.after(world.clientTimeoutMs, () => resolve({ kind: "unknown" }));
     if (world.prng.chance(world.network.weather.loss)) return;
     world.time.after(delayMs(world), () => {
       const { running } = node;

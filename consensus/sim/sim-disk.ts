@@ -57,6 +57,16 @@ export class SimDisk {
     return paths.map((path) => path.slice(directory.length + 1)).toSorted();
   }
 
+  /** Names and bytes that a power cut would leave of a directory at least. */
+  device(directory: string): [string, Uint8Array][] {
+    const found = [...this.#durable].filter(([path]) => dirname(path) === directory);
+    const named = found.map(([path, inode]): [string, Uint8Array] => [
+      path.slice(directory.length + 1),
+      inode.device(),
+    ]);
+    return named.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  }
+
   create(path: string): Inode {
     if (this.has(path)) throw new Error(`EEXIST: ${path}`);
     const inode = new Inode();

@@ -20,7 +20,7 @@ export class Inode {
   #syncing: Sectors = new Map();
   /** A failed sync left these clean in the cache but not on the device. */
   #lost: Sectors = new Map();
-  /** Where writes that are durable began, in order; and of those that are not yet. */
+  /** What each sync made durable, in order; and what was written since. */
   #durableWrites: { position: number; length: number }[] = [];
   #writes: { position: number; length: number }[] = [];
 
@@ -30,6 +30,21 @@ export class Inode {
 
   read(): Uint8Array {
     return new Uint8Array(this.#bytes.subarray(0, this.#size));
+  }
+
+  /** What the device holds. */
+  device(): Uint8Array {
+    const bytes = new Uint8Array(this.#bytes.subarray(0, this.#durableSize));
+    for (const sectors of [this.#dirty, this.#syncing, this.#lost]) {
+      for (const [sector, old] of sectors) {
+        const from = sector * SECTOR_BYTES;
+        if (from >= bytes.byteLength) continue;
+        const room = bytes.subarray(from, from + SECTOR_BYTES);
+        if (old === null) room.fill(0);
+        else room.set(old.subarray(0, room.byteLength));
+      }
+    }
+    return bytes;
   }
 
   write(position: number, data: Uint8Array): void {
@@ -57,7 +72,12 @@ export class Inode {
   endSync(): void {
     this.#syncing = new Map();
     this.#durableSize = this.#size;
-    this.#durableWrites.push(...this.#writes.splice(0));
+    // What one sync covers is one group, in however many writes it came.
+    const writes = this.#writes.splice(0);
+    if (writes.length === 0) return;
+    const position = Math.min(...writes.map((write) => write.position));
+    const end = Math.max(...writes.map((write) => write.position + write.length));
+    this.#durableWrites.push({ position, length: end - position });
   }
 
   /** The device refused: any part is written, and the kernel calls all of it clean. */

@@ -74,6 +74,11 @@ export class SimNetwork {
     this.#cut.clear();
   }
 
+  /** Cuts one node off, both ways. */
+  isolate(ids: readonly NodeId[], lonely: NodeId): void {
+    for (const id of ids) if (id !== lonely) this.#cut.add(`${id}>${lonely}`).add(`${lonely}>${id}`);
+  }
+
   /** Cuts a part off, or one node off, or single directions. */
   partition(ids: readonly NodeId[], lonely: NodeId): void {
     this.#cut.clear();

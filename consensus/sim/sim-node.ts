@@ -14,10 +14,29 @@ import { SimFailure } from "./sim-failure.ts";
 import { simHost } from "./sim-files.ts";
 import { SimMachine, SimStore } from "./sim-machine.ts";
 import { SimProcess, SimProcessEnded } from "./sim-process.ts";
-import type { World } from "./world.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Prng } from "./prng.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+import type { RaftLogLimits } from "../raft-log-options.ts";
 
 const DIRECTORY = "/data";
-const RESTART_MS = 200;
+export const LOG_DIRECTORY = `${DIRECTORY}/wal`;
+
+/** What a node needs of the world around it. */
+export interface NodeWorld {
+  readonly prng: Prng;
+  readonly time: VirtualTime;
+  readonly network: SimNetwork;
+  readonly ledger: Ledger;
+  /** How long a node is down at most. */
+  readonly downMs: number;
+  /** Processes started so far. */
+  processes: number;
+  limits(): Partial<RaftLogLimits>;
+  trace(id: NodeId, say: () => string): void;
+  fail(error: Error): void;
+}
 
 /** A process that has opened the log. */
 export interface Running {
@@ -29,7 +48,7 @@ export interface Running {
 
 export class SimNode {
   readonly id: NodeId;
-  readonly #world: World;
+  readonly #world: NodeWorld;
   disk: SimDisk;
   #store: SimStore;
   process: SimProcess | null = null;
@@ -45,7 +64,7 @@ export class SimNode {
   wallOffsetMs = 0;
   #restartsAtMs: number | null = null;
 
-  constructor(world: World, id: NodeId, members: readonly NodeId[]) {
+  constructor(world: NodeWorld, id: NodeId, members: readonly NodeId[]) {
     this.id = id;
     this.#world = world;
     this.#members = members;
@@ -79,7 +98,7 @@ export class SimNode {
   }
 
   #newProcess(): SimProcess {
-    const { world, id } = { world: this.#world, id: this.id };
+    const world = this.#world;
     world.processes += 1;
     const process = new SimProcess({
       pid: world.processes,
@@ -87,7 +106,7 @@ export class SimNode {
       rate: this.rate,
       onCrashPoint: () => this.#end(process, world.prng.chance(0.5), "at an operation on its disk"),
     });
-    world.trace(id, () => `process ${process.pid} starts`);
+    world.trace(this.id, () => `process ${process.pid} starts`);
     return process;
   }
 
@@ -162,7 +181,7 @@ export class SimNode {
   }
 
   damage(): boolean {
-    const what = this.disk.damage(`${DIRECTORY}/wal`);
+    const what = this.disk.damage(LOG_DIRECTORY);
     if (what !== null) this.#world.trace(this.id, () => `damage: ${what}`);
     return what !== null;
   }
@@ -188,7 +207,7 @@ export class SimNode {
     if (this.running?.process === process) this.running = null;
     if (this.process !== process) return;
     this.process = null;
-    this.#restartsAtMs = this.#world.time.nowMs() + this.#world.prng.next() ** 2 * 20 * RESTART_MS;
+    this.#restartsAtMs = this.#world.time.nowMs() + this.#world.prng.next() ** 2 * this.#world.downMs;
   }
 
   #cutPower(): void {

@@ -42,8 +42,16 @@ export class SimProcess {
   /** Does it now, when the process goes on, or never. */
   enter(act: () => void): void {
     if (!this.isAlive) return;
-    if (this.isPaused) this.#backlog.push(act);
-    else act();
+    if (this.isPaused) {
+      this.#backlog.push(act);
+      return;
+    }
+    try {
+      act();
+    } catch (error) {
+      // It came to its end in the middle of this.
+      if (!(error instanceof SimProcessEnded)) throw error;
+    }
   }
 
   pause(): void {

@@ -1,4 +1,5 @@
 /** Faults, all at once. What each seed has more of and less of is chance, so that rare combinations have their seeds. */
+import type { NodeId } from "../raft/types.ts";
 import type { SimNode } from "./sim-node.ts";
 import { FAIR_WEATHER } from "./sim-network.ts";
 import type { World } from "./world.ts";
@@ -18,6 +19,7 @@ const leaderOrAny = (world: World): SimNode | undefined =>
 const FAULTS: readonly Fault[] = [
   { name: "crash", weight: 10, strike: (world) => leaderOrAny(world)?.crash(world.prng.chance(0.5)) },
   { name: "crash at an operation", weight: 14, strike: crashSoon },
+  { name: "crash at a message", weight: 14, strike: trap },
   { name: "power cut for all", weight: 3, strike: cutAllPower },
   { name: "freeze", weight: 8, strike: freeze },
   { name: "partition", weight: 10, strike: partition },
@@ -71,6 +73,34 @@ export async function runWatchdog(world: World, isOver: () => boolean): Promise<
 function crashSoon(world: World): void {
   const process = leaderOrAny(world)?.process;
   if (process) process.operationsLeft = world.prng.below(40);
+}
+
+/** Right after a message that matters: who sent it, who gets it or everyone goes down, or its sender is cut off. */
+function trap(world: World): void {
+  const { prng } = world;
+  const type = prng.pick([
+    "vote",
+    "vote_reply",
+    "append",
+    "append_reply",
+    "snapshot",
+    "snapshot_reply",
+    "timeout_now",
+  ] as const);
+  const kind = prng.below(6);
+  const powerCut = prng.chance(0.7);
+  world.setTrap(type ?? "append", (from, to) => {
+    if (kind < 2) world.node(from)?.crash(powerCut);
+    else if (kind === 2) world.node(to)?.crash(powerCut);
+    else if (kind === 3) cutAllPower(world);
+    else isolate(world, from);
+  });
+}
+
+function isolate(world: World, id: NodeId): void {
+  const ids = world.nodes.map((node) => node.id);
+  world.network.isolate(ids, id);
+  world.time.after(200 + 3_000 * world.prng.next(), () => world.network.heal());
 }
 
 function cutAllPower(world: World): void {

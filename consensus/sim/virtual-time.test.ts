@@ -33,9 +33,11 @@ describe("R16 virtual time", () => {
   it("R16 sleeping takes virtual time alone", async () => {
     const time = new VirtualTime();
     let isAwake = false;
-    void time.sleep(3_600_000).then(() => {
+    const nap = async (): Promise<void> => {
+      await time.sleep(3_600_000);
       isAwake = true;
-    });
+    };
+    void nap();
     await time.run(() => isAwake);
     expect(time.nowMs()).toBe(3_600_000);
   });

@@ -1,15 +1,17 @@
 /** A simulated world: virtual time, chance, the network, the nodes, and what is known of them. */
-import type { NodeId } from "../raft/types.ts";
+import type { Message, NodeId } from "../raft/types.ts";
 import type { RaftLogLimits } from "../raft-log-options.ts";
+import { checkPromise } from "./durable-log.ts";
 import { Ledger } from "./ledger.ts";
 import type { Operation, VersionInput, VersionState } from "./linearizability.ts";
 import { createPrng, type Prng } from "./prng.ts";
 import { SimNetwork } from "./sim-network.ts";
-import { SimNode } from "./sim-node.ts";
+import { LOG_DIRECTORY, SimNode } from "./sim-node.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** Lines of a trace that are kept. */
 const TRACE_LINES_MAX = 400;
+const PROMISES_CHECKED = 0.01;
 
 export class World {
   readonly prng: Prng;
@@ -27,6 +29,11 @@ export class World {
   #lastId: NodeId;
   readonly #isTracing: boolean;
   readonly #trace: string[] = [];
+  #trap: { type: Message["type"]; strike: (from: NodeId, to: NodeId) => void } | null = null;
+  /** How long a node is down at most. */
+  readonly downMs: number;
+  /** How long a client waits for an answer. */
+  readonly clientTimeoutMs: number;
 
   constructor(seed: number, options: { isTracing: boolean; keys: number }) {
     this.prng = createPrng(seed);
@@ -37,8 +44,12 @@ export class World {
     this.network = new SimNetwork(this.time, this.prng, (message) => {
       this.trace(message.from, () => `-> ${message.to} ${describe(message)}`);
       this.ledger.noteSent(message);
+      this.#checkPromise(message);
+      this.#spring(message);
     });
     this.network.isEncoding = this.prng.chance(0.2);
+    this.downMs = this.prng.pick([300, 1_500, 5_000]) ?? 0;
+    this.clientTimeoutMs = this.prng.pick([250, 800, 2_000]) ?? 0;
     this.#lastId = this.first.length;
     this.nodes = this.first.map((id) => new SimNode(this, id, this.first));
     for (const node of this.nodes) this.#settle(node);
@@ -113,9 +124,9 @@ export class World {
     return {
       tickMs: 100,
       electionTicks: 5 + prng.below(4),
-      appendBytesMax: prng.pick([200, 2_000, 1_000_000]) ?? 1_000,
+      appendBytesMax: prng.pick([40, 200, 2_000, 1_000_000]) ?? 0,
       inflightMax: 1 + prng.below(32),
-      uncommittedBytesMax: prng.pick([1_000, 100_000]) ?? 1_000,
+      uncommittedBytesMax: prng.pick([1_000, 100_000]) ?? 0,
       proposeTimeoutMs: 1_000 + prng.below(4_000),
       readTimeoutMs: 1_000 + prng.below(2_000),
       snapshotReplyTimeoutMs: 2_000 + prng.below(3_000),
@@ -140,6 +151,25 @@ export class World {
     });
     await time.run(() => isLate || this.failure !== null || isOver());
     if (this.failure !== null) throw this.failure;
+  }
+
+  /** Votes are few; of acknowledgements a sample does. */
+  #checkPromise(message: Message): void {
+    const node = this.node(message.from);
+    if (node === undefined || (message.type !== "vote_reply" && !this.prng.chance(PROMISES_CHECKED))) return;
+    checkPromise(message, node.disk, LOG_DIRECTORY);
+  }
+
+  /** A fault that waits for a message of this type to be sent. */
+  setTrap(type: Message["type"], strike: (from: NodeId, to: NodeId) => void): void {
+    this.#trap = { type, strike };
+  }
+
+  #spring(message: Message): void {
+    const trap = this.#trap;
+    if (trap === null || trap.type !== message.type) return;
+    this.#trap = null;
+    this.time.after(3 * this.prng.next() ** 2, () => trap.strike(message.from, message.to));
   }
 
   noteFault(name: string): void {

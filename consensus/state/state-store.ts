@@ -20,6 +20,13 @@ import { decodeLogEntry } from "./log-entry.ts";
 export const STATE_FORMAT = 1;
 /** Database pages that are copied in one step of a snapshot, while which writes wait. */
 const SNAPSHOT_PAGES = 1_000;
+/**
+ * SQLite carries its journal into the file after this many pages (16 MiB), with a sync that everything waits for: seldom,
+ * and what was written often in between is carried once.
+ */
+const CHECKPOINT_PAGES = 4_096;
+/** Pages in memory; with less, a batch spills into the journal before its commit. */
+const CACHE_KIB = 32 * 1024;
 /** Feed entries that one page of a read may look at. */
 const FEED_PAGE = 256;
 
@@ -284,7 +291,8 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 function openDatabase({ path, journal, clusterId }: StateStoreOptions): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
-    db.exec(`PRAGMA journal_mode = ${journal}; PRAGMA synchronous = NORMAL;`);
+    db.exec(`PRAGMA journal_mode = ${journal}; PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -${CACHE_KIB};`);
     openSchema(db, clusterId);
     return db;
   } catch (error) {

@@ -67,6 +67,29 @@ export function memoryFileLayer(): MemoryFileLayer {
           }),
         );
       }),
+    ...namesOf(directories, settled, at, find),
+    cutPower: () => {
+      boot += 1;
+      operationsLeft = Infinity;
+      for (const directory of directories.values()) {
+        directory.names = new Map(directory.durable);
+        for (const file of directory.names.values()) file.bytes = file.durable.slice();
+      }
+    },
+    failAfter: (operations) => {
+      operationsLeft = operations;
+    },
+  };
+}
+
+/** The operations on names alone. */
+function namesOf(
+  directories: Map<string, MemoryDirectory>,
+  settled: <T>(act: () => T) => Promise<T>,
+  at: (path: string) => MemoryDirectory,
+  find: (path: string) => MemoryFile,
+): Pick<FileLayer, "rename" | "unlink" | "syncDirectory"> {
+  return {
     rename: (from, to) =>
       settled(() => {
         const file = find(from);
@@ -83,17 +106,6 @@ export function memoryFileLayer(): MemoryFileLayer {
         const { names } = at(`${directory}/x`);
         directories.get(directory)!.durable = new Map(names);
       }),
-    cutPower: () => {
-      boot += 1;
-      operationsLeft = Infinity;
-      for (const directory of directories.values()) {
-        directory.names = new Map(directory.durable);
-        for (const file of directory.names.values()) file.bytes = file.durable.slice();
-      }
-    },
-    failAfter: (operations) => {
-      operationsLeft = operations;
-    },
   };
 }
 

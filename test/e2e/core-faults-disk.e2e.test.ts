@@ -70,7 +70,7 @@ test("R3 R16 a full disk ends the node, not the cluster: it comes back with ever
     dataDirectoryOf: (id) => join(directory, `disk-${id}`, "core"),
   });
   cluster = running;
-  const load = await CoreLoad.start({ urls: running.urls, serviceKey: SERVICE_KEY, clients: 8, configs: 3 });
+  const load = await CoreLoad.start({ urls: running.urls, serviceKey: SERVICE_KEY, clients: 12, configs: 3 });
   const writesGoOn = async (): Promise<void> => {
     const before = load.acknowledged();
     await until(() => load.acknowledged() >= before + WRITES, "writes go on");

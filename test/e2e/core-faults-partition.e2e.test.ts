@@ -44,7 +44,7 @@ test("R16 R1 R6 partitions of both kinds, in real networks: a cut off leader ans
     place: (id) => hub.place(id),
     readMetrics: (url) => clients.metrics(url),
   });
-  await clients.start({ urls: cluster.urls, serviceKey: SERVICE_KEY, clients: 10, configs: 3 });
+  await clients.start({ urls: cluster.urls, serviceKey: SERVICE_KEY, clients: 12, configs: 3 });
   const writesGoOn = async (): Promise<void> => {
     const before = await clients.acknowledged();
     await until(async () => (await clients.acknowledged()) >= before + WRITES, "writes go on");

@@ -32,7 +32,7 @@ async function writesGoOn(load: CoreLoad): Promise<void> {
 
 test("R16 R3 R6 kill -9, planned stops and pauses of any node, the leader too: every history is linearizable, all states are equal", async () => {
   cluster = await CoreCluster.start({ directory, serviceKey: SERVICE_KEY });
-  const load = await CoreLoad.start({ urls: cluster.urls, serviceKey: SERVICE_KEY, clients: 8, configs: 3 });
+  const load = await CoreLoad.start({ urls: cluster.urls, serviceKey: SERVICE_KEY, clients: 12, configs: 3 });
   await writesGoOn(load);
 
   for (let round = 0; round < 2; round += 1) {

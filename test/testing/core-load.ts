@@ -24,6 +24,12 @@ export interface CoreLoadOptions {
   configs: number;
 }
 
+/** A client of one load client, and when it last sent a request. */
+interface Connection {
+  core: CoreClient;
+  askedAtMs: number;
+}
+
 export type VersionOperation = Operation<VersionInput, VersionState>;
 
 /** A read that need not be linearizable, but must show something true. */
@@ -45,13 +51,13 @@ export interface LoadHistory {
 /**
  * Clients that add versions to shared configs and read them, each doing one thing at a time. A write carries an
  * idempotency key and is retried under it, as clients are told to; some are given up, so their outcome stays unknown.
- * Every other client asks one certain node each time, whatever that is at the moment: what a paused or cut off leader
- * answers is seen that way.
+ * Two clients of three ask one certain node each time, whatever that is at the moment, and half of those only read:
+ * what a paused or cut off leader answers is seen that way.
  */
 export class CoreLoad {
   readonly #history: LoadHistory = { operations: [], weakReads: [], final: {}, refusals: {} };
+  readonly #options: CoreLoadOptions;
   readonly #roaming: CoreClient;
-  readonly #pinned: CoreClient[];
   #configIds: string[] = [];
   #clients: Promise<unknown> = Promise.resolve();
   #failure: { error: unknown } | null = null;
@@ -59,10 +65,8 @@ export class CoreLoad {
   #serial = 0;
 
   private constructor(options: CoreLoadOptions) {
-    const client = (urls: readonly string[]): CoreClient =>
-      new CoreClient({ urls, serviceKey: options.serviceKey, role: "admin", fetch: impatientFetch });
-    this.#roaming = client(options.urls);
-    this.#pinned = options.urls.map((url) => client([url]));
+    this.#options = options;
+    this.#roaming = this.#connect(options.urls).core;
   }
 
   /** Makes the configs and starts the clients. */
@@ -97,18 +101,36 @@ export class CoreLoad {
   }
 
   async #runClient(name: string, index: number): Promise<void> {
+    const { urls } = this.#options;
+    const roaming = [this.#connect(urls)];
+    const pinned = urls.map((url) => this.#connect([url]));
+    const [isRoaming, isReader] = [index % 3 === 0, index % 3 === 2];
     while (this.#stoppedAtMs === null) {
       const key = pick(this.#configIds);
       const chance = Math.random();
-      const core = index % 2 === 0 ? this.#roaming : pick(this.#pinned);
-      if (chance < 0.5) await this.#append(core, name, key);
-      else if (chance < 0.9) await this.#read(core, name, key, "linearizable");
-      else await this.#read(core, name, key, chance < 0.95 ? "leader" : "stale");
+      const connection = pick(isRoaming ? roaming : pinned);
+      if (isReader || chance >= 0.6) await this.#read(connection, name, key, "linearizable");
+      else if (chance >= 0.1) await this.#append(connection.core, isRoaming, name, key);
+      else await this.#read(connection, name, key, chance < 0.05 ? "leader" : "stale");
       await sleep(PAUSE_MS);
     }
   }
 
-  async #append(core: CoreClient, client: string, key: string): Promise<void> {
+  #connect(urls: readonly string[]): Connection {
+    const { serviceKey } = this.#options;
+    const connection = { askedAtMs: 0 };
+    const impatientFetch: typeof fetch = (input, init) => {
+      connection.askedAtMs = performance.now();
+      const late = AbortSignal.timeout(TRY_MS);
+      const signal =
+        init?.signal === undefined || init.signal === null ? late : AbortSignal.any([init.signal, late]);
+      return fetch(input, { ...init, signal });
+    };
+    const core = new CoreClient({ urls, serviceKey, role: "admin", fetch: impatientFetch });
+    return Object.assign(connection, { core });
+  }
+
+  async #append(core: CoreClient, isRoaming: boolean, client: string, key: string): Promise<void> {
     this.#serial += 1;
     const value = `${client}.${this.#serial}`;
     const idempotency = { scope: `faults:${randomUUID()}`, digest: sha256Of(Buffer.from(value)) };
@@ -125,7 +147,7 @@ export class CoreLoad {
         mayHaveHappened ||= code !== "not_proposed";
         const isLate = this.#stoppedAtMs !== null && performance.now() - this.#stoppedAtMs > LAST_RETRY_MS;
         // One that is pinned to a node which is in trouble would never end.
-        if (core === this.#roaming && !isLate && Math.random() >= GIVE_UP_SHARE) {
+        if (isRoaming && !isLate && Math.random() >= GIVE_UP_SHARE) {
           await sleep(PAUSE_MS);
           continue;
         }
@@ -136,15 +158,16 @@ export class CoreLoad {
     }
   }
 
-  async #read(core: CoreClient, client: string, key: string, consistency: Consistency): Promise<void> {
-    const calledAt = performance.now();
+  async #read(connection: Connection, client: string, key: string, consistency: Consistency): Promise<void> {
     try {
-      const { items } = await core.listVersions({ config_id: key, limit: 1 }, { consistency });
+      const { items } = await connection.core.listVersions({ config_id: key, limit: 1 }, { consistency });
       const returnedAt = performance.now();
       const [latest] = items;
       if (latest === undefined) throw new Error(`${key} has no version`);
       const output = { version: latest.version_id, value: latest.description };
       if (consistency === "linearizable") {
+        // Tries that were given up changed nothing: only the one that was answered counts.
+        const calledAt = connection.askedAtMs;
         this.#history.operations.push({ client, key, input: { kind: "read" }, output, calledAt, returnedAt });
       } else this.#history.weakReads.push({ key, client: `${client} ${consistency}`, ...output });
     } catch (error) {
@@ -191,13 +214,6 @@ function pick<T>(items: readonly T[]): T {
   if (item === undefined) throw new Error("there is nothing to pick from");
   return item;
 }
-
-const impatientFetch: typeof fetch = (input, init) => {
-  const late = AbortSignal.timeout(TRY_MS);
-  const signal =
-    init?.signal === undefined || init.signal === null ? late : AbortSignal.any([init.signal, late]);
-  return fetch(input, { ...init, signal });
-};
 
 function createVersion(configId: string, value: string, idempotency: { scope: string; digest: string }) {
   const bytes = Buffer.from(JSON.stringify(value));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { noteCommitted, noteLeader, noteMessage, noteReadAnswered, createChecker } from "./checker.ts";
-import { runSeed } from "./run-seed.ts";
+import { runCoreSeed } from "./run-seed.ts";
 
 const SEEDS = 150;
 
@@ -9,7 +9,7 @@ describe("simulation", () => {
     let committed = 0;
     let reads = 0;
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const result = runSeed(seed);
+      const result = runCoreSeed(seed);
       committed += result.committed;
       reads += result.reads;
     }
@@ -18,7 +18,7 @@ describe("simulation", () => {
   });
 
   it("R16 the same seed gives the same run", () => {
-    expect(runSeed(7)).toEqual(runSeed(7));
+    expect(runCoreSeed(7)).toEqual(runCoreSeed(7));
   });
 });
 

@@ -1,6 +1,6 @@
 /** One seed: a stormy part, in which safety must hold, then a calm one, in which the cluster must also get going. */
 import type { NodeId, RaftStatus } from "../../raft/types.ts";
-import { check, SimFailure } from "./checker.ts";
+import { check, SimFailure } from "../sim-failure.ts";
 import {
   askRead,
   changeMembership,
@@ -20,7 +20,7 @@ const CALM_STEPS_MAX = 6_000;
 const STEADY_ELECTION_TICKS = 10;
 const ELECTION_TICKS_MAX = 2 * STEADY_ELECTION_TICKS;
 
-export interface SeedResult {
+export interface CoreSeedResult {
   events: number;
   committed: number;
   terms: number;
@@ -43,7 +43,7 @@ interface Weather {
 }
 
 /** Runs one seed. Throws SimFailure or RaftInvariantError when something that must hold does not. */
-export function runSeed(seed: number): SeedResult {
+export function runCoreSeed(seed: number): CoreSeedResult {
   const prng = createPrng(seed ^ 0x2545f491);
   const calm = prng.chance(0.2);
   const cluster = createCluster(seed, {

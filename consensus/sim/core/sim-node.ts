@@ -22,8 +22,8 @@ import {
   noteLeader,
   noteReadAnswered,
   noteWritten,
-  check,
 } from "./checker.ts";
+import { check } from "../sim-failure.ts";
 import type { Checker } from "./checker.ts";
 import type { Prng } from "../prng.ts";
 import { createDisk, installSnapshot, readerOf, writeBatch, writesOf } from "./sim-disk.ts";
