@@ -60,26 +60,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
     const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
-    const onViolations = (count: number): void => metrics.stateViolations(count);
-    const sampler = new InvariantSampler({ logger: options.logger, onViolations });
-    const store: StateStore = new StateStore({
-      path: options.statePath,
-      clusterId: options.clusterId,
-      journal: options.journal,
-      onApplied: ({ lastTimestampMs, feedEntries, durationMs }) => {
-        clock.observe(lastTimestampMs);
-        metrics.applied(feedEntries, durationMs);
-        waiters.wakeAll();
-        if (feedEntries.some(changesNodes)) book.refresh();
-        sampler.applied(store);
-      },
-      onInstalled: () => {
-        book.refresh();
-        clock.observe(store.lastTimestampMs());
-        metrics.countConfigs(store);
-        waiters.wakeAll();
-      },
-    });
+    const store = openStore(options, { clock, metrics, waiters, book });
     closers.push(() => store.close());
     book.useState(store);
     metrics.countConfigs(store);
@@ -131,4 +112,32 @@ function medianClock(
 
 function changesNodes({ kind }: { kind: string }): boolean {
   return kind === "register_node" || kind === "retire_node";
+}
+
+/** The node's state, and who hears of what is applied to it. */
+function openStore(
+  options: CoreNodeOptions,
+  { clock, metrics, waiters, book }: Pick<CoreContext, "clock" | "metrics" | "waiters" | "book">,
+): StateStore {
+  const onViolations = (count: number): void => metrics.stateViolations(count);
+  const sampler = new InvariantSampler({ logger: options.logger, onViolations });
+  const store: StateStore = new StateStore({
+    path: options.statePath,
+    clusterId: options.clusterId,
+    journal: options.journal,
+    onApplied: ({ lastTimestampMs, feedEntries, durationMs }) => {
+      clock.observe(lastTimestampMs);
+      metrics.applied(feedEntries, durationMs);
+      waiters.wakeAll();
+      if (feedEntries.some(changesNodes)) book.refresh();
+      sampler.applied(store);
+    },
+    onInstalled: () => {
+      book.refresh();
+      clock.observe(store.lastTimestampMs());
+      metrics.countConfigs(store);
+      waiters.wakeAll();
+    },
+  });
+  return store;
 }

@@ -104,10 +104,10 @@ describe("R14 a write goes to the leader", () => {
   it("what writers are told holds while leaders are cut off under them", async () => {
     cluster = await startTestingCluster({ size: 3, limits: { proposeTimeoutMs: 500 } });
     const told = new Map<string, string>();
-    let stop = false;
+    const stop = new AbortController();
     const writers = Array.from({ length: 4 }, async (_, writer) => {
       const client = cluster.client();
-      for (let i = 0; !stop; i += 1) {
+      for (let i = 0; !stop.signal.aborted; i += 1) {
         const jti = `w${writer}-${i}`;
         try {
           await client.propose(revoke(jti));
@@ -130,7 +130,7 @@ describe("R14 a write goes to the leader", () => {
       );
       cluster.network.isolate(leader.id, false);
     }
-    stop = true;
+    stop.abort();
     await Promise.all(writers);
     const leader = await cluster.leader();
     await createIn(cluster.client(leader), "last.json", "{}");

@@ -32,75 +32,28 @@ export interface TestingCluster {
   close(): Promise<void>;
 }
 
-/** Whole core nodes in this process, with real files and HTTP, joined by memory. */
-export async function startTestingCluster(options: {
+interface ClusterOptions {
   size: number;
   /** How each member's clock stands, by id; absent ones are right. */
   clockOffsetsMs?: Record<number, number>;
   /** What members say that they understand, by id; absent ones are of this build. */
   abilities?: Record<number, PeerAbilities>;
   limits?: Partial<RaftLogLimits>;
-}): Promise<TestingCluster> {
+}
+
+/** Whole core nodes in this process, with real files and HTTP, joined by memory. */
+export async function startTestingCluster(options: ClusterOptions): Promise<TestingCluster> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-cluster-"));
   const network = createMemoryNetwork();
   const members = new Map<number, ClusterMember>();
   const lines: LogLine[] = [];
   const ids = Array.from({ length: options.size }, (_, i) => i + 1);
 
-  async function start(id: number): Promise<ClusterMember> {
-    const place = join(directory, String(id));
-    mkdirSync(place, { recursive: true });
-    const wallMs = (): number => Date.now() + (options.clockOffsetsMs?.[id] ?? 0);
-    const peers = new PeerKnowledge({ path: join(place, "peers.json") });
-    const logger = (line: LogLine): void => void lines.push({ ...line, node: id });
-    const own = options.abilities?.[id];
-    const talk = talkToPeers({
-      channel: network.infoChannel(id),
-      knowledge: peers,
-      logger,
-      wallMs,
-      ...(own === undefined ? {} : { own }),
-    });
-    const opened: ReplicatedLog<ApplyOutcome>[] = [];
-    const node = await startCoreNode({
-      clusterId: "c1",
-      statePath: join(place, "state.db"),
-      journal: "wal",
-      serviceKey: TESTING_SERVICE_KEY,
-      host: "127.0.0.1",
-      port: 0,
-      now: wallMs,
-      peers,
-      logger,
-      openLog: async (stateMachine) => {
-        const log = await openRaftLog({
-          nodeId: id,
-          directory: place,
-          members: ids,
-          stateMachine,
-          transport: network.transport(id),
-          onFatal: (error) => {
-            throw error;
-          },
-          // Short ticks make elections quick; the proportions stay.
-          limits: { tickMs: 50, startTimeoutMs: 20_000, ...options.limits },
-        });
-        opened.push(log);
-        talk.watchClocks(log);
-        return log;
-      },
-    });
-    const [log] = opened;
-    if (log === undefined) throw new Error("the node opened no log");
-    const stopNode = async (): Promise<void> => {
-      talk.stop();
-      await node.stop();
-    };
-    const member = { ...node, id, log, peers, wallMs, stop: stopNode };
+  const start = async (id: number): Promise<ClusterMember> => {
+    const member = await startMember({ id, ids, directory, network, lines, options });
     members.set(id, member);
     return member;
-  }
-
+  };
   const stop = async (id: number): Promise<void> => {
     const member = members.get(id);
     members.delete(id);
@@ -138,4 +91,64 @@ export async function startTestingCluster(options: {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function startMember(of: {
+  id: number;
+  ids: readonly number[];
+  directory: string;
+  network: MemoryNetwork;
+  lines: LogLine[];
+  options: ClusterOptions;
+}): Promise<ClusterMember> {
+  const { id, ids, directory, network, lines, options } = of;
+  const place = join(directory, String(id));
+  mkdirSync(place, { recursive: true });
+  const wallMs = (): number => Date.now() + (options.clockOffsetsMs?.[id] ?? 0);
+  const peers = new PeerKnowledge({ path: join(place, "peers.json") });
+  const logger = (line: LogLine): void => void lines.push({ ...line, node: id });
+  const own = options.abilities?.[id];
+  const talk = talkToPeers({
+    channel: network.infoChannel(id),
+    knowledge: peers,
+    logger,
+    wallMs,
+    ...(own === undefined ? {} : { own }),
+  });
+  const opened: ReplicatedLog<ApplyOutcome>[] = [];
+  const node = await startCoreNode({
+    clusterId: "c1",
+    statePath: join(place, "state.db"),
+    journal: "wal",
+    serviceKey: TESTING_SERVICE_KEY,
+    host: "127.0.0.1",
+    port: 0,
+    now: wallMs,
+    peers,
+    logger,
+    openLog: async (stateMachine) => {
+      const log = await openRaftLog({
+        nodeId: id,
+        directory: place,
+        members: ids,
+        stateMachine,
+        transport: network.transport(id),
+        onFatal: (error) => {
+          throw error;
+        },
+        // Short ticks make elections quick; the proportions stay.
+        limits: { tickMs: 50, startTimeoutMs: 20_000, ...options.limits },
+      });
+      opened.push(log);
+      talk.watchClocks(log);
+      return log;
+    },
+  });
+  const [log] = opened;
+  if (log === undefined) throw new Error("the node opened no log");
+  const stopNode = async (): Promise<void> => {
+    talk.stop();
+    await node.stop();
+  };
+  return { ...node, id, log, peers, wallMs, stop: stopNode };
 }

@@ -111,11 +111,10 @@ describe("R3 write-ahead log", () => {
             dirty += 1;
             return alone(() => file.writev(pieces, position));
           },
-          datasync: () => {
+          datasync: async () => {
             const covered = dirty;
-            return alone(() => file.datasync()).then(() => {
-              dirty -= covered;
-            });
+            await alone(() => file.datasync());
+            dirty -= covered;
           },
         };
       },
