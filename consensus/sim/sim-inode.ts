@@ -112,6 +112,8 @@ export class Inode {
     // A size is metadata of its own: it may be there without the data.
     this.#size = prng.chance(0.5) ? end : Math.max(end, Math.min(this.#size, end + prng.below(4096)));
     this.#bytes.fill(0, this.#size);
+    // What is left of a write that was not synced may be torn: the log counts on none of it.
+    this.#writes.length = 0;
     this.sync();
     this.#durableWrites = this.#durableWrites.filter(({ position, length }) => position + length <= end);
   }
