@@ -35,6 +35,8 @@ export class Ledger {
   readonly #written = new Map<number, Map<number, Written>>();
   /** Memberships that may be in force somewhere, by the index of their entry. */
   #memberships: { index: number; term: number; membership: Membership }[];
+  /** Memberships that a leader was asked for and may have in its log, unsent; by the lowest index they can be at. */
+  #asked: { index: number; membership: Membership }[] = [];
   /** Commands by client and sequence, with what the first application answered. */
   readonly #effects = new Map<string, { index: number; version: number }>();
   acknowledged = 0;
@@ -53,6 +55,15 @@ export class Ledger {
   /** All that are newer than the committed one, and that one. */
   memberships(): Membership[] {
     return this.#memberships.map(({ membership }) => membership);
+  }
+
+  /** Those, and what leaders were asked for and nobody was sent yet. */
+  possibleMemberships(): Membership[] {
+    return [...this.memberships(), ...this.#asked.map(({ membership }) => membership)];
+  }
+
+  noteAsked(leader: ReplicatedLogStatus, membership: Membership): void {
+    this.#asked.push({ index: leader.lastIndex + 1, membership });
   }
 
   noteSent(message: Message): void {
@@ -134,11 +145,13 @@ export class Ledger {
     this.#memberships = this.#memberships.filter(
       (one) => one.index > index || (one.index === index && one.term === term),
     );
+    this.#asked = this.#asked.filter((one) => one.index > index);
   }
 
   /** Nothing is under way, and this membership is in force: others, old terms and answered commands will not be met again. */
   forget(membership: Membership): void {
     this.#memberships = [{ index: 0, term: 0, membership }];
+    this.#asked = [];
     const terms = [...this.#leaders.keys()].toSorted((a, b) => b - a);
     const oldest = terms[TERMS_REMEMBERED] ?? 0;
     for (const term of this.#written.keys()) if (term < oldest) this.#written.delete(term);

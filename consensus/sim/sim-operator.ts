@@ -43,7 +43,10 @@ async function change(world: World, leader: SimNode): Promise<void> {
   if (next === null) return;
   world.trace(leader.id, () => `is asked for ${JSON.stringify(next)}`);
   world.noteFault("membership");
-  await settled(world, leader.running?.log.changeMembership(next));
+  const log = leader.running?.log;
+  if (log === undefined) return;
+  world.ledger.noteAsked(log.status(), { ...next, outgoing: [] });
+  await settled(world, log.changeMembership(next));
 }
 
 /** Whatever comes of it, even nothing: what must hold is looked at elsewhere. */

@@ -108,7 +108,7 @@ export class World {
 
   /** Whether voters that can vote stay a majority everywhere without this node. */
   canLose(id: NodeId): boolean {
-    return this.ledger.memberships().every(({ voters, outgoing }) =>
+    return this.ledger.possibleMemberships().every(({ voters, outgoing }) =>
       [voters, outgoing].every((half) => {
         const able = half.filter((voter) => voter !== id && this.node(voter)?.isAble() === true);
         return half.length === 0 || 2 * able.length > half.length;
