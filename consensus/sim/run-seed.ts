@@ -15,6 +15,7 @@ const STORM_MS = 45_000;
 const CALM_MS_MAX = 60_000;
 const CATCH_UP_MS_MAX = 60_000;
 const CLIENTS = 5;
+const READERS = 2;
 
 export interface SeedResult {
   seed: number;
@@ -79,8 +80,11 @@ export async function runRound(world: World): Promise<{ writes: number; reads: n
   let isOpen = true;
   const isOver = (): boolean => !isOpen;
   const thinkMs = 10 + 130 * prng.next();
+  // Two who mostly read, and stay where they are: behind a cut they are whom a leader of old could answer from its own state.
+  const characterOf = (i: number): { writes: number; loyalty: number } =>
+    i < READERS ? { writes: 0.1, loyalty: 0.9 } : { writes: 0.7, loyalty: 0 };
   const clients = Array.from({ length: CLIENTS }, (_, i) =>
-    runClient(world, `c${i}-${Math.round(beginMs)}`, { thinkMs, isOver }),
+    runClient(world, `c${i}-${Math.round(beginMs)}`, { thinkMs, isOver, ...characterOf(i) }),
   );
   const work = [
     ...clients,
@@ -134,7 +138,7 @@ function heal(world: World): void {
 
 /** A leader is found, a new write is acknowledged, a read sees it. */
 async function proveProgress(world: World): Promise<void> {
-  const prober = { world, name: `probe-${Math.round(world.time.nowMs())}`, sequence: 0, leaderId: null };
+  const prober = { world, name: `probe-${Math.round(world.time.nowMs())}`, sequence: 0, leaderId: null, loyalty: 0 };
   const untilMs = world.time.nowMs() + CALM_MS_MAX;
   const probe = async (): Promise<void> => {
     while (!(await write(prober, "k0")))

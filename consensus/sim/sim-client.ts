@@ -22,20 +22,22 @@ interface Client {
   sequence: number;
   /** Whom it asks first. */
   leaderId: number | null;
+  /** How often it stays with a node that did not answer in time, as one behind the same cut as that node has to. */
+  loyalty: number;
 }
 
-/** Reads and writes until `isOver`; then ends with the operation it is at. */
+/** Reads and writes, these with a chance of `writes`, until `isOver`; then ends with the operation it is at. */
 export async function runClient(
   world: World,
   name: string,
-  options: { thinkMs: number; isOver: () => boolean },
+  options: { thinkMs: number; writes: number; loyalty: number; isOver: () => boolean },
 ): Promise<void> {
-  const client: Client = { world, name, sequence: 0, leaderId: null };
+  const client: Client = { world, name, sequence: 0, leaderId: null, loyalty: options.loyalty };
   const { prng, time } = world;
   while (!options.isOver()) {
     await time.sleep(options.thinkMs * 2 * prng.next());
     const key = `k${prng.below(world.keys)}`;
-    if (prng.chance(0.55)) await write(client, key);
+    if (prng.chance(options.writes)) await write(client, key);
     else await read(client, key);
   }
 }
@@ -110,7 +112,9 @@ async function ask<T>(client: Client, serve: (running: Running) => Promise<T>): 
       return running.process.enter(() => void answerAt(world, running, serve, back));
     });
   });
-  client.leaderId = answer.kind === "answered" ? node.id : answer.kind === "refused" ? answer.leaderId : null;
+  if (answer.kind === "refused") client.leaderId = answer.leaderId;
+  else if (answer.kind === "answered" || world.prng.chance(client.loyalty)) client.leaderId = node.id;
+  else client.leaderId = null;
   return answer;
 }
 
