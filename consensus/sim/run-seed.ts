@@ -138,7 +138,13 @@ function heal(world: World): void {
 
 /** A leader is found, a new write is acknowledged, a read sees it. */
 async function proveProgress(world: World): Promise<void> {
-  const prober = { world, name: `probe-${Math.round(world.time.nowMs())}`, sequence: 0, leaderId: null, loyalty: 0 };
+  const prober = {
+    world,
+    name: `probe-${Math.round(world.time.nowMs())}`,
+    sequence: 0,
+    leaderId: null,
+    loyalty: 0,
+  };
   const untilMs = world.time.nowMs() + CALM_MS_MAX;
   const probe = async (): Promise<void> => {
     while (!(await write(prober, "k0")))
