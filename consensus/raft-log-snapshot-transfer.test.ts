@@ -57,7 +57,11 @@ async function stop(node: Node): Promise<void> {
 
 async function open(
   id: number,
-  options: { limits?: Partial<RaftLogLimits>; readsSnapshots?: () => boolean } = {},
+  options: {
+    limits?: Partial<RaftLogLimits>;
+    readsSnapshots?: () => boolean;
+    onFatal?: (error: Error) => void;
+  } = {},
 ): Promise<Node> {
   const place = join(directory, String(id));
   mkdirSync(place, { recursive: true });
@@ -91,7 +95,8 @@ async function open(
       },
     },
     onFatal: (error) => {
-      throw error;
+      if (options.onFatal === undefined) throw error;
+      options.onFatal(error);
     },
     ...(options.readsSnapshots === undefined ? {} : { readsSnapshots: options.readsSnapshots }),
     observer: { onSnapshotTrouble: ({ to, reason }) => trouble.push(`${to}: ${reason}`) },
@@ -182,6 +187,26 @@ describe("R4 an attempt that broke off", () => {
     attempts[1]!.fail("cut");
     isHeld = false;
     await expectSame(back, leader);
+  });
+});
+
+describe("R3 a copy that cannot be removed", () => {
+  it("ends the node, once, and a stop frees its directory all the same", async () => {
+    const fatal: Error[] = [];
+    const { leader } = await leaveBehind({
+      limits: { snapshotCopyKeptMs: 1, snapshotRetryMinMs: 60_000, snapshotRetryMaxMs: 60_000 },
+      onFatal: (error) => fatal.push(error),
+    });
+    const attempt = await until(() => attempts[0]);
+    rmSync(attempt.path);
+    mkdirSync(attempt.path);
+    attempt.fail("cut");
+    await until(() => fatal.length > 0);
+    await expect(leader.log.propose(createEntry(0, "late").data)).rejects.toThrow("not running (failed)");
+    await expect(stop(leader)).rejects.toThrow();
+    expect(fatal).toHaveLength(1);
+    rmSync(attempt.path, { recursive: true });
+    await open(leader.id);
   });
 });
 

@@ -3,19 +3,15 @@
  * a batch is being synced, nor a follower's, which gives it. And a commit index that moved waits a little for entries to
  * travel with, because a message of its own would double the messages of a lone writer.
  */
-import type { Message, RawNode, ReadState } from "./raft/types.ts";
+import type { RawNode } from "./raft/types.ts";
 import type { ResolvedOptions } from "./raft-log-options.ts";
 
-export interface ReleasedNow {
-  messages: readonly Message[];
-  readStates: readonly ReadState[];
-}
 type UrgentOptions = Pick<ResolvedOptions<unknown>, "clock" | "host" | "limits">;
 interface UrgentActs {
   /** Runs `act` on the core, unless the log has ended, and looks after what came of it. */
   guard: (act: () => void) => void;
-  /** Sends and answers at once. */
-  release: (now: ReleasedNow) => void;
+  /** Sends and answers what the core has out of turn. Never throws. */
+  release: () => void;
 }
 
 export class Urgent {
@@ -38,9 +34,7 @@ export class Urgent {
     this.#scheduled = true;
     this.#options.host.nextTurn(() => {
       this.#scheduled = false;
-      if (this.#closed) return;
-      const now = this.#node.takeNow();
-      if (now !== null) this.#acts.release(now);
+      if (!this.#closed) this.#acts.release();
     });
   }
 

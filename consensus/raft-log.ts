@@ -17,7 +17,7 @@ import { Proposals, refusalOf } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
-import { type ReleasedNow, Urgent } from "./raft-log-urgent.ts";
+import { Urgent } from "./raft-log-urgent.ts";
 import {
   type MembershipTarget,
   NotProposedError,
@@ -104,7 +104,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
     this.#node = createRaftLogNode(options, wal);
     const guard = (act: () => void): void => this.#guard(act);
-    this.#urgent = new Urgent(this.#node, options, { guard, release: (now) => this.#release(now) });
+    this.#urgent = new Urgent(this.#node, options, { guard, release: () => this.#release() });
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
@@ -215,9 +215,12 @@ class RaftLog<R> implements ReplicatedLog<R> {
       await this.#wal.close();
     } finally {
       this.#phase = "stopped";
-      this.#snapshots.close();
-      this.#stateMachine.close();
-      this.#lock.release();
+      try {
+        this.#snapshots.close();
+      } finally {
+        this.#stateMachine.close();
+        this.#lock.release();
+      }
     }
   }
 
@@ -249,14 +252,16 @@ class RaftLog<R> implements ReplicatedLog<R> {
   }
 
   #tick(): void {
-    this.#guard(() => this.#node.tick());
-    const nowMs = this.#clock.nowMs();
-    this.#proposals.expire(nowMs);
-    this.#operations.expire(nowMs);
-    this.#reads.expire(nowMs, this.#leaderId());
-    this.#snapshots.check((to) =>
-      this.#node.status().progress.some(({ id, state }) => id === to && state === "snapshot"),
-    );
+    this.#guard(() => {
+      this.#node.tick();
+      const nowMs = this.#clock.nowMs();
+      this.#proposals.expire(nowMs);
+      this.#operations.expire(nowMs);
+      this.#reads.expire(nowMs, this.#leaderId());
+      this.#snapshots.check((to) =>
+        this.#node.status().progress.some(({ id, state }) => id === to && state === "snapshot"),
+      );
+    });
     this.#onChange();
   }
 
@@ -324,10 +329,17 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#urgent.noticeCommit();
   }
 
-  #release({ messages, readStates }: ReleasedNow): void {
-    this.#reads.closeRequest();
-    this.#send(messages);
-    this.#reads.confirmed(readStates, this.#applied);
+  /** What waits for no disk, while a batch is being made durable. */
+  #release(): void {
+    try {
+      const now = this.#node.takeNow();
+      if (now === null) return;
+      this.#reads.closeRequest();
+      this.#send(now.messages);
+      this.#reads.confirmed(now.readStates, this.#applied);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** The log begins at the snapshot now, durably: so must the state, before anything after it is applied. */

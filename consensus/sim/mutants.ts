@@ -38,8 +38,8 @@ const ELECTIONS: readonly Mutant[] = [
     "vote-for-shorter-log",
     "a vote does not look at the candidate's log",
     "raft/election.ts",
-    " && isUpToDate(core, message);",
-    ";",
+    "granted = free && !isPromised && isUpToDate(core, message);",
+    "granted = free && !isPromised;",
   ),
   mutant(
     "small-quorum",
