@@ -48,5 +48,7 @@ export function coreEnvironment(nodeId: number, settings: DeploymentSettings): R
     CONFLUX_PEER_CERT_FILE: `${IDENTITY_DIRECTORY}/cert.pem`,
     CONFLUX_PEER_KEY_FILE: `${IDENTITY_DIRECTORY}/key.pem`,
     CONFLUX_ELECTION_TIMEOUT_MS: String(ELECTION_TIMEOUT_MS),
+    // A task may be paused by its host, and leases lean on clocks.
+    CONFLUX_READ_MODE: "quorum",
   };
 }

@@ -1,10 +1,30 @@
+import { join } from "node:path";
 import { createRawNode } from "./raft/raw-node.ts";
 import type { RawNode } from "./raft/types.ts";
 import { baseMembership } from "./raft-log-compact.ts";
 import { coreConfig, type RaftLogOptions, type ResolvedOptions } from "./raft-log-options.ts";
 import { finishInstallation } from "./raft-log-snapshots.ts";
 import type { SnapshotFiles } from "./storage/snapshot-files.ts";
-import type { Wal } from "./storage/wal.ts";
+import { openWal, type Wal } from "./storage/wal.ts";
+
+const WAL_DIRECTORY = "wal";
+
+/** Opens the log's files and recovers them. `onPoisoned`: the disk failed, nothing more will be written. */
+export function openRaftLogWal(
+  { directory, host, limits, clock, observer }: ResolvedOptions<unknown>,
+  onPoisoned: (error: Error) => void,
+): Promise<Wal> {
+  return openWal({
+    directory: join(directory, WAL_DIRECTORY),
+    files: host.files,
+    segmentBytes: limits.segmentBytes,
+    preallocateBytes: limits.preallocateBytes,
+    newLogId: () => host.newLogId(),
+    nowMs: () => clock.nowMs(),
+    onPoisoned,
+    ...(observer.onSync === undefined ? {} : { onSync: observer.onSync }),
+  });
+}
 
 /**
  * First boot: notes whose log this is and the cluster's first membership. Later: checks that log, state machine and node

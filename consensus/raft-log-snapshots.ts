@@ -185,7 +185,9 @@ export class Snapshots {
    * so. While one is being installed no other may come, say from the next leader: it would take that one's place on
    * the disk, and neither this process nor the next could finish what the log has recorded.
    */
-  accept(message: SnapshotMessage, arrived: string): boolean {
+  accept(message: SnapshotMessage, arrived: string | undefined): boolean {
+    // Its meta alone must not replace the log.
+    if (arrived === undefined) return false;
     const { host, stateMachine } = this.#options;
     const { snapshotFiles } = host;
     if (this.#incoming !== null || this.#isClaimed || stateMachine.install === undefined) {

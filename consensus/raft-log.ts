@@ -7,13 +7,13 @@
  * overlaps the *next* batch's sync. Nothing here is re-entrant: one batch is out at a time, and proposals, messages
  * and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
  */
-import { join } from "node:path";
 import type { Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
+import { readBarrier } from "./raft-log-barrier.ts";
 import { Compactor } from "./raft-log-compact.ts";
-import { createRaftLogNode, initialiseRaftLog } from "./raft-log-initialise.ts";
+import { createRaftLogNode, initialiseRaftLog, openRaftLogWal } from "./raft-log-initialise.ts";
 import { type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
 import { Operations } from "./raft-log-operations.ts";
-import { Proposals, REFUSALS, refusalOf } from "./raft-log-proposals.ts";
+import { Proposals, refusalOf } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
@@ -26,11 +26,10 @@ import {
   type StateMachine,
 } from "./replicated-log.ts";
 import type { DirectoryLock } from "./storage/directory-lock.ts";
-import { openWal, type Wal } from "./storage/wal.ts";
+import type { Wal } from "./storage/wal.ts";
 import { fenceTransport } from "./transport/fence-transport.ts";
 import type { Transport } from "./transport/transport.ts";
 
-const WAL_DIRECTORY = "wal";
 /**
  * Opens the log of `directory`, making it on first boot, and recovers it. Call `start` next. Throws
  * `DirectoryLockedError`, `WalCorruptError`, or an `Error` that says how log, state machine and options contradict each other;
@@ -38,24 +37,14 @@ const WAL_DIRECTORY = "wal";
  */
 export async function openRaftLog<R>(given: RaftLogOptions<R>): Promise<ReplicatedLog<R>> {
   const options = resolveOptions(given);
-  const { clock, host, limits, observer } = options;
-  const lock = host.lockDirectory(options.directory);
+  const lock = options.host.lockDirectory(options.directory);
   let wal: Wal | null = null;
   try {
     // Until the log is there, whoever waits for the disk hears of its failure.
     const failure: { report: (error: Error) => void } = { report: () => undefined };
-    wal = await openWal({
-      directory: join(options.directory, WAL_DIRECTORY),
-      files: host.files,
-      segmentBytes: limits.segmentBytes,
-      preallocateBytes: limits.preallocateBytes,
-      newLogId: () => host.newLogId(),
-      nowMs: () => clock.nowMs(),
-      onPoisoned: (error) => failure.report(error),
-      ...(observer.onSync === undefined ? {} : { onSync: observer.onSync }),
-    });
-    observer.onRecovered?.(wal.report);
-    await initialiseRaftLog(wal, options, host.snapshotFiles);
+    wal = await openRaftLogWal(options, (error) => failure.report(error));
+    options.observer.onRecovered?.(wal.report);
+    await initialiseRaftLog(wal, options, options.host.snapshotFiles);
     const log = new RaftLog(options, wal, lock);
     failure.report = (error) => log.fail(error);
     return log;
@@ -69,6 +58,7 @@ export async function openRaftLog<R>(given: RaftLogOptions<R>): Promise<Replicat
 type Phase = "opened" | "running" | "stopping" | "stopped" | "failed";
 
 class RaftLog<R> implements ReplicatedLog<R> {
+  readonly #options: ResolvedOptions<R>;
   readonly #nodeId: number;
   readonly #node: RawNode;
   readonly #wal: Wal;
@@ -76,10 +66,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   readonly #stateMachine: StateMachine<R>;
   readonly #transport: Transport;
   readonly #clock: ResolvedOptions<R>["clock"];
-  readonly #host: ResolvedOptions<R>["host"];
-  readonly #limits: ResolvedOptions<R>["limits"];
   readonly #observer: ResolvedOptions<R>["observer"];
-  readonly #onFatal: (error: Error) => void;
   readonly #proposals = new Proposals<R>();
   readonly #reads = new Reads();
   readonly #snapshots: Snapshots;
@@ -101,6 +88,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   constructor(options: ResolvedOptions<R>, wal: Wal, lock: DirectoryLock) {
     const { clock, host, limits } = options;
+    this.#options = options;
     this.#nodeId = options.nodeId;
     this.#wal = wal;
     this.#lock = lock;
@@ -108,11 +96,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const fence = { hasLog: wal.log.lastIndex() > 0, files: host.snapshotFiles };
     this.#transport = options.fenced ? fenceTransport(options.transport, fence) : options.transport;
     this.#clock = clock;
-    this.#host = host;
-    this.#limits = limits;
     this.#observer = options.observer;
-    this.#onFatal = options.onFatal;
-    this.#compactor = new Compactor(wal, options.stateMachine, this.#limits);
+    this.#compactor = new Compactor(wal, options.stateMachine, limits);
     const onFailed = (to: number): void => this.#guard(() => this.#node.reportSnapshot(to, false));
     this.#snapshots = new Snapshots(options, { wal, transport: this.#transport, onFailed });
     const index = options.stateMachine.lastApplied();
@@ -123,8 +108,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#operations = new Operations(this.#node, {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
-      limits: this.#limits,
-      onMembership: () => this.#observer.onMembership?.(),
+      limits,
+      onMembership: () => options.observer.onMembership?.(),
     });
   }
 
@@ -133,12 +118,12 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#phase = "running";
     this.#transport.onMessage((message, snapshotPath) => this.#receive(message, snapshotPath));
     this.#transport.onUnreachable((id) => this.#guard(() => this.#node.reportUnreachable(id)));
-    this.#cancelTicks = this.#clock.every(this.#limits.tickMs, () => this.#tick());
+    this.#cancelTicks = this.#clock.every(this.#options.limits.tickMs, () => this.#tick());
     const { membership, commit } = this.#node.status();
     // Alone there is nobody to wait for: an election now makes a single node ready within milliseconds.
     const isAlone = membership.voters.length === 1 && membership.voters[0] === this.#nodeId;
     if (isAlone) this.#node.campaign();
-    const deadlineMs = this.#clock.nowMs() + this.#limits.startTimeoutMs;
+    const deadlineMs = this.#clock.nowMs() + this.#options.limits.startTimeoutMs;
     await new Promise<void>((resolve) => {
       this.#onChange = () => {
         const { leader, role, term } = this.#node.status();
@@ -160,35 +145,27 @@ class RaftLog<R> implements ReplicatedLog<R> {
   /** Takes over `data`: the caller must not change it afterwards. */
   propose(data: Uint8Array): Promise<{ index: number; term: number; result: R }> {
     if (this.#phase !== "running") return Promise.reject(this.#refusal());
-    if (data.byteLength > this.#limits.entryBytesMax) {
-      const sizes = `${data.byteLength} bytes, more than ${this.#limits.entryBytesMax}`;
+    if (data.byteLength > this.#options.limits.entryBytesMax) {
+      const sizes = `${data.byteLength} bytes, more than ${this.#options.limits.entryBytesMax}`;
       return Promise.reject(new NotProposedError(`the command has ${sizes}`, this.#leaderId()));
     }
     const outcome = this.#node.propose(data);
     if (!outcome.ok) return Promise.reject(refusalOf(outcome));
     this.#wake();
-    return this.#proposals.wait(outcome, this.#clock.nowMs() + this.#limits.proposeTimeoutMs);
+    return this.#proposals.wait(outcome, this.#clock.nowMs() + this.#options.limits.proposeTimeoutMs);
   }
 
   /** Also rejects with `NotProposedError`: naming the leader when this node is not, or when nobody confirmed in time. */
   async readBarrier(consistency: "stale" | "leader" | "linearizable"): Promise<number> {
     if (this.#phase !== "running") throw this.#refusal();
     if (consistency === "stale") return this.#applied.index;
-    const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
-    if (consistency === "linearizable") {
-      const leased = this.#node.leaseIndex();
-      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
-      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
-      const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
-      if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
-      this.#wake();
-      return read;
-    }
-    const { role, term, commit } = this.#node.status();
-    if (role !== "leader") throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
-    // A new leader knows what was committed before it only when an entry of its own term is.
-    if (this.#applied.index >= commit && this.#applied.term === term) return this.#applied.index;
-    return this.#reads.reached({ index: commit, term }, deadlineMs);
+    return readBarrier(consistency, {
+      node: this.#node,
+      reads: this.#reads,
+      applied: this.#applied,
+      deadlineMs: this.#clock.nowMs() + this.#options.limits.readTimeoutMs,
+      wake: () => this.#wake(),
+    });
   }
 
   async changeMembership(next: MembershipTarget): Promise<{ index: number; term: number }> {
@@ -222,7 +199,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#operations.abandon("the node failed meanwhile");
     this.#reads.abandon(new NotProposedError(`the node failed: ${error.message}`, null));
     this.#onChange();
-    this.#onFatal(error);
+    this.#options.onFatal(error);
   }
 
   async #stop(): Promise<void> {
@@ -269,10 +246,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #receive(message: Message, snapshotPath?: string): void {
     this.#guard(() => {
-      if (message.type === "snapshot") {
-        // Its meta alone must not replace the log.
-        if (snapshotPath === undefined || !this.#snapshots.accept(message, snapshotPath)) return;
-      }
+      if (message.type === "snapshot" && !this.#snapshots.accept(message, snapshotPath)) return;
       this.#node.step(message);
     });
   }
@@ -307,7 +281,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (this.#working !== null) this.#urgent.soon();
     if (this.#wakeScheduled || this.#working !== null) return;
     this.#wakeScheduled = true;
-    this.#host.nextTurn(() => {
+    this.#options.host.nextTurn(() => {
       this.#wakeScheduled = false;
       if (this.#phase === "running") void this.#work();
     });
@@ -332,7 +306,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
         if (this.#toApply.length === 0 || this.#node.hasReady()) continue;
         this.#applyWaiting();
         // Who was answered may propose again at once: one turn lets them share the next batch.
-        await new Promise<void>((resolve) => this.#host.nextTurn(resolve));
+        await new Promise<void>((resolve) => this.#options.host.nextTurn(resolve));
       }
     } catch (error) {
       this.fail(error);

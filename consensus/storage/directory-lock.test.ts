@@ -9,10 +9,11 @@ import { DirectoryLockedError, lockDirectory } from "./directory-lock.ts";
 const root = mkdtempSync(join(tmpdir(), "conflux-lock-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** A process that takes the lock, says so, and keeps it. */
+/** A process that takes the lock, keeps nothing of it, collects its garbage and says so. */
 const lockScript = (directory: string): string =>
   `import { lockDirectory } from ${JSON.stringify(join(import.meta.dirname, "directory-lock.ts"))};
-  lockDirectory(${JSON.stringify(directory)}); process.stdout.write("held"); setInterval(() => {}, 1000);`;
+  lockDirectory(${JSON.stringify(directory)});
+  setTimeout(() => { gc(); gc(); process.stdout.write("held"); }, 50); setInterval(() => {}, 1000);`;
 
 describe("R5 directory lock", () => {
   it("R5 is held once, named in the refusal, and free again after release", () => {
@@ -58,22 +59,25 @@ describe("R5 directory lock", () => {
     expect(() => lockDirectory("/dev/null/data")).toThrow(/ENOTDIR|not a directory/);
   });
 
-  it("R5 dies with its process, by SIGKILL too", async () => {
+  it("R5 is kept by a process that forgot about it, whatever is collected there, and dies with it, by SIGKILL too", async () => {
     const directory = join(root, "killed");
-    const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", lockScript(directory)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    await once(child.stdout, "data");
-    let refusal: unknown;
+    const args = ["--expose-gc", "--input-type=module-typescript", "-e", lockScript(directory)];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     try {
-      lockDirectory(directory);
-    } catch (error) {
-      refusal = error;
+      await once(child.stdout, "data");
+      let refusal: unknown;
+      try {
+        lockDirectory(directory).release();
+      } catch (error) {
+        refusal = error;
+      }
+      expect(refusal).toBeInstanceOf(DirectoryLockedError);
+      expect((refusal as DirectoryLockedError).pid).toBe(child.pid);
+    } finally {
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
     }
-    expect(refusal).toBeInstanceOf(DirectoryLockedError);
-    expect((refusal as DirectoryLockedError).pid).toBe(child.pid);
-    child.kill("SIGKILL");
-    await once(child, "exit");
     lockDirectory(directory).release();
   });
 });

@@ -7,6 +7,9 @@ const LOCK_FILE = "directory.lock";
 const PID_FILE = "directory.lock.pid";
 const SQLITE_BUSY = 5;
 
+/** Kept reachable: a connection that the garbage collector takes is closed, and its lock is gone while the process lives. */
+const heldByThisProcess = new Set<DatabaseSync>();
+
 export interface DirectoryLock {
   /** Idempotent. The lock also goes when the process dies, however it dies. */
   release(): void;
@@ -52,12 +55,14 @@ export function lockDirectory(directory: string): DirectoryLock {
   }
   const pidPath = join(directory, PID_FILE);
   writeFileSync(pidPath, `${process.pid} ${hostname()}\n`);
+  heldByThisProcess.add(database);
   let held = true;
   return {
     release: () => {
       if (!held) return;
       held = false;
       rmSync(pidPath, { force: true });
+      heldByThisProcess.delete(database);
       database.close();
     },
   };

@@ -20,7 +20,7 @@ export interface CommandResults {
   revoke_token: { jti: string };
   register_node: { node_id: number };
   retire_node: { node_id: number };
-  note_operation: Record<never, never>;
+  note_operation: Record<string, never>;
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };

@@ -1,20 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { preparePeerCertificates } from "../../dev/peer-certificates.ts";
+import { freePorts } from "../testing/free-ports.ts";
+import { until } from "../testing/stack.ts";
+import { type EtcdNode, startEtcdCluster } from "./etcd-cluster.ts";
 import type { HttpTarget } from "./raft-http-client.ts";
 
 const HOST = "127.0.0.1";
 const NODES = [1, 2, 3];
-const ETCD = "/usr/bin/etcd";
-const READY_MS = 30_000;
-const POLL_MS = 50;
-/** etcd refuses writes past it; a run must not come near. */
-const ETCD_QUOTA_BYTES = 8 * 2 ** 30;
 
 /** Three running nodes, each a process. */
 export interface BenchCluster {
@@ -24,14 +20,6 @@ export interface BenchCluster {
   leader(): Promise<HttpTarget>;
   /** SIGTERM, then SIGKILL for those who do not go. */
   stop(): Promise<void>;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, HOST));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 async function endAll(children: readonly ChildProcess[]): Promise<void> {
@@ -44,16 +32,6 @@ async function endAll(children: readonly ChildProcess[]): Promise<void> {
     clearTimeout(timer);
   };
   await Promise.all(children.map(end));
-}
-
-async function until<T>(what: string, look: () => Promise<T | null>): Promise<T> {
-  const deadlineMs = performance.now() + READY_MS;
-  for (;;) {
-    const found = await look().catch(() => null);
-    if (found !== null) return found;
-    if (performance.now() > deadlineMs) throw new Error(`${what} was not ready within ${READY_MS} ms`);
-    await sleep(POLL_MS);
-  }
 }
 
 export interface ConfluxClusterOptions {
@@ -106,7 +84,7 @@ export async function startConfluxCluster(options: ConfluxClusterOptions): Promi
   return {
     targets,
     pids: children.map((child) => child.pid!),
-    leader: () => until("a leader of Conflux", () => findConfluxLeader(targets)),
+    leader: () => until(() => findConfluxLeader(targets).catch(() => null), "Conflux has a leader"),
     stop: () => endAll(children),
   };
 }
@@ -132,53 +110,19 @@ async function findConfluxLeader(targets: readonly HttpTarget[]): Promise<HttpTa
 }
 
 /** Null when etcd is not installed. */
-export async function startEtcdCluster(directory: string): Promise<BenchCluster | null> {
-  if (!existsSync(ETCD)) return null;
+export async function startEtcdForBench(directory: string): Promise<BenchCluster | null> {
   mkdirSync(directory, { recursive: true });
-  const ports = await freePorts(2 * NODES.length);
-  const clientUrl = (id: number): string => `http://${HOST}:${ports[id - 1]}`;
-  const peerUrl = (id: number): string => `http://${HOST}:${ports[NODES.length + id - 1]}`;
-  const children = NODES.map((id) => {
-    const flags = {
-      name: `n${id}`,
-      "data-dir": join(directory, `node-${id}`),
-      "listen-client-urls": clientUrl(id),
-      "advertise-client-urls": clientUrl(id),
-      "listen-peer-urls": peerUrl(id),
-      "initial-advertise-peer-urls": peerUrl(id),
-      "initial-cluster": NODES.map((other) => `n${other}=${peerUrl(other)}`).join(","),
-      "quota-backend-bytes": String(ETCD_QUOTA_BYTES),
-    };
-    return spawn(
-      ETCD,
-      Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
-      { stdio: "ignore" },
-    );
-  });
-  const targets = NODES.map((id) => ({ host: HOST, port: ports[id - 1]! }));
-  const cluster: BenchCluster = {
-    targets,
-    pids: children.map((child) => child.pid!),
-    leader: () => until("a leader of etcd", () => findEtcdLeader(targets)),
-    stop: () => endAll(children),
+  const etcd = await startEtcdCluster(directory);
+  if (etcd === null) return null;
+  return {
+    targets: etcd.nodes.map(targetOf),
+    pids: etcd.nodes.map(({ process: node }) => node.pid),
+    leader: async () => targetOf(await etcd.leader()),
+    stop: () => etcd.stop(),
   };
-  try {
-    await cluster.leader();
-    return cluster;
-  } catch (error) {
-    await cluster.stop();
-    throw error;
-  }
 }
 
-async function findEtcdLeader(targets: readonly HttpTarget[]): Promise<HttpTarget | null> {
-  for (const target of targets) {
-    const response = await fetch(`http://${target.host}:${target.port}/v3/maintenance/status`, {
-      method: "POST",
-      body: "{}",
-    });
-    const { header, leader } = (await response.json()) as { header: { member_id: string }; leader?: string };
-    if (header.member_id === leader) return target;
-  }
-  return null;
+function targetOf({ url }: EtcdNode): HttpTarget {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port) };
 }

@@ -1,6 +1,19 @@
 import { type Figure, figure, quantile } from "./figures.ts";
 import type { Measurement } from "./raft-load.ts";
-import type { Series } from "./raft.ts";
+import type { LoadInterface, Operation } from "./raft-load-plan.ts";
+
+export interface RaftCase {
+  name: string;
+  operation: Operation;
+  valueBytes: number;
+  clients: number;
+}
+/** What was measured for one case through one interface, a value a run. */
+export interface Series {
+  case: RaftCase;
+  via: LoadInterface;
+  runs: Measurement[];
+}
 
 const perSecond = ({ operations, durationMs }: Measurement): number => (operations / durationMs) * 1000;
 

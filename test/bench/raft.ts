@@ -4,11 +4,12 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
 import { ServiceTokens } from "../../adapters/core-client/service-token.ts";
+import { ETCD_PROGRAM } from "./etcd-cluster.ts";
 import { type Figure, figure } from "./figures.ts";
-import { type BenchCluster, startConfluxCluster, startEtcdCluster } from "./raft-clusters.ts";
+import { type BenchCluster, startConfluxCluster, startEtcdForBench } from "./raft-clusters.ts";
 import { type Measurement, residentMib, runLoad } from "./raft-load.ts";
 import type { LoadInterface, LoadPlan, Operation } from "./raft-load-plan.ts";
-import { raftFigures } from "./raft-figures.ts";
+import { type RaftCase, raftFigures, type Series } from "./raft-figures.ts";
 
 const KV_NODE = join(import.meta.dirname, "raft-kv-node.ts");
 const CORE_NODE = join(import.meta.dirname, "../../consensus/server/main.ts");
@@ -17,19 +18,6 @@ const FULL = { runs: 3, warmupMs: 500, measureMs: 3_000 };
 const QUICK = { runs: 1, warmupMs: 300, measureMs: 1_000 };
 const TMPFS = 0x01021994;
 const LIST_PAGE = 200;
-
-export interface RaftCase {
-  name: string;
-  operation: Operation;
-  valueBytes: number;
-  clients: number;
-}
-/** What was measured for one case through one interface, a value a run. */
-export interface Series {
-  case: RaftCase;
-  via: LoadInterface;
-  runs: Measurement[];
-}
 
 const casesOf = (name: string, operation: Operation, valueBytes: number): RaftCase[] =>
   CLIENTS.map((clients) => ({ name: `${name} c=${clients}`, operation, valueBytes, clients }));
@@ -89,8 +77,8 @@ class RaftBench {
 
   async keysAndValues(): Promise<Figure[]> {
     const contenders: Contender[] = [{ cluster: await this.#startOurs("kv", KV_NODE), vias: ["conflux"] }];
-    const etcd = await startEtcdCluster(join(this.#directory, "etcd"));
-    if (etcd === null) console.error("etcd is not installed (/usr/bin/etcd): only our own figures follow");
+    const etcd = await startEtcdForBench(join(this.#directory, "etcd"));
+    if (etcd === null) console.error(`etcd is not installed (${ETCD_PROGRAM}): only our own figures follow`);
     else {
       this.#running.push(etcd);
       contenders.push({ cluster: etcd, vias: ["etcd-json", "etcd-grpc"] });

@@ -13,17 +13,17 @@ const NODES_MAX = 8;
 /** Core nodes as processes of their own, with real disks and mutual TLS, that come and go. */
 export interface CoreProcesses {
   /** Starts the nodes that found the cluster. */
-  found(ids: readonly number[]): Promise<void>;
+  found: (ids: readonly number[]) => Promise<void>;
   /** Starts a node that asks to be let in by the others; resolves at once, since it is ready only when it is. */
-  join(id: number, others: readonly number[]): Promise<NodeProcess>;
-  node(id: number): NodeProcess;
+  join: (id: number, others: readonly number[]) => Promise<NodeProcess>;
+  node: (id: number) => NodeProcess;
   /** What peers dial. */
-  raftAddress(id: number): string;
-  url(id: number): string;
-  client(ids: readonly number[]): CoreClient;
+  raftAddress: (id: number) => string;
+  url: (id: number) => string;
+  client: (ids: readonly number[]) => CoreClient;
   /** Removes a node's disk. */
-  wipe(id: number): void;
-  close(): Promise<void>;
+  wipe: (id: number) => void;
+  close: () => Promise<void>;
 }
 
 export async function makeCoreProcesses(): Promise<CoreProcesses> {
