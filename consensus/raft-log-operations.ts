@@ -7,8 +7,8 @@ import { type MembershipTarget, NotProposedError, OutcomeUnknownError } from "./
 interface OperationsOptions<R> {
   proposals: Proposals<R>;
   nowMs: () => number;
-  /** A membership was applied. */
-  onMembership: () => void;
+  /** A membership was applied; its members, those on their way out included. */
+  onMembership: (members: readonly NodeId[]) => void;
   limits: Pick<RaftLogLimits, "proposeTimeoutMs" | "electionTicks" | "tickMs">;
 }
 interface Settling {
@@ -85,9 +85,9 @@ export class Operations<R> {
 
   applied(entry: Entry): void {
     if (entry.kind !== "membership") return;
-    this.#options.onMembership();
-    if (this.#settling.length === 0) return;
-    if (decodeMembership(entry.data).outgoing.length > 0) return;
+    const { voters, outgoing, learners } = decodeMembership(entry.data);
+    this.#options.onMembership([...voters, ...outgoing, ...learners]);
+    if (this.#settling.length === 0 || outgoing.length > 0) return;
     this.#settling = this.#settling.filter(({ after, resolve }) => {
       if (entry.index <= after) return true;
       resolve({ index: entry.index, term: entry.term });

@@ -93,8 +93,8 @@ export interface RaftLogObserver {
   onRecovered?: (report: RecoveryReport) => void;
   onSync?: (sync: WalSync) => void;
   onApplied?: (applied: { entries: number; durationMs: number }) => void;
-  /** A membership entry was applied; the log's status has the members. */
-  onMembership?: () => void;
+  /** A membership entry was applied: its members. The log's status may have newer ones already, not committed yet. */
+  onMembership?: (members: readonly NodeId[]) => void;
   /** A member that is far behind could not be sent a snapshot; it will be tried again. */
   onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
   onLeadership?: (change: { term: number; leaderId: number | null; isLeader: boolean }) => void;

@@ -109,7 +109,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       proposals: this.#proposals,
       nowMs: () => clock.nowMs(),
       limits,
-      onMembership: () => options.observer.onMembership?.(),
+      onMembership: (members) => options.observer.onMembership?.(members),
     });
   }
 

@@ -94,7 +94,7 @@ async function openMember<R>(
       readMode: peers.readMode,
       readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
       observer: {
-        onMembership: () => book.refresh(),
+        onMembership: (applied) => book.membershipApplied(applied),
         onSnapshotTrouble: ({ to, reason }) =>
           logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
       },

@@ -37,6 +37,8 @@ export class PeerBook {
   readonly #expected = new Map<NodeId, PeerAddress>();
   #state: StateView | null = null;
   #members: () => readonly NodeId[] = () => [];
+  /** Of the membership applied last; before the first one here, nobody beside those in force. */
+  #appliedMembers: readonly NodeId[] = [];
   #streams: PeerStreams | null = null;
   /** What a node that is not admitted yet said of itself. */
   requestOf: (nodeId: NodeId) => JoinRequest | undefined = () => undefined;
@@ -69,8 +71,13 @@ export class PeerBook {
   recordOf(nodeId: NodeId): NodeRecord | undefined {
     return this.records().find((record) => record.node_id === nodeId);
   }
+  /** Counts as long as a membership without it is not applied: a leader that leaves must hear that its going is committed. */
   isMember(nodeId: NodeId): boolean {
-    return this.#members().includes(nodeId);
+    return this.#members().includes(nodeId) || this.#appliedMembers.includes(nodeId);
+  }
+  membershipApplied(members: readonly NodeId[]): void {
+    this.#appliedMembers = members;
+    this.refresh();
   }
 
   /** Lets a node in that asks, and dials it, until the state says more. */
