@@ -80,6 +80,7 @@ export class MemoryCore implements CorePort {
       prevFeedIndex: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
       timestampMs: this.#timestampMs,
       clusterId: this.#clusterId,
+      epoch: this.#epoch,
     });
     this.state.apply(applied.changes);
     if (applied.feedEntry !== null) this.#append(applied.feedEntry);

@@ -52,6 +52,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       onApplied: ({ lastTimestampMs, feedEntries, durationMs }) => {
         clock.observe(lastTimestampMs);
         metrics.applied(feedEntries, durationMs);
+        if (feedEntries.some(({ kind }) => kind === "commit_restore")) metrics.countConfigs(store);
         waiters.wakeAll();
       },
       onInstalled: () => {
@@ -74,7 +75,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       waiters,
       metrics,
       logger: options.logger,
-      position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.lastApplied() }),
+      position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.index() }),
       addressOf: (nodeId) => {
         const named = options.members?.find((member) => member.nodeId === nodeId);
         if (named !== undefined) return { peer: `${named.host}:${named.port}`, url: named.url };

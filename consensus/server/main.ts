@@ -11,7 +11,7 @@ import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
-import { StateFormatError } from "../state/state-store.ts";
+import { StateFormatError } from "../state/state-schema.ts";
 
 const logger: Logger = (line) => {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);

@@ -8,7 +8,7 @@ import type { ProposeAnswer } from "../../contracts/core/core-api.ts";
 import { COMMAND_BYTES_MAX, CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import type { Command } from "../../domain/command/command.ts";
+import { type Command, isRestoreKind } from "../../domain/command/command.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { Config } from "../../domain/config/config.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -68,6 +68,9 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
   if (!parsed.ok)
     throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
   const { command } = parsed;
+  if (isRestoreKind(command.kind)) {
+    throw new ConfluxError("forbidden", `${command.kind} is proposed by a core alone: ask it to restore`);
+  }
   if (command.kind !== "create_config" && command.kind !== "create_version") return command;
   const { attachment, sha256 } = command.payload.content;
   const bytes = attachments[attachment];
@@ -88,8 +91,8 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
 
 /** The app a command concerns, for metrics; empty when it concerns none that exists. */
 function appOf(core: CoreContext, { kind, payload }: Command): string {
-  if (kind === "revoke_token") return "";
   if (kind === "create_config") return payload.namespace.app;
+  if (!("config_id" in payload)) return "";
   const config = core.store.json(stateKey.config(payload.config_id)) as Config | undefined;
   return config?.namespace.app ?? "";
 }

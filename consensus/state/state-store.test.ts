@@ -11,7 +11,8 @@ import { readFeed } from "../../domain/command/read-feed.ts";
 import { scanAll } from "../../domain/command/scan-all.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { testCommand, testRule } from "../../domain/command/testing-commands.ts";
-import { StateFormatError, StateStore, type StateStoreOptions } from "./state-store.ts";
+import { StateFormatError } from "./state-schema.ts";
+import { StateStore, type StateStoreOptions } from "./state-store.ts";
 import { createEntry, entryOf } from "./testing-entries.ts";
 
 let directory: string;
@@ -148,7 +149,7 @@ describe("files that are not ours", () => {
     const db = new DatabaseSync(join(directory, "state.db"));
     db.exec("UPDATE meta SET value = '99' WHERE key = 'format'");
     db.close();
-    expect(() => openStore()).toThrow("the state has format 99, this build knows 1");
+    expect(() => openStore()).toThrow("the state has format 99, this build knows 1 and 2");
   });
 });
 

@@ -127,6 +127,7 @@ it("C1 C2 C4 C6 C10 C12 any sequence of commands does what a simple model says, 
           prevFeedIndex: feed.at(-1)?.index ?? 0,
           timestampMs: i,
           clusterId: "c1",
+          epoch: 1,
         });
         state.apply(changes);
         if (feedEntry !== null) feed.push(feedEntry);

@@ -33,7 +33,17 @@ export interface TokenRevoked {
   jti: string;
   expires_at_ms: number;
 }
-export type FeedEvent = ConfigChanged | ConfigDeleted | TokenRevoked;
+/** A backup has taken the place of the state: what comes from here on is of another epoch. */
+export interface StateRestored {
+  type: "state_restored";
+  backup_id: string;
+  /** Of the backup; what the previous epoch held after it is rolled back. */
+  restored_index: number;
+  epoch: number;
+  previous_epoch: number;
+  tokens_not_before_ms: number;
+}
+export type FeedEvent = ConfigChanged | ConfigDeleted | TokenRevoked | StateRestored;
 
 /** What an audit row of a log write needs; projected by lambdas/feed-projection. */
 export interface FeedAudit {

@@ -12,7 +12,12 @@ export interface StateView {
 export type StateChange =
   | { op: "put_json"; key: string; value: unknown }
   | { op: "put_bytes"; key: string; bytes: Uint8Array }
-  | { op: "delete"; key: string };
+  | { op: "delete"; key: string }
+  /** Sets the rows of a chunk (backup/restore-rows.ts) aside, where no read sees them. */
+  | { op: "stage_rows"; chunk: Uint8Array }
+  | { op: "drop_staged" }
+  /** The staged rows become the state; no other row stays. */
+  | { op: "adopt_staged" };
 
 /** Keys of the ordered store. Segments are names (no slash), so prefixes cannot run into each other. */
 export const stateKey = {
@@ -37,6 +42,10 @@ export const stateKey = {
   revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
   revocationExpiryPrefix: "u/",
+  /** Rows about the state itself: in no backup, and not of one after a restore. */
+  systemPrefix: "system/",
+  pendingRestore: "system/restoring",
+  restored: "system/restored",
 } as const;
 
 /** Zero-padded so that the order of the text is the order of the numbers. */

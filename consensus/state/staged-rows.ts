@@ -1,0 +1,39 @@
+/**
+ * Rows of a restore that is under way, in tables of their own beside those of the state. Putting them in the state's place
+ * is a change of names: it takes as long for a large state as for a small one, but for the old tables' pages being freed.
+ * All of it happens inside the transaction of the command that asks for it.
+ */
+import { createHash } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { decodeStateRows } from "../../domain/backup/restore-rows.ts";
+
+export const STAGED_TABLES = `
+  CREATE TABLE staged_kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE staged_blob (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;`;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Adds the rows of a chunk. Throws a `RangeError` for bytes that are none. */
+export function stageRows(db: DatabaseSync, chunk: Uint8Array): void {
+  const json = db.prepare("INSERT OR REPLACE INTO staged_kv VALUES (?, ?)");
+  const bytes = db.prepare("INSERT OR REPLACE INTO staged_blob VALUES (?, ?)");
+  for (const { key, kind, value } of decodeStateRows(chunk)) {
+    if (kind === "json") json.run(utf8.decode(key), utf8.decode(value));
+    else bytes.run(utf8.decode(key), value);
+  }
+  // For the state's hash: what is staged is known by its chunks.
+  db.prepare("INSERT INTO staged_chunk (sha256) VALUES (?)").run(
+    createHash("sha256").update(chunk).digest("hex"),
+  );
+}
+
+export function dropStaged(db: DatabaseSync): void {
+  db.exec(`DROP TABLE staged_kv; DROP TABLE staged_blob; ${STAGED_TABLES} DELETE FROM staged_chunk;`);
+}
+
+export function adoptStaged(db: DatabaseSync): void {
+  db.exec(`
+    DROP TABLE kv; ALTER TABLE staged_kv RENAME TO kv;
+    DROP TABLE blob; ALTER TABLE staged_blob RENAME TO blob;
+    ${STAGED_TABLES} DELETE FROM staged_chunk;`);
+}
