@@ -20,6 +20,7 @@ import type {
 } from "../../contracts/core/core-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import { applyCommand } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
@@ -162,6 +163,8 @@ export class MemoryCore implements CorePort {
         },
       ],
       compacted_index: this.#compactedIndex,
+      tokens_not_before_ms: this.#restored()?.tokens_not_before_ms ?? 0,
+      epochs: this.#restored()?.epochs ?? [{ epoch: this.#epoch, first_index: 0 }],
     };
   }
 
@@ -232,6 +235,10 @@ export class MemoryCore implements CorePort {
         return first < 0 ? [] : structuredClone(feed.slice(first, first + FEED_LIMIT_MAX + 1));
       },
     };
+  }
+
+  #restored(): RestoredState | undefined {
+    return this.state.json(stateKey.restored) as RestoredState | undefined;
   }
 
   #inline(): { bytes: (key: string) => Uint8Array | undefined; bytesMax: number } {

@@ -21,7 +21,7 @@ export class MemoryObjectStorage implements ObjectStorage {
   async put(name: string, bytes: Uint8Array): Promise<void> {
     checkObjectName(name);
     checkObjectSize(name, bytes.byteLength);
-    this.#objects.set(name, { bytes: bytes.slice(), modifiedAtMs: this.#nowMs() });
+    this.#objects.set(name, { bytes: new Uint8Array(bytes), modifiedAtMs: this.#nowMs() });
   }
 
   async get(name: string, bytesMax: number): Promise<Uint8Array> {
@@ -30,7 +30,7 @@ export class MemoryObjectStorage implements ObjectStorage {
     if (found === undefined) throw objectNotFound(name);
     const { bytes } = found;
     if (bytes.byteLength > bytesMax) throw objectTooLarge(name, bytes.byteLength, bytesMax);
-    return bytes.slice();
+    return new Uint8Array(bytes);
   }
 
   async list(prefix: string, options: { after: string | null; limit: number }): Promise<ObjectPage> {

@@ -2,6 +2,8 @@ import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
+import { backupRoutes } from "./backup-routes.ts";
+import { type BackupParts, BackupService } from "./backup-service.ts";
 import { CoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
 import { LeaderClock } from "./leader-clock.ts";
@@ -23,6 +25,8 @@ export interface CoreNodeOptions {
   now?: () => number;
   /** All members with their addresses; absent: this node is alone. */
   members?: readonly NamedMember[];
+  /** Where backups go, and when; null or absent: nowhere. */
+  backup?: Omit<BackupParts, "nowMs"> | null;
 }
 
 export interface CoreNode {
@@ -84,11 +88,18 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
-    const server = new CoreServer(core, new ServiceAuth(options.serviceKey, options.now));
+    const backups =
+      options.backup == null
+        ? null
+        : new BackupService(core, { ...options.backup, nowMs: options.now ?? Date.now });
+    const auth = new ServiceAuth(options.serviceKey, options.now);
+    const server = new CoreServer(core, auth, backupRoutes(backups));
     url = await server.listen(options.host, options.port);
     closers.push(() => server.close());
     await log.start();
     committedAtStart = log.status().commitIndex;
+    backups?.start();
+    closers.push(() => backups?.close());
     return { url, store, stop: closeAll };
   } catch (error) {
     await closeAll();

@@ -31,13 +31,14 @@ export class CoreServer {
   /** Called when the last request in flight has ended. */
   #drained: () => void = () => undefined;
 
-  constructor(core: CoreContext, auth: ServiceAuth) {
+  constructor(core: CoreContext, auth: ServiceAuth, more: readonly Route[] = []) {
     this.#core = core;
     this.#auth = auth;
     this.#routes = [
       { method: "POST", path: "/v1/propose", roles: ["admin"], handle: (r) => proposeCommand(core, r) },
       ...readRoutes(core),
       ...operationRoutes(core),
+      ...more,
     ];
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       void this.#answer(request, response);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
 import type { Logger } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
+import { backupParts } from "./backup-parts.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
@@ -28,6 +29,7 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     port: env.port,
     logger,
     members: env.peers?.members ?? [],
+    backup: env.backup && backupParts(env.backup, join(env.dataDirectory, "backup")),
     openLog: (stateMachine) =>
       openClusterLog({
         env,

@@ -6,6 +6,7 @@ import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-comm
 import { type RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import { type StateChange, stateKey, type StateView } from "../../domain/command/state-view.ts";
+import type { StateRow } from "../../domain/backup/restore-rows.ts";
 import type { FeedSource } from "../../domain/command/read-feed.ts";
 import { replaceFile } from "../storage/replace-file.ts";
 import type { StateMachine } from "../replicated-log.ts";
@@ -187,6 +188,23 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     }
     for (const row of this.#sql.allFeed.iterate()) hash.update(JSON.stringify([row["idx"], row["entry"]]));
     return hash.digest("hex");
+  }
+
+  /**
+   * Every row that a backup holds, in the order that its hash is made in: all but what is about the state itself. Nothing
+   * may be applied until the last one has been taken: this is for copies.
+   */
+  *rows(): Generator<StateRow> {
+    const utf8 = new TextEncoder();
+    for (const row of this.#sql.allJson.iterate()) {
+      const { key, value } = row as { key: string; value: string };
+      if (key.startsWith(stateKey.systemPrefix)) continue;
+      yield { kind: "json", key: utf8.encode(key), value: utf8.encode(value) };
+    }
+    for (const row of this.#sql.allBlobs.iterate()) {
+      const { key, bytes } = row as { key: string; bytes: Uint8Array };
+      yield { kind: "bytes", key: utf8.encode(key), value: bytes };
+    }
   }
 
   /**

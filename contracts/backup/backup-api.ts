@@ -75,23 +75,40 @@ export interface BackupListAnswer {
 }
 
 export const RESTORE_BODY_BYTES_MAX = 4096;
+const restoreFields = {
+  backup_id: z.string().max(128).optional(),
+  /** Of the manifest, in the storage that the core is set up with. */
+  url: z.string().max(1024).optional(),
+  /** Take over another cluster's state. */
+  force: z.boolean().default(false),
+};
+const isOneOf = (body: { backup_id?: string | undefined; url?: string | undefined }): boolean =>
+  (body.backup_id === undefined) !== (body.url === undefined);
+const notOneOf = { message: "either backup_id or url", path: ["backup_id"] };
+
 export const restoreRequest = z
+  .object(restoreFields)
+  .strict()
+  .refine(isOneOf, notOneOf)
+  .meta({ id: "RestoreRequest" });
+
+/** What the core is asked for: the request, whose it is, and the epoch that others know of. */
+export const coreRestoreRequest = z
   .object({
-    backup_id: z.string().max(128).optional(),
-    /** Of the manifest, in the storage that the core is set up with. */
-    url: z.string().max(1024).optional(),
-    /** Take over another cluster's state. */
-    force: z.boolean().default(false),
+    ...restoreFields,
+    /** Names the request, so that a repeated one restores once. */
+    restore_id: z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/),
     /** The new epoch is above this one, whatever the state says. */
-    epoch_min: z.int().min(0).max(2_000_000_000).default(0),
+    epoch_min: z.int().min(0).max(2_000_000_000),
+    actor: z.object({
+      type: z.enum(["user", "token", "system"]),
+      id: z.string().max(256),
+      name: z.string().max(256),
+    }),
+    ip: z.string().max(64),
   })
   .strict()
-  .refine((body) => (body.backup_id === undefined) !== (body.url === undefined), {
-    message: "either backup_id or url",
-    path: ["backup_id"],
-  })
-  .meta({ id: "RestoreRequest" });
-/** What the core is asked for; `restore_id` names the request, so that a repeated one restores once. */
-export type RestoreRequest = z.infer<typeof restoreRequest> & { restore_id: string };
+  .refine(isOneOf, notOneOf);
+export type CoreRestoreRequest = z.infer<typeof coreRestoreRequest>;
 /** How long a caller may wait for a job to end. */
 export const JOB_WAIT_MS_MAX = 20_000;

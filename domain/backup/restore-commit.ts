@@ -10,6 +10,11 @@ import type { EpochStart, PendingRestore, RestoredState } from "./backup-origin.
  */
 export const commitRestore: ApplyVerb<"commit_restore"> = ({ state, command, index, timestampMs, epoch }) => {
   const { restore_id } = command.payload;
+  const last = state.json(stateKey.restored) as RestoredState | undefined;
+  // A commit of unknown outcome was repeated.
+  if (last?.restore_id === restore_id) {
+    return { ok: true, changes: [], events: [], result: { restored: last }, audit: null };
+  }
   const pending = state.json(stateKey.pendingRestore) as PendingRestore | undefined;
   if (pending?.restore_id !== restore_id) {
     return refuse("precondition_failed", `no restore ${restore_id} is under way`);
@@ -18,7 +23,6 @@ export const commitRestore: ApplyVerb<"commit_restore"> = ({ state, command, ind
   if (staged !== chunks.length) {
     return refuse("precondition_failed", `${staged} of ${chunks.length} chunks are staged`);
   }
-  const last = state.json(stateKey.restored) as RestoredState | undefined;
   const to = {
     epoch: Math.max(epoch, origin.epoch, pending.epoch_min) + 1,
     index: Math.max(index, origin.index + 1),
