@@ -18,15 +18,17 @@ import type {
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
+import type { BackupListAnswer, ClusterJob } from "../../contracts/backup/backup-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
-import { applyCommand } from "../../domain/command/apply-command.ts";
+import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
-import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
+import { type Command, type CommandKind, type CommandOf, isRestoreKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
+import { coreCommand, MemoryBackups } from "./memory-backups.ts";
 import { MemoryState } from "../../domain/command/memory-state.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { readFeed } from "../../domain/command/read-feed.ts";
@@ -52,7 +54,8 @@ export class MemoryCore implements CorePort {
   readonly #now: () => number;
   readonly #feed: { entry: FeedEntry; chars: number }[] = [];
   readonly #waiters = new Set<() => void>();
-  readonly #epoch: number;
+  readonly #backups: MemoryBackups;
+  #epoch: number;
   #index = 0;
   #compactedIndex = 0;
   #timestampMs = 0;
@@ -61,6 +64,15 @@ export class MemoryCore implements CorePort {
     this.#clusterId = options.clusterId ?? "c1";
     this.#epoch = options.epoch ?? 1;
     this.#now = options.now ?? Date.now;
+    this.#backups = new MemoryBackups({
+      state: this.state,
+      clusterId: this.#clusterId,
+      now: this.#now,
+      at: () => ({ epoch: this.#epoch, index: this.#index, timestampMs: this.#timestampMs }),
+      apply: (kind, payload, { attachments = [], ...author }) => {
+        orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
+      },
+    });
   }
 
   async propose<K extends CommandKind>(input: {
@@ -71,12 +83,25 @@ export class MemoryCore implements CorePort {
     if (!parsed.ok)
       throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
     await verifyAttachments(parsed.command, input.attachments);
+    if (isRestoreKind(parsed.command.kind)) {
+      throw new ConfluxError("forbidden", `${parsed.command.kind} is proposed by a core alone`);
+    }
+    const applied = orThrow(this.#apply(parsed.command, input.attachments));
+    const { ok: _ok, ...outcome } = applied;
+    return {
+      ...this.#position(),
+      ...outcome,
+      result: outcome.result as CommandResults[K],
+    };
+  }
+
+  #apply(command: Command, attachments: readonly Uint8Array[]): ApplyOutcome {
     this.#index += 1;
     this.#timestampMs = Math.max(this.#timestampMs, this.#now());
     const applied = applyCommand({
       state: this.state,
-      command: parsed.command,
-      attachments: input.attachments,
+      command,
+      attachments,
       index: this.#index,
       prevFeedIndex: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
       timestampMs: this.#timestampMs,
@@ -84,14 +109,12 @@ export class MemoryCore implements CorePort {
       epoch: this.#epoch,
     });
     this.state.apply(applied.changes);
+    if (applied.movedTo !== null) {
+      ({ epoch: this.#epoch, index: this.#index, timestampMs: this.#timestampMs } = applied.movedTo);
+    }
     if (applied.feedEntry !== null) this.#append(applied.feedEntry);
     for (const wake of this.#waiters) wake();
-    const { ok: _ok, ...outcome } = orThrow(applied.outcome);
-    return {
-      ...this.#position(),
-      ...outcome,
-      result: outcome.result as CommandResults[K],
-    };
+    return applied.outcome;
   }
 
   async getConfig(id: string): Promise<ConfigAnswer> {
@@ -166,6 +189,26 @@ export class MemoryCore implements CorePort {
       tokens_not_before_ms: this.#restored()?.tokens_not_before_ms ?? 0,
       epochs: this.#restored()?.epochs ?? [{ epoch: this.#epoch, first_index: 0 }],
     };
+  }
+
+  async listBackups(input: Parameters<CorePort["listBackups"]>[0]): Promise<BackupListAnswer> {
+    return this.#backups.list({ ...input, limit: clampLimit(input.limit) });
+  }
+
+  startBackup(input: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
+    return this.#backups.startBackup(input.request_id);
+  }
+
+  async startDrill(input: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
+    return this.#backups.startDrill(input.backup_id);
+  }
+
+  async startRestore(input: Parameters<CorePort["startRestore"]>[0]): Promise<ClusterJob> {
+    return this.#backups.startRestore(input);
+  }
+
+  async getJob(input: Parameters<CorePort["getJob"]>[0]): Promise<ClusterJob> {
+    return this.#backups.job(input.job_id);
   }
 
   /** Drops the feed up to `index`, as the real core does past its retention: for tests of `feed_compacted`. */

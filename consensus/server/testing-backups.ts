@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryObjectStorage } from "../../adapters/object-storage/memory-object-storage.ts";
-import type { CoreRestoreRequest } from "../../contracts/backup/backup-api.ts";
+import type { ClusterJob, CoreRestoreRequest } from "../../contracts/backup/backup-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { NotProposedError } from "../replicated-log.ts";
@@ -62,7 +62,7 @@ export interface TestingBackups {
   write(...names: string[]): Promise<void>;
   /** Takes a backup and answers its id. */
   backup(): Promise<string>;
-  restore(request: Partial<CoreRestoreRequest>): Promise<NonNullable<ReturnType<BackupService["startRestore"]>>>;
+  restore(request: Partial<CoreRestoreRequest>): Promise<ClusterJob>;
   close(): Promise<void>;
 }
 
@@ -113,7 +113,7 @@ export async function openTestingBackups(
     drill: (backupId) => drillBackup({ storage, backupId, directory: scratch, nowMs }),
     nowMs,
   });
-  const ended = async (jobId: string): ReturnType<BackupService["startRestore"]> => service.job(jobId, 60_000);
+  const ended = (jobId: string): Promise<ClusterJob> => service.job(jobId, 60_000);
   return {
     store,
     log,
