@@ -1,5 +1,6 @@
 import type { RaftLogOptions } from "./raft-log-options.ts";
 import { finishInstallation } from "./raft-log-snapshots.ts";
+import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
 
 /**
@@ -9,9 +10,10 @@ import type { Wal } from "./storage/wal.ts";
 export async function initialiseRaftLog<R>(
   wal: Wal,
   { nodeId, directory, members, stateMachine }: RaftLogOptions<R>,
+  files: SnapshotFiles,
 ): Promise<void> {
   const known = wal.cluster();
-  if (known !== null) finishInstallation(directory, wal, stateMachine);
+  if (known !== null) finishInstallation(directory, wal, stateMachine, files);
   const applied = stateMachine.lastApplied();
   if (known === null) {
     if (applied > 0) {

@@ -1,8 +1,11 @@
+import { randomBytes } from "node:crypto";
 import type { NodeId } from "./raft/types.ts";
 import type { StateMachine } from "./replicated-log.ts";
-import type { FileLayer } from "./storage/file-layer.ts";
+import { type DirectoryLock, lockDirectory } from "./storage/directory-lock.ts";
+import { type FileLayer, nodeFileLayer } from "./storage/file-layer.ts";
 import type { RecoveryReport } from "./storage/recover-wal.ts";
-import type { WalSync } from "./storage/wal.ts";
+import { nodeSnapshotFiles, type SnapshotFiles } from "./storage/snapshot-files.ts";
+import { PREALLOCATE_BYTES, SEGMENT_BYTES, type WalSync } from "./storage/wal.ts";
 import type { Transport } from "./transport/transport.ts";
 
 /** Time as an argument: monotonic, in milliseconds. */
@@ -12,12 +15,34 @@ export interface Clock {
   every(intervalMs: number, act: () => void): () => void;
 }
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   nowMs: () => performance.now(),
   every: (intervalMs, act) => {
     const timer = setInterval(act, intervalMs);
     return () => clearInterval(timer);
   },
+};
+
+/** What the driver asks of the machine it runs on, beside time: an argument, so that a simulated one can take its place. */
+export interface RaftLogHost {
+  /** Runs `act` in a later turn, after everything that arrived in this one. */
+  nextTurn(act: () => void): void;
+  /** Throws `DirectoryLockedError`. */
+  lockDirectory(directory: string): DirectoryLock;
+  files: FileLayer;
+  snapshotFiles: SnapshotFiles;
+  /** Eight bytes that no other log has (wal.ts). */
+  newLogId(): Uint8Array;
+}
+
+const systemHost: RaftLogHost = {
+  nextTurn: (act) => {
+    setImmediate(act);
+  },
+  lockDirectory,
+  files: nodeFileLayer,
+  snapshotFiles: nodeSnapshotFiles,
+  newLogId: () => randomBytes(8),
 };
 
 /** Every limit of the driver; units last. */
@@ -42,6 +67,9 @@ export const RAFT_LOG_LIMITS = {
   /** Applied entries kept in memory and on disk before they are compacted, and what is left of them then. */
   retainedBytesMax: 64 * 1024 * 1024,
   retainedBytesAfter: 16 * 1024 * 1024,
+  /** See wal.ts. */
+  segmentBytes: SEGMENT_BYTES,
+  preallocateBytes: PREALLOCATE_BYTES,
 } as const;
 export type RaftLogLimits = { [K in keyof typeof RAFT_LOG_LIMITS]: number };
 
@@ -73,5 +101,25 @@ export interface RaftLogOptions<R> {
   random?: () => number;
   observer?: RaftLogObserver;
   limits?: Partial<RaftLogLimits>;
-  files?: FileLayer;
+  host?: Partial<RaftLogHost>;
+}
+
+/** The options with their defaults filled in. */
+export interface ResolvedOptions<R> extends RaftLogOptions<R> {
+  clock: Clock;
+  random: () => number;
+  observer: RaftLogObserver;
+  limits: RaftLogLimits;
+  host: RaftLogHost;
+}
+
+export function resolveOptions<R>(options: RaftLogOptions<R>): ResolvedOptions<R> {
+  return {
+    ...options,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    observer: options.observer ?? {},
+    limits: { ...RAFT_LOG_LIMITS, ...options.limits },
+    host: { ...systemHost, ...options.host },
+  };
 }

@@ -8,6 +8,7 @@ import type { ReplicatedLog } from "./replicated-log.ts";
 import { StateStore } from "./state/state-store.ts";
 import { createEntry } from "./state/testing-entries.ts";
 import type { Message } from "./raft/types.ts";
+import { nodeSnapshotFiles } from "./storage/snapshot-files.ts";
 import { fenceTransport } from "./transport/fence-transport.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "./transport/memory-network.ts";
 
@@ -157,7 +158,7 @@ describe("R5 a member that lost its disk", () => {
   });
 
   it("neither asks for votes nor hears of any", async () => {
-    const fenced = fenceTransport(network.transport(3), { hasLog: true });
+    const fenced = fenceTransport(network.transport(3), { hasLog: true, files: nodeSnapshotFiles });
     const one = network.transport(1);
     const seen: Message["type"][] = [];
     fenced.onMessage((message) => seen.push(message.type));
@@ -181,7 +182,7 @@ describe("R5 a member that lost its disk", () => {
   });
 
   it("makes the leader that counts on its lost log step down, and follows the next", async () => {
-    const fenced = fenceTransport(network.transport(3), { hasLog: false });
+    const fenced = fenceTransport(network.transport(3), { hasLog: false, files: nodeSnapshotFiles });
     const one = network.transport(1);
     const seen: Message[] = [];
     const heard: Message[] = [];

@@ -5,12 +5,12 @@
  * Installing survives a crash at any point: first the file is durable under INCOMING_FILE, then the log says that it begins
  * there, then the state is replaced in one step. A start that finds the log ahead of the state finishes from that file.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { NodeId, SnapshotMeta } from "./raft/types.ts";
 import { membershipAt } from "./raft-log-compact.ts";
+import type { RaftLogHost } from "./raft-log-options.ts";
 import type { StateMachine } from "./replicated-log.ts";
-import { replaceFile } from "./storage/replace-file.ts";
+import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
 import type { SnapshotMessage, Transport } from "./transport/transport.ts";
 
@@ -24,6 +24,7 @@ interface SnapshotOptions {
   wal: Wal;
   stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied">;
   transport: Transport;
+  host: Pick<RaftLogHost, "nextTurn" | "snapshotFiles">;
   nowMs: () => number;
   /** How long a member may take to install what it was sent. */
   replyTimeoutMs: number;
@@ -41,13 +42,13 @@ export class Snapshots {
   constructor(options: SnapshotOptions) {
     this.#options = options;
     this.#directory = join(options.directory, DIRECTORY);
-    mkdirSync(this.#directory, { recursive: true });
+    options.host.snapshotFiles.ensureDirectory(this.#directory);
   }
 
   /** Begins to send the present state to a member; one at a time, others are failed and asked for again. */
   send(message: SnapshotMessage): void {
     if (this.#outgoing !== null || this.#options.stateMachine.copyTo === undefined) {
-      setImmediate(() => this.#options.onFailed(message.to));
+      this.#options.host.nextTurn(() => this.#options.onFailed(message.to));
       return;
     }
     const outgoing = { to: message.to, deadlineMs: Infinity };
@@ -66,10 +67,10 @@ export class Snapshots {
   }
 
   async #copyAndSend(message: SnapshotMessage): Promise<void> {
-    const { stateMachine, wal, transport } = this.#options;
+    const { stateMachine, wal, transport, host } = this.#options;
     const path = join(this.#directory, OUTGOING_FILE);
     try {
-      rmSync(path, { force: true });
+      host.snapshotFiles.remove(path);
       const index = await stateMachine.copyTo!(path);
       const term = wal.log.term(index);
       if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
@@ -78,7 +79,7 @@ export class Snapshots {
         path,
       );
     } finally {
-      rmSync(path, { force: true });
+      host.snapshotFiles.remove(path);
     }
   }
 
@@ -98,12 +99,13 @@ export class Snapshots {
 
   /** Takes a file that arrived, before its message is put to the core. False: it is not wanted now. */
   accept(message: SnapshotMessage, arrived: string): boolean {
+    const { snapshotFiles } = this.#options.host;
     if (this.#incoming !== null || this.#options.stateMachine.install === undefined) {
-      rmSync(arrived, { force: true });
+      snapshotFiles.remove(arrived);
       return false;
     }
     const path = join(this.#directory, INCOMING_FILE);
-    replaceFile(arrived, path);
+    snapshotFiles.replace(arrived, path);
     this.#incoming = { meta: message.meta, path };
     return true;
   }
@@ -116,7 +118,7 @@ export class Snapshots {
     const incoming = this.#incoming;
     this.#incoming = null;
     if (meta === null) {
-      if (incoming !== null) rmSync(incoming.path, { force: true });
+      if (incoming !== null) this.#options.host.snapshotFiles.remove(incoming.path);
       return null;
     }
     if (incoming === null || incoming.meta.index !== meta.index || incoming.meta.term !== meta.term) {
@@ -131,9 +133,10 @@ export function finishInstallation(
   directory: string,
   wal: Wal,
   stateMachine: Pick<StateMachine<unknown>, "install" | "lastApplied">,
+  files: SnapshotFiles,
 ): void {
   const path = join(directory, DIRECTORY, INCOMING_FILE);
   const index = wal.log.snapshot()?.index ?? 0;
-  if (index > stateMachine.lastApplied() && existsSync(path)) stateMachine.install?.(path, index);
-  rmSync(path, { force: true });
+  if (index > stateMachine.lastApplied() && files.exists(path)) stateMachine.install?.(path, index);
+  files.remove(path);
 }

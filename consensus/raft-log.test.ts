@@ -147,7 +147,7 @@ describe("R3 one node on real files", () => {
 
   it("R3 a failed sync is fatal: the outcome is unknown, and nothing is accepted again", async () => {
     const files = faultyFileLayer();
-    const { log, machine, fatal } = await openNode(newDirectory(), { files });
+    const { log, machine, fatal } = await openNode(newDirectory(), { host: { files } });
     await log.start();
     await log.propose(commandOf("durable"));
     files.faults.syncsBeforeFailure = 0;

@@ -12,14 +12,7 @@ import { createRawNode } from "./raft/raw-node.ts";
 import type { Batch, Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
 import { baseMembership, planCompaction } from "./raft-log-compact.ts";
 import { initialiseRaftLog } from "./raft-log-initialise.ts";
-import {
-  type Clock,
-  RAFT_LOG_LIMITS,
-  type RaftLogLimits,
-  type RaftLogObserver,
-  type RaftLogOptions,
-  systemClock,
-} from "./raft-log-options.ts";
+import { type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
 import { Proposals, REFUSALS } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
@@ -30,7 +23,7 @@ import {
   type ReplicatedLogStatus,
   type StateMachine,
 } from "./replicated-log.ts";
-import { type DirectoryLock, lockDirectory } from "./storage/directory-lock.ts";
+import type { DirectoryLock } from "./storage/directory-lock.ts";
 import { openWal, type Wal } from "./storage/wal.ts";
 import { fenceTransport } from "./transport/fence-transport.ts";
 import type { Transport } from "./transport/transport.ts";
@@ -42,24 +35,27 @@ const WAL_DIRECTORY = "wal";
  * `DirectoryLockedError`, `WalCorruptError`, or an `Error` that says how log, state machine and options contradict each other;
  * the directory is free again then.
  */
-export async function openRaftLog<R>(options: RaftLogOptions<R>): Promise<ReplicatedLog<R>> {
-  const lock = lockDirectory(options.directory);
+export async function openRaftLog<R>(given: RaftLogOptions<R>): Promise<ReplicatedLog<R>> {
+  const options = resolveOptions(given);
+  const { clock, host, limits, observer } = options;
+  const lock = host.lockDirectory(options.directory);
   let wal: Wal | null = null;
   try {
-    const clock = options.clock ?? systemClock;
     // Until the log is there, whoever waits for the disk hears of its failure.
     const failure: { report: (error: Error) => void } = { report: () => undefined };
-    const onSync = options.observer?.onSync;
     wal = await openWal({
       directory: join(options.directory, WAL_DIRECTORY),
-      ...(options.files === undefined ? {} : { files: options.files }),
-      ...(onSync === undefined ? {} : { onSync }),
+      files: host.files,
+      segmentBytes: limits.segmentBytes,
+      preallocateBytes: limits.preallocateBytes,
+      newLogId: () => host.newLogId(),
       nowMs: () => clock.nowMs(),
       onPoisoned: (error) => failure.report(error),
+      ...(observer.onSync === undefined ? {} : { onSync: observer.onSync }),
     });
-    options.observer?.onRecovered?.(wal.report);
-    await initialiseRaftLog(wal, options);
-    const log = new RaftLog(options, clock, wal, lock);
+    observer.onRecovered?.(wal.report);
+    await initialiseRaftLog(wal, options, host.snapshotFiles);
+    const log = new RaftLog(options, wal, lock);
     failure.report = (error) => log.fail(error);
     return log;
   } catch (error) {
@@ -78,9 +74,10 @@ class RaftLog<R> implements ReplicatedLog<R> {
   readonly #lock: DirectoryLock;
   readonly #stateMachine: StateMachine<R>;
   readonly #transport: Transport;
-  readonly #clock: Clock;
-  readonly #limits: RaftLogLimits;
-  readonly #observer: RaftLogObserver;
+  readonly #clock: ResolvedOptions<R>["clock"];
+  readonly #host: ResolvedOptions<R>["host"];
+  readonly #limits: ResolvedOptions<R>["limits"];
+  readonly #observer: ResolvedOptions<R>["observer"];
   readonly #onFatal: (error: Error) => void;
   readonly #proposals = new Proposals<R>();
   readonly #reads = new Reads();
@@ -99,22 +96,25 @@ class RaftLog<R> implements ReplicatedLog<R> {
   #onChange: () => void = () => undefined;
   #stopped: Promise<void> | null = null;
 
-  constructor(options: RaftLogOptions<R>, clock: Clock, wal: Wal, lock: DirectoryLock) {
+  constructor(options: ResolvedOptions<R>, wal: Wal, lock: DirectoryLock) {
+    const { clock, host, limits } = options;
     this.#nodeId = options.nodeId;
     this.#wal = wal;
     this.#lock = lock;
     this.#stateMachine = options.stateMachine;
-    const fence = { hasLog: wal.log.lastIndex() > 0 };
+    const fence = { hasLog: wal.log.lastIndex() > 0, files: host.snapshotFiles };
     this.#transport = options.fenced ? fenceTransport(options.transport, fence) : options.transport;
     this.#clock = clock;
-    this.#limits = { ...RAFT_LOG_LIMITS, ...options.limits };
-    this.#observer = options.observer ?? {};
+    this.#host = host;
+    this.#limits = limits;
+    this.#observer = options.observer;
     this.#onFatal = options.onFatal;
     this.#snapshots = new Snapshots({
       directory: options.directory,
       wal,
       stateMachine: options.stateMachine,
       transport: this.#transport,
+      host,
       nowMs: () => clock.nowMs(),
       replyTimeoutMs: this.#limits.snapshotReplyTimeoutMs,
       onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
@@ -129,7 +129,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
         appendBytesMax: this.#limits.appendBytesMax,
         inflightMax: this.#limits.inflightMax,
         uncommittedBytesMax: this.#limits.uncommittedBytesMax,
-        random: options.random ?? Math.random,
+        random: options.random,
       },
       log: wal.log,
       hardState: wal.hardState(),
@@ -282,7 +282,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   #wake(): void {
     if (this.#wakeScheduled || this.#working !== null) return;
     this.#wakeScheduled = true;
-    setImmediate(() => {
+    this.#host.nextTurn(() => {
       this.#wakeScheduled = false;
       if (this.#phase === "running") void this.#work();
     });
@@ -307,7 +307,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
         if (this.#toApply.length === 0 || this.#node.hasReady()) continue;
         this.#applyWaiting();
         // Who was answered may propose again at once: one turn lets them share the next batch.
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise<void>((resolve) => this.#host.nextTurn(resolve));
       }
     } catch (error) {
       this.fail(toError(error));

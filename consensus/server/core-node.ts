@@ -2,9 +2,8 @@ import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
-import { backupRoutes } from "./backup-routes.ts";
 import { type BackupParts, BackupService } from "./backup-service.ts";
-import { CoreServer } from "./core-server.ts";
+import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
 import { LeaderClock } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
@@ -88,12 +87,8 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
-    const backups =
-      options.backup == null
-        ? null
-        : new BackupService(core, { ...options.backup, nowMs: options.now ?? Date.now });
-    const auth = new ServiceAuth(options.serviceKey, options.now);
-    const server = new CoreServer(core, auth, backupRoutes(backups));
+    const backups = openBackups(core, options);
+    const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now), backups);
     url = await server.listen(options.host, options.port);
     closers.push(() => server.close());
     await log.start();
@@ -105,4 +100,9 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     await closeAll();
     throw error;
   }
+}
+
+function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): BackupService | null {
+  if (backup === undefined || backup === null) return null;
+  return new BackupService(core, { ...backup, nowMs: now ?? Date.now });
 }

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { openRaftLog } from "../raft-log.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { createMemoryNetwork } from "../transport/memory-network.ts";
@@ -16,9 +15,9 @@ import type { PeerEnvironment } from "./read-peers.ts";
 const TICK_MS = 100;
 const STAGING_DIRECTORY = "snapshot";
 
-interface OpenOptions {
+interface OpenOptions<R> {
   env: CoreEnvironment;
-  stateMachine: StateMachine<ApplyOutcome>;
+  stateMachine: StateMachine<R>;
   logger: Logger;
   onFatal: (error: Error) => void;
 }
@@ -27,7 +26,7 @@ interface OpenOptions {
  * The log of a node: alone when no peers are named, else as a member of their cluster, which it founds or joins first.
  * Throws `EnvironmentError` when the data directory is of the other kind, and whatever log and transport throw.
  */
-export async function openClusterLog(options: OpenOptions): Promise<ReplicatedLog<ApplyOutcome>> {
+export async function openClusterLog<R>(options: OpenOptions<R>): Promise<ReplicatedLog<R>> {
   const { env, stateMachine, onFatal } = options;
   const { nodeId, dataDirectory: directory, peers } = env;
   if (peers !== null) return openMember(options, peers);
@@ -46,10 +45,10 @@ export async function openClusterLog(options: OpenOptions): Promise<ReplicatedLo
   });
 }
 
-async function openMember(
-  { env, stateMachine, logger, onFatal }: OpenOptions,
+async function openMember<R>(
+  { env, stateMachine, logger, onFatal }: OpenOptions<R>,
   peers: PeerEnvironment,
-): Promise<ReplicatedLog<ApplyOutcome>> {
+): Promise<ReplicatedLog<R>> {
   const { nodeId, dataDirectory: directory, clusterId } = env;
   if (readFoundingRecord(directory) === null && existsSync(join(directory, "wal"))) {
     throw new EnvironmentError(`CONFLUX_PEERS is set, but ${directory} belongs to a node that was alone`);

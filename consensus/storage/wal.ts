@@ -43,6 +43,8 @@ export interface WalOptions {
   preallocateBytes?: number;
   /** Monotonic milliseconds, for the observer's durations. */
   nowMs?: () => number;
+  /** Eight bytes that tell the segments of a new log from those of any other. */
+  newLogId?: () => Uint8Array;
   onSync?: (sync: WalSync) => void;
   /** The disk failed: end the process. Called once. */
   onPoisoned: (error: Error) => void;
@@ -106,6 +108,7 @@ export class Wal {
       segmentBytes: SEGMENT_BYTES,
       preallocateBytes: PREALLOCATE_BYTES,
       nowMs: () => performance.now(),
+      newLogId: () => randomBytes(8),
       ...options,
     };
     this.#zeros = new Uint8Array(this.#options.preallocateBytes);
@@ -114,7 +117,7 @@ export class Wal {
     this.#hardState = recovered.hardState;
     this.#cluster = recovered.cluster;
     this.#segments = recovered.segments;
-    this.#logId = recovered.logId ?? randomBytes(8);
+    this.#logId = recovered.logId ?? this.#options.newLogId();
     this.report = recovered.report;
   }
 

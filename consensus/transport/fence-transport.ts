@@ -5,11 +5,14 @@
  * has acknowledged and forgotten, and would tell it to commit entries it does not have. So that leader is answered with a
  * later term: it steps down, and whoever is elected next asks the node anew what it has.
  */
-import { rmSync } from "node:fs";
 import type { Message, Term } from "../raft/types.ts";
+import type { SnapshotFiles } from "../storage/snapshot-files.ts";
 import type { Transport } from "./transport.ts";
 
-export function fenceTransport(transport: Transport, options: { hasLog: boolean }): Transport {
+export function fenceTransport(
+  transport: Transport,
+  options: { hasLog: boolean; files: Pick<SnapshotFiles, "remove"> },
+): Transport {
   /** The term of the first leader heard of; null until then. Nothing up to it is listened to. */
   let forgottenTerm: Term | null = options.hasLog ? 0 : null;
   const admits = (message: Message): boolean => {
@@ -28,7 +31,7 @@ export function fenceTransport(transport: Transport, options: { hasLog: boolean 
       }
       transport.onMessage((message, snapshotPath) => {
         if (admits(message)) receive(message, snapshotPath);
-        else if (snapshotPath !== undefined) rmSync(snapshotPath, { force: true });
+        else if (snapshotPath !== undefined) options.files.remove(snapshotPath);
       });
     },
     sendSnapshot: (message, path) => transport.sendSnapshot(message, path),

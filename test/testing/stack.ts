@@ -1,20 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DevJson } from "../../dev/dev-json.ts";
+import { isFree, PORT_FIRST, PORT_LAST } from "./free-ports.ts";
 
 const PROJECT_DIR = join(import.meta.dirname, "../..");
 const READY_MS = 60_000;
 const EXIT_MS = 15_000;
 const POLL_MS = 25;
 const PORT_ATTEMPTS_MAX = 50;
-/** Below the ports the kernel hands out by itself, so that no socket of a test takes one meanwhile. */
-const PORT_FIRST = 20_000;
-const PORT_LAST = 32_000;
 const PEER_PORT_OFFSET = 100;
 
 /** A data directory and ports, kept over several starts of one stack. */
@@ -188,14 +185,6 @@ async function freePorts(): Promise<[number, number, number, number]> {
 /** Of up to five nodes from `first` on: HTTP, and peers a hundred above. */
 const corePorts = (first: number): number[] =>
   [0, 1, 2, 3, 4].flatMap((i) => [first + i, first + PEER_PORT_OFFSET + i]);
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.once("error", () => done(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
-  });
-}
 
 function readProcesses(): { pid: number; command: string; environment: string }[] {
   const read = (path: string): string => {

@@ -1,0 +1,171 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { CORE_NODE_ID_HEADER, type ServiceRole } from "../../contracts/core/core-api.ts";
+import { STATUS_BY_CODE, ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { Logger } from "./core-context.ts";
+import {
+  findRoute,
+  readBody,
+  type Route,
+  sendRefusal,
+  sendReply,
+  toRefusal,
+  traceIdOf,
+} from "./http-router.ts";
+
+/** How long requests in flight may take to end when the node stops. */
+const SHUTDOWN_GRACE_MS = 3000;
+/** Seconds a client's idle connection is kept: longer than any caller's own, so that the caller closes first. */
+const KEEP_ALIVE_MS = 65_000;
+
+/** What the server needs of the node it speaks for. */
+export interface HttpServerOptions {
+  routes: readonly Route[];
+  /** The role of a caller, by its `Authorization`. Throws `unauthenticated`. */
+  roleOf(authorization: string | undefined): Promise<ServiceRole>;
+  nodeId(): number;
+  leaderId(): number | null;
+  /** Where a member answers; empty when nobody knows. */
+  urlOf(nodeId: number): string;
+  /** Counts a request from now on; the answer is called with its route and status once it is answered. */
+  counted(method: string): (path: string, status: number) => void;
+  /** Ends the requests that wait for something: the server stops. */
+  onClosing(): void;
+  logger: Logger;
+}
+
+/** The HTTP/1.1 server of a node on node:http: finds the route, checks the caller, answers problem documents. */
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #server: Server;
+  #inFlight = 0;
+  #closing = false;
+  /** Called when the last request in flight has ended. */
+  #drained: () => void = () => undefined;
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options;
+    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      void this.#answer(request, response);
+    });
+  }
+
+  /** Listens and answers the base URL. Rejects with the system's error, as for a taken port. */
+  async listen(host: string, port: number): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    const address = this.#server.address() as AddressInfo;
+    return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+  }
+
+  /** Lets requests in flight end, long polls at once, others within SHUTDOWN_GRACE_MS. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    this.#closing = true;
+    this.#options.onClosing();
+    const grace = setTimeout(() => this.#drained(), SHUTDOWN_GRACE_MS);
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    clearTimeout(grace);
+    // Not only idle ones: a connection opened in advance, on which nothing was ever asked, does not count as idle.
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const method = request.method ?? "GET";
+    const counted = this.#options.counted(method);
+    const traceId = traceIdOf(request.headers);
+    const gone = new AbortController();
+    this.#inFlight += 1;
+    response.on("close", () => {
+      gone.abort();
+      counted(path, response.statusCode);
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#drained();
+    });
+    let path = "(none)";
+    response.setHeader(CORE_NODE_ID_HEADER, String(this.#options.nodeId()));
+    try {
+      const url = new URL(request.url ?? "/", "http://core");
+      const { route, params } = findRoute(this.#options.routes, method, url.pathname);
+      path = route.path;
+      const role = route.roles === null ? "replica" : await this.#options.roleOf(request.headers.authorization);
+      if (route.roles !== null && !route.roles.includes(role)) {
+        throw new ConfluxError("forbidden", `the role ${role} may not call ${route.path}`);
+      }
+      const reply = await route.handle({
+        params,
+        query: url.searchParams,
+        headers: request.headers,
+        role,
+        traceId,
+        signal: gone.signal,
+        body: (bytesMax) => readBody(request, bytesMax),
+      });
+      this.#closeWhenStopping(response);
+      sendReply(response, reply, traceId);
+    } catch (error) {
+      this.#refuse(response, error, { traceId, method, path });
+    }
+  }
+
+  #refuse(
+    response: ServerResponse,
+    error: unknown,
+    at: { traceId: string; method: string; path: string },
+  ): void {
+    if (response.destroyed) return;
+    const { refusal, leaderId } = toRefusal(error);
+    if (STATUS_BY_CODE[refusal.code] >= 500) {
+      this.#options.logger({
+        level: refusal.code === "internal" ? "error" : "warn",
+        msg: refusal.message,
+        trace_id: at.traceId,
+        code: refusal.code,
+        method: at.method,
+        path: at.path,
+        ...(refusal.code === "internal" ? { error: describeError(error) } : {}),
+      });
+    }
+    const hint = refusal.code === "unavailable" ? this.#options.leaderId() : leaderId;
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    this.#closeWhenStopping(response);
+    sendRefusal(response, this.#namingLeader(refusal, hint), hint, at.traceId);
+  }
+
+  /** Tells people, too, where to go; programs have the header. */
+  #namingLeader(refusal: ConfluxError, leaderId: number | null): ConfluxError {
+    if (leaderId === null || leaderId === this.#options.nodeId()) return refusal;
+    const url = this.#options.urlOf(leaderId);
+    if (url === "") return refusal;
+    return new ConfluxError(refusal.code, `${refusal.message}; node ${leaderId} leads, at ${url}`, {
+      errors: refusal.errors,
+      cause: refusal,
+      ...(refusal.retryAfterS === undefined ? {} : { retryAfterS: refusal.retryAfterS }),
+    });
+  }
+
+  /** A connection kept alive would keep a stopping server from closing. */
+  #closeWhenStopping(response: ServerResponse): void {
+    if (this.#closing) response.setHeader("connection", "close");
+  }
+}
+
+function describeError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
