@@ -10,7 +10,7 @@ import { encodeStateRow } from "../../domain/backup/restore-rows.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import { type Actor, COMMAND_FORMAT_VERSION, type CommandPayloads } from "../../domain/command/command.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
-import { stateKey } from "../../domain/command/state-view.ts";
+import { isKeptRow, stateKey } from "../../domain/command/state-view.ts";
 
 type RestoreKind = "begin_restore" | "restore_chunk" | "commit_restore" | "abort_restore";
 /** What backups need of the core in memory. */
@@ -183,7 +183,7 @@ function encodeRows(state: MemoryState): Uint8Array {
   const utf8 = new TextEncoder();
   const rows = state
     .rows()
-    .filter(({ key }) => !key.startsWith(stateKey.systemPrefix))
+    .filter(({ key }) => !isKeptRow(key))
     .map(({ key, value }) =>
       encodeStateRow(
         typeof value === "string"

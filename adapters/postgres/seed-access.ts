@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { ulid } from "ulid";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { applications, clusters, tenants } from "../../migrations/schema.ts";
@@ -27,7 +28,7 @@ export async function ensureTenant(
 }
 
 /**
- * Makes a user who may do everything in `tenant`. A user of this name keeps the password it has; the role and its
+ * Makes a user who may do everything in `tenant`, and operates the installation. A user of this name keeps the password it has; the role and its
  * permissions are put right. Repeatable.
  */
 export async function ensureAdminUser(
@@ -52,6 +53,7 @@ export async function ensureAdminUser(
       permissions: PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: "**" })),
     });
     await grantRole(tx, { tenant: input.tenant, userId, roleId });
+    await tx.execute(sql`select conflux_make_operator(${userId})`);
   });
   return { userId, created: existing === null };
 }

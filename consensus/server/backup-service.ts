@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import type {
   BackupListAnswer,
   BackupView,
@@ -24,6 +25,8 @@ import { dropRestore, runRestore, toReport } from "./restore-run.ts";
 export const BACKUP_TICK_MS = 5_000;
 /** Pause after a scheduled backup that failed; doubled with each failure, up to the interval. */
 const RETRY_MS = 60_000;
+/** How long a stopping node waits for a backup, restore or drill. */
+const CLOSE_GRACE_MS = 5_000;
 const SYSTEM_AUTHOR: RestoreAuthor = {
   actor: { type: "system", id: "core", name: "core" },
   ip: "",
@@ -71,13 +74,19 @@ export class BackupService {
 
   /** Begins to look after the schedule and after restores that were left behind. */
   start(): void {
+    // Of a process that was killed in the middle of a job.
+    rmSync(this.#parts.directory, { recursive: true, force: true });
     this.#timer = setInterval(() => void this.tick(), BACKUP_TICK_MS);
   }
 
-  /** Ends the looking after; a job on its way goes on until its next step fails or it is done. */
+  /**
+   * Ends the looking after. A job on its way has CLOSE_GRACE_MS to end; later its next step fails, which does no more harm
+   * than a crash there.
+   */
   async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#jobs.idle();
+    const running = this.#jobs.running?.job_id;
+    if (running !== undefined) await this.#jobs.wait(running, CLOSE_GRACE_MS);
   }
 
   /** `requestId` names the request, so that a repeated one is answered with the job of the first. */

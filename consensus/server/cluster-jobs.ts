@@ -72,11 +72,6 @@ export class ClusterJobs {
     clearTimeout(timer);
   }
 
-  /** Resolves when nothing runs any more. */
-  async idle(): Promise<void> {
-    await Promise.all([...this.#jobs.values()].map(({ ended }) => ended));
-  }
-
   async #run(job: ClusterJob, work: JobWork): Promise<void> {
     const startedMs = performance.now();
     let failure: unknown = null;

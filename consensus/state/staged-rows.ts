@@ -6,10 +6,16 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { decodeStateRows } from "../../domain/backup/restore-rows.ts";
+import { KEPT_PREFIXES } from "../../domain/command/state-view.ts";
 
 export const STAGED_TABLES = `
   CREATE TABLE staged_kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE staged_blob (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;`;
+
+/** Prefixes end in a slash, and "0" follows it. */
+const KEPT_ROWS = KEPT_PREFIXES.map(
+  (prefix) => `(key >= '${prefix}' AND key < '${prefix.slice(0, -1)}0')`,
+).join(" OR ");
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -31,8 +37,11 @@ export function dropStaged(db: DatabaseSync): void {
   db.exec(`DROP TABLE staged_kv; DROP TABLE staged_blob; ${STAGED_TABLES} DELETE FROM staged_chunk;`);
 }
 
+/** Rows that restores keep stay; every other one goes. */
 export function adoptStaged(db: DatabaseSync): void {
   db.exec(`
+    INSERT OR REPLACE INTO staged_kv
+      SELECT key, value FROM kv WHERE ${KEPT_ROWS};
     DROP TABLE kv; ALTER TABLE staged_kv RENAME TO kv;
     DROP TABLE blob; ALTER TABLE staged_blob RENAME TO blob;
     ${STAGED_TABLES} DELETE FROM staged_chunk;`);

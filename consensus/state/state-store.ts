@@ -5,7 +5,7 @@ import { FEED_RETAINED_ENTRIES_MAX } from "../../contracts/limits.ts";
 import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
 import { type RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
-import { type StateChange, stateKey, type StateView } from "../../domain/command/state-view.ts";
+import { isKeptRow, type StateChange, stateKey, type StateView } from "../../domain/command/state-view.ts";
 import type { StateRow } from "../../domain/backup/restore-rows.ts";
 import type { FeedSource } from "../../domain/command/read-feed.ts";
 import { replaceFile } from "../storage/replace-file.ts";
@@ -191,14 +191,14 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   }
 
   /**
-   * Every row that a backup holds, in the order that its hash is made in: all but what is about the state itself. Nothing
+   * Every row that a backup holds, in the order that its hash is made in: all but those that a restore keeps. Nothing
    * may be applied until the last one has been taken: this is for copies.
    */
   *rows(): Generator<StateRow> {
     const utf8 = new TextEncoder();
     for (const row of this.#sql.allJson.iterate()) {
       const { key, value } = row as { key: string; value: string };
-      if (key.startsWith(stateKey.systemPrefix)) continue;
+      if (isKeptRow(key)) continue;
       yield { kind: "json", key: utf8.encode(key), value: utf8.encode(value) };
     }
     for (const row of this.#sql.allBlobs.iterate()) {

@@ -40,7 +40,11 @@ export const commitRestore: ApplyVerb<"commit_restore"> = ({ state, command, ind
   return {
     ok: true,
     moveTo: to,
-    changes: [{ op: "adopt_staged" }, { op: "put_json", key: stateKey.restored, value: restored }],
+    changes: [
+      { op: "adopt_staged" },
+      { op: "delete", key: stateKey.pendingRestore },
+      { op: "put_json", key: stateKey.restored, value: restored },
+    ],
     events: [
       {
         type: "state_restored",

@@ -1,6 +1,6 @@
 import { decodeStateRows } from "../backup/restore-rows.ts";
 import { decodeUtf8 } from "../decode-utf8.ts";
-import type { StateChange, StateView } from "./state-view.ts";
+import { isKeptRow, type StateChange, type StateView } from "./state-view.ts";
 
 /**
  * The ordered store in memory: for the core in memory and for tests. JSON is kept as text, so that what a reader gets is
@@ -61,7 +61,7 @@ export class MemoryState implements StateView {
   }
 
   #adoptStaged(): void {
-    this.#json = new Map();
+    this.#json = new Map([...this.#json].filter(([key]) => isKeptRow(key)));
     this.#bytes = new Map();
     for (const chunk of this.#staged.splice(0)) {
       for (const { key, kind, value } of decodeStateRows(chunk)) {

@@ -16,7 +16,7 @@ export type StateChange =
   /** Sets the rows of a chunk (backup/restore-rows.ts) aside, where no read sees them. */
   | { op: "stage_rows"; chunk: Uint8Array }
   | { op: "drop_staged" }
-  /** The staged rows become the state; no other row stays. */
+  /** The staged rows become the state; of the others, those that restores keep stay (`isKeptRow`). */
   | { op: "adopt_staged" };
 
 /** Keys of the ordered store. Segments are names (no slash), so prefixes cannot run into each other. */
@@ -42,11 +42,18 @@ export const stateKey = {
   revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
   revocationExpiryPrefix: "u/",
-  /** Rows about the state itself: in no backup, and not of one after a restore. */
-  systemPrefix: "system/",
   pendingRestore: "system/restoring",
   restored: "system/restored",
 } as const;
+
+/**
+ * Rows about the state itself, and about the nodes that hold it: in no backup, and kept over a restore. A restored cluster
+ * is made of the nodes that it has now, whichever it had then.
+ */
+export const KEPT_PREFIXES: readonly string[] = ["system/", "node/"];
+export function isKeptRow(key: string): boolean {
+  return KEPT_PREFIXES.some((prefix) => key.startsWith(prefix));
+}
 
 /** Zero-padded so that the order of the text is the order of the numbers. */
 export function pad(n: number): string {

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
 import { registerConfigDelete } from "./config-delete.ts";
@@ -61,6 +62,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerConfigRollback,
   registerConfigResolve,
   registerClusterStatus,
+  registerClusterBackups,
   registerHealth,
   registerOpenapi,
   registerDocs,

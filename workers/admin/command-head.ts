@@ -6,6 +6,9 @@ import type { Config } from "../../domain/config/config.ts";
 import type { AdminEnv } from "./principal.ts";
 import { toHex } from "./trace.ts";
 
+/** Where requests that are about no tenant count their keys. */
+const SYSTEM_SCOPE = "_system";
+
 /**
  * What every command carries besides its payload: who, from where, in which trace, under which idempotency key.
  * The key's scope holds no more than a digest, so that a key which is itself a secret is not stored.
@@ -43,6 +46,15 @@ async function idempotency(
   );
   const digest = new Uint8Array(await crypto.subtle.sign("HMAC", hmacKey, new Uint8Array(c.var.bodyBytes)));
   return { scope: toHex(scope), digest: toHex(digest) };
+}
+
+/**
+ * Names a request that makes no command of its own: the same for every repetition under one idempotency key; null without
+ * one. The body is part of it, so that the same key with another body is another request.
+ */
+export async function requestId(c: Context<AdminEnv>): Promise<string | null> {
+  const key = await idempotency(c, SYSTEM_SCOPE);
+  return key && `req-${key.scope.slice(0, 32)}-${key.digest.slice(0, 32)}`;
 }
 
 /** The revision a request's `If-Match` asks for, null when it asks for none; `precondition_failed` for a stale one. */
