@@ -6,7 +6,7 @@ import type { BackupParts } from "./backup-service.ts";
 import type { BackupEnvironment } from "./read-backup-environment.ts";
 
 /** A drill reads a whole state and counts what it names; it must not take the node's memory for it. */
-const DRILL_HEAP_MIB_MAX = 1024;
+const DRILL_HEAP_MIB_MAX = 512;
 
 export interface DrillOrder {
   place: string;

@@ -1,5 +1,6 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { backupView, clusterJob, JOB_WAIT_MS_MAX } from "../../contracts/backup/backup-api.ts";
+import { createHeaders } from "../../contracts/config/fields.ts";
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../../contracts/limits.ts";
 import { requireClusterPermission } from "./cluster-permission.ts";
 import { requestId } from "./command-head.ts";
@@ -36,6 +37,7 @@ const takeRoute = declareRoute(
     path,
     tags: ["cluster"],
     summary: "Take a backup now; 202 when it is not done within seconds",
+    request: { headers: createHeaders },
     responses: { 201: { ...job, description: "It is taken, or has failed" }, 202: job },
   },
 );
@@ -46,7 +48,7 @@ const drillRoute = declareRoute(
     path: `${path}/{backup_id}/drill`,
     tags: ["cluster"],
     summary: "Prove a backup (`latest`: the newest) by restoring it beside the running cluster",
-    request: { params: z.object({ backup_id: z.string().max(128) }) },
+    request: { params: z.object({ backup_id: z.string().max(128) }), headers: createHeaders },
     responses: { 200: { ...job, description: "It has ended" }, 202: job },
   },
 );

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.ts";
 import { readClusterEpoch } from "../../adapters/postgres/read-cluster-epoch.ts";
 import { clusterJob, JOB_WAIT_MS_MAX, restoreRequest } from "../../contracts/backup/backup-api.ts";
+import { createHeaders } from "../../contracts/config/fields.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { requireClusterPermission } from "./cluster-permission.ts";
 import { requestId } from "./command-head.ts";
@@ -17,7 +18,7 @@ const route = declareRoute(
     tags: ["cluster"],
     summary:
       "Put a backup in the place of the state: ends every token and session, and all that was written after the backup",
-    request: { body: { required: true, content: json(restoreRequest) } },
+    request: { headers: createHeaders, body: { required: true, content: json(restoreRequest) } },
     responses: { 200: { ...job, description: "It has ended" }, 202: job },
   },
 );
