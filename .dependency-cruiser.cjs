@@ -20,7 +20,7 @@ module.exports = {
     rule(
       "no-dev-dependencies-in-product",
       "what ships uses dependencies only",
-      { path: "^(domain|contracts|consensus|adapters|workers|lambdas)/", pathNot: `${test}|testing` },
+      { path: "^(domain|contracts|consensus|adapters|workers|lambdas|cli)/", pathNot: `${test}|testing` },
       { dependencyTypes: ["npm-dev"], pathNot: "workers-types" },
     ),
     only("domain-is-pure", "^domain/", [...src("domain"), ...pkg("zod")], "domain imports nothing but zod"),
@@ -77,6 +77,12 @@ module.exports = {
       "the infrastructure imports contracts and AWS's libraries",
       { path: "^cdk/", pathNot: `${test}|testing` },
       { pathNot: [...src("cdk", "contracts"), ...pkg("aws-cdk-lib", "constructs", "cdk-nag", "zod")] },
+    ),
+    rule(
+      "cli",
+      "the command line speaks to the admin API: contracts, a parser of arguments, and Node",
+      { path: "^cli/", pathNot: test },
+      { pathNot: [...src("cli", "contracts"), ...pkg("commander", "zod"), "^node:", "^[a-z_/]+$"] },
     ),
     rule(
       "deploy-below-hosts",

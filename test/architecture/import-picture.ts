@@ -14,9 +14,20 @@ const ROOMS = [
   "adapters",
   "lambdas",
   "migrations",
+  "cli",
   "dev",
 ] as const;
-const ROOTS = ["domain", "contracts", "consensus", "adapters", "workers", "lambdas", "migrations", "dev"];
+const ROOTS = [
+  "domain",
+  "contracts",
+  "consensus",
+  "adapters",
+  "workers",
+  "lambdas",
+  "migrations",
+  "cli",
+  "dev",
+];
 const BEGIN = "<!-- imports: begin -->";
 const END = "<!-- imports: end -->";
 

@@ -1,0 +1,32 @@
+/** What a verb may touch of the world; tests give it another one. */
+export interface CliIo {
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+  /** Whether standard output is a terminal: only then is anything coloured. */
+  isTerminal: boolean;
+  out(text: string): void;
+  err(text: string): void;
+  fetch: typeof fetch;
+}
+
+/** How the command ends; scripts rely on the numbers. */
+export const EXIT = {
+  ok: 0,
+  /** The request was understood and refused, or what was asked for is not done yet. */
+  refused: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** Nobody answered, or who answered cannot now: trying again may help. */
+  unavailable: 3,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Ends the command with a sentence on standard error. */
+export class CliError extends Error {
+  readonly exitCode: ExitCode;
+  constructor(exitCode: ExitCode, message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = "CliError";
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,163 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { toProblem } from "../contracts/problem/problem.ts";
+import { ConfluxError } from "../contracts/problem/error-codes.ts";
+import { runCli } from "./run-cli.ts";
+
+const cwd = mkdtempSync(join(tmpdir(), "conflux-cli-"));
+afterAll(() => rmSync(cwd, { recursive: true }));
+
+const STATUS = {
+  cluster_id: "c1",
+  epoch: 1,
+  leader_id: 1,
+  term: 4,
+  nodes: [
+    { node_id: 1, role: "leader", raft_address: "h:7501", match_index: 9, last_applied: 9, healthy: true },
+    { node_id: 4, role: "learner", raft_address: "h:7504", match_index: 0, last_applied: 0, healthy: false },
+  ],
+};
+const ENV = { CONFLUX_ADMIN_URL: "http://admin.test", CONFLUX_TOKEN: "t1" };
+
+interface Ran {
+  code: number;
+  out: string;
+  err: string;
+  asked: { url: string; method: string; headers: Record<string, string>; body: unknown }[];
+}
+/** Runs a command line against an API that answers `answer`. */
+async function run(
+  args: string[],
+  options: { env?: Record<string, string>; isTerminal?: boolean; answer?: () => Response } = {},
+): Promise<Ran> {
+  const ran: Ran = { code: -1, out: "", err: "", asked: [] };
+  ran.code = await runCli(args, {
+    env: options.env ?? ENV,
+    cwd,
+    isTerminal: options.isTerminal ?? false,
+    out: (text) => {
+      ran.out += `${text}\n`;
+    },
+    err: (text) => {
+      ran.err += `${text}\n`;
+    },
+    fetch: async (input, init) => {
+      ran.asked.push({
+        url: new Request(input).url,
+        method: init?.method ?? "GET",
+        headers: init?.headers as Record<string, string>,
+        body: typeof init?.body !== "string" ? null : (JSON.parse(init.body) as unknown),
+      });
+      return options.answer?.() ?? Response.json(STATUS);
+    },
+  });
+  return ran;
+}
+const refusal = (error: ConfluxError): Response => {
+  const problem = toProblem(error, "0".repeat(32));
+  return Response.json(problem, { status: problem.status });
+};
+
+describe("U3 conflux", () => {
+  it("shows the cluster as a table, without colours in a pipe", async () => {
+    const { code, out, err, asked } = await run(["cluster", "status"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toBe(
+      [
+        "cluster c1, epoch 1, term 4, leader: node 1",
+        "NODE  ROLE     ADDRESS  MATCH  APPLIED  STATE",
+        "1     leader   h:7501   9      9        up",
+        "4     learner  h:7504   0      0        down",
+        "",
+      ].join("\n"),
+    );
+    expect(asked[0]).toMatchObject({
+      url: "http://admin.test/api/v1/mgt/cluster/status",
+      headers: { authorization: "Bearer t1" },
+    });
+  });
+
+  it("colours on a terminal, unless NO_COLOR is set", async () => {
+    expect((await run(["cluster", "status"], { isTerminal: true })).out).toContain("\u001B[32mup");
+    const plain = await run(["cluster", "status"], { isTerminal: true, env: { ...ENV, NO_COLOR: "1" } });
+    expect(plain.out).not.toContain("\u001B");
+  });
+
+  it("--json answers what the API answered, in one line", async () => {
+    const { out } = await run(["cluster", "status", "--json"]);
+    expect(JSON.parse(out)).toEqual(STATUS);
+    expect(out.trim()).not.toContain("\n");
+  });
+
+  it("finds address and token in flags, then the environment, then dev.json", async () => {
+    const flags = ["--url", "http://flag.test/", "--token", "t2"];
+    expect((await run(["cluster", "status", ...flags])).asked[0]).toMatchObject({
+      url: "http://flag.test/api/v1/mgt/cluster/status",
+      headers: { authorization: "Bearer t2" },
+    });
+    const without = await run(["cluster", "status"], { env: { CONFLUX_DATA_DIR: cwd } });
+    expect([without.code, without.err]).toEqual([2, expect.stringContaining("no address")]);
+    writeFileSync(
+      join(cwd, "dev.json"),
+      JSON.stringify({ admin_url: "http://localhost:1", admin_token: "t3" }),
+    );
+    expect((await run(["cluster", "status"], { env: { CONFLUX_DATA_DIR: cwd } })).asked[0]).toMatchObject({
+      url: "http://localhost:1/api/v1/mgt/cluster/status",
+      headers: { authorization: "Bearer t3" },
+    });
+    const half = await run(["cluster", "status", "--url", "http://other.test"], {
+      env: { CONFLUX_DATA_DIR: cwd },
+    });
+    expect([half.code, half.err]).toEqual([2, expect.stringContaining("no token")]);
+  });
+
+  it.each([
+    { args: ["cluster", "nothing"], says: "unknown command" },
+    { args: ["nothing"], says: "unknown command" },
+    { args: ["cluster", "status", "--nothing"], says: "unknown option" },
+    { args: ["cluster", "status", "more"], says: "too many arguments" },
+    { args: ["cluster", "status", "--url", "ftp://x", "--token", "t"], says: "no address like" },
+  ])("ends with 2 for $args", async ({ args, says }) => {
+    const { code, err, asked } = await run(args);
+    expect([code, err]).toEqual([2, expect.stringContaining(says)]);
+    expect(asked).toEqual([]);
+  });
+
+  it("ends with 1 for a refusal, in the API's words, and with 3 when nobody can answer", async () => {
+    const forbidden = await run(["cluster", "status"], {
+      answer: () => refusal(new ConfluxError("forbidden", "You need the permission")),
+    });
+    expect([forbidden.code, forbidden.out, forbidden.err]).toEqual([
+      1,
+      "",
+      expect.stringContaining("forbidden: You need the permission"),
+    ]);
+    const away = await run(["cluster", "status"], {
+      answer: () => refusal(new ConfluxError("unavailable", "no leader")),
+    });
+    expect([away.code, away.err]).toEqual([3, expect.stringContaining("no leader")]);
+    const dead = await run(["cluster", "status"], {
+      answer: () => {
+        throw new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") });
+      },
+    });
+    expect([dead.code, dead.err]).toEqual([3, expect.stringContaining("ECONNREFUSED")]);
+    const strange = await run(["cluster", "status"], {
+      answer: () => new Response("<html>", { status: 502 }),
+    });
+    expect([strange.code, strange.err]).toEqual([3, expect.stringContaining("502")]);
+  });
+
+  it("says what there is, and the program itself runs on the Node of the install", async () => {
+    const { code, out } = await run(["--help"]);
+    expect([code, out]).toEqual([0, expect.stringContaining("cluster")]);
+    const printed = execFileSync(join(import.meta.dirname, "conflux"), ["cluster", "--help"], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: "/usr/bin:/bin" },
+    });
+    expect(printed).toContain("status");
+  });
+});

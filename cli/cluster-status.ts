@@ -1,0 +1,34 @@
+import type { Command } from "commander";
+import type { z } from "zod";
+import { clusterStatusView } from "../contracts/admin/cluster-status.ts";
+import type { CliIo } from "./cli-io.ts";
+import { declareVerb } from "./declare-verb.ts";
+import { printTable } from "./print-table.ts";
+
+type Status = z.infer<typeof clusterStatusView>;
+
+/** `conflux cluster status` */
+export function registerClusterStatus(group: Command, io: CliIo): void {
+  const command = group.command("status").description("the core's nodes, as their leader sees them");
+  declareVerb(command, io, async ({ api, show }) => {
+    const status = clusterStatusView.parse(await api.get("/mgt/cluster/status"));
+    show(status, () => printStatus(io, status));
+  });
+}
+
+function printStatus(io: CliIo, status: Status): void {
+  const leader = status.leader_id === null ? "none" : `node ${status.leader_id}`;
+  io.out(`cluster ${status.cluster_id}, epoch ${status.epoch}, term ${status.term}, leader: ${leader}`);
+  printTable(
+    io,
+    ["NODE", "ROLE", "ADDRESS", "MATCH", "APPLIED", "STATE"],
+    status.nodes.map((node) => [
+      { text: String(node.node_id) },
+      { text: node.role },
+      { text: node.raft_address || "-" },
+      { text: String(node.match_index) },
+      { text: String(node.last_applied) },
+      node.healthy ? { text: "up", colour: "green" as const } : { text: "down", colour: "red" as const },
+    ]),
+  );
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type CliIo, CliError, EXIT } from "./cli-io.ts";
+
+/** Where the admin API is, and as whom to call it. */
+export interface Target {
+  /** Without a slash at the end. */
+  url: string;
+  token: string;
+}
+
+/**
+ * Address and token: each from its flag, else from `CONFLUX_ADMIN_URL` and `CONFLUX_TOKEN`, else from the local stack's
+ * `dev.json` (in `CONFLUX_DATA_DIR`, or `.conflux`). Throws a `CliError` (usage) when one cannot be found.
+ */
+export function findTarget(io: CliIo, flags: { url?: string; token?: string }): Target {
+  const url = flags.url ?? io.env["CONFLUX_ADMIN_URL"];
+  const token = flags.token ?? io.env["CONFLUX_TOKEN"];
+  if (url !== undefined && token !== undefined) return { url: checkUrl(url), token };
+  // A token of the local stack is not for another address.
+  if (url !== undefined) throw new CliError(EXIT.usage, "no token: give --token or CONFLUX_TOKEN");
+  const local = readDevJson(io);
+  if (local === null) {
+    throw new CliError(
+      EXIT.usage,
+      "no address: give --url or CONFLUX_ADMIN_URL, or run this where `npm start` keeps its data",
+    );
+  }
+  return { url: local.url, token: token ?? local.token };
+}
+
+function readDevJson(io: CliIo): Target | null {
+  const path = join(resolve(io.cwd, io.env["CONFLUX_DATA_DIR"] || ".conflux"), "dev.json");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new CliError(EXIT.usage, `${path} cannot be read: ${String(cause)}`, { cause });
+  }
+  const { admin_url, admin_token } = JSON.parse(text) as { admin_url?: string; admin_token?: string };
+  if (admin_url === undefined || admin_token === undefined) return null;
+  return { url: checkUrl(admin_url), token: admin_token };
+}
+
+function checkUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && ["http:", "https:"].includes(url.protocol)) return text.replace(/\/+$/, "");
+  throw new CliError(EXIT.usage, `"${text}" is no address like http://localhost:8788`);
+}

@@ -1,0 +1,45 @@
+import { Command, CommanderError } from "commander";
+import { type CliIo, CliError, EXIT, type ExitCode } from "./cli-io.ts";
+import { registerClusterStatus } from "./cluster-status.ts";
+import { paint } from "./print-table.ts";
+
+/** Every verb, by group: `conflux <group> <verb>`. */
+const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliIo) => void)[] }[] = [
+  { name: "cluster", summary: "the nodes of the core", verbs: [registerClusterStatus] },
+];
+
+/** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */
+export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
+  const program = new Command("conflux")
+    .description("Operates a Conflux installation through its admin API")
+    .showHelpAfterError("(--help says what there is)");
+  for (const { name, summary, verbs } of GROUPS) {
+    const group = program.command(name).description(summary);
+    for (const register of verbs) register(group, io);
+  }
+  applyToAll(program, (command) =>
+    command.exitOverride().configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+    }),
+  );
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    return explain(io, error);
+  }
+}
+
+function applyToAll(command: Command, change: (command: Command) => void): void {
+  change(command);
+  for (const child of command.commands) applyToAll(child, change);
+}
+
+function explain(io: CliIo, error: unknown): ExitCode {
+  // Commander has said what is wrong; help that was asked for is no fault.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const message = error instanceof Error ? error.message : String(error);
+  io.err(`${paint(io, "red", "conflux:")} ${message}`);
+  return error instanceof CliError ? error.exitCode : EXIT.refused;
+}
