@@ -1,11 +1,25 @@
 import { Command, CommanderError } from "commander";
 import { type CliIo, CliError, EXIT, type ExitCode } from "./cli-io.ts";
+import { registerClusterBackup } from "./cluster-backup.ts";
+import { registerClusterBackups } from "./cluster-backups.ts";
+import { registerClusterDrill } from "./cluster-drill.ts";
+import { registerClusterRestore } from "./cluster-restore.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { paint } from "./print-table.ts";
 
 /** Every verb, by group: `conflux <group> <verb>`. */
 const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliIo) => void)[] }[] = [
-  { name: "cluster", summary: "the nodes of the core", verbs: [registerClusterStatus] },
+  {
+    name: "cluster",
+    summary: "the nodes of the core",
+    verbs: [
+      registerClusterStatus,
+      registerClusterBackup,
+      registerClusterBackups,
+      registerClusterDrill,
+      registerClusterRestore,
+    ],
+  },
 ];
 
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */

@@ -1,7 +1,7 @@
 /** Text of UTF-8 that an encoder made: for rules that have no decoder at hand. Takes no care of what is not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string {
   let text = "";
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const first = bytes[i] ?? 0;
     const [length, bits] = lengthOf(first);
     let code = bits;

@@ -24,7 +24,12 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
-import { type Command, type CommandKind, type CommandOf, isRestoreKind } from "../../domain/command/command.ts";
+import {
+  type Command,
+  type CommandKind,
+  type CommandOf,
+  isRestoreKind,
+} from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";

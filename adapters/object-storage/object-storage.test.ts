@@ -15,8 +15,7 @@ let count = 0;
 const newPath = (): string => join(root, String((count += 1)), "below");
 
 describe("in memory", () => objectStorageConformance(async () => new MemoryObjectStorage()));
-describe("in a directory", () =>
-  objectStorageConformance(async () => new DirectoryObjectStorage(newPath())));
+describe("in a directory", () => objectStorageConformance(async () => new DirectoryObjectStorage(newPath())));
 
 describe("in S3", () => {
   let server: Awaited<ReturnType<typeof startFauxqs>>;

@@ -16,6 +16,7 @@ export function openObjectStorage(place: string, endpoint: AwsEndpoint): ObjectS
     const prefix = (s3[2] ?? "").replace(/\/+$/, "");
     return new S3ObjectStorage({ bucket: s3[1] ?? "", prefix: prefix === "" ? "" : `${prefix}/`, endpoint });
   }
-  if (place.startsWith("file:///")) return new DirectoryObjectStorage(fileURLToPath(place).replace(/\/$/, ""));
+  if (place.startsWith("file:///"))
+    return new DirectoryObjectStorage(fileURLToPath(place).replace(/\/$/, ""));
   throw new RangeError("an absolute path, file:///path or s3://bucket/prefix");
 }

@@ -19,9 +19,10 @@ export async function loadPermissions(
     .select({
       action: permissions.action,
       resource_pattern: permissions.resourcePattern,
-      notBefore: sql`greatest(${users.tokensNotBefore}, (select max(tokens_not_before) from clusters))`.mapWith(
-        users.tokensNotBefore,
-      ),
+      notBefore:
+        sql`greatest(${users.tokensNotBefore}, (select max(tokens_not_before) from clusters))`.mapWith(
+          users.tokensNotBefore,
+        ),
     })
     .from(userRoles)
     .innerJoin(users, eq(users.id, userRoles.userId))

@@ -129,7 +129,10 @@ function readClaims({ sub, jti, exp, iat, ...rest }: JWTPayload): TokenVerdict {
     return { ok: false, reason: "wrong_kind" };
   }
   const within = scopesWithinTenant(scopes, tenant);
-  return { ok: true, token: { sub, jti, tenant, scopes: within, issued_at_ms: (iat ?? 0) * 1000, expires_at_ms: exp * 1000 } };
+  return {
+    ok: true,
+    token: { sub, jti, tenant, scopes: within, issued_at_ms: (iat ?? 0) * 1000, expires_at_ms: exp * 1000 },
+  };
 }
 
 function refusalOf(error: unknown): TokenRefusal {

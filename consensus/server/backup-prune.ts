@@ -1,8 +1,4 @@
-import {
-  chunksPrefix,
-  clusterOfBackup,
-  manifestName,
-} from "../../contracts/backup/backup-manifest.ts";
+import { chunksPrefix, clusterOfBackup, manifestName } from "../../contracts/backup/backup-manifest.ts";
 import { OBJECT_LIST_MAX, type ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import { listBackupIds } from "./backup-read.ts";
 

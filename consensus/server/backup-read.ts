@@ -72,7 +72,8 @@ export async function readChunk(
   position: number,
 ): Promise<Uint8Array> {
   const chunk = manifest.chunks[position];
-  if (chunk === undefined) throw new RangeError(`a backup of ${manifest.chunks.length} chunks has no ${position}`);
+  if (chunk === undefined)
+    throw new RangeError(`a backup of ${manifest.chunks.length} chunks has no ${position}`);
   const name = chunkName(manifest.cluster_id, manifest.backup_id, position);
   const stored = await storage.get(name, OBJECT_BYTES_MAX).catch((error: unknown) => {
     if (!(error instanceof ConfluxError) || error.code !== "not_found") throw error;

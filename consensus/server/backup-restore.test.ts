@@ -33,7 +33,11 @@ describe("R13 a backup", () => {
     expect(backup).toMatchObject({ cluster_id: "c1", epoch: 1, term: 1 });
     const index = backup?.index ?? 0;
     expect(index).toBeGreaterThanOrEqual(300);
-    const replayed = new StateStore({ path: join(node.directory, "replay.db"), clusterId: "c1", journal: "wal" });
+    const replayed = new StateStore({
+      path: join(node.directory, "replay.db"),
+      clusterId: "c1",
+      journal: "wal",
+    });
     for (let i = 1; i <= index; i += 1) {
       const name = i <= 300 ? `a${i - 1}` : `b${i - 301}`;
       const { data } = createEntry(0, name, JSON.stringify({ name }));
@@ -164,7 +168,13 @@ describe("R13 a restore", () => {
     expect(node.store.index()).toBeGreaterThan(before);
     expect(checkInvariants(node.store)).toEqual([]);
     // The feed goes on: whoever projects it still finds what was rolled back, and then the restore.
-    const page = readFeed(node.store.feed(), { after: 0, limit: 9, view: "full", charsMax: 1e6, inline: null });
+    const page = readFeed(node.store.feed(), {
+      after: 0,
+      limit: 9,
+      view: "full",
+      charsMax: 1e6,
+      inline: null,
+    });
     if (!page.ok) throw new Error(page.detail);
     expect(page.entries.map(({ kind }) => kind)).toEqual([
       ...Array.from({ length: 4 }, () => "create_config"),
@@ -321,7 +331,10 @@ describe("R13 a restore that is cut off", () => {
       await node.write("own");
       const rows = rowsHash(node.store);
       node.log.failAt = node.log.proposals + step;
-      expect(await node.restore({ backup_id })).toMatchObject({ state: "failed", error: { code: "not_proposed" } });
+      expect(await node.restore({ backup_id })).toMatchObject({
+        state: "failed",
+        error: { code: "not_proposed" },
+      });
       expect(rowsHash(node.store)).toBe(rows);
       expect(node.store.epoch()).toBe(1);
       // It leads again, or another does: the store is the same either way.

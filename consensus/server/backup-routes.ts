@@ -29,7 +29,11 @@ export function backupRoutes(service: BackupService | null): Route[] {
   });
   return [
     route("GET", "/v1/backups", async (backups, { query }) => {
-      const limit = wholeNumber(query, "limit", { min: 1, max: LIST_LIMIT_MAX, fallback: LIST_LIMIT_DEFAULT });
+      const limit = wholeNumber(query, "limit", {
+        min: 1,
+        max: LIST_LIMIT_MAX,
+        fallback: LIST_LIMIT_DEFAULT,
+      });
       return { json: await backups.list({ cursor: query.get("cursor"), limit }) };
     }),
     route("POST", "/v1/backups", async (backups, request) => {

@@ -167,7 +167,10 @@ export class BackupService {
     const job = this.#jobs.find(jobId);
     if (job !== null) return job;
     this.#requireLeader();
-    throw new ConfluxError("not_found", `no job ${jobId} is known here: a node forgets its jobs when it ends`);
+    throw new ConfluxError(
+      "not_found",
+      `no job ${jobId} is known here: a node forgets its jobs when it ends`,
+    );
   }
 
   /** Newest first. A damaged manifest is left out and logged. */
@@ -183,7 +186,12 @@ export class BackupService {
         items.push(this.#view(await readManifest(storage, id)));
       } catch (error) {
         if (!(error instanceof ConfluxError) || error.code === "unavailable") throw error;
-        this.#core.logger({ level: "warn", msg: "a backup cannot be used", backup_id: id, error: error.message });
+        this.#core.logger({
+          level: "warn",
+          msg: "a backup cannot be used",
+          backup_id: id,
+          error: error.message,
+        });
       }
     }
     const isLast = from < 0 || from + limit >= ids.length;
@@ -215,7 +223,11 @@ export class BackupService {
   async #dropAbandoned(): Promise<void> {
     const pending = this.#core.store.json(stateKey.pendingRestore) as PendingRestore | undefined;
     if (pending === undefined || this.#jobs.running?.job_id === pending.restore_id) return;
-    this.#core.logger({ level: "warn", msg: "dropping a restore left behind", restore_id: pending.restore_id });
+    this.#core.logger({
+      level: "warn",
+      msg: "dropping a restore left behind",
+      restore_id: pending.restore_id,
+    });
     await dropRestore(this.#core, pending.restore_id, SYSTEM_AUTHOR);
   }
 

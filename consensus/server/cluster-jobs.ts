@@ -41,7 +41,10 @@ export class ClusterJobs {
     if (this.#running !== null) {
       const { kind: what, job_id, backup_id } = this.#running;
       const of = backup_id === null ? "" : ` of ${backup_id}`;
-      throw new ConfluxError("already_exists", `a ${what}${of} is under way as job ${job_id}: wait for its end`);
+      throw new ConfluxError(
+        "already_exists",
+        `a ${what}${of} is under way as job ${job_id}: wait for its end`,
+      );
     }
     const job: ClusterJob = {
       job_id: jobId ?? `job-${randomBytes(8).toString("hex")}`,

@@ -101,7 +101,8 @@ export class HttpServer {
       const url = new URL(request.url ?? "/", "http://core");
       const { route, params } = findRoute(this.#options.routes, method, url.pathname);
       path = route.path;
-      const role = route.roles === null ? "replica" : await this.#options.roleOf(request.headers.authorization);
+      const role =
+        route.roles === null ? "replica" : await this.#options.roleOf(request.headers.authorization);
       if (route.roles !== null && !route.roles.includes(role)) {
         throw new ConfluxError("forbidden", `the role ${role} may not call ${route.path}`);
       }

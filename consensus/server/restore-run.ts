@@ -44,7 +44,13 @@ export async function runRestore(
   }
 }
 
-export function toReport({ restore_id, origin, index, epoch, tokens_not_before_ms }: RestoredState): RestoreReport {
+export function toReport({
+  restore_id,
+  origin,
+  index,
+  epoch,
+  tokens_not_before_ms,
+}: RestoredState): RestoreReport {
   return {
     restore_id,
     backup_id: origin.backup_id,
@@ -56,7 +62,11 @@ export function toReport({ restore_id, origin, index, epoch, tokens_not_before_m
 }
 
 /** Has a restore dropped. One that cannot be (no leader) stays staged and unseen until a leader finds it. */
-export async function dropRestore(core: CoreContext, restoreId: string, author: RestoreAuthor): Promise<void> {
+export async function dropRestore(
+  core: CoreContext,
+  restoreId: string,
+  author: RestoreAuthor,
+): Promise<void> {
   try {
     await propose(core, restoreCommand("abort_restore", { restore_id: restoreId }, author));
   } catch (error) {

@@ -9,9 +9,11 @@ import type { PendingRestore, RestoredState } from "./backup-origin.ts";
 export const beginRestore: ApplyVerb<"begin_restore"> = ({ state, command, clusterId }) => {
   const { restore_id, origin, epoch_min, chunks, force } = command.payload;
   if (origin.cluster_id !== clusterId && !force) {
-    return refuse("validation_failed", `the backup is of cluster ${origin.cluster_id}, this is ${clusterId}`, [
-      { path: "/force", message: "true, to take over another cluster's state" },
-    ]);
+    return refuse(
+      "validation_failed",
+      `the backup is of cluster ${origin.cluster_id}, this is ${clusterId}`,
+      [{ path: "/force", message: "true, to take over another cluster's state" }],
+    );
   }
   const last = state.json(stateKey.restored) as RestoredState | undefined;
   if (last?.restore_id === restore_id) {

@@ -29,7 +29,11 @@ export const stageRestoreChunk: ApplyVerb<"restore_chunk"> = ({ state, command, 
     ok: true,
     changes: [
       { op: "stage_rows", chunk: bytes },
-      { op: "put_json", key: stateKey.pendingRestore, value: { ...pending, staged } satisfies PendingRestore },
+      {
+        op: "put_json",
+        key: stateKey.pendingRestore,
+        value: { ...pending, staged } satisfies PendingRestore,
+      },
     ],
     events: [],
     result: { restore_id, staged },

@@ -77,7 +77,9 @@ function checkRestore(state: StateView): string[] {
     const before = epochs[i - 1];
     if (before === undefined) continue;
     if (epoch <= before.epoch || first_index <= before.first_index) {
-      wrong.push(`epoch ${epoch} from ${first_index} follows epoch ${before.epoch} from ${before.first_index}`);
+      wrong.push(
+        `epoch ${epoch} from ${first_index} follows epoch ${before.epoch} from ${before.first_index}`,
+      );
     }
   }
   return wrong;

@@ -68,7 +68,6 @@ export function isRestoreKind(kind: CommandKind): boolean {
   );
 }
 
-
 /** Results are kept for idempotent replay, so they hold no secrets and all that the answer needs. */
 export const COMMAND_FORMAT_VERSION = 1;
 

@@ -28,7 +28,8 @@ export function readEdgeSnapshot(
   const page: EdgeSnapshotPage = {
     configs: [],
     revocations: input.cursor === null ? readRevocations(state) : [],
-    tokens_not_before_ms: (state.json(stateKey.restored) as RestoredState | undefined)?.tokens_not_before_ms ?? 0,
+    tokens_not_before_ms:
+      (state.json(stateKey.restored) as RestoredState | undefined)?.tokens_not_before_ms ?? 0,
     revisions: {},
     blobs: new Map(),
     next_cursor: null,

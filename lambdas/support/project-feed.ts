@@ -129,7 +129,10 @@ function toBatch(answer: FeedAnswer, epochs: readonly EpochStart[], after: numbe
     previous = entry.index;
   }
   if (previous === after) return null;
-  return { to: previous, rows: answer.entries.map((entry) => toRow(entry, answer.cluster_id, epochOf(epochs, entry.index))) };
+  return {
+    to: previous,
+    rows: answer.entries.map((entry) => toRow(entry, answer.cluster_id, epochOf(epochs, entry.index))),
+  };
 }
 
 function toRow(entry: FeedEntry, clusterId: string, epoch: number): AuditRow {

@@ -164,8 +164,7 @@ export class HubShard {
     this.#tokensNotBeforeMs = notBeforeMs;
     for (const { jti, expires_at_ms } of revocations) this.#revoked.set(jti, expires_at_ms);
     for (const session of this.fanOut.sessions) {
-      if (this.#isRevoked(session.principal))
-        this.#parts.end(session, CLOSE_TOKEN_ENDED, "token revoked");
+      if (this.#isRevoked(session.principal)) this.#parts.end(session, CLOSE_TOKEN_ENDED, "token revoked");
     }
   }
 

@@ -85,7 +85,9 @@ export function readPrincipal(header: string | null): WatchPrincipal {
   } catch {
     throw refuse();
   }
-  const { jti, scopes, issued_at_ms, expires_at_ms, region } = (parsed ?? {}) as Partial<Record<string, unknown>>;
+  const { jti, scopes, issued_at_ms, expires_at_ms, region } = (parsed ?? {}) as Partial<
+    Record<string, unknown>
+  >;
   if (
     typeof jti !== "string" ||
     typeof region !== "string" ||

@@ -310,12 +310,19 @@ function describeBackups(core: () => CorePort): void {
       const made = await createIn(core(), name, "{}");
       const taken = await core().startBackup({ ...waiting, request_id: `b-${name}` });
       expect(taken).toMatchObject({ kind: "backup", state: "complete", error: null });
-      expect(taken.backup).toMatchObject({ cluster_id: made.cluster_id, index: made.index, epoch: made.epoch });
+      expect(taken.backup).toMatchObject({
+        cluster_id: made.cluster_id,
+        index: made.index,
+        epoch: made.epoch,
+      });
       expect(await core().startBackup({ ...waiting, request_id: `b-${name}` })).toEqual(taken);
       const { items } = await core().listBackups({ cursor: null, limit: 1 });
       expect(items).toEqual([taken.backup]);
       const drilled = await core().startDrill({ ...waiting, backup_id: null });
-      expect(drilled).toMatchObject({ state: "complete", drill: { proven: true, backup_id: taken.backup_id } });
+      expect(drilled).toMatchObject({
+        state: "complete",
+        drill: { proven: true, backup_id: taken.backup_id },
+      });
       expect(await core().getJob({ ...waiting, job_id: drilled.job_id })).toEqual(drilled);
 
       const later = unique();
