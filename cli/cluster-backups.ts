@@ -15,7 +15,7 @@ export function registerClusterBackups(group: Command, io: CliIo): void {
     .option("--limit <count>", "how many, 1 to 200", "20");
   declareVerb(command, io, async ({ api, flags, show }) => {
     const query = new URLSearchParams({ limit: String(flags["limit"]) });
-    const backups = page.parse(await api.get(`/mgt/cluster/backups?${query}`));
+    const backups = page.parse(await api.get(`/mgt/cluster/backups?${query.toString()}`));
     show(backups, ({ items }) => {
       if (items.length === 0) io.out("there is no backup yet");
       else {

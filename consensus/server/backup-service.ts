@@ -288,7 +288,9 @@ export class BackupService {
       duration_ms: Math.round(durationMs),
       ...(job.backup === null ? {} : { index: job.backup.index, stored_bytes: job.backup.stored_bytes }),
       ...(job.restore === null ? {} : { epoch: job.restore.epoch, index: job.restore.index }),
-      ...(error === null ? {} : { error: error instanceof Error ? (error.stack ?? "") : String(error) }),
+      ...(error === null
+        ? {}
+        : { error: error instanceof Error ? (error.stack ?? error.message) : "not an error" }),
     });
   }
 }

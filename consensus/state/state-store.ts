@@ -264,8 +264,8 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     });
     for (const change of changes) this.#write(change);
     if (movedTo !== null) {
-      const { epoch, index, timestampMs } = movedTo;
-      Object.assign(this.#at, { epoch, indexBase: index - entry.index, lastTimestampMs: timestampMs });
+      const { epoch, index, timestampMs: lastTimestampMs } = movedTo;
+      Object.assign(this.#at, { epoch, indexBase: index - entry.index, lastTimestampMs });
     }
     if (feedEntry !== null) {
       this.#appendFeed(feedEntry);
