@@ -1,6 +1,7 @@
 /**
- * The IPv4 addresses that Cloudflare connects from (https://www.cloudflare.com/ips-v4; its changes are announced there). The
- * client certificate is what admits a caller; these only keep everybody else from the handshake.
+ * The IPv4 addresses that Cloudflare connects from (https://www.cloudflare.com/ips-v4). Compared in November 2026 with
+ * several public copies of that list, which agree on these fifteen; not with the page itself, so compare before the first
+ * deployment. The client certificate is what admits a caller; these only keep everybody else from the handshake.
  */
 export const CLOUDFLARE_IPV4_RANGES = [
   "173.245.48.0/20",

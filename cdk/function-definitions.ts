@@ -1,7 +1,7 @@
-import { FEED_CURSORS_TABLE } from "../contracts/dynamodb/tables.ts";
+import { FEED_CURSORS_TABLE, LEASES_TABLE } from "../contracts/dynamodb/tables.ts";
 
 /** What a function is given of the system. Each becomes variables and, where AWS guards it, a statement of its role. */
-export type FunctionNeed = "core" | "database" | "lambda-service-key" | "cursors";
+export type FunctionNeed = "core" | "database" | "lambda-service-key" | "cursors" | "leases";
 
 export interface FunctionDefinition {
   /** The file in lambdas/ without its suffix, and the function's name after `conflux-`. */
@@ -24,6 +24,7 @@ export const TABLES_OF_NEED: Readonly<
     table: FEED_CURSORS_TABLE.tableName,
     actions: ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
   },
+  leases: { table: LEASES_TABLE.tableName, actions: ["dynamodb:PutItem", "dynamodb:DeleteItem"] },
 };
 
 /** One entry a file of lambdas/; a test fails for a file without one. */
@@ -47,5 +48,15 @@ export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
     timeoutS: 10,
     everyMinutes: null,
     inVpc: false,
+  },
+  {
+    name: "publish-stage",
+    description: "Moves publish plans on whose stage has baked",
+    needs: ["core", "leases"],
+    memoryMib: 256,
+    // It keeps a reserve for the moves on their way; what a backlog leaves is the next minute's.
+    timeoutS: 50,
+    everyMinutes: 1,
+    inVpc: true,
   },
 ];

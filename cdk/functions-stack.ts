@@ -210,6 +210,7 @@ export class FunctionsStack extends Stack {
       case "lambda-service-key":
         return { LAMBDA_SERVICE_KEY: secrets.lambdaService.secretValue.unsafeUnwrap() };
       case "cursors":
+      case "leases":
         return {};
       default:
         return need satisfies never;

@@ -119,11 +119,70 @@ describe("U3 conflux", () => {
     { args: ["nothing"], says: "unknown command" },
     { args: ["cluster", "status", "--nothing"], says: "unknown option" },
     { args: ["cluster", "status", "more"], says: "too many arguments" },
+    { args: ["cluster", "add-node", "4"], says: "missing required argument" },
+    { args: ["cluster", "add-node", "four", "h:1"], says: "is no node id" },
+    { args: ["cluster", "remove-node", "0"], says: "is no node id" },
     { args: ["cluster", "status", "--url", "ftp://x", "--token", "t"], says: "no address like" },
   ])("ends with 2 for $args", async ({ args, says }) => {
     const { code, err, asked } = await run(args);
     expect([code, err]).toEqual([2, expect.stringContaining(says)]);
     expect(asked).toEqual([]);
+  });
+
+  it.each([
+    {
+      args: ["add-node", "4", "h:7504"],
+      body: { node_id: 4, raft_address: "h:7504" },
+      answer: { node_id: 4, role: "voter", match_index: 9, last_index: 9, index: "i" },
+      code: 0,
+      says: "node 4 is a voter",
+    },
+    {
+      args: ["add-node", "4", "h:7504"],
+      body: { node_id: 4, raft_address: "h:7504" },
+      answer: { node_id: 4, role: "learner", match_index: 3, last_index: 9, index: "i" },
+      code: 1,
+      says: "a learner, at 3 of 9",
+    },
+    {
+      args: ["remove-node", "4"],
+      body: { node_id: 4 },
+      answer: { node_id: 4, index: "i" },
+      code: 0,
+      says: "no member",
+    },
+    {
+      args: ["transfer-leader"],
+      body: {},
+      answer: { leader_id: 2, term: 5, index: "i" },
+      code: 0,
+      says: "node 2 leads",
+    },
+    {
+      args: ["transfer-leader", "3"],
+      body: { target_node_id: 3 },
+      answer: { leader_id: 3, term: 5, index: "i" },
+      code: 0,
+      says: "node 3 leads",
+    },
+    {
+      args: ["snapshot"],
+      body: {},
+      answer: { node_id: 1, snapshot_index: 9, index: "i" },
+      code: 0,
+      says: "durable up to 9",
+    },
+  ])("cluster $args posts and ends with $code", async ({ args, body, answer, code, says }) => {
+    const ran = await run(["cluster", ...args], { answer: () => Response.json(answer) });
+    expect([ran.code, ran.out]).toEqual([code, expect.stringContaining(says)]);
+    expect(ran.asked[0]).toMatchObject({
+      method: "POST",
+      url: `http://admin.test/api/v1/mgt/cluster/${args[0]}`,
+      body,
+    });
+    expect(ran.asked[0]?.headers["x-idempotency-key"]).toMatch(/^[0-9a-f-]{36}$/);
+    const json = await run(["cluster", ...args, "--json"], { answer: () => Response.json(answer) });
+    expect(JSON.parse(json.out)).toEqual(answer);
   });
 
   it("ends with 1 for a refusal, in the API's words, and with 3 when nobody can answer", async () => {

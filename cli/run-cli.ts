@@ -1,5 +1,9 @@
 import { Command, CommanderError } from "commander";
 import { type CliIo, CliError, EXIT, type ExitCode } from "./cli-io.ts";
+import { registerClusterAddNode } from "./cluster-add-node.ts";
+import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
+import { registerClusterSnapshot } from "./cluster-snapshot.ts";
+import { registerClusterTransferLeader } from "./cluster-transfer-leader.ts";
 import { registerClusterBackup } from "./cluster-backup.ts";
 import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterDrill } from "./cluster-drill.ts";
@@ -14,6 +18,10 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
     summary: "the nodes of the core",
     verbs: [
       registerClusterStatus,
+      registerClusterAddNode,
+      registerClusterRemoveNode,
+      registerClusterTransferLeader,
+      registerClusterSnapshot,
       registerClusterBackup,
       registerClusterBackups,
       registerClusterDrill,

@@ -19,7 +19,7 @@ interface Node {
 interface Cluster {
   network: MemoryNetwork;
   nodes: Map<number, Node>;
-  open(id: number): Promise<Node>;
+  open(id: number, members?: number[]): Promise<Node>;
 }
 const running = new Set<Node>();
 afterEach(async () => {
@@ -34,12 +34,13 @@ async function startCluster(): Promise<Cluster> {
   const directory = mkdtempSync(join(root, "c-"));
   const network = createMemoryNetwork();
   const nodes = new Map<number, Node>();
-  const open = async (id: number): Promise<Node> => {
+  const open = async (id: number, members = MEMBERS): Promise<Node> => {
     const machine = openCommandMachine(join(directory, `state-${id}.db`));
     const log = await openRaftLog<string>({
       nodeId: id,
       directory: join(directory, String(id)),
-      members: MEMBERS,
+      members,
+      joins: members.length === 0,
       stateMachine: machine,
       transport: network.transport(id),
       onFatal: (error) => {
@@ -53,7 +54,7 @@ async function startCluster(): Promise<Cluster> {
     running.add(node);
     return node;
   };
-  const made = await Promise.all(MEMBERS.map(open));
+  const made = await Promise.all(MEMBERS.map((id) => open(id)));
   await Promise.all(made.map(({ log }) => log.start()));
   return { network, nodes, open };
 }
@@ -160,5 +161,73 @@ describe("R2 three nodes", () => {
       await until(() => node.machine.commands().includes("more"));
       expect(node.machine.commands()).toHaveLength(11);
     }
+  });
+});
+
+describe("R5 membership", () => {
+  const voters = (node: Node): number[] =>
+    node.log
+      .status()
+      .members.filter(({ voter }) => voter)
+      .map(({ nodeId }) => nodeId);
+
+  it("R5 leadership goes to whom it is handed, and writes go on there", async () => {
+    const cluster = await startCluster();
+    const leader = await leaderOf(cluster.nodes.values());
+    await leader.log.propose(commandOf("before"));
+    const target = others(cluster, leader)[0]!;
+    expect(await leader.log.transferLeader(target.id)).toMatchObject({ leaderId: target.id });
+    await expect(leader.log.transferLeader(target.id)).rejects.toMatchObject({ leaderId: target.id });
+    await write(cluster.nodes.values(), "after");
+    const { leaderId } = await (await leaderOf(cluster.nodes.values())).log.transferLeader();
+    expect(leaderId).not.toBe(target.id);
+  });
+
+  it("R5 a voter that is down takes no leadership: the leader leads on", async () => {
+    const cluster = await startCluster();
+    const leader = await leaderOf(cluster.nodes.values());
+    const [down] = others(cluster, leader) as [Node, Node];
+    await stop(down);
+    await expect(leader.log.transferLeader(down.id)).rejects.toBeInstanceOf(NotProposedError);
+    await write([leader], "on");
+    await expect(leader.log.transferLeader(9)).rejects.toBeInstanceOf(NotProposedError);
+  });
+
+  it("R5 two voters are replaced by one joint change, under writes, and nothing is lost", async () => {
+    const cluster = await startCluster();
+    const leader = await leaderOf(cluster.nodes.values());
+    const gone = others(cluster, leader);
+    const texts = Array.from({ length: 60 }, (_, i) => `w${i}`);
+    const writes = Promise.all(texts.map((text) => leader.log.propose(commandOf(text))));
+    const came = await Promise.all([4, 5].map((id) => cluster.open(id, [])));
+    for (const { log } of came) void log.start();
+    await leader.log.changeMembership({ voters: MEMBERS, learners: [4, 5] });
+    await leader.log.changeMembership({ voters: [leader.id, 4, 5], learners: [] });
+    await writes;
+    expect(voters(leader)).toEqual([leader.id, 4, 5]);
+    await Promise.all(gone.map(stop));
+    await write([leader, ...came], "with the new ones");
+    for (const node of came) {
+      await until(() => node.machine.commands().length === texts.length + 1);
+      expect(node.machine.commands()).toEqual(leader.machine.commands());
+    }
+  });
+
+  it("R5 a leader that leaves itself out steps aside after the commit; a removed node disturbs nobody", async () => {
+    const cluster = await startCluster();
+    const leader = await leaderOf(cluster.nodes.values());
+    const rest = others(cluster, leader);
+    await leader.log.changeMembership({ voters: rest.map(({ id }) => id), learners: [] });
+    await write(rest, "without it");
+    const next = await leaderOf(rest);
+    const { term } = next.log.status();
+    // Cut off and let in again it would stand, were it a voter still.
+    cluster.network.isolate(leader.id, true);
+    for (let i = 0; i < 10; i += 1) await write(rest, `on ${i}`);
+    cluster.network.isolate(leader.id, false);
+    for (let i = 0; i < 10; i += 1) await write(rest, `and on ${i}`);
+    await expect(leader.log.propose(commandOf("no"))).rejects.toBeInstanceOf(NotProposedError);
+    await expect(leader.log.readBarrier("linearizable")).rejects.toBeInstanceOf(NotProposedError);
+    expect(next.log.status()).toMatchObject({ role: "leader", term });
   });
 });

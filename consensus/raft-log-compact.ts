@@ -1,6 +1,7 @@
 import type { Membership, SnapshotMeta } from "./raft/types.ts";
 import { decodeMembership } from "./raft/raw-node.ts";
 import type { RaftLogLimits } from "./raft-log-options.ts";
+import type { StateMachine } from "./replicated-log.ts";
 import type { Wal } from "./storage/wal.ts";
 
 /** The membership in force at `index`: of the newest membership entry up to it, else of the snapshot or the first boot. */
@@ -20,16 +21,65 @@ export function baseMembership(wal: Wal): Membership {
 
 /**
  * Where to compact to, or null when there is no need yet. The newest entries are kept for members that lag a little, and
- * for one that is just installing a snapshot; who lags behind them is sent a snapshot.
+ * for one that is just installing a snapshot; who lags behind them is sent a snapshot. Nothing after `heldIndex`, where
+ * such a one will go on, is let go of unless that would be too much.
  */
-export function planCompaction(
+function planCompaction(
   wal: Wal,
-  appliedIndex: number,
-  limits: Pick<RaftLogLimits, "retainedBytesMax" | "retainedBytesAfter">,
+  at: { appliedIndex: number; heldIndex: number },
+  limits: Pick<RaftLogLimits, "retainedBytesMax" | "retainedBytesAfter" | "retainedBytesDuringSnapshotMax">,
 ): SnapshotMeta | null {
-  if (wal.retainedBytes() <= limits.retainedBytesMax) return null;
-  const index = Math.min(appliedIndex, wal.indexBefore(limits.retainedBytesAfter));
+  const retainedBytes = wal.retainedBytes();
+  if (retainedBytes <= limits.retainedBytesMax) return null;
+  const heldIndex = retainedBytes <= limits.retainedBytesDuringSnapshotMax ? at.heldIndex : Infinity;
+  const index = Math.min(at.appliedIndex, heldIndex, wal.indexBefore(limits.retainedBytesAfter));
   const term = wal.log.term(index);
   if (index < wal.log.firstIndex() || term === undefined) return null;
   return { index, term, membership: membershipAt(wal, index) };
+}
+
+/** Lets go of applied entries, one compaction at a time. */
+export class Compactor {
+  readonly #wal: Wal;
+  readonly #stateMachine: Pick<StateMachine<unknown>, "makeDurable">;
+  readonly #limits: Parameters<typeof planCompaction>[2];
+  #running: Promise<void> | null = null;
+
+  constructor(
+    wal: Wal,
+    stateMachine: Pick<StateMachine<unknown>, "makeDurable">,
+    limits: Parameters<typeof planCompaction>[2],
+  ) {
+    this.#wal = wal;
+    this.#stateMachine = stateMachine;
+    this.#limits = limits;
+  }
+
+  /** Compacts when too much is retained; null when it need not or already does. Rejects when the disk fails. */
+  whenDue(at: { appliedIndex: number; heldIndex: number }): Promise<void> | null {
+    if (this.#running !== null) return null;
+    const snapshot = planCompaction(this.#wal, at, this.#limits);
+    return snapshot === null ? null : this.#run(snapshot);
+  }
+
+  /**
+   * Makes the state durable up to `applied`, which it answers, and lets go of the entries up to it; but of none that lies
+   * behind `waitedFor`, the index up to which every active member has the log.
+   */
+  async now(at: { applied: number; waitedFor: number }): Promise<number> {
+    while (this.#running !== null) await this.#running;
+    const index = Math.min(at.applied, at.waitedFor);
+    const term = this.#wal.log.term(index);
+    if (index < this.#wal.log.firstIndex() || term === undefined) this.#stateMachine.makeDurable?.();
+    else await this.#run({ index, term, membership: membershipAt(this.#wal, index) });
+    return at.applied;
+  }
+
+  #run(snapshot: SnapshotMeta): Promise<void> {
+    this.#stateMachine.makeDurable?.();
+    this.#running = this.#wal.compact(snapshot).finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
 }

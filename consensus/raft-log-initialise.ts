@@ -1,4 +1,7 @@
-import type { RaftLogOptions } from "./raft-log-options.ts";
+import { createRawNode } from "./raft/raw-node.ts";
+import type { RawNode } from "./raft/types.ts";
+import { baseMembership } from "./raft-log-compact.ts";
+import { coreConfig, type RaftLogOptions, type ResolvedOptions } from "./raft-log-options.ts";
 import { finishInstallation } from "./raft-log-snapshots.ts";
 import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
@@ -9,7 +12,7 @@ import type { Wal } from "./storage/wal.ts";
  */
 export async function initialiseRaftLog<R>(
   wal: Wal,
-  { nodeId, directory, members, stateMachine }: RaftLogOptions<R>,
+  { nodeId, directory, members, joins, stateMachine }: RaftLogOptions<R>,
   files: SnapshotFiles,
 ): Promise<void> {
   const known = wal.cluster();
@@ -21,8 +24,9 @@ export async function initialiseRaftLog<R>(
         `${directory} holds state up to index ${applied} but no log: it was removed or is elsewhere`,
       );
     }
-    if (members.length === 0) throw new Error(`${directory} has lost the log of node ${nodeId}`);
-    if (!members.includes(nodeId))
+    if (joins !== true && members.length === 0)
+      throw new Error(`${directory} has lost the log of node ${nodeId}`);
+    if (joins !== true && !members.includes(nodeId))
       throw new Error(`node ${nodeId} is not among the members ${members.join(", ")}`);
     const voters = members.toSorted((a, b) => a - b);
     await wal.initialise({ nodeId, membership: { voters, outgoing: [], learners: [] } });
@@ -42,4 +46,15 @@ export async function initialiseRaftLog<R>(
       `${directory} holds state up to index ${applied} but its log begins at ${first}: state was lost`,
     );
   }
+}
+
+/** The core over a log that `initialiseRaftLog` has found or made good. */
+export function createRaftLogNode<R>(options: ResolvedOptions<R>, wal: Wal): RawNode {
+  return createRawNode({
+    config: coreConfig(options),
+    log: wal.log,
+    hardState: wal.hardState(),
+    membership: baseMembership(wal),
+    applied: options.stateMachine.lastApplied(),
+  });
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { NodeId } from "./raft/types.ts";
+import type { NodeId, RaftConfig } from "./raft/types.ts";
 import type { StateMachine } from "./replicated-log.ts";
 import { type DirectoryLock, lockDirectory } from "./storage/directory-lock.ts";
 import { type FileLayer, nodeFileLayer } from "./storage/file-layer.ts";
@@ -49,12 +49,18 @@ const systemHost: RaftLogHost = {
 export const RAFT_LOG_LIMITS = {
   /** The core's unit of time, and the pause between heartbeats. */
   tickMs: 100,
+  /** Followers hear of a commit with the next entries, and at the latest this much later. */
+  commitNoticeMs: 2,
   /** A follower stands for election after this many to twice as many ticks without its leader. */
   electionTicks: 5,
+  /** By how many ticks clocks may drift apart in an election timeout; only looked at for reads by lease. */
+  leaseDriftTicks: 1,
   /** Bytes of one command. */
   entryBytesMax: 16 * 1024 * 1024,
   appendBytesMax: 1024 * 1024,
+  /** On the way to one follower: append messages, and bytes of their entries. */
   inflightMax: 64,
+  inflightBytesMax: 16 * 1024 * 1024,
   /** Past it proposals are refused until some commit. */
   uncommittedBytesMax: 64 * 1024 * 1024,
   /** Then the outcome is called unknown. Checked every tick. */
@@ -62,22 +68,35 @@ export const RAFT_LOG_LIMITS = {
   readTimeoutMs: 5_000,
   /** How long a member may take to install a snapshot that was sent to it whole; then it is sent another. */
   snapshotReplyTimeoutMs: 60_000,
+  /** How long the copy of the state is kept after an attempt that broke off, so that the next one goes on with it. */
+  snapshotCopyKeptMs: 5 * 60_000,
+  /** Pause before a member that could not be sent a snapshot is sent one again; doubles with each failure in a row. */
+  snapshotRetryMinMs: 250,
+  snapshotRetryMaxMs: 5_000,
   /** How long `start` waits for a leader. */
   startTimeoutMs: 10_000,
   /** Applied entries kept in memory and on disk before they are compacted, and what is left of them then. */
   retainedBytesMax: 64 * 1024 * 1024,
   retainedBytesAfter: 16 * 1024 * 1024,
+  /** As much stays while a member is sent a snapshot, so that it can go on from there; past it, it is sent another. */
+  retainedBytesDuringSnapshotMax: 256 * 1024 * 1024,
   /** See wal.ts. */
   segmentBytes: SEGMENT_BYTES,
   preallocateBytes: PREALLOCATE_BYTES,
 } as const;
 export type RaftLogLimits = { [K in keyof typeof RAFT_LOG_LIMITS]: number };
 
+export type ReadMode = "quorum" | "lease";
+
 /** For metrics and log lines; none of it may throw. */
 export interface RaftLogObserver {
   onRecovered?: (report: RecoveryReport) => void;
   onSync?: (sync: WalSync) => void;
   onApplied?: (applied: { entries: number; durationMs: number }) => void;
+  /** A membership entry was applied; the log's status has the members. */
+  onMembership?: () => void;
+  /** A member that is far behind could not be sent a snapshot; it will be tried again. */
+  onSnapshotTrouble?: (trouble: { to: NodeId; reason: string }) => void;
   onLeadership?: (change: { term: number; leaderId: number | null; isLeader: boolean }) => void;
 }
 
@@ -88,12 +107,24 @@ export interface RaftLogOptions<R> {
   /** Voters of a new cluster, this node among them; empty: the log must be there already. Looked at only on first boot. */
   members: readonly NodeId[];
   /**
+   * On first boot, instead of members: the log begins with none, and a leader that has let this node in tells the rest. Safe
+   * only for an id that never had another disk: whoever opens the log must have made sure of that.
+   */
+  joins?: boolean;
+  /**
    * This id has lost its disk (R5): it may have voted in ways it no longer knows, so it neither votes nor stands, for good.
    * It still follows: what it acknowledges from now on it truly has, and every election quorum is of nodes that never forgot.
    */
   fenced?: boolean;
   stateMachine: StateMachine<R>;
   transport: Transport;
+  /**
+   * How a leader answers linearizable reads: `quorum` (the default) asks a majority each time; `lease` answers at once while
+   * a majority has heard it lately, which leans on clocks (raft/lease.ts). All members must have the same.
+   */
+  readMode?: ReadMode;
+  /** Whether a member reads copies of the state in a format; absent: all members run this build. */
+  readsSnapshots?: (nodeId: NodeId, format: number) => boolean;
   /** The node cannot go on: state machine or disk failed. The process should end and start again. Called once. */
   onFatal: (error: Error) => void;
   clock?: Clock;
@@ -121,5 +152,27 @@ export function resolveOptions<R>(options: RaftLogOptions<R>): ResolvedOptions<R
     observer: options.observer ?? {},
     limits: { ...RAFT_LOG_LIMITS, ...options.limits },
     host: { ...systemHost, ...options.host },
+  };
+}
+
+/** The core's settings, with the driver's clock and limits in them. */
+export function coreConfig<R>({ nodeId, clock, limits, random, readMode }: ResolvedOptions<R>): RaftConfig {
+  const { electionTicks, appendBytesMax, inflightMax, inflightBytesMax, uncommittedBytesMax } = limits;
+  const lease = {
+    // A monotonic clock goes on while the process is stopped, which ticks do not.
+    nowTicks: () => clock.nowMs() / limits.tickMs,
+    driftTicks: limits.leaseDriftTicks,
+  };
+  return {
+    id: nodeId,
+    heartbeatTicks: 1,
+    electionTicks,
+    appendBytesMax,
+    inflightMax,
+    inflightBytesMax,
+    uncommittedBytesMax,
+    random,
+    commitNotice: "when_told",
+    ...(readMode === "lease" ? { lease } : {}),
   };
 }

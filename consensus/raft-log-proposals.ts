@@ -10,6 +10,10 @@ export const REFUSALS: Record<Extract<ProposeOutcome, { ok: false }>["reason"], 
   invalid_member: "not a member",
 };
 
+export function refusalOf({ reason, leader }: Extract<ProposeOutcome, { ok: false }>): NotProposedError {
+  return new NotProposedError(REFUSALS[reason], leader || null);
+}
+
 interface Proposal<R> {
   term: Term;
   deadlineMs: number;

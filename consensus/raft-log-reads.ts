@@ -48,11 +48,14 @@ export class Reads {
     this.#open = null;
   }
 
-  confirmed(states: readonly ReadState[]): void {
+  /** The core has named the index of each; `at` is what is applied now. */
+  confirmed(states: readonly ReadState[], at: { index: Index; term: Term }): void {
+    if (states.length === 0) return;
     for (const { request, index } of states) {
       for (const read of this.#asked.get(request) ?? []) this.#known.push({ ...read, index, term: 0 });
       this.#asked.delete(request);
     }
+    this.applied(at.index, at.term);
   }
 
   applied(index: Index, term: Term): void {

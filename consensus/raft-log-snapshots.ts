@@ -1,6 +1,7 @@
 /**
  * Snapshots of one node, both ways. A member that is behind the compacted log is sent a copy of the state as it is now,
- * and the message says which index that is: any applied index will do, since all up to it is committed.
+ * and the message says which index that is: any applied index will do, since all up to it is committed. The copy outlives
+ * an attempt that broke off, so that the next one goes on with the same bytes, for as long as the log still follows on it.
  *
  * Installing survives a crash at any point: first the file is durable under INCOMING_FILE, then the log says that it begins
  * there, then the state is replaced in one step. A start that finds the log ahead of the state finishes from that file.
@@ -8,7 +9,7 @@
 import { join } from "node:path";
 import type { NodeId, SnapshotMeta } from "./raft/types.ts";
 import { membershipAt } from "./raft-log-compact.ts";
-import type { RaftLogHost } from "./raft-log-options.ts";
+import type { ResolvedOptions } from "./raft-log-options.ts";
 import type { StateMachine } from "./replicated-log.ts";
 import type { SnapshotFiles } from "./storage/snapshot-files.ts";
 import type { Wal } from "./storage/wal.ts";
@@ -17,91 +18,180 @@ import type { SnapshotMessage, Transport } from "./transport/transport.ts";
 const DIRECTORY = "snapshot";
 const INCOMING_FILE = "incoming.db";
 const OUTGOING_FILE = "outgoing.db";
+/** Of a state machine that does not say. */
+const BASE_SNAPSHOT_FORMAT = 1;
 
-interface SnapshotOptions {
-  /** The node's data directory. */
-  directory: string;
+type SnapshotOptions = Pick<
+  ResolvedOptions<unknown>,
+  "directory" | "clock" | "host" | "limits" | "observer" | "readsSnapshots"
+> & { stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied" | "snapshotFormat"> };
+interface SnapshotParts {
   wal: Wal;
-  stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied">;
   transport: Transport;
-  host: Pick<RaftLogHost, "nextTurn" | "snapshotFiles">;
-  nowMs: () => number;
-  /** How long a member may take to install what it was sent. */
-  replyTimeoutMs: number;
   /** Told in a later turn. */
   onFailed: (to: NodeId) => void;
 }
 
+/** The one being sent or awaited; `deadlineMs` is set once it is on its way. */
+interface Outgoing {
+  to: NodeId;
+  deadlineMs: number;
+  /** Where the member will go on, or before. */
+  heldIndex: number;
+  stop: AbortController;
+}
+interface Copy {
+  path: string;
+  meta: SnapshotMeta;
+  untilMs: number;
+}
+
 export class Snapshots {
   readonly #options: SnapshotOptions;
+  readonly #parts: SnapshotParts;
   readonly #directory: string;
-  /** The one being sent or awaited; `deadlineMs` is set once it is on its way. */
-  #outgoing: { to: NodeId; deadlineMs: number } | null = null;
+  readonly #copyPath: string;
+  #outgoing: Outgoing | null = null;
+  #copy: Copy | null = null;
+  #copying: Promise<Copy> | null = null;
+  /** Members that could not be sent one, and when to try again. */
+  readonly #failures = new Map<NodeId, { inARow: number; againAtMs: number }>();
   #incoming: { meta: SnapshotMeta; path: string } | null = null;
+  /** The file was claimed and may still be needed: until the next batch is taken, when the one before it is done with. */
+  #isClaimed = false;
 
-  constructor(options: SnapshotOptions) {
+  constructor(options: SnapshotOptions, parts: SnapshotParts) {
     this.#options = options;
+    this.#parts = parts;
     this.#directory = join(options.directory, DIRECTORY);
+    this.#copyPath = join(this.#directory, OUTGOING_FILE);
     options.host.snapshotFiles.ensureDirectory(this.#directory);
+    // Of a process before this one, whose members ask anew.
+    options.host.snapshotFiles.remove(this.#copyPath);
   }
 
-  /** Begins to send the present state to a member; one at a time, others are failed and asked for again. */
+  /** Begins to send a copy of the state to a member; one at a time, others are failed and asked for again. */
   send(message: SnapshotMessage): void {
-    if (this.#outgoing !== null || this.#options.stateMachine.copyTo === undefined) {
-      this.#options.host.nextTurn(() => this.#options.onFailed(message.to));
+    const { stateMachine, clock } = this.#options;
+    const isPaused = (this.#failures.get(message.to)?.againAtMs ?? 0) > clock.nowMs();
+    if (this.#outgoing !== null || stateMachine.copyTo === undefined || isPaused) {
+      this.#options.host.nextTurn(() => this.#parts.onFailed(message.to));
       return;
     }
-    const outgoing = { to: message.to, deadlineMs: Infinity };
+    const heldIndex = stateMachine.lastApplied();
+    const outgoing = { to: message.to, deadlineMs: Infinity, heldIndex, stop: new AbortController() };
     this.#outgoing = outgoing;
     void this.#deliver(message, outgoing);
   }
 
-  async #deliver(message: SnapshotMessage, outgoing: { to: NodeId; deadlineMs: number }): Promise<void> {
+  /** The index from which on entries must stay, or a member could not go on from the copy that is sent or kept for it. */
+  heldIndex(): number {
+    return this.#outgoing?.heldIndex ?? this.#copy?.meta.index ?? Infinity;
+  }
+
+  /** Gives up what is being sent, and removes the copy. */
+  close(): void {
+    this.#outgoing?.stop.abort();
+    this.#outgoing = null;
+    this.#dropCopy();
+  }
+
+  async #deliver(message: SnapshotMessage, outgoing: Outgoing): Promise<void> {
+    const { stateMachine, clock, limits } = this.#options;
+    const format = stateMachine.snapshotFormat ?? BASE_SNAPSHOT_FORMAT;
     try {
-      await this.#copyAndSend(message);
-      outgoing.deadlineMs = this.#options.nowMs() + this.#options.replyTimeoutMs;
-    } catch {
-      // The member could not be reached, or the copy failed: both are tried again when it answers next.
-      this.#fail(outgoing);
+      if (this.#options.readsSnapshots?.(message.to, format) === false)
+        throw new Error(`it is not known to read snapshots of format ${format}`);
+      const copy = this.#keptCopy() ?? (await this.#newCopy());
+      outgoing.heldIndex = copy.meta.index;
+      if (this.#outgoing !== outgoing) return;
+      const signal = outgoing.stop.signal;
+      await this.#parts.transport.sendSnapshot({ ...message, meta: copy.meta }, copy.path, {
+        copy,
+        format,
+        signal,
+      });
+      outgoing.deadlineMs = clock.nowMs() + limits.snapshotReplyTimeoutMs;
+    } catch (error) {
+      this.#fail(outgoing, error instanceof Error ? error.message : String(error));
     }
   }
 
-  async #copyAndSend(message: SnapshotMessage): Promise<void> {
-    const { stateMachine, wal, transport, host } = this.#options;
-    const path = join(this.#directory, OUTGOING_FILE);
-    try {
-      host.snapshotFiles.remove(path);
-      const index = await stateMachine.copyTo!(path);
-      const term = wal.log.term(index);
-      if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
-      await transport.sendSnapshot(
-        { ...message, meta: { index, term, membership: membershipAt(wal, index) } },
-        path,
-      );
-    } finally {
-      host.snapshotFiles.remove(path);
-    }
+  /** The copy of an earlier attempt, while the log still goes on from it. */
+  #keptCopy(): Copy | null {
+    const { clock, limits } = this.#options;
+    const kept = this.#copy;
+    if (kept === null || this.#parts.wal.log.term(kept.meta.index) !== kept.meta.term) return null;
+    kept.untilMs = clock.nowMs() + limits.snapshotCopyKeptMs;
+    return kept;
   }
 
-  #fail(outgoing: { to: NodeId }): void {
+  #newCopy(): Promise<Copy> {
+    this.#copying ??= this.#makeCopy().finally(() => {
+      this.#copying = null;
+    });
+    return this.#copying;
+  }
+
+  async #makeCopy(): Promise<Copy> {
+    const { stateMachine, clock, limits } = this.#options;
+    const { wal } = this.#parts;
+    const path = this.#copyPath;
+    this.#dropCopy();
+    this.#options.host.snapshotFiles.remove(path);
+    const index = await stateMachine.copyTo!(path);
+    const term = wal.log.term(index);
+    if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
+    const untilMs = clock.nowMs() + limits.snapshotCopyKeptMs;
+    this.#copy = { path, meta: { index, term, membership: membershipAt(wal, index) }, untilMs };
+    return this.#copy;
+  }
+
+  #dropCopy(): void {
+    if (this.#copy !== null) this.#options.host.snapshotFiles.remove(this.#copy.path);
+    this.#copy = null;
+  }
+
+  #fail(outgoing: Outgoing, reason: string): void {
     if (this.#outgoing !== outgoing) return;
     this.#outgoing = null;
-    this.#options.onFailed(outgoing.to);
+    const { clock, limits, observer } = this.#options;
+    const inARow = (this.#failures.get(outgoing.to)?.inARow ?? 0) + 1;
+    const pauseMs = Math.min(limits.snapshotRetryMinMs * 2 ** (inARow - 1), limits.snapshotRetryMaxMs);
+    this.#failures.set(outgoing.to, { inARow, againAtMs: clock.nowMs() + pauseMs });
+    observer.onSnapshotTrouble?.({ to: outgoing.to, reason });
+    this.#parts.onFailed(outgoing.to);
   }
 
-  /** Every tick: whom the core no longer waits for is done, and who took too long has failed. */
+  /** Every tick: whom the core no longer waits for is done or given up, and who took too long has failed. */
   check(isWaitedFor: (to: NodeId) => boolean): void {
+    const nowMs = this.#options.clock.nowMs();
     const outgoing = this.#outgoing;
-    if (outgoing === null || outgoing.deadlineMs === Infinity) return;
-    if (!isWaitedFor(outgoing.to)) this.#outgoing = null;
-    else if (this.#options.nowMs() > outgoing.deadlineMs) this.#fail(outgoing);
+    if (outgoing === null) {
+      if (this.#copy !== null && this.#copy.untilMs < nowMs) this.#dropCopy();
+      return;
+    }
+    if (!isWaitedFor(outgoing.to)) {
+      this.#outgoing = null;
+      this.#failures.delete(outgoing.to);
+      outgoing.stop.abort();
+      this.#dropCopy();
+    } else if (nowMs > outgoing.deadlineMs)
+      this.#fail(outgoing, "it did not install what it was sent in time");
   }
 
-  /** Takes a file that arrived, before its message is put to the core. False: it is not wanted now. */
+  /**
+   * Takes a file that arrived, before its message is put to the core. False: it is not wanted now, and its sender is told
+   * so. While one is being installed no other may come, say from the next leader: it would take that one's place on
+   * the disk, and neither this process nor the next could finish what the log has recorded.
+   */
   accept(message: SnapshotMessage, arrived: string): boolean {
-    const { snapshotFiles } = this.#options.host;
-    if (this.#incoming !== null || this.#options.stateMachine.install === undefined) {
+    const { host, stateMachine } = this.#options;
+    const { snapshotFiles } = host;
+    if (this.#incoming !== null || this.#isClaimed || stateMachine.install === undefined) {
       snapshotFiles.remove(arrived);
+      const { from: to, to: from, term } = message;
+      this.#parts.transport.send([{ type: "snapshot_reply", from, to, term, ok: false, matchIndex: 0 }]);
       return false;
     }
     const path = join(this.#directory, INCOMING_FILE);
@@ -117,6 +207,7 @@ export class Snapshots {
   claim(meta: SnapshotMeta | null): string | null {
     const incoming = this.#incoming;
     this.#incoming = null;
+    this.#isClaimed = meta !== null;
     if (meta === null) {
       if (incoming !== null) this.#options.host.snapshotFiles.remove(incoming.path);
       return null;

@@ -8,16 +8,18 @@
  * and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
  */
 import { join } from "node:path";
-import { createRawNode } from "./raft/raw-node.ts";
-import type { Batch, Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
-import { baseMembership, planCompaction } from "./raft-log-compact.ts";
-import { initialiseRaftLog } from "./raft-log-initialise.ts";
+import type { Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
+import { Compactor } from "./raft-log-compact.ts";
+import { createRaftLogNode, initialiseRaftLog } from "./raft-log-initialise.ts";
 import { type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
-import { Proposals, REFUSALS } from "./raft-log-proposals.ts";
+import { Operations } from "./raft-log-operations.ts";
+import { Proposals, REFUSALS, refusalOf } from "./raft-log-proposals.ts";
 import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
+import { type ReleasedNow, Urgent } from "./raft-log-urgent.ts";
 import {
+  type MembershipTarget,
   NotProposedError,
   type ReplicatedLog,
   type ReplicatedLogStatus,
@@ -29,7 +31,6 @@ import { fenceTransport } from "./transport/fence-transport.ts";
 import type { Transport } from "./transport/transport.ts";
 
 const WAL_DIRECTORY = "wal";
-
 /**
  * Opens the log of `directory`, making it on first boot, and recovers it. Call `start` next. Throws
  * `DirectoryLockedError`, `WalCorruptError`, or an `Error` that says how log, state machine and options contradict each other;
@@ -82,13 +83,15 @@ class RaftLog<R> implements ReplicatedLog<R> {
   readonly #proposals = new Proposals<R>();
   readonly #reads = new Reads();
   readonly #snapshots: Snapshots;
+  readonly #operations: Operations<R>;
+  readonly #urgent: Urgent;
+  readonly #compactor: Compactor;
   #phase: Phase = "opened";
   #applied: { index: number; term: number };
   /** Committed and durable here, to be applied while the next batch is synced. */
   #toApply: Entry[] = [];
   #wakeScheduled = false;
   #working: Promise<void> | null = null;
-  #compacting = false;
   /** The log is about to begin at a snapshot: nothing may be compacted meanwhile. */
   #installing = false;
   #leadership = { term: 0, leader: 0 };
@@ -109,32 +112,19 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#limits = limits;
     this.#observer = options.observer;
     this.#onFatal = options.onFatal;
-    this.#snapshots = new Snapshots({
-      directory: options.directory,
-      wal,
-      stateMachine: options.stateMachine,
-      transport: this.#transport,
-      host,
-      nowMs: () => clock.nowMs(),
-      replyTimeoutMs: this.#limits.snapshotReplyTimeoutMs,
-      onFailed: (to) => this.#guard(() => this.#node.reportSnapshot(to, false)),
-    });
+    this.#compactor = new Compactor(wal, options.stateMachine, this.#limits);
+    const onFailed = (to: number): void => this.#guard(() => this.#node.reportSnapshot(to, false));
+    this.#snapshots = new Snapshots(options, { wal, transport: this.#transport, onFailed });
     const index = options.stateMachine.lastApplied();
     this.#applied = { index, term: wal.log.term(index) ?? 0 };
-    this.#node = createRawNode({
-      config: {
-        id: options.nodeId,
-        heartbeatTicks: 1,
-        electionTicks: this.#limits.electionTicks,
-        appendBytesMax: this.#limits.appendBytesMax,
-        inflightMax: this.#limits.inflightMax,
-        uncommittedBytesMax: this.#limits.uncommittedBytesMax,
-        random: options.random,
-      },
-      log: wal.log,
-      hardState: wal.hardState(),
-      membership: baseMembership(wal),
-      applied: index,
+    this.#node = createRaftLogNode(options, wal);
+    const guard = (act: () => void): void => this.#guard(act);
+    this.#urgent = new Urgent(this.#node, options, { guard, release: (now) => this.#release(now) });
+    this.#operations = new Operations(this.#node, {
+      proposals: this.#proposals,
+      nowMs: () => clock.nowMs(),
+      limits: this.#limits,
+      onMembership: () => this.#observer.onMembership?.(),
     });
   }
 
@@ -175,9 +165,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       return Promise.reject(new NotProposedError(`the command has ${sizes}`, this.#leaderId()));
     }
     const outcome = this.#node.propose(data);
-    if (!outcome.ok) {
-      return Promise.reject(new NotProposedError(REFUSALS[outcome.reason], outcome.leader || null));
-    }
+    if (!outcome.ok) return Promise.reject(refusalOf(outcome));
     this.#wake();
     return this.#proposals.wait(outcome, this.#clock.nowMs() + this.#limits.proposeTimeoutMs);
   }
@@ -188,6 +176,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
     if (consistency === "stale") return this.#applied.index;
     const deadlineMs = this.#clock.nowMs() + this.#limits.readTimeoutMs;
     if (consistency === "linearizable") {
+      const leased = this.#node.leaseIndex();
+      if (leased !== null && leased <= this.#applied.index) return this.#applied.index;
+      if (leased !== null) return this.#reads.reached({ index: leased, term: 0 }, deadlineMs);
       const read = this.#reads.linearizable(deadlineMs, (request) => this.#node.readIndex(request));
       if (read === null) throw new NotProposedError(REFUSALS.not_leader, this.#leaderId());
       this.#wake();
@@ -200,16 +191,35 @@ class RaftLog<R> implements ReplicatedLog<R> {
     return this.#reads.reached({ index: commit, term }, deadlineMs);
   }
 
+  async changeMembership(next: MembershipTarget): Promise<{ index: number; term: number }> {
+    this.#wakeRunning();
+    return this.#operations.changeMembership(next);
+  }
+
+  async transferLeader(target?: number): Promise<{ leaderId: number; term: number }> {
+    this.#wakeRunning();
+    return this.#operations.transferLeader(target);
+  }
+
+  async triggerSnapshot(): Promise<number> {
+    this.#wakeRunning();
+    const slowest = Math.min(this.#operations.slowestMatch(), this.#snapshots.heldIndex());
+    const waitedFor = this.#installing ? 0 : slowest;
+    return this.#compactor.now({ applied: this.#applied.index, waitedFor });
+  }
+
   status(): ReplicatedLogStatus {
     return raftLogStatus(this.#node.status(), this.#wal.log.firstIndex());
   }
 
   /** Disk or state machine failed: nothing is accepted or promised any more. */
-  fail(error: Error): void {
+  fail(cause: unknown): void {
     if (this.#phase === "failed" || this.#phase === "stopped") return;
+    const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#phase = "failed";
     this.#quiet();
     this.#proposals.abandon("the node failed before the command was applied", error);
+    this.#operations.abandon("the node failed meanwhile");
     this.#reads.abandon(new NotProposedError(`the node failed: ${error.message}`, null));
     this.#onChange();
     this.#onFatal(error);
@@ -222,11 +232,13 @@ class RaftLog<R> implements ReplicatedLog<R> {
       await this.#working;
       while (this.#phase !== "failed" && this.#node.hasReady()) await this.#work();
       this.#proposals.abandon("the node stopped before the command was committed");
+      this.#operations.abandon("the node stopped meanwhile");
       this.#reads.abandon(new NotProposedError("the node is stopping", null));
       this.#onChange();
       await this.#wal.close();
     } finally {
       this.#phase = "stopped";
+      this.#snapshots.close();
       this.#stateMachine.close();
       this.#lock.release();
     }
@@ -234,12 +246,18 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   #quiet(): void {
     this.#cancelTicks();
+    this.#urgent.close();
     this.#transport.onMessage(null);
     this.#transport.onUnreachable(null);
   }
 
   #leaderId(): number | null {
-    return this.#node.status().leader || null;
+    return this.#node.leadership().leader || null;
+  }
+
+  #wakeRunning(): void {
+    if (this.#phase !== "running") throw this.#refusal();
+    this.#wake();
   }
 
   #refusal(): NotProposedError {
@@ -260,6 +278,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#guard(() => this.#node.tick());
     const nowMs = this.#clock.nowMs();
     this.#proposals.expire(nowMs);
+    this.#operations.expire(nowMs);
     this.#reads.expire(nowMs, this.#leaderId());
     this.#snapshots.check((to) =>
       this.#node.status().progress.some(({ id, state }) => id === to && state === "snapshot"),
@@ -274,12 +293,13 @@ class RaftLog<R> implements ReplicatedLog<R> {
       this.#watchLeadership();
       this.#wake();
     } catch (error) {
-      this.fail(toError(error));
+      this.fail(error);
     }
   }
 
-  /** In a later turn, so that everything that arrives in this one shares a batch. */
+  /** In a later turn, so that all that arrives in this one shares a batch. */
   #wake(): void {
+    if (this.#working !== null) this.#urgent.soon();
     if (this.#wakeScheduled || this.#working !== null) return;
     this.#wakeScheduled = true;
     this.#host.nextTurn(() => {
@@ -310,7 +330,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
         await new Promise<void>((resolve) => this.#host.nextTurn(resolve));
       }
     } catch (error) {
-      this.fail(toError(error));
+      this.fail(error);
     }
   }
 
@@ -320,12 +340,20 @@ class RaftLog<R> implements ReplicatedLog<R> {
     const snapshotPath = this.#snapshots.claim(batch.snapshot);
     this.#installing = snapshotPath !== null;
     this.#send(batch.messagesNow);
+    this.#reads.confirmed(batch.readStates, this.#applied);
+    this.#urgent.noticeCommit();
     await this.#wal.append(batch, () => this.#applyWaiting());
     if (batch.snapshot !== null && snapshotPath !== null) this.#install(batch.snapshot, snapshotPath);
     this.#node.persisted(batch);
     this.#send(batch.messages);
     this.#toApply = batch.committed;
-    this.#confirmReads(batch);
+    this.#urgent.noticeCommit();
+  }
+
+  #release({ messages, readStates }: ReleasedNow): void {
+    this.#reads.closeRequest();
+    this.#send(messages);
+    this.#reads.confirmed(readStates, this.#applied);
   }
 
   /** The log begins at the snapshot now, durably: so must the state, before anything after it is applied. */
@@ -334,12 +362,6 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#applied = { index, term };
     this.#installing = false;
     this.#reads.applied(index, term);
-  }
-
-  #confirmReads(batch: Batch): void {
-    if (batch.readStates.length === 0) return;
-    this.#reads.confirmed(batch.readStates);
-    this.#reads.applied(this.#applied.index, this.#applied.term);
   }
 
   #send(messages: readonly Message[]): void {
@@ -361,40 +383,31 @@ class RaftLog<R> implements ReplicatedLog<R> {
       this.#applied = { index: last.index, term: last.term };
       this.#node.applied(last.index);
       const leaderId = this.#leaderId();
-      for (const [i, entry] of entries.entries())
+      for (const [i, entry] of entries.entries()) {
         this.#proposals.applied(entry, results[i] ?? null, leaderId);
+        this.#operations.applied(entry);
+      }
       this.#reads.applied(last.index, last.term);
       this.#observer.onApplied?.({ entries: entries.length, durationMs: this.#clock.nowMs() - startMs });
       this.#compact();
     } catch (error) {
-      this.fail(toError(error));
+      this.fail(error);
     }
   }
 
   #compact(): void {
-    if (this.#compacting || this.#installing) return;
-    const snapshot = planCompaction(this.#wal, this.#applied.index, this.#limits);
-    if (snapshot === null) return;
-    this.#compacting = true;
-    this.#stateMachine.makeDurable?.();
-    this.#wal
-      .compact(snapshot)
-      .catch((error: unknown) => this.fail(toError(error)))
-      .finally(() => {
-        this.#compacting = false;
-      });
+    if (this.#installing) return;
+    const at = { appliedIndex: this.#applied.index, heldIndex: this.#snapshots.heldIndex() };
+    this.#compactor.whenDue(at)?.catch((error: unknown) => this.fail(error));
   }
 
   #watchLeadership(): void {
-    const { term, leader } = this.#node.status();
+    const { term, leader } = this.#node.leadership();
     const before = this.#leadership;
     if (before.term === term && before.leader === leader) return;
     this.#leadership = { term, leader };
+    this.#operations.led(leader, term);
     if (before.leader === this.#nodeId) this.#reads.leadershipEnded(leader || null);
     this.#observer.onLeadership?.({ term, leaderId: leader || null, isLeader: leader === this.#nodeId });
   }
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -61,6 +61,7 @@ export function describeReplicatedLog(name: string, makeMaker: () => LogMaker): 
   describe(`R0 ReplicatedLog: ${name}`, () => {
     const harness = useHarness(makeMaker);
     describeWork(harness);
+    describeOperations(harness);
     describeEnds(harness);
   });
 }
@@ -108,6 +109,62 @@ function describeWork(harness: Harness): void {
     for (const consistency of CONSISTENCIES) {
       await expect(log.readBarrier(consistency)).rejects.toBeInstanceOf(NotProposedError);
     }
+  });
+}
+
+function describeOperations(harness: Harness): void {
+  it("R5 a learner comes and goes; what is asked for twice is there once", async () => {
+    const { log } = await harness.started();
+    const { nodeId } = log.status();
+    const members = (): unknown => log.status().members.map((m) => [m.nodeId, m.voter]);
+    for (let i = 0; i < 2; i += 1) {
+      const { index } = await log.changeMembership({ voters: [nodeId], learners: [7] });
+      expect(log.status().appliedIndex).toBeGreaterThanOrEqual(index);
+      expect(members()).toEqual([
+        [nodeId, true],
+        [7, false],
+      ]);
+    }
+    await log.changeMembership({ voters: [nodeId], learners: [] });
+    expect(members()).toEqual([[nodeId, true]]);
+    await log.propose(commandOf("after"));
+  });
+  it.each([
+    { voters: [], learners: [] },
+    { voters: [1, 1], learners: [] },
+    { voters: [1], learners: [1] },
+    { voters: [1], learners: [0] },
+    { voters: [1], learners: [1.5] },
+  ])("R5 refuses voters $voters with learners $learners", async (next) => {
+    const { log } = await harness.started();
+    await expect(log.changeMembership(next)).rejects.toBeInstanceOf(NotProposedError);
+    await log.propose(commandOf("after"));
+  });
+  it("R5 leadership stays where it is when there is nobody else", async () => {
+    const { log } = await harness.started();
+    const { nodeId } = log.status();
+    await expect(log.transferLeader()).rejects.toBeInstanceOf(NotProposedError);
+    await expect(log.transferLeader(9)).rejects.toBeInstanceOf(NotProposedError);
+    expect(await log.transferLeader(nodeId)).toMatchObject({ leaderId: nodeId });
+    await log.propose(commandOf("after"));
+  });
+  it("R4 a snapshot on request answers what is applied, and the node goes on from it", async () => {
+    const before = await harness.started();
+    const { index } = await before.log.propose(commandOf("before"));
+    const [one, two] = await Promise.all([before.log.triggerSnapshot(), before.log.triggerSnapshot()]);
+    expect([one, two, await before.log.triggerSnapshot()]).toEqual([index, index, index]);
+    expect(before.log.status().firstIndex).toBe(index + 1);
+    await before.log.propose(commandOf("after"));
+    expect(before.machine.commands()).toEqual(["before", "after"]);
+  });
+  it("R14 refuses operations when it is not running", async () => {
+    const { log } = await harness.started();
+    await log.stop();
+    await expect(log.changeMembership({ voters: [1], learners: [] })).rejects.toBeInstanceOf(
+      NotProposedError,
+    );
+    await expect(log.transferLeader()).rejects.toBeInstanceOf(NotProposedError);
+    await expect(log.triggerSnapshot()).rejects.toBeInstanceOf(NotProposedError);
   });
 }
 

@@ -15,7 +15,30 @@ export interface ReplicatedLog<R> {
   propose(data: Uint8Array): Promise<{ index: number; term: number; result: R }>;
   /** Resolves with an applied index that is at least as new as the read needs. */
   readBarrier(consistency: "stale" | "leader" | "linearizable"): Promise<number>;
+  /**
+   * Makes `next` the membership, through a joint one where more than one voter comes or goes (Ongaro's thesis, 4.3), and
+   * resolves once it is in force, committed and applied here. The one that is in force already is confirmed once more.
+   * Rejects like `propose`; also with `NotProposedError` while another change is under way.
+   */
+  changeMembership(next: MembershipTarget): Promise<{ index: number; term: number }>;
+  /**
+   * Hands leadership to `target`, or to the voter that has most of the log, and resolves when another node than this one
+   * leads (or when `target` is this leader). Rejects with `NotProposedError` when nobody may or does take it in time:
+   * then this node leads on.
+   */
+  transferLeader(target?: number): Promise<{ leaderId: number; term: number }>;
+  /**
+   * Makes the state durable up to the applied index, which it answers, and lets go of the entries before it that no
+   * active member still waits for. Twice does no harm.
+   */
+  triggerSnapshot(): Promise<number>;
   status(): ReplicatedLogStatus;
+}
+
+/** Who shall be a member; ids positive, each once, at least one voter. */
+export interface MembershipTarget {
+  voters: number[];
+  learners: number[];
 }
 
 export interface ReplicatedLogStatus {
@@ -58,6 +81,8 @@ export interface StateMachine<R> {
    * `apply` does so by itself.
    */
   makeDurable?(): void;
+  /** Format of the copies that `copyTo` writes; whoever reads another refuses them. Absent: 1. */
+  readonly snapshotFormat?: number;
   /** Writes a consistent copy of the state to a new file while it goes on being used; answers the index it stands at. */
   copyTo?(path: string): Promise<number>;
   /**

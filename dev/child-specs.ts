@@ -44,7 +44,10 @@ const loopback = (port: number): string => `http://127.0.0.1:${port}`;
 const coreUrls = (settings: Settings): string =>
   JSON.stringify(coreNodeIds(settings).map((id) => loopback(settings.corePort + id)));
 
-export function coreSpec({ settings, paths, secrets, peers }: StackContext, nodeId: number): ChildSpec {
+export function coreSpec(
+  { settings, paths, secrets, peers }: Pick<StackContext, "settings" | "paths" | "secrets" | "peers">,
+  nodeId: number,
+): ChildSpec {
   return {
     ...nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts")),
     env: {

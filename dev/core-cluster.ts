@@ -37,15 +37,20 @@ export async function prepareCoreCluster(
   const nodeIds = coreNodeIds(settings);
   if (nodeIds.length === 1) return new Map();
   const files = await preparePeerCertificates({ directory: paths.peers, clusterId, nodeIds });
+  return new Map([...files].map(([nodeId, own]) => [nodeId, peerVariables(settings, nodeIds, own)]));
+}
+
+/** What a node is told of its peers (`nodeIds`, itself among them) and of its own certificate. */
+export function peerVariables(
+  settings: Settings,
+  nodeIds: readonly number[],
+  files: PeerFiles,
+): Record<string, string> {
   const members = nodeIds.map(
     (id) => `${id}=127.0.0.1:${peerPort(settings, id)}@http://127.0.0.1:${settings.corePort + id}`,
   );
-  return new Map([...files].map(([nodeId, own]) => [nodeId, peerVariables(members.join(","), own)]));
-}
-
-function peerVariables(peers: string, files: PeerFiles): Record<string, string> {
   return {
-    CONFLUX_PEERS: peers,
+    CONFLUX_PEERS: members.join(","),
     CONFLUX_PEER_CA_FILE: files.ca,
     CONFLUX_PEER_CERT_FILE: files.cert,
     CONFLUX_PEER_KEY_FILE: files.key,

@@ -1,7 +1,7 @@
 /**
  * Child of the supervisor: runs the Lambda functions as AWS would, from events of AWS's shapes, each invocation with a
- * deadline. Function URLs are paths of one HTTP server; the feed projection's schedule fires again and again, because
- * each invocation follows the feed by long poll until its time is over.
+ * deadline. Function URLs are paths of one HTTP server. Schedules fire again and again: the feed projection's at once,
+ * because each invocation follows the feed by long poll until its time is over, the publish stage's every second.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,11 +10,12 @@ import { createMissingTables } from "../adapters/dynamodb/create-tables.ts";
 import { DYNAMODB_TABLES } from "../contracts/dynamodb/tables.ts";
 import { handler as projectFeed } from "../lambdas/feed-projection.ts";
 import { handler as hashPassword } from "../lambdas/password-hash.ts";
+import { handler as advanceStages } from "../lambdas/publish-stage.ts";
 import { environmentValue } from "../lambdas/support/environment-value.ts";
 import { PASSWORD_HASH_PATH } from "./names.ts";
 import { type UrlFunction, answerByFunction } from "./function-url.ts";
 import { scheduledEvent } from "./lambda-events.ts";
-import { invoke } from "./lambda-invoke.ts";
+import { invoke, type LocalFunction } from "./lambda-invoke.ts";
 import { stopServerOnSignal } from "./stop-on-signal.ts";
 
 /** Pause after a failed invocation, doubling with every failure in a row. */
@@ -24,8 +25,11 @@ const PAUSE_MAX_MS = 5_000;
 const urlFunctions: Record<string, UrlFunction> = {
   [PASSWORD_HASH_PATH]: { name: "password-hash", timeoutMs: 10_000, handler: hashPassword },
 };
-/** Its time is short enough that a dead dependency is noticed. */
+/** Their time is short enough that a dead dependency is noticed. */
 const projection = { name: "feed-projection", timeoutMs: 30_000, handler: projectFeed };
+const publishStage = { name: "publish-stage", timeoutMs: 30_000, handler: advanceStages };
+/** AWS's own schedule fires every minute; nobody waits so long in front of a screen. */
+const STAGE_EVERY_MS = 1_000;
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
@@ -56,19 +60,31 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   await answerByFunction(fn, request, response);
 }
 
-/** Makes the tables, then fires the projection's schedule for ever. What failed is tried again after a pause. */
-async function follow(): Promise<never> {
+/** Makes the tables, then fires the schedules for ever. */
+async function follow(): Promise<void> {
   const client = connectDynamoDb({ url: environmentValue("DYNAMODB_ENDPOINT") });
-  let hasTables = false;
+  await persist("the tables", () => createMissingTables(client, DYNAMODB_TABLES));
+  void fire(projection, 0);
+  void fire(publishStage, STAGE_EVERY_MS);
+}
+
+/** Fires a function's schedule for ever, `pauseMs` after each invocation has ended. */
+async function fire<A>(fn: LocalFunction<unknown, A>, pauseMs: number): Promise<never> {
+  for (;;) {
+    await persist(fn.name, () => invoke(fn, scheduledEvent(fn.name, Date.now())));
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+}
+
+/** Does `work` until it succeeds: what failed is told and tried again after a pause. */
+async function persist(what: string, work: () => Promise<unknown>): Promise<void> {
   for (let failures = 0; ;) {
     try {
-      if (!hasTables) await createMissingTables(client, DYNAMODB_TABLES);
-      hasTables = true;
-      await invoke(projection, scheduledEvent(projection.name, Date.now()));
-      failures = 0;
+      await work();
+      return;
     } catch (error) {
       failures += 1;
-      console.error(`feed-projection failed (${failures} in a row):`, error);
+      console.error(`${what} failed (${failures} in a row):`, error);
       await sleep(Math.min(PAUSE_MIN_MS * 2 ** (failures - 1), PAUSE_MAX_MS));
     }
   }

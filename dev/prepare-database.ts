@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
-import { ensureAdminUser, ensureTenant } from "../adapters/postgres/seed-access.ts";
+import { ensureAdminUser, ensureOperator, ensureTenant } from "../adapters/postgres/seed-access.ts";
 import { setAppPassword } from "../adapters/postgres/set-app-password.ts";
 import { hashPassword } from "../lambdas/support/argon2id.ts";
 import { ADMIN_USERNAME, CLUSTER_ID, DEMO_TENANT } from "./names.ts";
@@ -46,6 +46,7 @@ export async function prepareDatabase(input: PreparationInput): Promise<FirstAcc
       username: ADMIN_USERNAME,
       passwordHash: await hashPassword(first),
     });
+    await ensureOperator(database, { userId, clusterId: CLUSTER_ID });
     const isUnprinted = created || remembered !== undefined;
     if (!isUnprinted) remember(memoPath, { unprinted_password: undefined });
     return { adminUserId: userId, unprintedPassword: isUnprinted ? first : null };

@@ -31,3 +31,9 @@ export const RESTORE_CHUNKS_MAX = 16_384;
 export const EPOCHS_MAX = 64;
 /** Index rows that one listing looks at before it answers with what it has found. */
 export const LIST_SCAN_MAX = 10_000;
+/** How long a stage of a publish plan may bake; fractions of a minute are welcome. */
+export const BAKE_MINUTES_MIN = 0.01;
+export const BAKE_MINUTES_MAX = 30 * 24 * 60;
+export const STAGE_NAME_BYTES_MAX = 128;
+/** Plans kept for a config, the running one included; the oldest go when a new one begins. */
+export const PUBLISHES_KEPT_MAX = 100;

@@ -1,5 +1,6 @@
 import {
   CORE_LEADER_ID_HEADER,
+  CORE_LEADER_URL_HEADER,
   CORE_NODE_ID_HEADER,
   type ServiceRole,
 } from "../../contracts/core/core-api.ts";
@@ -9,6 +10,8 @@ import { ServiceTokens } from "./service-token.ts";
 
 /** A write waits longer than the core's own limit for a commit, so that the core's word comes first. */
 export const PROPOSE_TIMEOUT_MS = 12_000;
+/** An operation on the nodes: longer than the core waits for a node to be heard of, catch up and vote. */
+export const OPERATION_TIMEOUT_MS = 40_000;
 export const READ_TIMEOUT_MS = 5_000;
 /** A long poll may take its own wait and this much more. */
 export const FEED_GRACE_MS = 5_000;
@@ -20,19 +23,20 @@ export const CLUSTER_TRIES_MAX = 30;
 export const LEADER_WAIT_MS = 4_000;
 /** One of several nodes may take this long to answer a read before the next one is asked. */
 const READ_TRY_MS = 2_000;
+/** Nodes that a caller knows: those it was set up with and those it heard of. */
+const URLS_MAX = 32;
 /** Pause before the nodes are gone round once more; doubles with each round, and half of it is chance. */
 const ROUND_PAUSE_MIN_MS = 50;
 const ROUND_PAUSE_MAX_MS = 400;
 
-/** Connection errors that arise before a byte is sent (Node; a Worker does not tell, so there the outcome is unknown). */
-const NEVER_SENT = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
+/**
+ * Errors that arise before a byte is sent (Node; a Worker does not tell, so there the outcome is unknown). The others come
+ * on a connection that stands, too, and then say nothing unless they are of the call that connects.
+ */
+const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+const NEVER_SENT_IN_CONNECT = new Set(["EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"]);
+/** Refusals that any node would give now, and after which nothing has changed. */
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["upgrade_in_progress"]);
 
 export interface CoreClientOptions {
   /** Base URLs of the core's nodes, at least one. */
@@ -59,15 +63,20 @@ export interface CoreCall {
   behindCodes?: readonly ErrorCode[];
 }
 
-/** What became of one request. `not_sent` and `lost` are the network's doing; `elsewhere` is a node's "not me". */
+/**
+ * What became of one request. `not_sent` and `lost` are the network's doing; `elsewhere` is a node's "not me". Only a
+ * node's own word says that a write was not taken: an answer without one, or cut off, may come from what stands between.
+ */
 type Try =
   | { kind: "answer"; response: Response }
+  | { kind: "refused"; refusal: ConfluxError }
   | { kind: "not_sent" | "lost"; cause: unknown }
-  | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null };
+  | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null; leaderUrl: string | null };
 
 /** Sends calls to whichever node serves them: the one that served last first, then a leader that is named, then the others. */
 export class CoreCaller {
-  readonly #urls: readonly string[];
+  /** As configured, and behind them those of leaders that came later, as nodes told. */
+  readonly #urls: string[];
   readonly #fetch: typeof fetch;
   readonly #tokens: ServiceTokens;
   /** Node ids by URL, as the nodes told. */
@@ -102,17 +111,17 @@ export class CoreCaller {
     const startedMs = performance.now();
     const behind = new Set<string>();
     let maybeArrived = false;
-    let last: Exclude<Try, { kind: "answer" }> | null = null;
+    let last: Exclude<Try, { kind: "answer" | "refused" }> | null = null;
     for (let i = 0; i < this.#triesMax; i += 1) {
       call.signal?.throwIfAborted();
       if (performance.now() - startedMs > Math.min(call.timeoutMs, this.#patienceMs)) break;
       if (i > 0 && i % order.length === 0) await pause(roundPauseMs(i / order.length));
       const url = order[i % order.length] ?? this.#preferred;
       const tried = await this.#try(url, call);
-      if (tried.kind === "answer") {
+      if (tried.kind === "answer" || tried.kind === "refused") {
         this.#preferred = url;
-        if (tried.response.ok) return tried.response;
-        const refusal = await this.#refusalOf(tried.response);
+        if (tried.kind === "answer") return tried.response;
+        const { refusal } = tried;
         if (call.behindCodes?.includes(refusal.code) !== true) throw refusal;
         if (behind.add(url).size === order.length) throw refusal;
         continue;
@@ -122,7 +131,7 @@ export class CoreCaller {
       if (tried.kind !== "elsewhere") this.#preferred = order[(i + 1) % order.length] ?? url;
       if (tried.kind === "lost") maybeArrived = true;
       if (tried.kind === "lost" && !call.repeatable) break;
-      if (tried.kind === "elsewhere") this.#putLeaderNext(order, i, tried.leaderId);
+      if (tried.kind === "elsewhere") this.#putLeaderNext(order, i, tried);
     }
     throw toFailure(call, maybeArrived, last);
   }
@@ -146,19 +155,35 @@ export class CoreCaller {
     }
     const nodeId = response.headers.get(CORE_NODE_ID_HEADER);
     if (nodeId !== null) this.#nodeIds.set(url, nodeId);
-    if (response.status < 500) return { kind: "answer", response };
+    if (response.ok) return { kind: "answer", response };
+    const refusal = await readRefusal(response).catch((cause: unknown) => {
+      call.signal?.throwIfAborted();
+      return cause instanceof Error ? cause : new Error(String(cause));
+    });
+    if (!(refusal instanceof ConfluxError)) return { kind: "lost", cause: refusal };
+    if (response.status < 500 || FINAL_CODES.has(refusal.code)) return { kind: "refused", refusal };
     const leaderId = response.headers.get(CORE_LEADER_ID_HEADER);
-    const refusal = await this.#refusalOf(response);
-    if (refusal.code === "not_proposed" || refusal.code === "unavailable") {
-      return { kind: "elsewhere", refusal, leaderId };
-    }
-    return { kind: "lost", cause: refusal };
+    const leaderUrl = response.headers.get(CORE_LEADER_URL_HEADER);
+    const isElsewhere = refusal.code === "not_proposed" || refusal.code === "unavailable";
+    return isElsewhere
+      ? { kind: "elsewhere", refusal, leaderId, leaderUrl }
+      : { kind: "lost", cause: refusal };
   }
 
-  /** Puts the node that leads where the next try looks. */
-  #putLeaderNext(order: string[], tried: number, leaderId: string | null): void {
+  /** Puts the node that leads where the next try looks; one that names itself has refused, and others are asked first. */
+  #putLeaderNext(
+    order: string[],
+    tried: number,
+    { leaderId, leaderUrl }: { leaderId: string | null; leaderUrl: string | null },
+  ): void {
+    const isNew = leaderId !== null && ![...this.#nodeIds.values()].includes(leaderId);
+    if (isNew && leaderUrl !== null && !order.includes(leaderUrl) && this.#urls.length < URLS_MAX) {
+      // A node that was added after this caller was set up. Right behind the one that told of it, so next.
+      this.#urls.push(leaderUrl);
+      order.splice((tried % order.length) + 1, 0, leaderUrl);
+    }
     const leader = order.find((url) => leaderId !== null && this.#nodeIds.get(url) === leaderId);
-    if (leader === undefined) return;
+    if (leader === undefined || leader === order[tried % order.length]) return;
     const next = (tried + 1) % order.length;
     const at = order.indexOf(leader);
     const displaced = order[next];
@@ -166,22 +191,17 @@ export class CoreCaller {
     order[next] = leader;
     order[at] = displaced;
   }
+}
 
-  async #refusalOf(response: Response): Promise<ConfluxError> {
-    const text = await response.text();
-    const problem = parseProblem(text);
-    if (problem === null) {
-      return new ConfluxError(
-        "unavailable",
-        `the core answered ${response.status} without a problem document`,
-      );
-    }
-    const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
-    return new ConfluxError(problem.code, problem.detail, {
-      errors: problem.errors.map(({ path, message }) => ({ path, message })),
-      ...(Number.isFinite(retryAfter) ? { retryAfterS: retryAfter } : {}),
-    });
-  }
+/** The node's refusal. Throws what reading throws, and an `Error` for an answer that is none of a node's. */
+async function readRefusal(response: Response): Promise<ConfluxError> {
+  const problem = parseProblem(await response.text());
+  if (problem === null) throw new Error(`the core answered ${response.status} without a problem document`);
+  const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return new ConfluxError(problem.code, problem.detail, {
+    errors: problem.errors.map(({ path, message }) => ({ path, message })),
+    ...(Number.isFinite(retryAfter) ? { retryAfterS: retryAfter } : {}),
+  });
 }
 
 function parseProblem(text: string): Problem | null {
@@ -199,16 +219,20 @@ function parseProblem(text: string): Problem | null {
 function wasNeverSent(error: unknown): boolean {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const errors = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause];
-    if (errors.length > 0 && errors.every((e) => NEVER_SENT.has(String((e as { code?: unknown }).code))))
-      return true;
+    if (errors.length > 0 && errors.every(cameBeforeSending)) return true;
   }
   return false;
+}
+
+function cameBeforeSending(error: unknown): boolean {
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  return NEVER_SENT.has(String(code)) || (syscall === "connect" && NEVER_SENT_IN_CONNECT.has(String(code)));
 }
 
 function toFailure(
   call: CoreCall,
   maybeArrived: boolean,
-  last: Exclude<Try, { kind: "answer" }> | null,
+  last: Exclude<Try, { kind: "answer" | "refused" }> | null,
 ): ConfluxError {
   const cause = last?.kind === "elsewhere" ? last.refusal : last?.cause;
   const reason = cause instanceof Error ? cause.message : "no node answered";

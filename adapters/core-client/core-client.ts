@@ -1,6 +1,16 @@
 import type { BackupListAnswer, ClusterJob } from "../../contracts/backup/backup-api.ts";
 import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
 import type {
+  AddNodeAnswer,
+  AddNodeInput,
+  RemoveNodeAnswer,
+  RemoveNodeInput,
+  SnapshotAnswer,
+  SnapshotInput,
+  TransferLeaderAnswer,
+  TransferLeaderInput,
+} from "../../contracts/core/cluster-api.ts";
+import type {
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeFeedEntry,
@@ -8,6 +18,7 @@ import type {
   FeedAnswer,
   ListAnswer,
   ProposeAnswer,
+  PublishAnswer,
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
@@ -16,10 +27,12 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import { parseFullName } from "../../domain/config/config-name.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import {
   CoreCaller,
   type CoreClientOptions,
   FEED_GRACE_MS,
+  OPERATION_TIMEOUT_MS,
   PROPOSE_TIMEOUT_MS,
   READ_TIMEOUT_MS,
 } from "./call-core.ts";
@@ -98,6 +111,24 @@ export class CoreClient implements CorePort {
     );
   }
 
+  getPublish(id: string, options?: ReadOptions): Promise<PublishAnswer> {
+    return this.#read(`/v1/publishes/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  listPublishes(
+    input: Parameters<CorePort["listPublishes"]>[0],
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>> {
+    return this.#read("/v1/publishes", input, options);
+  }
+
+  listDuePublishes(
+    { due_before_ms, ...page }: Parameters<CorePort["listDuePublishes"]>[0],
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>> {
+    return this.#read("/v1/publishes", { due_before: due_before_ms, ...page }, options);
+  }
+
   async getBlob(input: { tenant: string; sha256: string }, options: ReadOptions = {}): Promise<Uint8Array> {
     const response = await this.#caller.call({
       method: "GET",
@@ -174,6 +205,36 @@ export class CoreClient implements CorePort {
     const timeoutMs = wait_ms + JOB_GRACE_MS;
     const response = await this.#caller.call({ method, path, timeoutMs, ...call });
     return (await readable(response.json())) as ClusterJob;
+  }
+
+  addNode(input: AddNodeInput): Promise<AddNodeAnswer> {
+    return this.#operate("add-node", input);
+  }
+  removeNode(input: RemoveNodeInput): Promise<RemoveNodeAnswer> {
+    return this.#operate("remove-node", input);
+  }
+  transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer> {
+    return this.#operate("transfer-leader", input);
+  }
+  takeSnapshot(input: SnapshotInput): Promise<SnapshotAnswer> {
+    return this.#operate("snapshot", input);
+  }
+
+  /** Sent again when its outcome is not known: what is done already is answered so. */
+  async #operate<T>(name: string, input: object): Promise<T> {
+    const response = await this.#caller.call({
+      method: "POST",
+      path: `/v1/cluster/${name}`,
+      body: new TextEncoder().encode(JSON.stringify(input)),
+      contentType: "application/json",
+      timeoutMs: OPERATION_TIMEOUT_MS,
+      repeatable: true,
+    });
+    try {
+      return (await response.json()) as T;
+    } catch (cause) {
+      throw new ConfluxError("outcome_unknown", "the core's answer to the operation was cut off", { cause });
+    }
   }
 
   async #readFeed<T>(

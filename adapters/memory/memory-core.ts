@@ -15,14 +15,25 @@ import type {
   ListAnswer,
   Position,
   ProposeAnswer,
+  PublishAnswer,
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
 import type { BackupListAnswer, ClusterJob } from "../../contracts/backup/backup-api.ts";
+import type {
+  AddNodeAnswer,
+  AddNodeInput,
+  RemoveNodeAnswer,
+  RemoveNodeInput,
+  SnapshotAnswer,
+  SnapshotInput,
+  TransferLeaderAnswer,
+  TransferLeaderInput,
+} from "../../contracts/core/cluster-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
-import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
+import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import {
   type Command,
@@ -30,11 +41,13 @@ import {
   type CommandOf,
   isRestoreKind,
 } from "../../domain/command/command.ts";
+import { contentOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
+import type { MemoryState } from "../../domain/command/memory-state.ts";
+import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
 import { coreCommand, MemoryBackups } from "./memory-backups.ts";
-import { MemoryState } from "../../domain/command/memory-state.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { readFeed } from "../../domain/command/read-feed.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -48,36 +61,46 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
+import { memoryCluster } from "./memory-cluster.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
+import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
 
 /**
  * The core in memory, on the same domain functions as the real one and held to the same conformance suite: for tests
  * of what calls the core. One node, always the leader; nothing survives it.
  */
 export class MemoryCore implements CorePort {
-  readonly state = new MemoryState();
+  readonly #machine: MemoryStateMachine;
   readonly #clusterId: string;
   readonly #now: () => number;
-  readonly #feed: { entry: FeedEntry; chars: number }[] = [];
   readonly #waiters = new Set<() => void>();
   readonly #backups: MemoryBackups;
-  #epoch: number;
-  #index = 0;
-  #compactedIndex = 0;
-  #timestampMs = 0;
 
   constructor(options: { clusterId?: string; epoch?: number; now?: () => number } = {}) {
     this.#clusterId = options.clusterId ?? "c1";
-    this.#epoch = options.epoch ?? 1;
     this.#now = options.now ?? Date.now;
+    this.#machine = new MemoryStateMachine({
+      clusterId: this.#clusterId,
+      feedRetainedEntriesMax: FEED_RETAINED_ENTRIES_MAX,
+      ...(options.epoch === undefined ? {} : { epoch: options.epoch }),
+    });
     this.#backups = new MemoryBackups({
       state: this.state,
       clusterId: this.#clusterId,
       now: this.#now,
-      at: () => ({ epoch: this.#epoch, index: this.#index, timestampMs: this.#timestampMs }),
+      at: () => ({
+        epoch: this.#machine.epoch(),
+        index: this.#machine.index(),
+        timestampMs: this.#machine.lastTimestampMs(),
+      }),
       apply: (kind, payload, { attachments = [], ...author }) => {
         orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
       },
     });
+  }
+
+  get state(): MemoryState {
+    return this.#machine.state;
   }
 
   async propose<K extends CommandKind>(input: {
@@ -101,25 +124,9 @@ export class MemoryCore implements CorePort {
   }
 
   #apply(command: Command, attachments: readonly Uint8Array[]): ApplyOutcome {
-    this.#index += 1;
-    this.#timestampMs = Math.max(this.#timestampMs, this.#now());
-    const applied = applyCommand({
-      state: this.state,
-      command,
-      attachments,
-      index: this.#index,
-      prevFeedIndex: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
-      timestampMs: this.#timestampMs,
-      clusterId: this.#clusterId,
-      epoch: this.#epoch,
-    });
-    this.state.apply(applied.changes);
-    if (applied.movedTo !== null) {
-      ({ epoch: this.#epoch, index: this.#index, timestampMs: this.#timestampMs } = applied.movedTo);
-    }
-    if (applied.feedEntry !== null) this.#append(applied.feedEntry);
+    const outcome = this.#machine.apply({ command, attachments, timestampMs: this.#now() });
     for (const wake of this.#waiters) wake();
-    return applied.outcome;
+    return outcome;
   }
 
   async getConfig(id: string): Promise<ConfigAnswer> {
@@ -149,6 +156,25 @@ export class MemoryCore implements CorePort {
 
   async getVersion(input: { config_id: string; version_id: number }): Promise<VersionAnswer> {
     return { ...this.#position(), version: orThrow(readVersion(this.state, input)).version };
+  }
+
+  async getPublish(id: string): Promise<PublishAnswer> {
+    return { ...this.#position(), publish: orThrow(readPublish(this.state, id)).publish };
+  }
+
+  async listPublishes(input: Parameters<CorePort["listPublishes"]>[0]): Promise<ListAnswer<PublishPlan>> {
+    const page = orThrow(listPublishes(this.state, { ...input, limit: clampLimit(input.limit) }));
+    return { ...this.#position(), items: page.items, next_cursor: page.next_cursor };
+  }
+
+  async listDuePublishes(
+    input: Parameters<CorePort["listDuePublishes"]>[0],
+  ): Promise<ListAnswer<PublishPlan>> {
+    const { items, next_cursor } = listDuePublishes(this.state, {
+      ...input,
+      limit: clampLimit(input.limit),
+    });
+    return { ...this.#position(), items, next_cursor };
   }
 
   async getBlob({ tenant, sha256 }: { tenant: string; sha256: string }): Promise<Uint8Array> {
@@ -185,14 +211,14 @@ export class MemoryCore implements CorePort {
           node_id: 1,
           role: "leader",
           raft_address: "memory",
-          match_index: this.#index,
-          last_applied: this.#index,
+          match_index: this.#machine.lastApplied(),
+          last_applied: this.#machine.lastApplied(),
           healthy: true,
         },
       ],
-      compacted_index: this.#compactedIndex,
+      compacted_index: this.#machine.compactedIndex(),
       tokens_not_before_ms: this.#restored()?.tokens_not_before_ms ?? 0,
-      epochs: this.#restored()?.epochs ?? [{ epoch: this.#epoch, first_index: 0 }],
+      epochs: this.#restored()?.epochs ?? [{ epoch: this.#machine.epoch(), first_index: 0 }],
     };
   }
 
@@ -216,11 +242,22 @@ export class MemoryCore implements CorePort {
     return this.#backups.job(input.job_id);
   }
 
+  async addNode(input: AddNodeInput): Promise<AddNodeAnswer> {
+    return memoryCluster.addNode(input);
+  }
+  async removeNode(input: RemoveNodeInput): Promise<RemoveNodeAnswer> {
+    return memoryCluster.removeNode(input);
+  }
+  async transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer> {
+    return memoryCluster.transferLeader(input, this.#position());
+  }
+  async takeSnapshot(_input: SnapshotInput): Promise<SnapshotAnswer> {
+    return { ...this.#position(), node_id: 1, snapshot_index: this.#position().index };
+  }
+
   /** Drops the feed up to `index`, as the real core does past its retention: for tests of `feed_compacted`. */
   compactFeed(index: number): void {
-    while ((this.#feed[0]?.entry.index ?? Infinity) <= index) {
-      this.#compactedIndex = this.#feed.shift()?.entry.index ?? this.#compactedIndex;
-    }
+    this.#machine.compactFeed(index);
   }
 
   async #readFeed<V extends "full" | "edge">(
@@ -231,7 +268,7 @@ export class MemoryCore implements CorePort {
     for (;;) {
       input.signal?.throwIfAborted();
       const page = orThrow(
-        readFeed(this.#feedSource(), {
+        readFeed(this.#machine.feed(), {
           after: input.after,
           limit: Math.min(Math.max(input.limit, 1), FEED_LIMIT_MAX),
           view,
@@ -244,7 +281,7 @@ export class MemoryCore implements CorePort {
         return {
           ...this.#position(),
           entries: page.entries,
-          last_index: this.#feed.at(-1)?.entry.index ?? this.#compactedIndex,
+          last_index: this.#machine.lastFeedIndex(),
           blobs: toBase64(page.blobs),
         };
       }
@@ -267,24 +304,6 @@ export class MemoryCore implements CorePort {
     });
   }
 
-  #append(entry: FeedEntry): void {
-    const text = JSON.stringify(entry);
-    this.#feed.push({ entry: JSON.parse(text) as FeedEntry, chars: text.length });
-    if (this.#feed.length > FEED_RETAINED_ENTRIES_MAX) this.compactFeed(this.#feed[0]?.entry.index ?? 0);
-  }
-
-  #feedSource(): Parameters<typeof readFeed>[0] {
-    const feed = this.#feed;
-    return {
-      appliedIndex: this.#index,
-      compactedIndex: this.#compactedIndex,
-      entriesAfter: (after) => {
-        const first = feed.findIndex(({ entry }) => entry.index > after);
-        return first < 0 ? [] : structuredClone(feed.slice(first, first + FEED_LIMIT_MAX + 1));
-      },
-    };
-  }
-
   #restored(): RestoredState | undefined {
     return this.state.json(stateKey.restored) as RestoredState | undefined;
   }
@@ -294,7 +313,7 @@ export class MemoryCore implements CorePort {
   }
 
   #position(): Position {
-    return { cluster_id: this.#clusterId, epoch: this.#epoch, index: this.#index };
+    return { cluster_id: this.#clusterId, epoch: this.#machine.epoch(), index: this.#machine.index() };
   }
 }
 
@@ -320,8 +339,9 @@ function encodeBase64(bytes: Uint8Array): string {
 
 /** Refuses a command whose attachment is not what its hash says. */
 async function verifyAttachments(command: Command, attachments: readonly Uint8Array[]): Promise<void> {
-  if (command.kind !== "create_config" && command.kind !== "create_version") return;
-  const { attachment, sha256 } = command.payload.content;
+  const content = contentOf(command);
+  if (content === null) return;
+  const { attachment, sha256 } = content;
   const bytes = attachments[attachment];
   if (bytes === undefined)
     throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);

@@ -1,8 +1,9 @@
 /** How a leader's commit index moves, and what follows from it. */
 import { NOBODY } from "./types.ts";
 import type { Core } from "./core.ts";
-import { hasCommittedInTerm, membershipOf, sendNow } from "./core.ts";
+import { hasCommittedInTerm, membershipOf } from "./core.ts";
 import { appendOwn } from "./append-own.ts";
+import { sendTimeoutNow } from "./lease.ts";
 import { commitTo, lastIndex, termAt } from "./raft-log-view.ts";
 import { jointReached } from "./quorum/joint.ts";
 import { isJoint, isVoter, leaveJoint } from "./membership/membership.ts";
@@ -20,7 +21,8 @@ export function advanceCommit(core: Core): void {
   const reached = jointReached(membershipOf(core), (id) => core.progress.get(id)?.match ?? 0);
   if (termAt(core.view, reached) !== core.term) return;
   if (!commitTo(core.view, reached)) return;
-  core.broadcastWanted = true;
+  if (core.config.commitNotice === "when_told") core.commitUntold = true;
+  else core.broadcastWanted = true;
   pruneMemberships(core);
   afterCommit(core);
 }
@@ -43,7 +45,7 @@ function stepAside(core: Core): void {
   const last = lastIndex(core.view);
   for (const id of membershipOf(core).voters) {
     if (core.progress.get(id)?.match !== last) continue;
-    sendNow(core, { type: "timeout_now", from: core.config.id, to: id, term: core.term });
+    sendTimeoutNow(core, id);
     break;
   }
   becomeFollower(core, core.term, NOBODY);

@@ -53,11 +53,19 @@ export interface Core {
   uncommittedBytes: number;
   /** On a leader: entries or a commit index wait to be sent; done once for each batch. */
   broadcastWanted: boolean;
+  /** On a leader: the commit index moved since the last broadcast, and waits for company (RaftConfig.commitNotice). */
+  commitUntold: boolean;
   /** Requests not yet in a group; groups wait in order. */
   readsWaiting: number[];
   readGroups: ReadGroup[];
   readContext: number;
   readStates: ReadState[];
+  /** Ticks since a leader was heard, counted on through changes of term, and from the start as if one had been heard then. */
+  sinceLeader: number;
+  /** On a leader with leases: when each heartbeat that could still give one was sent, ascending. */
+  heartbeatsSent: { context: number; atTicks: number }[];
+  /** On a leader: someone may have been asked to take over, so there is no lease any more in this term. */
+  leaseForfeited: boolean;
   messagesNow: Message[];
   messages: Message[];
   /** The highest index handed out in a batch's `committed`. */
@@ -97,10 +105,14 @@ export function createCore(options: {
     transferee: NOBODY,
     uncommittedBytes: 0,
     broadcastWanted: false,
+    commitUntold: false,
     readsWaiting: [],
     readGroups: [],
     readContext: 0,
     readStates: [],
+    sinceLeader: 0,
+    heartbeatsSent: [],
+    leaseForfeited: false,
     messagesNow: [],
     messages: [],
     handedOut: applied,
@@ -125,7 +137,10 @@ export function sendDurable(core: Core, message: Message): void {
   core.messages.push(message);
 }
 
-/** Sends while the batch is being made durable: only what a leader says, whose term and vote are durable already. */
+/**
+ * Sends while the batch is being made durable: only what a leader says, whose term and vote are durable already, and
+ * answers that promise nothing beyond a durable term.
+ */
 export function sendNow(core: Core, message: Message): void {
   core.messagesNow.push(message);
 }

@@ -6,6 +6,7 @@ import { membershipOf, sendDurable, setTermAndVote } from "./core.ts";
 import { lastIndex, lastTerm } from "./raft-log-view.ts";
 import { isVoter, membersOf } from "./membership/membership.ts";
 import { jointVote } from "./quorum/joint.ts";
+import { holdsPromise } from "./lease.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
 
 type VoteMessage = Extract<Message, { type: "pre_vote" | "vote" }>;
@@ -28,6 +29,14 @@ export function campaign(core: Core): void {
   if (tally(core) === "pending") askForVotes(core, "pre_vote", false);
 }
 
+/**
+ * Asks those again who have not answered: a follower whose clock is a tick behind still believed in the leader and said
+ * nothing. Waiting for another whole election timeout instead would lengthen every such failover.
+ */
+export function askAgain(core: Core): void {
+  askForVotes(core, "pre_vote", false);
+}
+
 /** Stands in the next term. The vote for itself counts in `countOwnVote`, once durable. */
 export function stand(core: Core, transfer: boolean): void {
   if (!mayStand(core)) return;
@@ -39,7 +48,7 @@ function askForVotes(core: Core, type: "pre_vote" | "vote", transfer: boolean): 
   const term = type === "pre_vote" ? core.term + 1 : core.term;
   const membership = membershipOf(core);
   for (const to of membersOf(membership)) {
-    if (to === core.config.id || !isVoter(membership, to)) continue;
+    if (to === core.config.id || !isVoter(membership, to) || core.votes.has(to)) continue;
     sendDurable(core, {
       type,
       from: core.config.id,
@@ -82,9 +91,10 @@ export function takeVoteReply(core: Core, message: VoteReply): void {
   tally(core);
 }
 
-/** Whether a follower heard of a leader so lately that it helps nobody to replace it. */
+/** Whether a leader was heard of so lately that it helps nobody to replace it. */
 export function isInLease(core: Core): boolean {
-  return core.leader !== NOBODY && core.electionElapsed < core.config.electionTicks;
+  const hasLeader = core.leader !== NOBODY && core.electionElapsed < core.config.electionTicks;
+  return hasLeader || holdsPromise(core);
 }
 
 function isUpToDate(core: Core, message: VoteMessage): boolean {
@@ -99,7 +109,9 @@ function isFree(core: Core, candidate: NodeId): boolean {
 /** Answers a request for a vote; the caller has brought the term up already. */
 export function answerVote(core: Core, message: VoteMessage): void {
   const free = isFree(core, message.from) || (message.type === "pre_vote" && message.term > core.term);
-  const granted = free && isUpToDate(core, message);
+  // A promise outlives changes of term: also a vote of the present one may have to be refused.
+  const isPromised = !message.transfer && holdsPromise(core);
+  const granted = free && !isPromised && isUpToDate(core, message);
   if (granted && message.type === "vote") {
     setTermAndVote(core, core.term, message.from);
     core.electionElapsed = 0;

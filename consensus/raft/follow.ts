@@ -1,7 +1,8 @@
 /** What a follower does with a leader's messages. Its answers promise durability, so they leave after the batch. */
 import type { Message } from "./types.ts";
 import type { Core } from "./core.ts";
-import { sendDurable } from "./core.ts";
+import { sendDurable, sendNow } from "./core.ts";
+import { invariant } from "./invariant.ts";
 import {
   appendFromLeader,
   commitTo,
@@ -37,6 +38,10 @@ export function takeAppend(core: Core, message: AppendMessage): void {
     return;
   }
   if (termAt(core.view, prevIndex) !== message.prevTerm) {
+    invariant(
+      prevIndex > core.view.commit,
+      () => `leader ${message.from} contradicts the committed entry ${prevIndex}`,
+    );
     const from = Math.min(prevIndex, lastIndex(core.view));
     const hint = findConflictByTerm(core.view, from, message.prevTerm);
     sendDurable(core, {
@@ -56,9 +61,11 @@ export function takeAppend(core: Core, message: AppendMessage): void {
   sendDurable(core, { ...envelope, type: "append_reply", ok: true, matchIndex, hintIndex: 0, hintTerm: 0 });
 }
 
+/** The answer promises no more than that this node follows in this term: once that is durable it waits for no disk. */
 export function takeHeartbeat(core: Core, message: HeartbeatMessage): void {
   acceptCommit(core, message.commit);
-  sendDurable(core, {
+  const send = core.durable.term === core.term ? sendNow : sendDurable;
+  send(core, {
     type: "heartbeat_reply",
     from: core.config.id,
     to: message.from,

@@ -1,11 +1,11 @@
 /** What a leader does with its members' answers and with what the driver reports of them. */
 import type { Index, Message, NodeId } from "./types.ts";
 import type { Core } from "./core.ts";
-import { sendNow } from "./core.ts";
 import { findConflictByTerm, firstIndex, lastIndex } from "./raft-log-view.ts";
 import { acknowledge, becomeProbe, becomeReplicate, reject } from "./tracker/progress.ts";
 import type { Progress } from "./tracker/progress.ts";
 import { advanceCommit } from "./advance-commit.ts";
+import { sendTimeoutNow } from "./lease.ts";
 import { sendAppends, sendPoke } from "./send-append.ts";
 import { confirmReads } from "./read-index.ts";
 
@@ -42,7 +42,7 @@ function takeMatch(core: Core, from: NodeId, progress: Progress, index: Index): 
   if (core.role !== "leader") return;
   sendAppends(core, from, false);
   if (core.transferee === from && progress.match === lastIndex(core.view)) {
-    sendNow(core, { type: "timeout_now", from: core.config.id, to: from, term: core.term });
+    sendTimeoutNow(core, from);
   }
 }
 

@@ -2,8 +2,9 @@
 import type { NodeId, ProposeOutcome } from "./types.ts";
 import { NOBODY } from "./types.ts";
 import type { Core } from "./core.ts";
-import { hasCommittedInTerm, membershipOf, sendNow } from "./core.ts";
+import { hasCommittedInTerm, membershipOf } from "./core.ts";
 import { appendOwn } from "./append-own.ts";
+import { sendTimeoutNow } from "./lease.ts";
 import { entryBytes, lastIndex } from "./raft-log-view.ts";
 import { firstStep, isJoint, isValidTarget } from "./membership/membership.ts";
 import { encodeMembership } from "./membership/membership-codec.ts";
@@ -63,10 +64,12 @@ export function proposeTransfer(core: Core, target: NodeId): ProposeOutcome {
   const progress = core.progress.get(target);
   if (progress === undefined || !membershipOf(core).voters.includes(target))
     return refuse(core, "invalid_member");
+  // Asking again must not put off giving up, nor the check of the quorum that is done with it.
+  if (core.transferee === target) return done;
   core.transferee = target;
   core.electionElapsed = 0;
   if (progress.match === lastIndex(core.view)) {
-    sendNow(core, { type: "timeout_now", from: core.config.id, to: target, term: core.term });
+    sendTimeoutNow(core, target);
   } else {
     sendAppends(core, target, false);
   }

@@ -1,78 +1,20 @@
 import { describe, expect, it } from "vitest";
-import type { Batch, Entry, HardState, LogReader, Membership, Message, RawNode } from "./types.ts";
+import {
+  bytes,
+  CONFIG,
+  memberWith,
+  restart,
+  settle,
+  startMember,
+  startThree,
+  ticks,
+  voters,
+  work,
+} from "./members.testing.ts";
+import type { Entry, LogReader, Message } from "./types.ts";
 import { createRawNode, encodeMembership, RaftInvariantError } from "./raw-node.ts";
 
-const CONFIG = {
-  electionTicks: 10,
-  heartbeatTicks: 1,
-  appendBytesMax: 1 << 16,
-  inflightMax: 16,
-  uncommittedBytesMax: 1 << 20,
-  random: () => 0.5,
-};
-
-interface Member {
-  raw: RawNode;
-  entries: Entry[];
-  compactedTo: { index: number };
-  hard: HardState;
-  applied: Entry[];
-  reads: { request: number; index: number }[];
-}
-
-/** `compactedTo` is where the readable log begins; what is below is a snapshot. */
-function readerOf(entries: Entry[], compactedTo = { index: 0 }): LogReader {
-  const termOf = (index: number): number | undefined => (index === 0 ? 0 : entries[index - 1]?.term);
-  return {
-    firstIndex: () => compactedTo.index + 1,
-    lastIndex: () => entries.length,
-    term: (index) => (index < compactedTo.index ? undefined : termOf(index)),
-    entries: (from, to) => entries.slice(from - 1, to - 1),
-    snapshot: () => {
-      const { index } = compactedTo;
-      return index === 0 ? null : { index, term: termOf(index) ?? 0, membership: voters(1, 2, 3) };
-    },
-  };
-}
-
-function startMember(id: number, membership: Membership): Member {
-  const entries: Entry[] = [];
-  const hard = { term: 0, vote: 0, commit: 0 };
-  const compactedTo = { index: 0 };
-  const log = readerOf(entries, compactedTo);
-  const raw = createRawNode({ config: { ...CONFIG, id }, log, hardState: hard, membership, applied: 0 });
-  return { raw, entries, compactedTo, hard, applied: [], reads: [] };
-}
-
-function work(member: Member): Message[] {
-  const sent: Message[] = [];
-  while (member.raw.hasReady()) {
-    const batch: Batch = member.raw.ready();
-    sent.push(...batch.messagesNow);
-    if (batch.hardState !== null) member.hard = batch.hardState;
-    const from = batch.entries[0]?.index;
-    if (from !== undefined) member.entries.length = from - 1;
-    member.entries.push(...batch.entries);
-    member.raw.persisted(batch);
-    sent.push(...batch.messages);
-    member.applied.push(...batch.committed);
-    member.reads.push(...batch.readStates);
-    const last = batch.committed.at(-1);
-    if (last !== undefined) member.raw.applied(last.index);
-  }
-  return sent;
-}
-
-function settle(members: Member[]): void {
-  for (;;) {
-    const sent = members.flatMap(work);
-    if (sent.length === 0) return;
-    for (const message of sent) members.find((m) => m.raw.status().id === message.to)?.raw.step(message);
-  }
-}
-
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const voters = (...ids: number[]): Membership => ({ voters: ids, outgoing: [], learners: [] });
+const vote = { type: "vote", from: 2, to: 1, term: 2, lastIndex: 3, lastTerm: 1, transfer: false } as const;
 
 describe("createRawNode", () => {
   it("R1 R2 a single node elects itself and commits after its own persist", () => {
@@ -111,58 +53,6 @@ describe("createRawNode", () => {
   });
 });
 
-/** A lone member that is spoken to by hand, with this log already durable. */
-function memberWith(options: {
-  id?: number;
-  membership?: Membership;
-  terms?: number[];
-  hard?: HardState;
-  applied?: number;
-}): Member {
-  const entries = (options.terms ?? []).map((term, i): Entry => ({
-    index: i + 1,
-    term,
-    kind: "command",
-    data: bytes(`${i + 1}`),
-  }));
-  const hard = options.hard ?? { term: options.terms?.at(-1) ?? 0, vote: 0, commit: 0 };
-  const raw = createRawNode({
-    config: { ...CONFIG, id: options.id ?? 1 },
-    log: readerOf(entries),
-    hardState: hard,
-    membership: options.membership ?? voters(1, 2, 3),
-    applied: options.applied ?? 0,
-  });
-  return { raw, entries, compactedTo: { index: 0 }, hard, applied: [], reads: [] };
-}
-
-function ticks(member: Member, count: number): void {
-  for (let i = 0; i < count; i += 1) member.raw.tick();
-}
-
-/** Settles without the messages that `lost` names. */
-function settleWithout(members: Member[], lost: (message: Message) => boolean): void {
-  for (;;) {
-    const sent = members.flatMap(work).filter((message) => !lost(message));
-    if (sent.length === 0) return;
-    for (const message of sent) members.find((m) => m.raw.status().id === message.to)?.raw.step(message);
-  }
-}
-
-function startThree(): [Member, Member, Member] {
-  const membership = voters(1, 2, 3);
-  const members: [Member, Member, Member] = [
-    startMember(1, membership),
-    startMember(2, membership),
-    startMember(3, membership),
-  ];
-  ticks(members[0], 15);
-  settle(members);
-  return members;
-}
-
-const vote = { type: "vote", from: 2, to: 1, term: 2, lastIndex: 3, lastTerm: 1, transfer: false } as const;
-
 describe("R1 votes", () => {
   it.each([
     { name: "an equal log", terms: [1, 1, 1], granted: true },
@@ -174,22 +64,6 @@ describe("R1 votes", () => {
     one.raw.step({ ...vote, term: 3 });
     expect(work(one)).toMatchObject([{ type: "vote_reply", to: 2, term: 3, granted }]);
     expect(one.hard).toMatchObject({ term: 3, vote: granted ? 2 : 0 });
-  });
-
-  it("a vote leaves only with the batch that makes it durable, and is given once", () => {
-    const one = memberWith({ terms: [1, 1, 1] });
-    one.raw.step(vote);
-    const batch = one.raw.ready();
-    expect(batch.messagesNow).toEqual([]);
-    expect(batch.hardState).toEqual({ term: 2, vote: 2, commit: 0 });
-    expect(batch.messages).toMatchObject([{ type: "vote_reply", granted: true }]);
-    one.raw.persisted(batch);
-    one.raw.step({ ...vote, from: 3 });
-    one.raw.step(vote);
-    expect(work(one).map((m) => [m.to, "granted" in m && m.granted])).toEqual([
-      [3, false],
-      [2, true],
-    ]);
   });
 
   it("a vote outlives a restart", () => {
@@ -221,6 +95,26 @@ describe("R1 votes", () => {
     expect(one.raw.status().role).toBe("leader");
   });
 
+  it("R1 pre-votes are asked for again at the next tick: who was a tick behind grants them then", () => {
+    const [, two, three] = startThree();
+    ticks(two, 15);
+    ticks(three, 9);
+    const [asked] = work(two).filter(({ to }) => to === 3);
+    expect(asked).toMatchObject({ type: "pre_vote", term: 2 });
+    three.raw.step(asked!);
+    expect(work(three)).toEqual([]);
+    ticks(two, 1);
+    ticks(three, 1);
+    const [again] = work(two).filter(({ to }) => to === 3);
+    three.raw.step(again!);
+    const [reply] = work(three);
+    expect(reply).toMatchObject({ type: "pre_vote_reply", granted: true });
+    two.raw.step(reply!);
+    expect(two.raw.status()).toMatchObject({ role: "candidate", term: 2 });
+    ticks(two, 1);
+    expect(work(two).filter(({ type }) => type === "pre_vote")).toEqual([]);
+  });
+
   it("learners and nodes without a membership never stand", () => {
     const none = memberWith({ membership: voters() });
     const learner = memberWith({ membership: { voters: [2], outgoing: [], learners: [1] } });
@@ -238,14 +132,13 @@ describe("R1 votes", () => {
     const [other, follower] = startThree();
     follower.raw.step({ ...vote, to: 2, from: 3, term: 5, transfer: true, lastIndex: 9 });
     other.raw.tick();
-    settleWithout([other, follower], () => false);
+    settle([other, follower]);
     expect(other.raw.status()).toMatchObject({ role: "follower", term: 5 });
   });
 });
 
 describe("R2 replication", () => {
   const append = { type: "append", from: 2, to: 1, term: 5, commit: 0, entries: [] as Entry[] } as const;
-  const at = (index: number, term: number): Entry => ({ index, term, kind: "command", data: bytes("x") });
 
   it.each([
     { name: "a match at the end", prevIndex: 6, prevTerm: 4, ok: true, matchIndex: 6, hint: [0, 0] },
@@ -257,46 +150,6 @@ describe("R2 replication", () => {
     one.raw.step({ ...append, prevIndex, prevTerm });
     const [hintIndex, hintTerm] = hint;
     expect(work(one)).toMatchObject([{ type: "append_reply", ok, matchIndex, hintIndex, hintTerm }]);
-  });
-
-  it("a follower commits no further than what it knows to match", () => {
-    const one = memberWith({ terms: [1, 1, 3, 3] });
-    one.raw.step({ ...append, prevIndex: 1, prevTerm: 1, entries: [at(2, 1)], commit: 4 });
-    work(one);
-    expect(one.raw.status()).toMatchObject({ commit: 2, lastIndex: 4 });
-  });
-
-  it("a follower drops what conflicts and answers after the write", () => {
-    const one = memberWith({ terms: [1, 1, 3, 3] });
-    one.raw.step({ ...append, prevIndex: 2, prevTerm: 1, entries: [at(3, 4)] });
-    const batch = one.raw.ready();
-    expect(batch.messagesNow).toEqual([]);
-    expect(batch.messages).toMatchObject([{ ok: true, matchIndex: 3 }]);
-    expect(batch.entries.map(({ index, term }) => [index, term])).toEqual([[3, 4]]);
-  });
-
-  it("figure 8: an entry of an earlier term is not committed by being on a majority", () => {
-    const one = memberWith({ terms: [1, 2], hard: { term: 3, vote: 0, commit: 1 }, applied: 1 });
-    ticks(one, 15);
-    work(one);
-    one.raw.step({ type: "pre_vote_reply", from: 2, to: 1, term: 4, granted: true });
-    work(one);
-    one.raw.step({ type: "vote_reply", from: 2, to: 1, term: 4, granted: true });
-    work(one);
-    expect(one.raw.status()).toMatchObject({ role: "leader", lastIndex: 3 });
-    const reply = {
-      type: "append_reply",
-      from: 2,
-      to: 1,
-      term: 4,
-      ok: true,
-      hintIndex: 0,
-      hintTerm: 0,
-    } as const;
-    one.raw.step({ ...reply, matchIndex: 2 });
-    expect(one.raw.status().commit).toBe(1);
-    one.raw.step({ ...reply, matchIndex: 3 });
-    expect(one.raw.status().commit).toBe(3);
   });
 
   it("a leader sends before its own write, and its own entries do not count before it", () => {
@@ -317,7 +170,7 @@ describe("R2 replication", () => {
     const [one, two] = members;
     for (let i = 0; i < 40; i += 1) {
       one.raw.propose(bytes(`${i}`));
-      settleWithout(members, (m) => m.type === "append" && m.to === 2);
+      settle(members, (m) => m.type === "append" && m.to === 2);
     }
     expect(two.raw.status().lastIndex).toBe(1);
     for (let i = 0; i < 3; i += 1) {
@@ -325,6 +178,60 @@ describe("R2 replication", () => {
       settle(members);
     }
     expect(two.raw.status()).toMatchObject({ lastIndex: 41, commit: 41 });
+  });
+
+  it("stops streaming to a follower at the bytes on their way, and goes on as they are acknowledged", () => {
+    const config = { appendBytesMax: 1000, inflightBytesMax: 3000 };
+    const members = startThree(config);
+    const [one] = members;
+    const sentTo2 = (): number =>
+      work(one).filter((m) => m.to === 2 && m.type === "append" && m.entries.length > 0).length;
+    for (let i = 0; i < 10; i += 1) one.raw.propose(new Uint8Array(900));
+    // Each fills a message; the fourth finds the window full.
+    expect(sentTo2()).toBe(4);
+    const reply = {
+      type: "append_reply",
+      from: 2,
+      to: 1,
+      term: 1,
+      ok: true,
+      hintIndex: 0,
+      hintTerm: 0,
+    } as const;
+    one.raw.step({ ...reply, matchIndex: 4 });
+    expect(sentTo2()).toBe(3);
+  });
+
+  it("counts against the limit of uncommitted bytes only what it proposed itself", () => {
+    const one = memberWith({
+      terms: [1, 1, 1],
+      hard: { term: 1, vote: 0, commit: 0 },
+      membership: voters(1),
+    });
+    one.raw.campaign();
+    settle([one]);
+    const large = new Uint8Array(CONFIG.uncommittedBytesMax - 200);
+    const two = memberWith({ id: 2, terms: [1, 1, 1] });
+    ticks(two, 15);
+    settle([two]);
+    two.raw.step({ type: "pre_vote_reply", from: 1, to: 2, term: 2, granted: true });
+    settle([two]);
+    two.raw.step({ type: "vote_reply", from: 1, to: 2, term: 2, granted: true });
+    settle([two]);
+    expect(two.raw.propose(large)).toMatchObject({ ok: true });
+    const ack = {
+      type: "append_reply",
+      from: 1,
+      to: 2,
+      term: 2,
+      ok: true,
+      hintIndex: 0,
+      hintTerm: 0,
+    } as const;
+    two.raw.step({ ...ack, matchIndex: 4 });
+    settle([two]);
+    expect(two.raw.status().commit).toBe(4);
+    expect(two.raw.propose(new Uint8Array(200))).toMatchObject({ ok: false, reason: "overloaded" });
   });
 
   it("refuses proposals past the limit of uncommitted bytes, and takes them again", () => {
@@ -344,14 +251,14 @@ describe("R6 reads", () => {
     const one = members[0] ?? startMember(1, voters(1));
     expect(one.raw.readIndex(1)).toBe(false);
     ticks(one, 15);
-    settleWithout(members, (m) => m.type === "append");
+    settle(members, (m) => m.type === "append");
     expect(one.raw.status().role).toBe("leader");
     expect(one.raw.readIndex(1)).toBe(true);
     expect(one.raw.readIndex(2)).toBe(true);
-    settleWithout(members, (m) => m.type === "append");
+    settle(members, (m) => m.type === "append");
     expect(one.reads).toEqual([]);
     ticks(one, 1);
-    settleWithout(members, (m) => m.type === "heartbeat_reply" && m.readContext > 0);
+    settle(members, (m) => m.type === "heartbeat_reply" && m.readContext > 0);
     expect(one.raw.status().commit).toBe(1);
     expect(one.reads).toEqual([]);
     ticks(one, 1);
@@ -451,13 +358,13 @@ describe("R4 compaction under a stream", () => {
     const lost = (m: Message): boolean => m.type === "append" && m.to === 2;
     for (let i = 0; i < 40; i += 1) {
       one.raw.propose(bytes(`${i}`));
-      settleWithout(members, lost);
+      settle(members, lost);
     }
     // Compacted past everything that was sent to 2 and lost.
     one.compactedTo.index = 40;
     const seen: string[] = [];
     ticks(one, 1);
-    settleWithout(members, (m) => {
+    settle(members, (m) => {
       if (m.to === 2) seen.push(m.type);
       return m.type === "snapshot" || lost(m);
     });
@@ -499,28 +406,6 @@ describe("R5 membership and transfer", () => {
     expect(roles.toSorted()).toEqual(["follower", "leader"]);
   });
 
-  it("a membership whose entry is cut away is in force no more", () => {
-    const one = memberWith({ terms: [1] });
-    const entry = { term: 1, kind: "membership" as const, data: encodeMembership(voters(1, 2, 3, 4)) };
-    const message = { type: "append", from: 2, to: 1, commit: 0, prevIndex: 1, prevTerm: 1 } as const;
-    one.raw.step({ ...message, term: 1, entries: [{ ...entry, index: 2 }] });
-    work(one);
-    expect(one.raw.status().membership.voters).toEqual([1, 2, 3, 4]);
-    const noop: Entry = { index: 2, term: 2, kind: "noop", data: bytes("") };
-    one.raw.step({ ...message, from: 3, term: 2, entries: [noop] });
-    expect(one.raw.status().membership.voters).toEqual([1, 2, 3]);
-  });
-
-  it("a leader changes nothing before an entry of its term is committed", () => {
-    const members = [1, 2, 3].map((id) => startMember(id, voters(1, 2, 3)));
-    const one = members[0] ?? startMember(1, voters(1));
-    ticks(one, 15);
-    settleWithout(members, (m) => m.type === "append");
-    expect(one.raw.status()).toMatchObject({ role: "leader", commit: 0 });
-    const next = { voters: [1, 2, 3, 4], learners: [] };
-    expect(one.raw.changeMembership(next)).toMatchObject({ reason: "change_in_progress" });
-  });
-
   it("hands leadership over, refusing proposals meanwhile, and gives up on a silent target", () => {
     const members = startThree();
     const [one, two, three] = members;
@@ -531,7 +416,7 @@ describe("R5 membership and transfer", () => {
     settle(members);
     expect(three.raw.status()).toMatchObject({ role: "leader", term: 2 });
     three.raw.transferLeader(2);
-    settleWithout(members, (m) => m.type === "timeout_now");
+    settle(members, (m) => m.type === "timeout_now");
     for (let i = 0; i < 10; i += 1) {
       ticks(three, 1);
       settle(members);
@@ -550,7 +435,60 @@ describe("R5 membership and transfer", () => {
   });
 });
 
+describe("R5 a node that was removed", () => {
+  it("does not stand after a restart either, once it knows that its removal is committed", () => {
+    const one = memberWith({ terms: [1] });
+    const entry = { index: 2, term: 1, kind: "membership", data: encodeMembership(voters(2, 3)) } as const;
+    one.raw.step({
+      type: "append",
+      from: 2,
+      to: 1,
+      term: 1,
+      prevIndex: 1,
+      prevTerm: 1,
+      commit: 2,
+      entries: [entry],
+    });
+    work(one);
+    expect(one.raw.status().commit).toBe(2);
+    restart(one);
+    ticks(one, 50);
+    expect(one.raw.status()).toMatchObject({ role: "follower", membership: voters(2, 3) });
+  });
+
+  it("asking for the same transfer again does not put off giving up", () => {
+    const members = startThree();
+    const [one] = members;
+    const isLost = (message: Message): boolean => message.type === "timeout_now";
+    for (let i = 0; i < CONFIG.electionTicks; i += 1) {
+      if (i < 9) expect(one.raw.transferLeader(3)).toMatchObject({ ok: true });
+      ticks(one, 1);
+      settle(members, isLost);
+    }
+    expect(one.raw.propose(bytes("a"))).toMatchObject({ ok: true });
+  });
+});
+
 describe("R11 what must not be stops the node", () => {
+  it("purged <= snapshot <= applied <= committed <= last index, at every batch", () => {
+    const hard = { term: 1, vote: 0, commit: 4 };
+    const start = (compactedTo: number, applied: number) => () =>
+      memberWith({ terms: [1, 1, 1, 1], hard, applied, compactedTo });
+    expect(start(3, 2)).toThrow("out of order: purged 3, snapshot 3, applied 2");
+    expect(start(4, 5)).toThrow(RaftInvariantError);
+    const one = start(0, 0)();
+    // The driver lets go of entries that the state machine has not got.
+    one.compactedTo.index = 3;
+    one.raw.step({ type: "heartbeat", from: 2, to: 1, term: 1, commit: 4, readContext: 0 });
+    expect(() => one.raw.ready()).toThrow(RaftInvariantError);
+  });
+
+  it("a leader that contradicts what is committed here", () => {
+    const one = memberWith({ terms: [1, 1], hard: { term: 2, vote: 0, commit: 2 }, applied: 2 });
+    const append = { type: "append", from: 2, to: 1, term: 3, commit: 2, prevIndex: 2, prevTerm: 2 } as const;
+    expect(() => one.raw.step({ ...append, entries: [] })).toThrow("contradicts the committed");
+  });
+
   it("a commit past the log, an apply that was never handed out, a batch reported twice, a second leader", () => {
     const torn = { terms: [1], hard: { term: 1, vote: 0, commit: 2 } };
     expect(() => memberWith(torn)).toThrow(RaftInvariantError);

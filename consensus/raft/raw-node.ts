@@ -24,17 +24,22 @@ import type {
   Index,
   LogReader,
   Membership,
+  Message,
   RaftConfig,
   RaftStatus,
   RawNode,
+  ReadState,
 } from "./types.ts";
 import type { Core } from "./core.ts";
 import { createCore, membershipOf } from "./core.ts";
 import { advanceCommit } from "./advance-commit.ts";
+import { assertOrder } from "./assert-order.ts";
 import { campaign, countOwnVote } from "./election.ts";
 import { invariant } from "./invariant.ts";
 import { takeSnapshotReport, takeUnreachable } from "./lead.ts";
-import { scanMemberships } from "./membership/track-membership.ts";
+import { holdsPromise, leaseIndex } from "./lease.ts";
+import { isOnlyVoter } from "./membership/membership.ts";
+import { pruneMemberships, scanMemberships } from "./membership/track-membership.ts";
 import { proposeCommand, proposeMembership, proposeTransfer } from "./propose.ts";
 import {
   entriesBetween,
@@ -69,7 +74,9 @@ export function createRawNode(options: {
   const { config, log, hardState, membership, applied } = options;
   const memberships = scanMemberships(log, membership, applied);
   const core = createCore({ config, log, hardState, memberships, applied });
+  pruneMemberships(core);
   becomeFollower(core, core.term, core.leader);
+  assertOrder(core);
   const out: BatchesOut = { handed: { ...hardState }, open: null };
   return {
     tick: () => tick(core),
@@ -78,14 +85,22 @@ export function createRawNode(options: {
     changeMembership: (next) => proposeMembership(core, next),
     transferLeader: (target) => proposeTransfer(core, target),
     readIndex: (request) => takeRead(core, request),
-    campaign: () => campaign(core),
+    leaseIndex: () => leaseIndex(core),
+    campaign: () => campaignNow(core),
     hasReady: () => hasReady(core, out),
+    takeNow: () => takeNow(core),
+    tellCommit: () => {
+      if (core.commitUntold && core.role === "leader") core.broadcastWanted = true;
+      core.commitUntold = false;
+    },
+    commitIsUntold: () => core.commitUntold && core.role === "leader",
     ready: () => takeBatch(core, out),
     persisted: (batch) => takePersisted(core, out, batch),
     applied: (index) => takeApplied(core, index),
     reportSnapshot: (to, ok) => whenLeader(core, () => takeSnapshotReport(core, to, ok)),
     reportUnreachable: (id) => whenLeader(core, () => takeUnreachable(core, id)),
     status: () => statusOf(core),
+    leadership: () => ({ term: core.term, leader: core.leader }),
   };
 }
 
@@ -97,6 +112,10 @@ interface BatchesOut {
 
 function whenLeader(core: Core, act: () => void): void {
   if (core.role === "leader") act();
+}
+
+function campaignNow(core: Core): void {
+  if (!holdsPromise(core) || isOnlyVoter(membershipOf(core), core.config.id)) campaign(core);
 }
 
 function takeRead(core: Core, request: number): boolean {
@@ -130,6 +149,16 @@ function hasReady(core: Core, out: BatchesOut): boolean {
   );
 }
 
+function takeNow(core: Core): { messages: Message[]; readStates: ReadState[] } | null {
+  flushReads(core);
+  confirmReads(core);
+  const { messagesNow: messages, readStates } = core;
+  if (messages.length === 0 && readStates.length === 0) return null;
+  core.messagesNow = [];
+  core.readStates = [];
+  return { messages, readStates };
+}
+
 function takeBatch(core: Core, out: BatchesOut): Batch {
   invariant(out.open === null, () => "the batch before was not persisted");
   flushReads(core);
@@ -155,6 +184,7 @@ function takeBatch(core: Core, out: BatchesOut): Batch {
   core.readStates = [];
   if (hardState !== null) out.handed = hardState;
   out.open = batch;
+  assertOrder(core);
   return batch;
 }
 
@@ -165,10 +195,10 @@ function takeCommitted(core: Core): Entry[] {
   if (last === undefined) return committed;
   core.handedOut = last.index;
   if (core.role === "leader") {
+    // Those of earlier terms were not counted here when they were proposed.
     for (const entry of committed) {
-      if (entry.kind === "command") core.uncommittedBytes -= entryBytes(entry);
+      if (entry.kind === "command" && entry.term === core.term) core.uncommittedBytes -= entryBytes(entry);
     }
-    core.uncommittedBytes = Math.max(0, core.uncommittedBytes);
   }
   return committed;
 }

@@ -20,6 +20,8 @@ function reset(core: Core): void {
   core.broadcastWanted = false;
   core.readsWaiting = [];
   core.readGroups = [];
+  core.heartbeatsSent = [];
+  core.leaseForfeited = false;
   core.progress = new Map();
   core.votes = new Map();
 }

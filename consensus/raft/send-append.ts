@@ -1,11 +1,25 @@
 /** What a leader sends: appends, snapshots for those who are behind the log, heartbeats. */
-import type { NodeId } from "./types.ts";
+import type { Entry, NodeId } from "./types.ts";
 import type { Core } from "./core.ts";
 import { sendNow } from "./core.ts";
-import { entriesBetween, firstIndex, lastIndex, newestSnapshot, termAt } from "./raft-log-view.ts";
+import { noteHeartbeat } from "./lease.ts";
+import {
+  entriesBetween,
+  entryBytes,
+  firstIndex,
+  lastIndex,
+  newestSnapshot,
+  termAt,
+} from "./raft-log-view.ts";
 import { becomeProbe, becomeSnapshot, isPaused } from "./tracker/progress.ts";
 import type { Progress } from "./tracker/progress.ts";
 import { addToWindow } from "./tracker/inflight-window.ts";
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
+}
 
 /** Sends the next append (or the snapshot) when the member may take one; false when nothing was sent. */
 function sendOne(core: Core, to: NodeId, progress: Progress, evenIfEmpty: boolean): boolean {
@@ -35,7 +49,7 @@ function sendOne(core: Core, to: NodeId, progress: Progress, evenIfEmpty: boolea
   if (progress.state === "probe") progress.probeSent = true;
   else if (last !== undefined) {
     progress.next = last.index + 1;
-    addToWindow(progress.window, last.index);
+    addToWindow(progress.window, last.index, bytesOf(entries));
   }
   return last !== undefined;
 }
@@ -84,6 +98,7 @@ export function sendPoke(core: Core, to: NodeId, progress: Progress): void {
 /** Sends what waits to every other member. */
 export function broadcastAppends(core: Core): void {
   core.broadcastWanted = false;
+  core.commitUntold = false;
   for (const id of core.progress.keys()) {
     if (id !== core.config.id) sendAppends(core, id, true);
   }
@@ -91,6 +106,7 @@ export function broadcastAppends(core: Core): void {
 
 /** A heartbeat to every other member, carrying the newest read context and no more commit than it is known to have. */
 export function broadcastHeartbeats(core: Core): void {
+  noteHeartbeat(core);
   for (const [id, progress] of core.progress) {
     if (id === core.config.id) continue;
     sendNow(core, {

@@ -70,6 +70,7 @@ function heardLeader(core: Core, message: Message): void {
   } else {
     becomeFollower(core, core.term, message.from);
   }
+  core.sinceLeader = 0;
 }
 
 function dispatch(core: Core, message: Message): void {

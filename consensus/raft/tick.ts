@@ -1,7 +1,7 @@
 import { NOBODY } from "./types.ts";
 import type { Core } from "./core.ts";
 import { membershipOf } from "./core.ts";
-import { campaign, mayStand } from "./election.ts";
+import { askAgain, campaign, mayStand } from "./election.ts";
 import { jointVote } from "./quorum/joint.ts";
 import { becomeFollower } from "./roles.ts";
 import { broadcastHeartbeats } from "./send-append.ts";
@@ -9,8 +9,10 @@ import { broadcastHeartbeats } from "./send-append.ts";
 /** One tick of the driver's timer. */
 export function tick(core: Core): void {
   core.electionElapsed += 1;
+  core.sinceLeader += 1;
   if (core.role === "leader") tickLeader(core);
   else if (core.electionElapsed >= core.electionTimeout && mayStand(core)) campaign(core);
+  else if (core.role === "pre_candidate" && mayStand(core)) askAgain(core);
 }
 
 function tickLeader(core: Core): void {

@@ -98,10 +98,27 @@ export interface RaftConfig {
   appendBytesMax: number;
   /** Append messages on the way to one follower. */
   inflightMax: number;
+  /** Bytes of entries on the way to one follower; with room left one more append goes out, whatever its size. */
+  inflightBytesMax: number;
   /** Bytes of proposed, uncommitted entries; past it proposals are refused. */
   uncommittedBytesMax: number;
   /** A number in [0, 1): the only source of chance (election timeouts). */
   random: () => number;
+  /**
+   * `when_told`: a commit index that moved travels with the next append or heartbeat, or when the driver says so
+   * (`tellCommit`), and not in a message of its own, which would double the messages of a lone writer.
+   */
+  commitNotice?: "at_once" | "when_told";
+  /** Absent: reads always take a round (`readIndex`). Every member of the cluster must have it, or none (lease.ts). */
+  lease?: LeaseConfig;
+}
+
+/** Reads without a round, for clusters whose clocks can be trusted that far (lease.ts says how far). */
+export interface LeaseConfig {
+  /** The driver's monotonic clock in ticks, with fractions. It must count the time in which the process was stopped. */
+  nowTicks: () => number;
+  /** How far the clock of a follower may run ahead of the leader's in one election timeout. */
+  driftTicks: number;
 }
 
 export type ProposeOutcome =
@@ -142,9 +159,20 @@ export interface RawNode {
   transferLeader(target: NodeId): ProposeOutcome;
   /** Asks for a linearizable read; answered later in a batch's `readStates`. False: not the leader, ask there. */
   readIndex(request: number): boolean;
-  /** Starts an election now (also the way a single node begins). */
+  /** What a linearizable read may be served at right now, by the leader's lease; null: without a lease, use `readIndex`. */
+  leaseIndex(): Index | null;
+  /** Starts an election now (also the way a single node begins), unless a leader holds this node's promise (lease.ts). */
   campaign(): void;
   hasReady(): boolean;
+  /**
+   * What need not wait for the batch that is out: reads that ask for their confirmation or have it, and messages that
+   * promise nothing that is not durable. May be called at any time; null when there is nothing.
+   */
+  takeNow(): { messages: Message[]; readStates: ReadState[] } | null;
+  /** With `when_told`: tells the followers of a commit index that they have not been told of. */
+  tellCommit(): void;
+  /** Whether a commit index waits to be told. */
+  commitIsUntold(): boolean;
   /** Takes the next batch; must be followed by `persisted` for it before the next `ready`. */
   ready(): Batch;
   persisted(batch: Batch): void;
@@ -154,4 +182,6 @@ export interface RawNode {
   reportSnapshot(to: NodeId, ok: boolean): void;
   reportUnreachable(id: NodeId): void;
   status(): RaftStatus;
+  /** The part of `status` that is asked for at every turn. */
+  leadership(): { term: Term; leader: NodeId };
 }

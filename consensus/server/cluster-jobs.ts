@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { ClusterJob } from "../../contracts/backup/backup-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { toRefusal } from "./http-router.ts";
+import { toRefusal } from "./http-reply.ts";
 
 /** Jobs that a node remembers; the oldest that has ended goes first. */
 const JOBS_KEPT_MAX = 50;

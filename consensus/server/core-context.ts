@@ -5,6 +5,8 @@ import type { StateStore } from "../state/state-store.ts";
 import type { FeedWaiters } from "./feed-waiters.ts";
 import type { LeaderClock } from "./leader-clock.ts";
 import type { CoreMetrics } from "./metrics.ts";
+import type { PeerBook } from "./peer-book.ts";
+import type { PeerKnowledge } from "./peer-knowledge.ts";
 
 /** One line of the node's log, written as JSON. */
 export interface LogLine {
@@ -23,6 +25,8 @@ export interface CoreContext {
   clock: LeaderClock;
   waiters: FeedWaiters;
   metrics: CoreMetrics;
+  peers: PeerKnowledge;
+  book: PeerBook;
   logger: Logger;
   /** Where the state stands now. */
   position(): Position;

@@ -1,13 +1,17 @@
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
+import type { ReplicatedLog, ReplicatedLogStatus, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
 import { type BackupParts, BackupService } from "./backup-service.ts";
 import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
-import { LeaderClock } from "./leader-clock.ts";
+import { handOver } from "./hand-over.ts";
+import { InvariantSampler } from "./invariant-sampler.ts";
+import { boundedWall } from "./bounded-wall.ts";
+import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
-import type { NamedMember } from "./read-peers.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
+import { PeerBook } from "./peer-book.ts";
 import { ServiceAuth } from "./service-auth.ts";
 
 export interface CoreNodeOptions {
@@ -22,8 +26,12 @@ export interface CoreNodeOptions {
   openLog(stateMachine: StateMachine<ApplyOutcome>): Promise<ReplicatedLog<ApplyOutcome>>;
   logger: Logger;
   now?: () => number;
-  /** All members with their addresses; absent: this node is alone. */
-  members?: readonly NamedMember[];
+  /** What is known of the other members, kept up by whoever talks to them; absent: nothing. */
+  peers?: PeerKnowledge;
+  /** Where the nodes are; absent: this node is alone. */
+  book?: PeerBook;
+  /** Long polls held open at once; absent: FEED_WAITERS_MAX. */
+  feedWaitersMax?: number;
   /** Where backups go, and when; null or absent: nowhere. */
   backup?: Omit<BackupParts, "nowMs"> | null;
 }
@@ -31,7 +39,7 @@ export interface CoreNodeOptions {
 export interface CoreNode {
   url: string;
   store: StateStore;
-  /** Answers what is in flight, stops the log, closes the state. Idempotent. */
+  /** Hands over leadership, answers what is in flight, stops the log, closes the state. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -45,28 +53,22 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
-    const waiters = new FeedWaiters();
-    const clock = new LeaderClock(options.now === undefined ? {} : { wallMs: options.now });
+    const waiters = new FeedWaiters(options.feedWaitersMax);
+    const book = options.book ?? new PeerBook(1, []);
+    const peers = options.peers ?? new PeerKnowledge();
+    const elapsedMs = machineElapsedMs();
+    // A snapshot that is finished while the log opens asks for the time already.
+    let opened: ReplicatedLog<ApplyOutcome> | null = null;
+    const median = () => (opened === null ? null : medianClock(peers, opened.status()));
+    const wallMs = boundedWall({ wallMs: options.now ?? Date.now, elapsedMs, median });
+    const clock = new LeaderClock({ wallMs, elapsedMs });
     const metrics = new CoreMetrics(() => log.status());
-    const store = new StateStore({
-      path: options.statePath,
-      clusterId: options.clusterId,
-      journal: options.journal,
-      onApplied: ({ lastTimestampMs, feedEntries, durationMs }) => {
-        clock.observe(lastTimestampMs);
-        metrics.applied(feedEntries, durationMs);
-        if (feedEntries.some(({ kind }) => kind === "commit_restore")) metrics.countConfigs(store);
-        waiters.wakeAll();
-      },
-      onInstalled: () => {
-        clock.observe(store.lastTimestampMs());
-        metrics.countConfigs(store);
-        waiters.wakeAll();
-      },
-    });
+    const store = openStore(options, { clock, metrics, waiters, book });
     closers.push(() => store.close());
+    book.useState(store);
     metrics.countConfigs(store);
     const log = await options.openLog(store);
+    opened = log;
     closers.push(() => log.stop());
     let committedAtStart = Number.POSITIVE_INFINITY;
     let url = "";
@@ -77,11 +79,13 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       clock,
       waiters,
       metrics,
+      peers,
+      book,
       logger: options.logger,
       position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.index() }),
       addressOf: (nodeId) => {
-        const named = options.members?.find((member) => member.nodeId === nodeId);
-        if (named !== undefined) return { peer: `${named.host}:${named.port}`, url: named.url };
+        const known = book.addressOf(nodeId);
+        if (known.peer !== "") return known;
         const own = nodeId === log.status().nodeId ? url : "";
         return { peer: own, url: own };
       },
@@ -90,7 +94,9 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const backups = openBackups(core, options);
     const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now), backups);
     url = await server.listen(options.host, options.port);
+    // The last to come is the first to go: requests are still answered while leadership is handed over.
     closers.push(() => server.close());
+    closers.push(() => handOver(log, options.logger));
     await log.start();
     committedAtStart = log.status().commitIndex;
     backups?.start();
@@ -105,4 +111,45 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
 function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): BackupService | null {
   if (backup === undefined || backup === null) return null;
   return new BackupService(core, { ...backup, nowMs: now ?? Date.now });
+}
+
+function medianClock(
+  peers: PeerKnowledge,
+  { nodeId, members }: ReplicatedLogStatus,
+): ReturnType<PeerKnowledge["medianClock"]> {
+  const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
+  return peers.medianClock(nodeId, voters);
+}
+
+function changesNodes({ kind }: { kind: string }): boolean {
+  return kind === "register_node" || kind === "retire_node";
+}
+
+/** The node's state, and who hears of what is applied to it. */
+function openStore(
+  options: CoreNodeOptions,
+  { clock, metrics, waiters, book }: Pick<CoreContext, "clock" | "metrics" | "waiters" | "book">,
+): StateStore {
+  const onViolations = (count: number): void => metrics.stateViolations(count);
+  const sampler = new InvariantSampler({ logger: options.logger, onViolations });
+  const store: StateStore = new StateStore({
+    path: options.statePath,
+    clusterId: options.clusterId,
+    journal: options.journal,
+    onApplied: ({ lastTimestampMs, feedEntries, durationMs }) => {
+      clock.observe(lastTimestampMs);
+      metrics.applied(feedEntries, durationMs);
+      if (feedEntries.some(({ kind }) => kind === "commit_restore")) metrics.countConfigs(store);
+      waiters.wakeAll();
+      if (feedEntries.some(changesNodes)) book.refresh();
+      sampler.applied(store);
+    },
+    onInstalled: () => {
+      book.refresh();
+      clock.observe(store.lastTimestampMs());
+      metrics.countConfigs(store);
+      waiters.wakeAll();
+    },
+  });
+  return store;
 }

@@ -1,7 +1,8 @@
 import { SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
-import { createIn } from "../../adapters/core-client/testing/core-conformance.ts";
+import { codeOf, createIn } from "../../adapters/core-client/testing/core-conformance.ts";
+import { publishIn } from "../../adapters/core-client/testing/publish-conformance.ts";
 import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
 import { CORE_AUDIENCE, CORE_ISSUER } from "../../contracts/core/core-api.ts";
 import { COMMAND_BYTES_MAX } from "../../contracts/limits.ts";
@@ -54,6 +55,9 @@ describe("requests that are refused", () => {
     ["an unknown view", "/v1/feed?after=0&view=all", 400, "malformed_request"],
     ["an unknown consistency", "/v1/configs/x?consistency=strong", 400, "malformed_request"],
     ["a list of no tenant", "/v1/configs", 400, "malformed_request"],
+    ["publishes of nothing", "/v1/publishes", 400, "malformed_request"],
+    ["publishes by two things", "/v1/publishes?config_id=x&due_before=1", 400, "malformed_request"],
+    ["publishes due at no time", "/v1/publishes?due_before=soon", 400, "malformed_request"],
     ["broken percent-encoding", "/v1/configs/%zz", 400, "malformed_request"],
     ["a version that is no number", "/v1/configs/x/versions/abc", 404, "not_found"],
     ["an escaped slash in a name", "/v1/config-by-name/demo/a/b/..%2Fc", 404, "not_found"],
@@ -87,6 +91,42 @@ describe("requests that are refused", () => {
     );
     expect(huge).toBe(413);
     expect(node.store.lastApplied()).toBe(0);
+  });
+});
+
+describe("A4 what a role may propose", () => {
+  const clientOf = (role: "lambda" | "replica") =>
+    new CoreClient({ urls: [node.url], serviceKey: TESTING_SERVICE_KEY, role });
+  const advance = (publish_id: string) => ({
+    command: testCommand("advance_publish", { publish_id, expected_stage: 1, cause: "by_hand" }),
+    attachments: [],
+  });
+
+  it("L1 a function may move plans on, and nothing else", async () => {
+    const { result } = await publishIn(core, { name: "p.json", text: "[]", bakeMinutes: null });
+    const lambda = clientOf("lambda");
+    expect((await lambda.propose(advance(result.publish.id))).result.publish.state).toBe("full");
+    const abort = testCommand("abort_publish", { publish_id: result.publish.id });
+    expect(await codeOf(lambda.propose({ command: abort, attachments: [] }))).toBe("invalid_transition");
+    const applied = node.store.lastApplied();
+    const id = result.config.id;
+    const stages = { content: null, version_id: 1, description: "", strategy: "all" as const, stages: [] };
+    for (const command of [
+      testCommand("delete_config", { config_id: id }),
+      testCommand("rollback", { config_id: id, version_id: 1 }),
+      testCommand("put_releases", { config_id: id, releases: [] }),
+      testCommand("start_publish", { config_id: id, ...stages }),
+      testCommand("revoke_token", { jti: "j", expires_at_ms: 1 }),
+    ]) {
+      expect(await codeOf(lambda.propose<typeof command.kind>({ command, attachments: [] }))).toBe(
+        "forbidden",
+      );
+    }
+    expect(node.store.lastApplied()).toBe(applied);
+  });
+
+  it("a replica may propose nothing", async () => {
+    expect(await codeOf(clientOf("replica").propose(advance("pub-c1-1")))).toBe("forbidden");
   });
 });
 

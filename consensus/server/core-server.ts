@@ -4,8 +4,13 @@ import type { CoreContext } from "./core-context.ts";
 import type { Route } from "./http-router.ts";
 import { HttpServer } from "./http-server.ts";
 import { proposeCommand } from "./propose-command.ts";
+import { clusterRoutes } from "./cluster-routes.ts";
 import { readRoutes } from "./read-routes.ts";
+import { isRemoved, refuseWhenRemoved } from "./removed-node.ts";
 import type { ServiceAuth } from "./service-auth.ts";
+
+/** Answered by a node whatever it is. */
+const STATUS_PATH = "/v1/status";
 
 /** The core's HTTP surface (contracts/core/core-api.ts). `backups`: null where no storage for them is set up. */
 export function createCoreServer(
@@ -13,21 +18,39 @@ export function createCoreServer(
   auth: ServiceAuth,
   backups: BackupService | null,
 ): HttpServer {
+  const { nodeId } = core.log.status();
   return new HttpServer({
     routes: [
-      { method: "POST", path: "/v1/propose", roles: ["admin"], handle: (r) => proposeCommand(core, r) },
-      ...readRoutes(core),
+      serving(core, {
+        method: "POST",
+        path: "/v1/propose",
+        roles: ["admin", "lambda"],
+        handle: (r) => proposeCommand(core, r),
+      }),
+      ...readRoutes(core).map((route) => (route.path === STATUS_PATH ? route : serving(core, route))),
+      ...clusterRoutes(core),
       ...operationRoutes(core),
-      ...backupRoutes(backups),
+      ...backupRoutes(backups).map((route) => serving(core, route)),
     ],
     roleOf: (authorization) => auth.roleOf(authorization),
-    nodeId: () => core.log.status().nodeId,
+    nodeId: () => nodeId,
     leaderId: () => core.log.status().leaderId,
-    urlOf: (nodeId) => core.addressOf(nodeId).url,
+    urlOf: (id) => core.addressOf(id).url,
     counted: (method) => core.metrics.request(method),
     onClosing: () => core.waiters.close(),
     logger: core.logger,
   });
+}
+
+/** Refuses on a node that was removed. */
+function serving(core: CoreContext, route: Route): Route {
+  return {
+    ...route,
+    handle: (request) => {
+      refuseWhenRemoved(core);
+      return route.handle(request);
+    },
+  };
 }
 
 function operationRoutes(core: CoreContext): Route[] {
@@ -44,7 +67,7 @@ function operationRoutes(core: CoreContext): Route[] {
     })),
     open("/healthz", () => ({ json: { status: "ok" } })),
     open("/readyz", () => {
-      const ready = core.ready() && !core.waiters.closed;
+      const ready = core.ready() && !core.waiters.closed && !isRemoved(core);
       return { status: ready ? 200 : 503, json: { status: ready ? "ready" : "not_ready" } };
     }),
   ];

@@ -1,17 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CORE_NODE_ID_HEADER, type ServiceRole } from "../../contracts/core/core-api.ts";
+import type { ServiceRole } from "../../contracts/core/core-api.ts";
 import { STATUS_BY_CODE, ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Logger } from "./core-context.ts";
-import {
-  findRoute,
-  readBody,
-  type Route,
-  sendRefusal,
-  sendReply,
-  toRefusal,
-  traceIdOf,
-} from "./http-router.ts";
+import { type ReplyContext, sendRefusal, sendReply, toRefusal } from "./http-reply.ts";
+import { goneSignal, readBody, splitTarget, traceIdOf } from "./http-request.ts";
+import { type Route, Router } from "./http-router.ts";
 
 /** How long requests in flight may take to end when the node stops. */
 const SHUTDOWN_GRACE_MS = 3000;
@@ -22,7 +16,7 @@ const KEEP_ALIVE_MS = 65_000;
 export interface HttpServerOptions {
   routes: readonly Route[];
   /** The role of a caller, by its `Authorization`. Throws `unauthenticated`. */
-  roleOf(authorization: string | undefined): Promise<ServiceRole>;
+  roleOf(authorization: string | undefined): ServiceRole | Promise<ServiceRole>;
   nodeId(): number;
   leaderId(): number | null;
   /** Where a member answers; empty when nobody knows. */
@@ -37,6 +31,7 @@ export interface HttpServerOptions {
 /** The HTTP/1.1 server of a node on node:http: finds the route, checks the caller, answers problem documents. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
+  readonly #router: Router;
   readonly #server: Server;
   #inFlight = 0;
   #closing = false;
@@ -45,6 +40,7 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    this.#router = new Router(options.routes);
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       void this.#answer(request, response);
     });
@@ -87,19 +83,16 @@ export class HttpServer {
     const method = request.method ?? "GET";
     const counted = this.#options.counted(method);
     const traceId = traceIdOf(request.headers);
-    const gone = new AbortController();
     this.#inFlight += 1;
     response.on("close", () => {
-      gone.abort();
       counted(path, response.statusCode);
       this.#inFlight -= 1;
       if (this.#inFlight === 0) this.#drained();
     });
     let path = "(none)";
-    response.setHeader(CORE_NODE_ID_HEADER, String(this.#options.nodeId()));
     try {
-      const url = new URL(request.url ?? "/", "http://core");
-      const { route, params } = findRoute(this.#options.routes, method, url.pathname);
+      const target = splitTarget(request.url ?? "/");
+      const { route, params } = this.#router.find(method, target.path);
       path = route.path;
       const role =
         route.roles === null ? "replica" : await this.#options.roleOf(request.headers.authorization);
@@ -108,15 +101,16 @@ export class HttpServer {
       }
       const reply = await route.handle({
         params,
-        query: url.searchParams,
+        query: target.query,
         headers: request.headers,
         role,
         traceId,
-        signal: gone.signal,
+        get signal() {
+          return goneSignal(response);
+        },
         body: (bytesMax) => readBody(request, bytesMax),
       });
-      this.#closeWhenStopping(response);
-      sendReply(response, reply, traceId);
+      sendReply(response, reply, this.#context(traceId));
     } catch (error) {
       this.#refuse(response, error, { traceId, method, path });
     }
@@ -145,8 +139,8 @@ export class HttpServer {
       response.destroy();
       return;
     }
-    this.#closeWhenStopping(response);
-    sendRefusal(response, this.#namingLeader(refusal, hint), hint, at.traceId);
+    const leader = hint === null ? null : { nodeId: hint, url: this.#options.urlOf(hint) };
+    sendRefusal(response, this.#namingLeader(refusal, hint), leader, this.#context(at.traceId));
   }
 
   /** Tells people, too, where to go; programs have the header. */
@@ -162,8 +156,8 @@ export class HttpServer {
   }
 
   /** A connection kept alive would keep a stopping server from closing. */
-  #closeWhenStopping(response: ServerResponse): void {
-    if (this.#closing) response.setHeader("connection", "close");
+  #context(traceId: string): ReplyContext {
+    return { nodeId: this.#options.nodeId(), traceId, isLast: this.#closing };
   }
 }
 

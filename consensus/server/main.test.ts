@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -162,6 +162,24 @@ describe("a core node that cannot run says why in one sentence and ends with cod
       "this is not a database, and long enough to be looked at".repeat(9),
     );
     expect(await failure(run())).toContain("cannot be used");
+  });
+
+  it("R3 a log whose middle fails its checksum, and it leaves the log as it was", async () => {
+    const first = run();
+    const core = client(await ready(first));
+    for (let i = 0; i < 20; i += 1) await createIn(core, `n${i}`, `{"n":${i}}`);
+    await end(first.child, "SIGKILL");
+    const wal = join(directory, "wal");
+    const path = join(wal, readdirSync(wal)[0]!);
+    const bytes = readFileSync(path);
+    const at = bytes.indexOf("n5");
+    bytes[at] = bytes[at]! ^ 1;
+    writeFileSync(path, bytes);
+    const message = await failure(run());
+    expect(message).toMatch(
+      /write-ahead log .*\.wal is corrupt at offset \d+: the record there fails its checksum/,
+    );
+    expect(readFileSync(path).equals(bytes)).toBe(true);
   });
 
   it("a missing setting", async () => {

@@ -6,20 +6,30 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
-import type { Logger } from "./core-context.ts";
+import { WalCorruptError } from "../storage/wal-segment.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { backupParts } from "./backup-parts.ts";
 import { EnvironmentError } from "./environment-error.ts";
+import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
+import { PeerBook } from "./peer-book.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
 import { StateFormatError } from "../state/state-schema.ts";
 
-const logger: Logger = (line) => {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
-};
+const PEERS_FILE = "peers.json";
+
+const { logger, flush } = createLineLog({
+  write: (text) => process.stdout.write(text),
+  later: setImmediate,
+  now: () => new Date(),
+});
+process.on("exit", flush);
 
 async function start(env: CoreEnvironment): Promise<CoreNode> {
   mkdirSync(env.dataDirectory, { recursive: true });
+  const knowledge = new PeerKnowledge({ path: join(env.dataDirectory, PEERS_FILE) });
+  const book = new PeerBook(env.nodeId, env.peers?.members ?? []);
   return startCoreNode({
     clusterId: env.clusterId,
     statePath: join(env.dataDirectory, "state.db"),
@@ -28,12 +38,15 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     host: env.host,
     port: env.port,
     logger,
-    members: env.peers?.members ?? [],
+    peers: knowledge,
+    book,
     backup: env.backup && backupParts(env.backup, join(env.dataDirectory, "backup")),
     openLog: (stateMachine) =>
       openClusterLog({
         env,
         stateMachine,
+        knowledge,
+        book,
         logger,
         onFatal: (error) => {
           logger({ level: "error", msg: "the node cannot go on", error: error.stack ?? error.message });
@@ -46,6 +59,9 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
 /** One sentence for what an operator can put right; the stack for everything else. */
 function explain(error: unknown, env: CoreEnvironment | null): string {
   if (error instanceof EnvironmentError || error instanceof DirectoryLockedError) return error.message;
+  if (error instanceof WalCorruptError) {
+    return `${error.message}; nothing was changed: restore the disk, or remove this node and add a new one in its place`;
+  }
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE") {

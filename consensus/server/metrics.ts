@@ -15,6 +15,7 @@ export class CoreMetrics {
   readonly #applySeconds: Histogram;
   readonly #configs: Gauge<"tenant" | "app" | "env">;
   readonly #updates: Counter<"tenant" | "app" | "result">;
+  readonly #violations: Counter;
 
   constructor(status: () => ReplicatedLogStatus) {
     const registers = [this.registry];
@@ -56,6 +57,11 @@ export class CoreMetrics {
       labelNames: ["tenant", "app", "result"],
       registers,
     });
+    this.#violations = new Counter({
+      name: "state_invariant_violations_total",
+      help: "Invariants of the state found broken; the node stops at the first.",
+      registers,
+    });
     this.#gaugeOf("raft_is_leader", "1 when this node leads.", () => (status().role === "leader" ? 1 : 0));
     this.#gaugeOf("raft_current_term", "The current term.", () => status().term);
     this.#gaugeOf("raft_last_applied_log_index", "The last index applied here.", () => status().appliedIndex);
@@ -83,6 +89,10 @@ export class CoreMetrics {
         }
       }
     }
+  }
+
+  stateViolations(count: number): void {
+    this.#violations.inc(count);
   }
 
   configUpdate(tenant: string, app: string, result: string): void {

@@ -6,8 +6,12 @@ import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
 import { createMemoryNetwork } from "../transport/memory-network.ts";
 import { TlsTransport } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
-import { Founding } from "./found-cluster.ts";
+import { enterCluster } from "./enter-cluster.ts";
 import { readFoundingRecord } from "./founding-record.ts";
+import { OWN_ABILITIES, readsSnapshots } from "./own-abilities.ts";
+import { PeerBook } from "./peer-book.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
+import { talkToPeers } from "./talk-to-peers.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import type { CoreEnvironment } from "./read-environment.ts";
 import type { PeerEnvironment } from "./read-peers.ts";
@@ -18,6 +22,10 @@ const STAGING_DIRECTORY = "snapshot";
 interface OpenOptions<R> {
   env: CoreEnvironment;
   stateMachine: StateMachine<R>;
+  /** Kept up from what the other members say. Absent: nobody else asks. */
+  knowledge?: PeerKnowledge;
+  /** Where the nodes are; the streams follow it. Absent: nobody comes or goes. */
+  book?: PeerBook;
   logger: Logger;
   onFatal: (error: Error) => void;
 }
@@ -46,7 +54,7 @@ export async function openClusterLog<R>(options: OpenOptions<R>): Promise<Replic
 }
 
 async function openMember<R>(
-  { env, stateMachine, logger, onFatal }: OpenOptions<R>,
+  { env, stateMachine, knowledge = new PeerKnowledge(), logger, onFatal, ...more }: OpenOptions<R>,
   peers: PeerEnvironment,
 ): Promise<ReplicatedLog<R>> {
   const { nodeId, dataDirectory: directory, clusterId } = env;
@@ -64,30 +72,45 @@ async function openMember<R>(
     host: peers.listenHost,
     port: peers.listenPort,
     stagingDirectory: join(directory, STAGING_DIRECTORY),
+    snapshotFormats: OWN_ABILITIES.snapshotFormats,
     log: logger,
   });
+  const book = more.book ?? new PeerBook(nodeId, peers.members);
   await transport.listen();
-  const expected = peers.members.map((member) => member.nodeId);
-  const founding = new Founding({ nodeId, expected, directory, channel: transport, logger });
+  book.useStreams(transport);
+  const talk = talkToPeers({ channel: transport, knowledge, logger });
+  const entry = enterCluster({ env, peers, book, channel: transport, logger });
   try {
-    const { members, fenced, hasLog } = await founding.begin();
+    const { members, fenced, hasLog, joins } = await entry.begin();
     const log = await openRaftLog({
       nodeId,
       directory,
       members: hasLog ? [] : members,
+      joins,
       fenced,
       stateMachine,
       transport,
       onFatal,
+      readMode: peers.readMode,
+      readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
+      observer: {
+        onMembership: () => book.refresh(),
+        onSnapshotTrouble: ({ to, reason }) =>
+          logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
+      },
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
-    founding.noteLog();
+    entry.noteLog();
+    book.useMembers(() => log.status().members.map((member) => member.nodeId));
+    talk.watchClocks(log);
     return closingWith(log, async () => {
-      founding.close();
+      talk.stop();
+      entry.close();
       await transport.close();
     });
   } catch (error) {
-    founding.close();
+    talk.stop();
+    entry.close();
     await transport.close();
     throw error;
   }
@@ -107,6 +130,9 @@ function closingWith<R>(log: ReplicatedLog<R>, close: () => Promise<void>): Repl
     start: () => log.start(),
     propose: (data) => log.propose(data),
     readBarrier: (consistency) => log.readBarrier(consistency),
+    changeMembership: (next) => log.changeMembership(next),
+    transferLeader: (target) => log.transferLeader(target),
+    triggerSnapshot: () => log.triggerSnapshot(),
     status: () => log.status(),
     stop: async () => {
       await log.stop();

@@ -4,17 +4,20 @@ import {
   decodeCommand,
   type EncodedCommand,
 } from "../../contracts/core/command-codec.ts";
-import type { ProposeAnswer } from "../../contracts/core/core-api.ts";
+import { PROPOSED_BY_LAMBDA, type ProposeAnswer } from "../../contracts/core/core-api.ts";
 import { COMMAND_BYTES_MAX, CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { type Command, isRestoreKind } from "../../domain/command/command.ts";
+import { contentOf } from "../../domain/command/content-of.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { Config } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest } from "./http-router.ts";
+import { requireSupported } from "./version-gate.ts";
 
 /**
  * Takes a command into the log and answers what the state machine made of it. Nothing that could not be applied enters
@@ -28,7 +31,11 @@ export async function proposeCommand(core: CoreContext, request: CoreRequest): P
   const startedMs = performance.now();
   const body = await request.body(COMMAND_BYTES_MAX);
   const command = verify(decode(body));
+  if (request.role === "lambda" && !PROPOSED_BY_LAMBDA.includes(command.kind)) {
+    throw new ConfluxError("forbidden", `the role lambda may not propose ${command.kind}`);
+  }
   const app = appOf(core, command);
+  requireSupported(command.kind, () => core.log.status(), core.peers);
   const stampMs = core.clock.stampMs(core.store.lastTimestampMs());
   let outcome: ApplyOutcome;
   try {
@@ -71,8 +78,9 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
   if (isRestoreKind(command.kind)) {
     throw new ConfluxError("forbidden", `${command.kind} is proposed by a core alone: ask it to restore`);
   }
-  if (command.kind !== "create_config" && command.kind !== "create_version") return command;
-  const { attachment, sha256 } = command.payload.content;
+  const content = contentOf(command);
+  if (content === null) return command;
+  const { attachment, sha256 } = content;
   const bytes = attachments[attachment];
   if (bytes === undefined) {
     throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
@@ -92,7 +100,10 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
 /** The app a command concerns, for metrics; empty when it concerns none that exists. */
 function appOf(core: CoreContext, { kind, payload }: Command): string {
   if (kind === "create_config") return payload.namespace.app;
-  if (!("config_id" in payload)) return "";
-  const config = core.store.json(stateKey.config(payload.config_id)) as Config | undefined;
-  return config?.namespace.app ?? "";
+  if (!("publish_id" in payload) && !("config_id" in payload)) return "";
+  const of =
+    "publish_id" in payload
+      ? (core.store.json(stateKey.publish(payload.publish_id)) as PublishPlan | undefined)
+      : (core.store.json(stateKey.config(payload.config_id)) as Config | undefined);
+  return of?.namespace.app ?? "";
 }

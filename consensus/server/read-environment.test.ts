@@ -39,7 +39,13 @@ it("R7 reads the members of a cluster, in the order of their ids", () => {
     certFile: "/tls/cert.pem",
     keyFile: "/tls/key.pem",
     electionTimeoutMs: 500,
+    joins: false,
+    readMode: "quorum",
   });
+});
+
+it("R6 reads by lease only when it is asked for", () => {
+  expect(readEnvironment({ ...member, CONFLUX_READ_MODE: "lease" }).peers?.readMode).toBe("lease");
 });
 
 it.each([
@@ -50,6 +56,7 @@ it.each([
   ["CONFLUX_PEER_CA_FILE", undefined],
   ["CONFLUX_PEER_KEY_FILE", ""],
   ["CONFLUX_ELECTION_TIMEOUT_MS", "1"],
+  ["CONFLUX_READ_MODE", "fast"],
 ])("of a member names %s when it is %s", (name, value) => {
   expect(() => readEnvironment({ ...member, [name]: value })).toThrow(name);
 });

@@ -1,3 +1,4 @@
+import type { ReadMode } from "../raft-log-options.ts";
 import { EnvironmentError } from "./environment-error.ts";
 
 /** A member as the environment names it: `id=host:peerPort@http://host:port`. */
@@ -19,6 +20,10 @@ export interface PeerEnvironment {
   keyFile: string;
   /** The shortest time without a leader after which a node stands; the longest is twice that. */
   electionTimeoutMs: number;
+  /** With an empty disk: ask a cluster that is there to be let in, instead of founding one. */
+  joins: boolean;
+  /** Linearizable reads: a round among the members each, or by the leader's lease (raft/lease.ts). The same on all. */
+  readMode: ReadMode;
 }
 
 /** More voters would only slow each write down. */
@@ -56,6 +61,8 @@ export function readPeers(
     certFile: file("CONFLUX_PEER_CERT_FILE"),
     keyFile: file("CONFLUX_PEER_KEY_FILE"),
     electionTimeoutMs: readElectionTimeout(env["CONFLUX_ELECTION_TIMEOUT_MS"]),
+    joins: readJoin(env["CONFLUX_JOIN"], members.length),
+    readMode: readReadMode(env["CONFLUX_READ_MODE"]),
   };
 }
 
@@ -68,10 +75,23 @@ function readMember(part: string): NamedMember {
   return { nodeId: Number(id), host: host.replace(/^\[|\]$/g, ""), port: Number(port), url };
 }
 
+function readJoin(text: string | undefined, members: number): boolean {
+  if (text === undefined || text === "" || text === "0") return false;
+  if (text !== "1") throw new EnvironmentError("CONFLUX_JOIN is not valid: 1 to join a cluster, or not set");
+  if (members > 1) return true;
+  throw new EnvironmentError("CONFLUX_JOIN is set, but CONFLUX_PEERS names no member of the cluster");
+}
+
 function readElectionTimeout(text: string | undefined): number {
   if (text === undefined || text === "") return ELECTION_TIMEOUT_MS.default;
   const value = Number(text);
   const { min, max } = ELECTION_TIMEOUT_MS;
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new EnvironmentError(`CONFLUX_ELECTION_TIMEOUT_MS is not valid: milliseconds from ${min} to ${max}`);
+}
+
+function readReadMode(text: string | undefined): ReadMode {
+  if (text === undefined || text === "" || text === "quorum") return "quorum";
+  if (text === "lease") return "lease";
+  throw new EnvironmentError("CONFLUX_READ_MODE is not valid: quorum, or lease, the same on every member");
 }

@@ -4,6 +4,7 @@ import type {
   EdgeSnapshotAnswer,
   FeedAnswer,
   ListAnswer,
+  PublishAnswer,
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
@@ -18,6 +19,7 @@ import {
 } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
+import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { InlineBudget } from "../../domain/command/inline-blobs.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { type EdgeEntry, readFeed } from "../../domain/command/read-feed.ts";
@@ -31,6 +33,8 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
+import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
 import { NotProposedError } from "../replicated-log.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest, Route } from "./http-router.ts";
@@ -86,6 +90,16 @@ export function readRoutes(core: CoreContext): Route[] {
       "/v1/configs/:id/versions/:v",
       READERS,
       barred((r) => answerVersion(core, r)),
+    ),
+    get(
+      "/v1/publishes",
+      READERS,
+      barred((r) => answerPublishes(core, r)),
+    ),
+    get(
+      "/v1/publishes/:id",
+      READERS,
+      barred((r) => answerPublish(core, r)),
     ),
     get("/v1/blobs/:tenant/:sha256", SERVICE_ROLES, (r) => answerBlob(core, r)),
     get("/v1/feed", SERVICE_ROLES, (r) => answerFeed(core, r)),
@@ -168,6 +182,28 @@ function answerVersion(core: CoreContext, { params: [id = "", v = ""] }: CoreReq
   return { version: orThrow(readVersion(core.store, { config_id: id, version_id: versionId })).version };
 }
 
+function answerPublish(core: CoreContext, { params: [id = ""] }: CoreRequest): Body<PublishAnswer> {
+  return { publish: orThrow(readPublish(core.store, id)).publish };
+}
+
+/** The plans of a config, or those that are due: the query names one of the two. */
+function answerPublishes(core: CoreContext, { query }: CoreRequest): Body<ListAnswer<PublishPlan>> {
+  const configId = query.get("config_id");
+  if ((configId === null) === (query.get("due_before") === null)) {
+    const message = "give exactly one of config_id and due_before";
+    throw new ConfluxError("malformed_request", message, { errors: [{ path: "/config_id", message }] });
+  }
+  const { items, next_cursor } = orThrow(
+    configId === null
+      ? listDuePublishes(core.store, {
+          due_before_ms: wholeNumber(query, "due_before", { min: 0, max: Number.MAX_SAFE_INTEGER }),
+          ...listInput(query),
+        })
+      : listPublishes(core.store, { config_id: configId, ...listInput(query) }),
+  );
+  return { items, next_cursor };
+}
+
 function answerBlob(core: CoreContext, { params: [tenant = "", sha256 = ""] }: CoreRequest): CoreReply {
   const bytes = core.store.bytes(stateKey.blob(tenant, sha256));
   if (bytes === undefined) throw new ConfluxError("not_found", `no content ${sha256}`);
@@ -200,7 +236,7 @@ async function answerFeed(core: CoreContext, request: CoreRequest): Promise<Core
       continue;
     }
     const { entries, blobs } = orThrow(page);
-    const answer: FeedAnswer<EdgeEntry> = {
+    const answer: FeedAnswer<EdgeEntry | FeedEntry> = {
       ...core.position(),
       entries,
       last_index: core.store.lastFeedIndex(),

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { openObjectStorage } from "../../adapters/object-storage/open-object-storage.ts";
 import type { DrillAnswer, DrillOrder } from "./backup-parts.ts";
-import { toRefusal } from "./http-router.ts";
+import { toRefusal } from "./http-reply.ts";
 import { drillBackup } from "./restore-drill.ts";
 
 const { place, endpointUrl, backupId, directory } = workerData as DrillOrder;

@@ -18,6 +18,7 @@ export const SERVICE_KEY_BYTES_MIN = 32;
 export class ServiceAuth {
   readonly #key: Uint8Array;
   readonly #now: () => number;
+  /** By the whole header. */
   readonly #verified = new Map<string, { role: ServiceRole; expiresAtMs: number }>();
 
   constructor(serviceKey: string, now: () => number = Date.now) {
@@ -25,16 +26,25 @@ export class ServiceAuth {
     this.#now = now;
   }
 
-  /** The caller's role. Throws `unauthenticated` for a token that is missing, forged, expired, too long or of no known role. */
-  async roleOf(authorization: string | undefined): Promise<ServiceRole> {
-    const token = /^Bearer ([\w.-]+)$/.exec(authorization ?? "")?.[1];
-    if (token === undefined) throw new ConfluxError("unauthenticated", "a service token is required");
+  /**
+   * The caller's role, at once for a token seen before. Throws or rejects with `unauthenticated` for one that is missing,
+   * forged, expired, too long or of no known role.
+   */
+  roleOf(authorization: string | undefined): ServiceRole | Promise<ServiceRole> {
+    const known = authorization === undefined ? undefined : this.#verified.get(authorization);
     const nowMs = this.#now();
-    const known = this.#verified.get(token);
     if (known !== undefined && known.expiresAtMs > nowMs) return known.role;
+    return this.#verifyOnce(authorization, nowMs);
+  }
+
+  async #verifyOnce(authorization: string | undefined, nowMs: number): Promise<ServiceRole> {
+    const [header, token] = /^Bearer ([\w.-]+)$/.exec(authorization ?? "") ?? [];
+    if (header === undefined || token === undefined) {
+      throw new ConfluxError("unauthenticated", "a service token is required");
+    }
     const { role, expiresAtMs } = await this.#verify(token, nowMs);
     if (this.#verified.size >= TOKEN_CACHE_MAX) this.#verified.clear();
-    this.#verified.set(token, { role, expiresAtMs });
+    this.#verified.set(header, { role, expiresAtMs });
     return role;
   }
 

@@ -15,6 +15,8 @@ import type { CoreContext, LogLine } from "./core-context.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
 import { LeaderClock } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
+import { PeerBook } from "./peer-book.ts";
+import { PeerKnowledge } from "./peer-knowledge.ts";
 import { drillBackup } from "./restore-drill.ts";
 import { TestingLog } from "./testing-log.ts";
 
@@ -97,6 +99,8 @@ export async function openTestingBackups(
     clock: new LeaderClock({ wallMs: nowMs }),
     waiters: new FeedWaiters(),
     metrics: new CoreMetrics(() => log.status()),
+    peers: new PeerKnowledge(),
+    book: new PeerBook(1, []),
     logger: (line) => lines.push(line),
     position: () => ({ cluster_id: clusterId, epoch: store.epoch(), index: store.index() }),
     addressOf: () => ({ peer: "", url: "" }),

@@ -40,6 +40,18 @@ export class TestingLog<R> implements ReplicatedLog<R> {
     return this.#machine.lastApplied();
   }
 
+  async changeMembership(): Promise<{ index: number; term: number }> {
+    throw this.failure ?? new NotProposedError("a log of tests has one member", 1);
+  }
+
+  async transferLeader(): Promise<{ leaderId: number; term: number }> {
+    throw this.failure ?? new NotProposedError("no other voter is there to lead", 1);
+  }
+
+  async triggerSnapshot(): Promise<number> {
+    return this.readBarrier();
+  }
+
   status(): ReplicatedLogStatus {
     const index = this.#machine.lastApplied();
     return {

@@ -16,7 +16,9 @@ export interface TestingNode extends CoreNode {
 }
 
 /** A node with real files and a real socket in a directory of its own; `stop` removes the directory. */
-export async function startTestingNode(options: { port?: number } = {}): Promise<TestingNode> {
+export async function startTestingNode(
+  options: { port?: number; feedWaitersMax?: number } = {},
+): Promise<TestingNode> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-core-"));
   const storage = new MemoryObjectStorage();
   const scratch = join(directory, "backup");
@@ -37,6 +39,7 @@ export async function startTestingNode(options: { port?: number } = {}): Promise
       keepDays: 100,
       drill: (backupId) => drillBackup({ storage, backupId, directory: scratch, nowMs: Date.now }),
     },
+    ...(options.feedWaitersMax === undefined ? {} : { feedWaitersMax: options.feedWaitersMax }),
     openLog: async (machine) => {
       const log = new TestingLog(machine);
       logs.push(log);

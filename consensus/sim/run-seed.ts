@@ -1,215 +1,194 @@
-/** One seed: a stormy part, in which safety must hold, then a calm one, in which the cluster must also get going. */
-import type { NodeId, RaftStatus } from "../raft/types.ts";
-import { check, SimFailure } from "./checker.ts";
-import {
-  askRead,
-  changeMembership,
-  compactNode,
-  createCluster,
-  leadersOf,
-  proposeCommand,
-  stepCluster,
-} from "./cluster.ts";
-import type { Cluster } from "./cluster.ts";
-import { createPrng } from "./prng.ts";
-import { isolate, partition } from "./sim-network.ts";
-import { crashNode, startNode, STEADY_TICK_RATE } from "./sim-node.ts";
+/** One seed: a storm, in which safety must hold, then calm, in which the cluster must also get going. */
+import { checkLinearizable, type Operation, versionModel } from "./linearizability.ts";
+import type { VersionInput, VersionState } from "./linearizability.ts";
+import { read, runClient, write } from "./sim-client.ts";
+import { check, SimFailure } from "./sim-failure.ts";
+import { FAIR_WEATHER } from "./sim-network.ts";
+import { runOperator } from "./sim-operator.ts";
+import { runStorm, runWatchdog } from "./storm.ts";
+import { World } from "./world.ts";
 
-const STORM_STEPS = 500;
-const CALM_STEPS_MAX = 6_000;
-const STEADY_ELECTION_TICKS = 10;
-const ELECTION_TICKS_MAX = 2 * STEADY_ELECTION_TICKS;
+/** Virtual milliseconds and acknowledged writes that every seed has at least. */
+const SEED_MS = 60_000;
+const SEED_WRITES = 500;
+const STORM_MS = 45_000;
+const CALM_MS_MAX = 60_000;
+const CATCH_UP_MS_MAX = 60_000;
+const CLIENTS = 5;
 
 export interface SeedResult {
+  seed: number;
+  virtualMs: number;
   events: number;
-  committed: number;
+  entries: number;
   terms: number;
+  writes: number;
   reads: number;
+  unknown: number;
+  nodes: number;
+  faults: Record<string, number>;
+  /** Of all applied states: equal runs have equal ones. */
+  hash: number;
 }
 
-interface Weather {
-  propose: number;
-  read: number;
-  crash: number;
-  /** Of those who lead, on top: what is half replicated is where the hard cases are. */
-  crashLeader: number;
-  isolateLeader: number;
-  restart: number;
-  partition: number;
-  heal: number;
-  change: number;
-  transfer: number;
-  compact: number;
-}
-
-/** Runs one seed. Throws SimFailure or RaftInvariantError when something that must hold does not. */
-export function runSeed(seed: number): SeedResult {
-  const prng = createPrng(seed ^ 0x2545f491);
-  const calm = prng.chance(0.2);
-  const cluster = createCluster(seed, {
-    voters: 1 + prng.below(7),
-    spares: prng.below(3),
-    faults: {
-      drop: calm ? 0 : prng.next() * 0.25,
-      duplicate: calm ? 0 : prng.next() * 0.2,
-      delayStepsMax: 1 + prng.below(calm ? 2 : 12),
-    },
-    electionTicks: prng.chance(0.5) ? STEADY_ELECTION_TICKS : 4 + prng.below(5),
-    diskStepsMax: prng.below(5),
-    crashMidBatch: prng.chance(0.5) ? 0.01 : 0,
-  });
-  const weather: Weather = {
-    propose: prng.next(),
-    read: prng.next() * 0.3,
-    crash: prng.chance(0.7) ? prng.next() * 0.05 : 0,
-    crashLeader: prng.chance(0.5) ? prng.next() * 0.15 : 0,
-    isolateLeader: prng.chance(0.4) ? prng.next() * 0.1 : 0,
-    restart: 0.03 + prng.next() * 0.2,
-    partition: prng.chance(0.7) ? prng.next() * 0.03 : 0,
-    heal: 0.03,
-    change: prng.chance(0.6) ? prng.next() * 0.05 : 0,
-    transfer: prng.chance(0.5) ? prng.next() * 0.03 : 0,
-    compact: prng.chance(0.7) ? prng.next() * 0.1 : 0,
-  };
-  if (prng.chance(0.5)) for (const node of cluster.nodes) node.tickRate = 0.05 + prng.next() * 0.95;
-  for (let i = 0; i < STORM_STEPS; i += 1) {
-    storm(cluster, weather);
-    stepCluster(cluster);
+/** A seed that found something, with the last events before it. */
+export class SeedFailure extends Error {
+  readonly seed: number;
+  readonly report: string;
+  constructor(seed: number, world: World, cause: Error) {
+    super(cause.message, { cause });
+    this.name = "SeedFailure";
+    this.seed = seed;
+    this.report = world.report();
   }
-  proveLiveness(cluster);
-  // A timeout close to the round trip elects now and then even in the calm.
-  if ((cluster.nodes[0]?.config.electionTicks ?? 0) >= STEADY_ELECTION_TICKS) proveStability(cluster);
-  proveStepDown(cluster);
-  const { checker } = cluster.world;
-  return {
-    events: cluster.events,
-    committed: checker.chosen.length - 1,
-    terms: checker.leaders.size,
-    reads: checker.readsAnswered,
-  };
 }
 
-function storm(cluster: Cluster, weather: Weather): void {
-  const { world, network, nodes } = cluster;
-  const { prng } = world;
-  const ids = nodes.map(({ id }) => id);
-  const leaders = leadersOf(cluster);
-  for (const leader of leaders) {
-    while (prng.chance(weather.propose * 0.7)) proposeCommand(cluster, leader);
-    // Beside a second leader one of them is outdated, and a read there is the one that could be stale.
-    if (prng.chance(leaders.length > 1 ? 0.8 : weather.read)) askRead(cluster, leader);
-    if (prng.chance(weather.change)) changeMembership(cluster, leader);
-    if (prng.chance(weather.transfer)) leader.raw?.transferLeader(prng.pick(nodes)?.id ?? 0);
-    if (prng.chance(weather.crashLeader)) crashNode(leader, world);
-    else if (prng.chance(weather.isolateLeader)) isolate(network, leader.id, ids);
+/** Throws `SeedFailure`. */
+export async function runSeed(seed: number, options: { isTracing?: boolean } = {}): Promise<SeedResult> {
+  const world = new World(seed, { isTracing: options.isTracing ?? false, keys: 8 });
+  try {
+    for (const node of world.nodes) node.start();
+    const round = await runRound(world);
+    return {
+      seed,
+      virtualMs: Math.round(world.time.nowMs()),
+      events: world.time.events(),
+      entries: world.ledger.lastIndex(),
+      terms: world.ledger.terms(),
+      ...round,
+      nodes: world.nodes.length,
+      faults: Object.fromEntries(world.faults),
+      hash: world.ledger.reference.hash,
+    };
+  } catch (error) {
+    throw new SeedFailure(seed, world, toError(error));
   }
-  for (const node of nodes) {
-    if (node.raw === null) {
-      if (prng.chance(weather.restart)) startNode(node);
-    } else if (prng.chance(weather.crash)) {
-      crashNode(node, world);
-    } else if (prng.chance(weather.compact)) {
-      compactNode(cluster, node);
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new SimFailure(String(error));
+}
+
+/** A storm, a calm and the judgement of what clients saw. */
+export async function runRound(world: World): Promise<{ writes: number; reads: number; unknown: number }> {
+  const { prng, time } = world;
+  const beginMs = time.nowMs();
+  const before = world.ledger.acknowledged;
+  const known = new Map(world.ledger.reference.values);
+  let isStorm = true;
+  let isOpen = true;
+  const isOver = (): boolean => !isOpen;
+  const thinkMs = 10 + 130 * prng.next();
+  const clients = Array.from({ length: CLIENTS }, (_, i) =>
+    runClient(world, `c${i}-${Math.round(beginMs)}`, { thinkMs, isOver }),
+  );
+  const work = [
+    ...clients,
+    runWatchdog(world, isOver),
+    runOperator(world, { everyMs: 1_000 + 6_000 * prng.next(), isOver: () => !isStorm }),
+    runStorm(world, () => !isStorm),
+  ].map((one) => one.catch((error: unknown) => world.fail(toError(error))));
+  await world.run(beginMs + STORM_MS);
+  isStorm = false;
+  heal(world);
+  await proveProgress(world);
+  const written = (): number => world.ledger.acknowledged - before;
+  await world.run(beginMs + SEED_MS, () => false);
+  await world.run(time.nowMs() + CALM_MS_MAX, () => written() >= SEED_WRITES);
+  isOpen = false;
+  await finish(world, Promise.all(work));
+  await proveEquality(world);
+  check(written() >= SEED_WRITES, () => `liveness: clients did only ${written()} writes`);
+  return judge(world, known);
+}
+
+/** Lets time pass until `work` is done. */
+async function finish(world: World, work: Promise<unknown>): Promise<void> {
+  let isDone = false;
+  const follow = async (): Promise<void> => {
+    try {
+      await work;
+      isDone = true;
+    } catch (error) {
+      world.fail(toError(error));
     }
-  }
-  if (prng.chance(weather.partition)) {
-    partition(network, prng, ids);
-  } else if (prng.chance(weather.heal)) {
-    network.cut.clear();
+  };
+  void follow();
+  await world.run(world.time.nowMs() + CALM_MS_MAX, () => isDone);
+  check(isDone, () => "liveness: an operation does not end");
+}
+
+function heal(world: World): void {
+  world.trace(0, () => "everything heals");
+  world.network.heal();
+  world.network.weather = FAIR_WEATHER;
+  for (const node of world.nodes) {
+    node.disk.isFull = false;
+    node.disk.failingSyncs = 0;
+    node.disk.syncMs = 2;
+    if (node.process !== null) node.process.operationsLeft = Infinity;
+    node.process?.resume();
+    node.start();
   }
 }
 
-/** The one leader that everyone of its membership follows, caught up to its end; null while there is none. */
-function settledLeader(cluster: Cluster): RaftStatus | null {
-  const statuses = cluster.nodes.flatMap((node) => (node.raw === null ? [] : [node.raw.status()]));
-  const leaders = statuses.filter(({ role }) => role === "leader");
-  const leader = leaders.toSorted((a, b) => b.term - a.term)[0];
-  if (leader === undefined || leader.membership.outgoing.length > 0) return null;
-  if (leader.commit !== leader.lastIndex) return null;
-  const members = new Set([...leader.membership.voters, ...leader.membership.learners, leader.id]);
-  const behind = statuses.some(
-    (one) => members.has(one.id) && (one.applied !== leader.lastIndex || one.leader !== leader.id),
-  );
-  return behind ? null : leader;
+/** A leader is found, a new write is acknowledged, a read sees it. */
+async function proveProgress(world: World): Promise<void> {
+  const prober = { world, name: `probe-${Math.round(world.time.nowMs())}`, sequence: 0, leaderId: null };
+  const untilMs = world.time.nowMs() + CALM_MS_MAX;
+  const probe = async (): Promise<void> => {
+    while (!(await write(prober, "k0")))
+      check(world.time.nowMs() < untilMs, () => "liveness: no write succeeds");
+    check(await read(prober, "k0"), () => "liveness: no read succeeds");
+  };
+  await finish(world, probe());
 }
 
-function stepUntilSettled(cluster: Cluster, what: string): RaftStatus {
-  for (let i = 0; i < CALM_STEPS_MAX; i += 1) {
-    stepCluster(cluster);
-    const leader = settledLeader(cluster);
-    if (leader !== null) return leader;
-  }
-  const states = cluster.nodes.map((node) => JSON.stringify(node.raw?.status() ?? node.id));
-  throw new SimFailure(`liveness: ${what} within ${CALM_STEPS_MAX} steps\n${states.join("\n")}`);
+/** Every member that runs reaches the leader's last entry, with the same state. */
+async function proveEquality(world: World): Promise<void> {
+  const missing = (): string | null => {
+    const leader = world.leader();
+    const status = leader?.running?.log.status();
+    if (status === undefined) return "there is no leader";
+    if (status.appliedIndex !== status.lastIndex) return `leader ${status.nodeId} has entries to commit`;
+    const late = status.members.find(({ nodeId }) => {
+      const node = world.node(nodeId);
+      if (node === undefined || node.isLost) return false;
+      return node.running?.machine.state.index !== status.appliedIndex;
+    });
+    return late === undefined ? null : `node ${late.nodeId} is behind ${status.appliedIndex}`;
+  };
+  await world.run(world.time.nowMs() + CATCH_UP_MS_MAX, () => missing() === null);
+  const problem = missing();
+  check(problem === null, () => `liveness: ${problem}`);
+  for (const { id, running } of world.nodes) if (running) world.ledger.checkState(id, running.machine.state);
 }
 
-/** After healing: a leader is found, everyone catches up, a new command commits, a read is answered. */
-function proveLiveness(cluster: Cluster): void {
-  const { world, network, nodes } = cluster;
-  network.cut.clear();
-  network.faults = { drop: 0, duplicate: 0, delayStepsMax: 1 };
-  world.crashMidBatch = 0;
-  world.diskStepsMax = 0;
-  for (const node of nodes) {
-    node.tickRate = STEADY_TICK_RATE;
-    if (node.raw === null) startNode(node);
-  }
-  // A transfer begun in the storm may still move leadership once; after a timeout's worth of calm none is left.
-  stepUntilSettled(cluster, "no settled leader");
-  for (let i = 0; i < 3 * ELECTION_TICKS_MAX; i += 1) stepCluster(cluster);
-  const leader = stepUntilSettled(cluster, "no settled leader");
-  const before = world.checker.commands.size;
-  const node = nodes[leader.id - 1];
-  check(node !== undefined, () => "the leader is a node");
-  check(proposeCommand(cluster, node), () => `liveness: leader ${leader.id} refuses a command in the calm`);
-  const request = askRead(cluster, node);
-  stepUntilSettled(cluster, "a command is not applied everywhere");
-  check(world.checker.commands.size > before, () => "liveness: a command was not committed");
-  for (let i = 0; i < ELECTION_TICKS_MAX; i += 1) stepCluster(cluster);
+/** `known`: the keys as they were when the round began, with nothing under way. */
+function judge(
+  world: World,
+  known: ReadonlyMap<string, VersionState>,
+): { writes: number; reads: number; unknown: number } {
+  const history = world.history.map((operation) => since(operation, known.get(operation.key)));
+  world.history = [];
+  const verdict = checkLinearizable(history, versionModel);
   check(
-    request !== null && !world.checker.reads.has(request),
-    () => `liveness: read ${request} was not answered by ${leader.id}`,
+    verdict.ok,
+    () => `linearizability: ${verdict.ok ? "" : `key ${verdict.key}: ${verdict.explanation}`}`,
   );
+  const ended = history.filter(({ returnedAt }) => returnedAt !== Infinity);
+  const reads = ended.filter(({ input }) => input.kind === "read").length;
+  return { writes: ended.length - reads, reads, unknown: history.length - ended.length };
 }
 
-/** A node that was cut off and returns, and nodes outside the membership, do not unseat a leader that is heard. */
-function proveStability(cluster: Cluster): void {
-  const leader = stepUntilSettled(cluster, "no settled leader before the stability check");
-  const others = cluster.nodes.filter(({ id }) => id !== leader.id);
-  const lonely: NodeId | undefined = cluster.world.prng.pick(others)?.id;
-  const isVoter = lonely !== undefined && leader.membership.voters.includes(lonely);
-  // Cutting one of two voters off takes the quorum away, and then the leader rightly goes.
-  if (lonely !== undefined && (!isVoter || leader.membership.voters.length > 2)) {
-    isolate(
-      cluster.network,
-      lonely,
-      cluster.nodes.map(({ id }) => id),
-    );
-    for (let i = 0; i < 4 * ELECTION_TICKS_MAX; i += 1) stepCluster(cluster);
-    cluster.network.cut.clear();
-  }
-  for (let i = 0; i < 3 * ELECTION_TICKS_MAX; i += 1) stepCluster(cluster);
-  const after = stepUntilSettled(cluster, "no settled leader after the stability check");
-  check(
-    after.id === leader.id && after.term === leader.term,
-    () => `stability: ${leader.id} of term ${leader.term} was unseated by ${after.id} of term ${after.term}`,
-  );
-}
-
-/** A leader without its quorum stops leading by itself, and the cluster gets going again. */
-function proveStepDown(cluster: Cluster): void {
-  const leader = stepUntilSettled(cluster, "no settled leader before the step-down check");
-  if (leader.membership.voters.length === 1) return;
-  isolate(
-    cluster.network,
-    leader.id,
-    cluster.nodes.map(({ id }) => id),
-  );
-  for (let i = 0; i < 4 * ELECTION_TICKS_MAX; i += 1) stepCluster(cluster);
-  check(
-    cluster.nodes[leader.id - 1]?.raw?.status().role !== "leader",
-    () => `step-down: ${leader.id} still leads without a quorum`,
-  );
-  cluster.network.cut.clear();
-  stepUntilSettled(cluster, "no settled leader after the step-down check");
+/** The operation as if its key had begun with the round. */
+function since(
+  operation: Operation<VersionInput, VersionState>,
+  known: VersionState | undefined,
+): Operation<VersionInput, VersionState> {
+  const { output } = operation;
+  if (known === undefined || output === null) return operation;
+  const version = output.version - known.version;
+  const isFirst = version === 0 && output.value === known.value;
+  return { ...operation, output: { version, value: isFirst ? null : output.value } };
 }

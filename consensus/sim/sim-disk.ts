@@ -1,100 +1,127 @@
-/** What survives a crash of one simulated node: its log, hard state, snapshot and state machine. */
-import type { Batch, Entry, HardState, LogReader, Membership, SnapshotMeta } from "../raft/types.ts";
+/**
+ * The disk of one simulated machine: files and their directory entries, each durable only once synced. It outlives the
+ * processes that use it; `sim-files.ts` is how they do.
+ */
+import { dirname } from "node:path";
+import type { Prng } from "./prng.ts";
+import { Inode } from "./sim-inode.ts";
+import type { SimProcess } from "./sim-process.ts";
 
-/** The state machine: how far it is, a running hash of all it applied, and the membership as of there. */
-export interface MachineState {
-  applied: number;
-  hash: number;
-  membership: Membership;
-}
-
-export interface SimDisk {
-  hard: HardState;
-  /** Entries after `offset`; the entry at `offset` itself is known by its term only. */
-  entries: Entry[];
-  offset: number;
-  offsetTerm: number;
-  snapshot: { meta: SnapshotMeta; state: MachineState } | null;
-  machine: MachineState;
-}
-
-export function createDisk(membership: Membership): SimDisk {
-  return {
-    hard: { term: 0, vote: 0, commit: 0 },
-    entries: [],
-    offset: 0,
-    offsetTerm: 0,
-    snapshot: null,
-    machine: { applied: 0, hash: 0, membership },
-  };
-}
-
-export function readerOf(disk: SimDisk): LogReader {
-  return {
-    firstIndex: () => disk.offset + 1,
-    lastIndex: () => disk.offset + disk.entries.length,
-    term: (index) => (index === disk.offset ? disk.offsetTerm : disk.entries[index - disk.offset - 1]?.term),
-    entries: (from, to, bytesMax) => {
-      const found: Entry[] = [];
-      let bytes = 0;
-      for (let index = from; index < to; index += 1) {
-        const entry = disk.entries[index - disk.offset - 1];
-        if (entry === undefined) break;
-        bytes += entry.data.byteLength + 32;
-        if (bytes > bytesMax && found.length > 0) break;
-        found.push(entry);
-      }
-      return found;
-    },
-    snapshot: () => disk.snapshot?.meta ?? null,
-  };
-}
-
-/** How many separate writes a batch is: a crash may fall between any two. */
-export function writesOf(batch: Batch): number {
-  return (batch.snapshot === null ? 0 : 1) + batch.entries.length + (batch.hardState === null ? 0 : 1);
-}
-
-/** Makes the first `writes` parts of a batch durable, in the order snapshot, entries, hard state. */
-export function writeBatch(
-  disk: SimDisk,
-  batch: Batch,
-  writes: number,
-  stateOf: (meta: SnapshotMeta) => MachineState,
-): void {
-  let left = writes;
-  if (batch.snapshot !== null && left > 0) {
-    left -= 1;
-    disk.snapshot = { meta: batch.snapshot, state: stateOf(batch.snapshot) };
-    disk.entries = [];
-    disk.offset = batch.snapshot.index;
-    disk.offsetTerm = batch.snapshot.term;
+/** A failure that the simulator made. */
+export class SimDiskError extends Error {
+  constructor(code: "ENOSPC" | "EIO", what: string) {
+    super(`${code}: ${what} (injected)`);
+    this.name = "SimDiskError";
   }
-  for (const entry of batch.entries) {
-    if (left === 0) return;
-    left -= 1;
-    disk.entries.length = entry.index - disk.offset - 1;
-    disk.entries.push(entry);
+}
+
+type Entries = Map<string, Inode>;
+interface Change {
+  directory: string;
+  set: [string, Inode][];
+  remove: string[];
+}
+
+export class SimDisk {
+  readonly #prng: Prng;
+  /** What processes see, and what a power cut leaves. */
+  #names: Entries = new Map();
+  #durable: Entries = new Map();
+  #pending: Change[] = [];
+  /** Milliseconds that a write and a sync take at most. */
+  writeMs = 0.2;
+  syncMs = 2;
+  isFull = false;
+  /** Syncs that will fail. */
+  failingSyncs = 0;
+  lockedBy: SimProcess | null = null;
+  /** Damaged at rest: its node may refuse to start. */
+  isDamaged = false;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
   }
-  if (batch.hardState !== null && left > 0) disk.hard = batch.hardState;
+
+  get(path: string): Inode {
+    const inode = this.#names.get(path);
+    if (inode === undefined) throw new Error(`ENOENT: ${path}`);
+    return inode;
+  }
+
+  has(path: string): boolean {
+    return this.#names.has(path);
+  }
+
+  list(directory: string): string[] {
+    const paths = [...this.#names.keys()].filter((path) => dirname(path) === directory);
+    return paths.map((path) => path.slice(directory.length + 1)).toSorted();
+  }
+
+  /** Names and bytes that a power cut would leave of a directory at least. */
+  device(directory: string): [string, Uint8Array][] {
+    const found = [...this.#durable].filter(([path]) => dirname(path) === directory);
+    const named = found.map(([path, inode]): [string, Uint8Array] => [
+      path.slice(directory.length + 1),
+      inode.device(),
+    ]);
+    return named.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  create(path: string): Inode {
+    if (this.has(path)) throw new Error(`EEXIST: ${path}`);
+    const inode = new Inode();
+    this.#change({ directory: dirname(path), set: [[path, inode]], remove: [] });
+    return inode;
+  }
+
+  rename(from: string, to: string): void {
+    this.#change({ directory: dirname(to), set: [[to, this.get(from)]], remove: [from] });
+  }
+
+  unlink(path: string): void {
+    this.#change({ directory: dirname(path), set: [], remove: [path] });
+  }
+
+  syncDirectory(directory: string): void {
+    for (const change of this.#pending) if (change.directory === directory) apply(this.#durable, change);
+    this.#pending = this.#pending.filter((change) => change.directory !== directory);
+  }
+
+  /** Throws when there is no room for so many bytes more. */
+  allocate(bytes: number): void {
+    if (bytes > 0 && this.isFull) throw new SimDiskError("ENOSPC", "no space left");
+  }
+
+  /** Of each directory a prefix of what was not synced remains, of each file any part. */
+  cutPower(): void {
+    const directories = new Set(this.#pending.map(({ directory }) => directory));
+    for (const directory of directories) {
+      const changes = this.#pending.filter((change) => change.directory === directory);
+      for (const change of changes.slice(0, this.#prng.below(changes.length + 1)))
+        apply(this.#durable, change);
+    }
+    this.#pending = [];
+    this.#names = new Map(this.#durable);
+    for (const inode of this.#names.values()) inode.cutPower(this.#prng);
+  }
+
+  /** Damages a file of the log at rest; null when there is none to damage. */
+  damage(directory: string): string | null {
+    const path = this.#prng.pick(this.list(directory).filter((name) => name.endsWith(".wal")));
+    if (path === undefined || this.isDamaged) return null;
+    const what = this.get(`${directory}/${path}`).damage(this.#prng);
+    if (what === null) return null;
+    this.isDamaged = true;
+    return `${path}: ${what}`;
+  }
+
+  #change(change: Change): void {
+    apply(this.#names, change);
+    this.#pending.push(change);
+  }
 }
 
-/** Brings the state machine up to a snapshot that is newer than it. */
-export function installSnapshot(disk: SimDisk): boolean {
-  if (disk.snapshot === null || disk.snapshot.meta.index <= disk.machine.applied) return false;
-  disk.machine = { ...disk.snapshot.state };
-  return true;
-}
-
-/** Takes a snapshot of the state machine and drops the log up to `keep` entries before it. */
-export function compact(disk: SimDisk, keep: number): void {
-  const { applied, membership } = disk.machine;
-  const term = readerOf(disk).term(applied);
-  if (applied === 0 || term === undefined || applied <= (disk.snapshot?.meta.index ?? 0)) return;
-  disk.snapshot = { meta: { index: applied, term, membership }, state: { ...disk.machine } };
-  const upTo = Math.max(disk.offset, applied - keep);
-  const upToTerm = readerOf(disk).term(upTo) ?? 0;
-  disk.entries = disk.entries.slice(upTo - disk.offset);
-  disk.offset = upTo;
-  disk.offsetTerm = upToTerm;
+function apply(entries: Entries, { set, remove }: Change): void {
+  for (const path of remove) entries.delete(path);
+  for (const [path, inode] of set) entries.set(path, inode);
 }

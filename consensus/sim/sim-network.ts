@@ -1,65 +1,154 @@
-/** A network that drops, repeats, delays, reorders and cuts. */
+/**
+ * The network between simulated nodes: it loses, repeats, delays, reorders and cuts, each direction by itself. Snapshots
+ * travel as files, from the disk of one to that of the other.
+ */
+import { decodeMessage, encodeMessage } from "../transport/message-codec.ts";
 import type { Message, NodeId } from "../raft/types.ts";
+import type { Receive, SnapshotMessage, Transport } from "../transport/transport.ts";
 import type { Prng } from "./prng.ts";
+import type { SimDisk } from "./sim-disk.ts";
+import type { SimProcess } from "./sim-process.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
-export interface NetworkFaults {
-  drop: number;
-  duplicate: number;
-  delayStepsMax: number;
+export interface Weather {
+  loss: number;
+  duplication: number;
+  delayMs: number;
+  /** Of messages that take much longer than others. */
+  stragglers: number;
 }
 
-interface InFlight {
-  at: number;
-  message: Message;
+export const FAIR_WEATHER: Weather = { loss: 0, duplication: 0, delayMs: 1, stragglers: 0 };
+
+interface Station {
+  process: SimProcess;
+  disk: SimDisk;
+  receive: Receive;
 }
 
-export interface SimNetwork {
-  faults: NetworkFaults;
-  /** Directed links that are cut, as "from>to". */
-  cut: Set<string>;
-  inFlight: InFlight[];
-  delivered: number;
-}
+export class SimNetwork {
+  readonly #time: VirtualTime;
+  readonly #prng: Prng;
+  readonly #onSent: (message: Message) => void;
+  readonly #stations = new Map<NodeId, Station>();
+  /** Directions that are cut, as "from>to". */
+  readonly #cut = new Set<string>();
+  weather: Weather = FAIR_WEATHER;
+  /** Messages go through their bytes. */
+  isEncoding = false;
+  #files = 0;
 
-export function createNetwork(faults: NetworkFaults): SimNetwork {
-  return { faults, cut: new Set(), inFlight: [], delivered: 0 };
-}
-
-/** Puts a message on its way; false when it is lost at once. */
-export function send(network: SimNetwork, prng: Prng, now: number, message: Message): boolean {
-  const { drop, duplicate, delayStepsMax } = network.faults;
-  if (network.cut.has(`${message.from}>${message.to}`) || prng.chance(drop)) return false;
-  const copies = prng.chance(duplicate) ? 2 : 1;
-  for (let i = 0; i < copies; i += 1) {
-    network.inFlight.push({ at: now + 1 + prng.below(delayStepsMax), message });
+  constructor(time: VirtualTime, prng: Prng, onSent: (message: Message) => void) {
+    this.#time = time;
+    this.#prng = prng;
+    this.#onSent = onSent;
   }
-  return true;
-}
 
-/** Takes what arrives now, in random order. */
-export function arrivals(network: SimNetwork, prng: Prng, now: number): Message[] {
-  const due = network.inFlight.filter((item) => item.at <= now);
-  if (due.length === 0) return [];
-  network.inFlight = network.inFlight.filter((item) => item.at > now);
-  network.delivered += due.length;
-  return prng.shuffle(due.map((item) => item.message));
-}
+  transport(id: NodeId, process: SimProcess, disk: SimDisk): Transport {
+    let unreachable: ((nodeId: NodeId) => void) | null = null;
+    return {
+      send: (messages) => {
+        if (!process.isAlive) return;
+        for (const message of messages) {
+          this.#onSent(message);
+          if (this.#send(message) || !this.#prng.chance(0.3)) continue;
+          process.after(1, () => unreachable?.(message.to));
+        }
+      },
+      onMessage: (receive) => {
+        if (receive !== null) this.#stations.set(id, { process, disk, receive });
+        else if (this.#stations.get(id)?.process === process) this.#stations.delete(id);
+      },
+      sendSnapshot: (message, path) => this.#sendSnapshot(message, disk.get(path).read(), process),
+      onUnreachable: (report) => {
+        unreachable = report;
+      },
+    };
+  }
 
-/** Cuts one node off from all others, both ways. */
-export function isolate(network: SimNetwork, id: NodeId, ids: readonly NodeId[]): void {
-  for (const other of ids) network.cut.add(`${id}>${other}`).add(`${other}>${id}`);
-}
+  isCut(from: NodeId, to: NodeId): boolean {
+    return this.#cut.has(`${from}>${to}`);
+  }
 
-/** Cuts the cluster in two, or one node off, or single directions. */
-export function partition(network: SimNetwork, prng: Prng, ids: readonly NodeId[]): void {
-  network.cut.clear();
-  const kind = prng.below(3);
-  const lonely = prng.pick(ids) ?? 0;
-  const left = new Set(ids.filter(() => prng.chance(0.5)));
-  for (const from of ids) {
-    for (const to of ids) {
-      const apart = kind === 0 ? left.has(from) !== left.has(to) : (from === lonely) !== (to === lonely);
-      if (kind === 2 ? prng.chance(0.25) : apart) network.cut.add(`${from}>${to}`);
+  heal(): void {
+    this.#cut.clear();
+  }
+
+  /** Cuts one node off, both ways. */
+  isolate(ids: readonly NodeId[], lonely: NodeId): void {
+    for (const id of ids) if (id !== lonely) this.#cut.add(`${id}>${lonely}`).add(`${lonely}>${id}`);
+  }
+
+  /** Cuts a part off, or one node off, or single directions. */
+  partition(ids: readonly NodeId[], lonely: NodeId): void {
+    this.#cut.clear();
+    const kind = this.#prng.below(4);
+    const left = new Set(ids.filter(() => this.#prng.chance(0.5)));
+    for (const from of ids) {
+      for (const to of ids) {
+        const isCut =
+          kind === 0
+            ? left.has(from) !== left.has(to)
+            : kind === 1
+              ? this.#prng.chance(0.25)
+              : kind === 2
+                ? from === lonely || to === lonely
+                : from === lonely;
+        if (isCut && from !== to) this.#cut.add(`${from}>${to}`);
+      }
     }
+  }
+
+  #delayMs(): number {
+    const { delayMs, stragglers } = this.weather;
+    const delay = delayMs * (0.2 + this.#prng.next());
+    return this.#prng.chance(stragglers) ? delay * (1 + 50 * this.#prng.next()) : delay;
+  }
+
+  /** False: it is lost at once. */
+  #send(message: Message): boolean {
+    const { loss, duplication } = this.weather;
+    if (this.isCut(message.from, message.to) || this.#prng.chance(loss)) return false;
+    const bytes = this.isEncoding ? encodeMessage(message) : null;
+    const copies = this.#prng.chance(duplication) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy += 1) {
+      this.#time.after(this.#delayMs(), () => this.#deliver(bytes === null ? message : decodeMessage(bytes)));
+    }
+    return true;
+  }
+
+  #deliver(message: Message): void {
+    const station = this.#stations.get(message.to);
+    if (station === undefined || this.isCut(message.from, message.to)) return;
+    station.process.enter(() => station.receive(message));
+  }
+
+  /** Takes its time; a cut, or a loss, on the way is noticed mostly. */
+  #sendSnapshot(message: SnapshotMessage, bytes: Uint8Array, process: SimProcess): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const isLost = this.#prng.chance(4 * this.weather.loss);
+      process.after(5 * this.#delayMs() + bytes.byteLength / 1_000, () => {
+        if (isLost || this.isCut(message.from, message.to) || !this.#stations.has(message.to)) {
+          return reject(new Error(`node ${message.to} cannot be reached`));
+        }
+        this.#time.after(this.#delayMs(), () => this.#deliverSnapshot(message, bytes));
+        return resolve();
+      });
+    });
+  }
+
+  #deliverSnapshot(message: SnapshotMessage, bytes: Uint8Array): void {
+    const station = this.#stations.get(message.to);
+    if (station === undefined || this.isCut(message.from, message.to)) return;
+    const { process, disk, receive } = station;
+    this.#files += 1;
+    const path = `/data/arrived/${this.#files}`;
+    process.enter(() => {
+      if (disk.isFull) return;
+      const file = disk.create(path);
+      file.write(0, bytes);
+      file.sync();
+      receive(message, path);
+    });
   }
 }

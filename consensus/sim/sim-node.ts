@@ -1,197 +1,247 @@
 /**
- * One simulated node: the driver's part around the core, with a disk that takes time and may be torn by a crash.
- * A batch goes out, its write ends some steps later (ticks and messages reach the core meanwhile), then it is reported,
- * its messages leave, and its entries are applied some steps after that.
+ * One simulated node: a machine with a disk and clocks, and the process that runs the real log on it, from start to end, over
+ * and over. What ends a process must be a fault that was made; anything else is a bug.
  */
-import type {
-  Batch,
-  Entry,
-  Membership,
-  Message,
-  NodeId,
-  RaftConfig,
-  RawNode,
-  SnapshotMeta,
-} from "../raft/types.ts";
-import { createRawNode, decodeMembership } from "../raft/raw-node.ts";
-import {
-  checkComplete,
-  checkMachine,
-  nextHash,
-  noteCommitted,
-  noteLeader,
-  noteReadAnswered,
-  noteWritten,
-  check,
-} from "./checker.ts";
-import type { Checker } from "./checker.ts";
+import type { NodeId } from "../raft/types.ts";
+import { openRaftLog } from "../raft-log.ts";
+import type { ReplicatedLog } from "../replicated-log.ts";
+import { LeaderClock } from "../server/leader-clock.ts";
+import { DirectoryLockedError } from "../storage/directory-lock.ts";
+import { WalCorruptError } from "../storage/wal-segment.ts";
+import type { SimResult } from "./sim-command.ts";
+import { SimDisk, SimDiskError } from "./sim-disk.ts";
+import { SimFailure } from "./sim-failure.ts";
+import { simHost } from "./sim-files.ts";
+import { SimMachine, SimStore } from "./sim-machine.ts";
+import { SimProcess, SimProcessEnded } from "./sim-process.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Prng } from "./prng.ts";
-import { createDisk, installSnapshot, readerOf, writeBatch, writesOf } from "./sim-disk.ts";
-import type { MachineState, SimDisk } from "./sim-disk.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+import type { RaftLogLimits } from "../raft-log-options.ts";
 
-export const STEADY_TICK_RATE = 0.9;
+const DIRECTORY = "/data";
+export const LOG_DIRECTORY = `${DIRECTORY}/wal`;
 
-/** What the node needs of the world around it. */
-export interface World {
-  prng: Prng;
-  checker: Checker;
-  now: number;
-  diskStepsMax: number;
-  crashMidBatch: number;
-  send(message: Message): void;
+/** What a node needs of the world around it. */
+export interface NodeWorld {
+  readonly prng: Prng;
+  readonly time: VirtualTime;
+  readonly network: SimNetwork;
+  readonly ledger: Ledger;
+  /** How long a node is down at most. */
+  readonly downMs: number;
+  /** Processes started so far. */
+  processes: number;
+  limits(): Partial<RaftLogLimits>;
+  trace(id: NodeId, say: () => string): void;
+  fail(error: Error): void;
 }
 
-export interface SimNode {
+/** A process that has opened the log. */
+export interface Running {
+  process: SimProcess;
+  log: ReplicatedLog<SimResult>;
+  machine: SimMachine;
+  clock: LeaderClock;
+}
+
+export class SimNode {
   readonly id: NodeId;
-  readonly config: RaftConfig;
-  /** Chance that its timer ticks in a step: clocks differ, and safety may not lean on them. */
-  tickRate: number;
+  readonly #world: NodeWorld;
   disk: SimDisk;
-  raw: RawNode | null;
-  writing: { batch: Batch; doneAt: number } | null;
-  toApply: Entry[];
-  /** Requests this node's core holds: forgotten when it crashes or stops leading. */
-  reads: Set<number>;
-  /** A new leader's log is checked against this when its next batch is durable. */
-  committedAtElection: { term: number; index: number } | null;
-}
+  #store: SimStore;
+  process: SimProcess | null = null;
+  running: Running | null = null;
+  /** Its disk was lost, so it must not vote again. */
+  isFenced = false;
+  /** Its log is damaged, so it never starts again. */
+  isLost = false;
+  /** Members given at its first start; none: it joins a cluster that is there. */
+  #members: readonly NodeId[];
+  /** How fast its monotonic clock runs, and what its wall clock is off by. */
+  rate = 1;
+  wallOffsetMs = 0;
+  #restartsAtMs: number | null = null;
 
-export function createNode(id: NodeId, config: RaftConfig, membership: Membership): SimNode {
-  return {
-    id,
-    config,
-    tickRate: STEADY_TICK_RATE,
-    disk: createDisk(membership),
-    raw: null,
-    writing: null,
-    toApply: [],
-    reads: new Set(),
-    committedAtElection: null,
-  };
-}
-
-/** Starts, or starts again, from what the disk has. */
-export function startNode(node: SimNode): void {
-  installSnapshot(node.disk);
-  node.raw = createRawNode({
-    config: node.config,
-    log: readerOf(node.disk),
-    hardState: node.disk.hard,
-    membership: node.disk.machine.membership,
-    applied: node.disk.machine.applied,
-  });
-}
-
-/** Loses everything but the disk; a write under way gets as far as it gets. */
-export function crashNode(node: SimNode, world: World): void {
-  if (node.writing !== null) write(node, world, world.prng.below(writesOf(node.writing.batch) + 1));
-  forget(node, world);
-}
-
-function forget(node: SimNode, world: World): void {
-  node.raw = null;
-  node.writing = null;
-  node.toApply = [];
-  node.committedAtElection = null;
-  dropReads(node, world);
-}
-
-function dropReads(node: SimNode, world: World): void {
-  for (const request of node.reads) world.checker.reads.delete(request);
-  node.reads.clear();
-}
-
-/** The state a snapshot stands for: the world's state at its index, which is what its bytes would hold. */
-function stateOf(world: World, meta: SnapshotMeta): MachineState {
-  const chosen = world.checker.chosen[meta.index];
-  check(chosen?.term === meta.term, () => `a snapshot of ${meta.index} that was never committed`);
-  return { applied: meta.index, hash: chosen.hash, membership: meta.membership };
-}
-
-function write(node: SimNode, world: World, writes: number): void {
-  const batch = node.writing?.batch;
-  if (batch === undefined) return;
-  const before = node.disk.hard;
-  writeBatch(node.disk, batch, writes, (meta) => stateOf(world, meta));
-  noteWritten(world.checker, node.disk, batch.entries);
-  const after = node.disk.hard;
-  check(after.term >= before.term, () => `node ${node.id}: term goes back on disk`);
-  check(after.commit >= before.commit, () => `node ${node.id}: commit goes back on disk`);
-}
-
-/** One step of the driver. Returns how much was done. */
-export function driveNode(node: SimNode, world: World): number {
-  const { raw } = node;
-  if (raw === null) return 0;
-  let events = 0;
-  if (node.writing !== null && node.writing.doneAt <= world.now) {
-    finishBatch(node, raw, world);
-    events += 1;
+  constructor(world: NodeWorld, id: NodeId, members: readonly NodeId[]) {
+    this.id = id;
+    this.#world = world;
+    this.#members = members;
+    this.disk = new SimDisk(world.prng);
+    this.#store = new SimStore(world.prng.chance(0.3));
   }
-  if (node.raw === null) return events;
-  if (node.writing === null && raw.hasReady()) {
-    const batch = raw.ready();
-    for (const message of batch.messagesNow) world.send(message);
-    node.writing = { batch, doneAt: world.now + world.prng.below(world.diskStepsMax + 1) };
-    noteRole(node, raw, world);
-    events += 1;
+
+  /** It may vote, and is sure to start again. */
+  isAble(): boolean {
+    return !this.isFenced && !this.isLost && !this.disk.isDamaged;
   }
-  return events + applySome(node, raw, world);
+
+  isUp(): boolean {
+    return this.running !== null;
+  }
+
+  /** Starts a process, unless one runs. */
+  start(): void {
+    this.#restartsAtMs = null;
+    if (this.process !== null || this.isLost) return;
+    const process = this.#newProcess();
+    this.process = process;
+    void this.#open(process);
+  }
+
+  /** Starts a second process on the same disk: it must be refused. */
+  startSecond(): void {
+    const process = this.#newProcess();
+    this.#world.trace(this.id, () => `a second process ${process.pid} starts on its disk`);
+    void this.#open(process);
+  }
+
+  #newProcess(): SimProcess {
+    const world = this.#world;
+    world.processes += 1;
+    const process = new SimProcess({
+      pid: world.processes,
+      time: world.time,
+      rate: this.rate,
+      onCrashPoint: () => this.#end(process, world.prng.chance(0.5), "at an operation on its disk"),
+    });
+    world.trace(this.id, () => `process ${process.pid} starts`);
+    return process;
+  }
+
+  async #open(process: SimProcess): Promise<void> {
+    const world = this.#world;
+    const machine = { disk: this.disk, process, prng: world.prng };
+    let clock: LeaderClock;
+    try {
+      const wallMs = (): number => world.time.nowMs() * this.rate + this.wallOffsetMs;
+      clock = new LeaderClock({ wallMs, elapsedMs: () => process.clock().nowMs() });
+      const stateMachine = new SimMachine({
+        ...machine,
+        store: this.#store,
+        onApplied: (state, { data }) => {
+          if (process.isAlive) world.ledger.noteApplied(this.id, state, data);
+          clock.observe(state.stampMs);
+        },
+        onInstalled: (state) => world.ledger.checkState(this.id, state),
+      });
+      const log = await openRaftLog<SimResult>({
+        nodeId: this.id,
+        directory: DIRECTORY,
+        members: this.#members,
+        joins: this.#members.length === 0,
+        fenced: this.isFenced,
+        stateMachine,
+        transport: world.network.transport(this.id, process, this.disk),
+        onFatal: (error) => this.#died(process, error),
+        clock: process.clock(),
+        random: () => world.prng.next(),
+        limits: world.limits(),
+        host: simHost(machine),
+      });
+      if (!process.isAlive) return;
+      world.ledger.checkState(this.id, stateMachine.state);
+      world.trace(this.id, () => `process ${process.pid} runs at ${stateMachine.state.index}`);
+      this.running = { process, log, machine: stateMachine, clock };
+      await log.start();
+    } catch (error) {
+      this.#died(process, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Kills the process, or cuts its power. */
+  crash(powerCut: boolean): void {
+    if (this.process !== null)
+      this.#end(this.process, powerCut, powerCut ? "its power is cut" : "it is killed");
+    else if (powerCut) this.#cutPower();
+  }
+
+  /** An orderly stop, after which it starts again. */
+  async stop(): Promise<void> {
+    const running = this.running;
+    if (running === null || running.process.isPaused) return;
+    this.#world.trace(this.id, () => "it is stopped");
+    const { process, log } = running;
+    try {
+      await log.stop();
+    } catch (error) {
+      this.#died(process, error instanceof Error ? error : new Error(String(error)));
+    }
+    if (process.isAlive) this.#end(process, false, "it has stopped");
+  }
+
+  /** Its disk is lost: it comes back empty, and must not vote again. */
+  wipe(): void {
+    this.crash(true);
+    this.disk = new SimDisk(this.#world.prng);
+    this.#store = new SimStore(this.#world.prng.chance(0.3));
+    this.isFenced = true;
+    this.#world.trace(this.id, () => "its disk is lost");
+  }
+
+  damage(): boolean {
+    const what = this.disk.damage(LOG_DIRECTORY);
+    if (what !== null) this.#world.trace(this.id, () => `damage: ${what}`);
+    return what !== null;
+  }
+
+  /** Ends for good. */
+  retire(): void {
+    this.crash(true);
+    this.isLost = true;
+    this.#restartsAtMs = null;
+  }
+
+  /** When whoever watches over it would start it again; null: it runs, or is lost. */
+  restartsAtMs(): number | null {
+    return this.process === null && !this.isLost ? this.#restartsAtMs : null;
+  }
+
+  #end(process: SimProcess, powerCut: boolean, how: string): void {
+    if (!process.isAlive) return;
+    process.end();
+    this.#world.trace(this.id, () => `process ${process.pid} ends: ${how}`);
+    if (this.disk.lockedBy === process) this.disk.lockedBy = null;
+    if (powerCut) this.#cutPower();
+    if (this.running?.process === process) this.running = null;
+    if (this.process !== process) return;
+    this.process = null;
+    this.#restartsAtMs = this.#world.time.nowMs() + this.#world.prng.next() ** 2 * this.#world.downMs;
+  }
+
+  #cutPower(): void {
+    this.#world.trace(this.id, () => "what was not synced is lost");
+    this.disk.cutPower();
+    this.#store.cutPower(this.#world.prng);
+  }
+
+  /** The process ended by itself: for a fault that was made, or the seed has found a bug. */
+  #died(process: SimProcess, error: Error): void {
+    if (!process.isAlive || error instanceof SimProcessEnded) return;
+    const world = this.#world;
+    const cause = rootOf(error);
+    world.trace(this.id, () => `process ${process.pid} fails: ${error.message}`);
+    if (error instanceof DirectoryLockedError) {
+      if (this.process === process) world.fail(new SimFailure(`node ${this.id}: ${error.message}`));
+      this.#end(process, false, "the disk is in use");
+    } else if (error instanceof WalCorruptError && this.disk.isDamaged) {
+      this.#end(process, false, "its log is damaged");
+      this.isLost = true;
+    } else if (cause instanceof SimDiskError) {
+      this.#end(process, false, "its disk failed");
+    } else {
+      world.fail(
+        cause instanceof SimFailure
+          ? cause
+          : new SimFailure(`node ${this.id} fails without a fault: ${error.message}`, { cause: error }),
+      );
+    }
+  }
 }
 
-function finishBatch(node: SimNode, raw: RawNode, world: World): void {
-  const batch = node.writing?.batch;
-  if (batch === undefined) return;
-  write(node, world, writesOf(batch));
-  if (world.prng.chance(world.crashMidBatch)) return forget(node, world);
-  if (batch.snapshot !== null && installSnapshot(node.disk)) {
-    const { applied } = node.disk.machine;
-    node.toApply = node.toApply.filter((entry) => entry.index > applied);
-  }
-  node.writing = null;
-  raw.persisted(batch);
-  noteRole(node, raw, world);
-  if (world.prng.chance(world.crashMidBatch)) return forget(node, world);
-  for (const message of batch.messages) world.send(message);
-  noteCommitted(world.checker, node.id, batch.committed);
-  node.toApply.push(...batch.committed);
-  for (const { request, index } of batch.readStates) {
-    if (!node.reads.delete(request)) continue;
-    noteReadAnswered(world.checker, request, index);
-  }
-  const elected = node.committedAtElection;
-  if (elected !== null && raw.status().term === elected.term && raw.status().role === "leader") {
-    if (node.disk.hard.term === elected.term) checkComplete(world.checker, node.id, node.disk, elected.index);
-  }
-  node.committedAtElection = null;
-}
-
-/** Watches for leadership gained and lost. */
-export function noteRole(node: SimNode, raw: RawNode, world: World): void {
-  const { role, term } = raw.status();
-  if (role !== "leader") {
-    if (node.reads.size > 0) dropReads(node, world);
-    return;
-  }
-  if (noteLeader(world.checker, term, node.id)) {
-    node.committedAtElection = { term, index: world.checker.chosen.length - 1 };
-  }
-}
-
-function applySome(node: SimNode, raw: RawNode, world: World): number {
-  if (node.toApply.length === 0 || world.prng.chance(0.3)) return 0;
-  const entries = node.toApply.splice(0, 1 + world.prng.below(8));
-  const { machine } = node.disk;
-  for (const entry of entries) {
-    check(
-      entry.index === machine.applied + 1,
-      () => `node ${node.id} applies ${entry.index} after ${machine.applied}`,
-    );
-    machine.applied = entry.index;
-    machine.hash = nextHash(machine.hash, entry);
-    if (entry.kind === "membership") machine.membership = decodeMembership(entry.data);
-  }
-  checkMachine(world.checker, node.id, node.disk);
-  raw.applied(machine.applied);
-  return entries.length;
+function rootOf(error: Error): Error {
+  let root = error;
+  while (root.cause instanceof Error) root = root.cause;
+  return root;
 }

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { decodeStateRows } from "../../domain/backup/restore-rows.ts";
-import { KEPT_PREFIXES } from "../../domain/command/state-view.ts";
+import { isKeptRow, KEPT_PREFIXES } from "../../domain/command/state-view.ts";
 
 export const STAGED_TABLES = `
   CREATE TABLE staged_kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -23,9 +23,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function stageRows(db: DatabaseSync, chunk: Uint8Array): void {
   const json = db.prepare("INSERT OR REPLACE INTO staged_kv VALUES (?, ?)");
   const bytes = db.prepare("INSERT OR REPLACE INTO staged_blob VALUES (?, ?)");
-  for (const { key, kind, value } of decodeStateRows(chunk)) {
-    if (kind === "json") json.run(utf8.decode(key), utf8.decode(value));
-    else bytes.run(utf8.decode(key), value);
+  for (const row of decodeStateRows(chunk)) {
+    const key = utf8.decode(row.key);
+    // No backup of ours has any; in another's they would name nodes that this cluster has not.
+    if (isKeptRow(key)) continue;
+    if (row.kind === "json") json.run(key, utf8.decode(row.value));
+    else bytes.run(key, row.value);
   }
   // For the state's hash: what is staged is known by its chunks.
   db.prepare("INSERT INTO staged_chunk (sha256) VALUES (?)").run(

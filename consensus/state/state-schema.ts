@@ -8,9 +8,17 @@ export interface StateFile {
   journal: "wal" | "truncate";
 }
 
-const STATE_FORMAT = "1";
-/** Of a state whose index is ahead of the log's. */
-export const STATE_FORMAT_MOVED = "2";
+/** Formats of a state's file, and so of snapshots: the first release's, and that of a state whose index is ahead of the log's. */
+export const STATE_FORMAT = 1;
+export const STATE_FORMAT_MOVED = 2;
+export const STATE_FORMATS: readonly number[] = [STATE_FORMAT, STATE_FORMAT_MOVED];
+/**
+ * SQLite carries its journal into the file after this many pages (16 MiB), with a sync that everything waits for: seldom,
+ * and what was written often in between is carried once.
+ */
+const CHECKPOINT_PAGES = 4_096;
+/** Pages in memory; with less, a batch spills into the journal before its commit. */
+const CACHE_KIB = 32 * 1024;
 
 /** The file was written by another format or belongs to another cluster; using it would be wrong. */
 export class StateFormatError extends Error {
@@ -24,7 +32,8 @@ export class StateFormatError extends Error {
 export function openDatabase({ path, journal, clusterId }: StateFile): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
-    db.exec(`PRAGMA journal_mode = ${journal}; PRAGMA synchronous = NORMAL;`);
+    db.exec(`PRAGMA journal_mode = ${journal}; PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -${CACHE_KIB};`);
     openSchema(db, clusterId);
     return db;
   } catch (error) {
@@ -67,9 +76,9 @@ function openSchema(db: DatabaseSync, clusterId: string): void {
   const read = db.prepare("SELECT value FROM meta WHERE key = ?");
   const value = (key: string): unknown => (read.get(key) as { value: string } | undefined)?.value;
   const format = value("format");
-  if (format !== STATE_FORMAT && format !== STATE_FORMAT_MOVED) {
+  if (!STATE_FORMATS.map(String).includes(String(format))) {
     throw new StateFormatError(
-      `the state has format ${String(format)}, this build knows ${STATE_FORMAT} and ${STATE_FORMAT_MOVED}`,
+      `the state has format ${String(format)}, this build knows ${STATE_FORMATS.join(" and ")}`,
     );
   }
   if (value("cluster_id") !== clusterId) {

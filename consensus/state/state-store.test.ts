@@ -6,11 +6,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkInvariants } from "../../domain/command/check-invariants.ts";
-import { MemoryState } from "../../domain/command/memory-state.ts";
-import { readFeed } from "../../domain/command/read-feed.ts";
 import { scanAll } from "../../domain/command/scan-all.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
-import { testCommand, testRule } from "../../domain/command/testing-commands.ts";
+import { testCommand } from "../../domain/command/testing-commands.ts";
 import { StateFormatError } from "./state-schema.ts";
 import { StateStore, type StateStoreOptions } from "./state-store.ts";
 import { createEntry, entryOf } from "./testing-entries.ts";
@@ -34,30 +32,7 @@ function openStore(more: Partial<StateStoreOptions> = {}): StateStore {
   open.push(store);
   return store;
 }
-const feedOf = (store: StateStore, after: number) =>
-  readFeed(store.feed(), { after, limit: 1000, view: "full", charsMax: 1e9, inline: null });
-
 describe("R3 the state store", () => {
-  it("applies a batch in one step: later commands see earlier ones, and answers come in order", () => {
-    const store = openStore();
-    const rules = testCommand("put_releases", { config_id: "cfg-c1-2", releases: [testRule(1)] });
-    const outcomes = store.apply([
-      { index: 1, data: null },
-      createEntry(2, "a"),
-      entryOf(3, rules),
-      createEntry(4, "a"),
-    ]);
-    expect(outcomes).toMatchObject([
-      null,
-      { ok: true, index: 2 },
-      { ok: true, index: 3 },
-      { code: "already_exists" },
-    ]);
-    expect(store.lastApplied()).toBe(4);
-    expect(store.lastFeedIndex()).toBe(3);
-    expect(checkInvariants(store)).toEqual([]);
-  });
-
   it("keeps everything over a reopen, in either journal mode", () => {
     const path = join(directory, "truncate.db");
     const store = openStore({ path, journal: "truncate" });
@@ -94,51 +69,6 @@ describe("R3 the state store", () => {
       return store.stateHash();
     });
     expect(new Set(hashes).size).toBe(1);
-  });
-
-  it("R9 time in the state never goes back", () => {
-    const store = openStore();
-    store.apply([createEntry(1, "a")]);
-    const early = createEntry(2, "b");
-    early.data.set(new Uint8Array(8), 1);
-    expect(store.apply([early])).toMatchObject([{ timestamp_ms: 1001 }]);
-  });
-
-  it("scans like the store in memory", () => {
-    const store = openStore();
-    const memory = new MemoryState();
-    store.apply(Array.from({ length: 30 }, (_, i) => createEntry(i + 1, `n${i}`)));
-    for (const prefix of ["c/", "v/", "n/"]) {
-      const rows = [...scanAll(store, prefix)];
-      memory.apply(rows.map(({ key, value }) => ({ op: "put_json", key, value })));
-      for (const options of [
-        { limit: 5 },
-        { limit: 99 },
-        { limit: 3, after: rows[3]?.key ?? "" },
-        { limit: 9, after: "a" },
-      ]) {
-        expect([...store.scan(prefix, options)]).toEqual([...memory.scan(prefix, options)]);
-      }
-    }
-  });
-});
-
-describe("R12 the feed's rows", () => {
-  it("are linked, and the oldest go past the retention", () => {
-    const store = openStore({ feedRetainedEntriesMax: 3 });
-    for (let i = 1; i <= 5; i += 1)
-      store.apply([createEntry(2 * i - 1, `n${i}`), { index: 2 * i, data: null }]);
-    expect(feedOf(store, 0)).toMatchObject({ ok: false, code: "feed_compacted" });
-    expect(feedOf(store, 3)).toMatchObject({
-      ok: true,
-      entries: [
-        { index: 5, prev_index: 3 },
-        { index: 7, prev_index: 5 },
-        { index: 9, prev_index: 7 },
-      ],
-    });
-    expect(feedOf(store, 10)).toMatchObject({ ok: true, entries: [] });
-    expect(feedOf(store, 11)).toMatchObject({ ok: false, code: "feed_ahead" });
   });
 });
 

@@ -15,6 +15,7 @@ import {
   openDatabase,
   prepare,
   readIndex,
+  STATE_FORMAT,
   STATE_FORMAT_MOVED,
   type StateFile,
   StateFormatError,
@@ -81,6 +82,10 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#at = this.#readPosition();
   }
 
+  /** Of the state as it is now: only a restore changes it. */
+  get snapshotFormat(): number {
+    return this.#at.indexBase > 0 ? STATE_FORMAT_MOVED : STATE_FORMAT;
+  }
   /** Of the log. */
   lastApplied(): number {
     return this.#at.lastApplied;
@@ -320,12 +325,13 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     set("epoch", at.epoch);
     set("index_base", at.indexBase);
     // A build that knows no index base must not open this.
-    if (at.indexBase > 0) this.#sql.setMeta.run(STATE_FORMAT_MOVED, "format");
+    if (at.indexBase > 0) this.#sql.setMeta.run(String(STATE_FORMAT_MOVED), "format");
   }
 }
 
 /** The first text after every text that begins with `prefix` (which ends in an ASCII character). */
 function endOf(prefix: string): string {
+  if (prefix === "") return "\u{10FFFF}";
   const last = prefix.charCodeAt(prefix.length - 1);
   return prefix.slice(0, -1) + String.fromCharCode(last + 1);
 }

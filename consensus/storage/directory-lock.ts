@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -16,8 +17,9 @@ export class DirectoryLockedError extends Error {
   readonly directory: string;
   /** Of the holder, as it noted it; null when it did not get that far. */
   readonly pid: number | null;
-  constructor(directory: string, pid: number | null) {
-    const holder = pid === null ? "another process" : `process ${pid}`;
+  constructor(directory: string, pid: number | null, host: string | null = null) {
+    const isElsewhere = host !== null && host !== hostname();
+    const holder = pid === null ? "another process" : `process ${pid}${isElsewhere ? ` on ${host}` : ""}`;
     super(`the data directory ${directory} is in use by ${holder}`);
     this.name = "DirectoryLockedError";
     this.directory = directory;
@@ -27,8 +29,14 @@ export class DirectoryLockedError extends Error {
 
 /**
  * Takes a data directory (made if missing) for this process alone. It is SQLite's exclusive lock on a file in the directory, which is
- * an fcntl lock: the kernel drops it with the process, so no stale lock can stay behind. Nobody but SQLite may open that
- * file, since POSIX drops a process's locks when it closes *any* descriptor of the file.
+ * an fcntl lock: the kernel drops it with the process, so no stale lock can stay behind, and the noted pid, which another
+ * process may have by now, decides nothing. Nobody but SQLite may open that file, since POSIX drops a process's locks when
+ * it closes *any* descriptor of the file.
+ *
+ * Across machines it holds where the file system carries such locks (NFS 4, so EFS; not NFS 3 with `nolock`). There it is a
+ * lease: a holder that is cut off from the server for longer than the lease (EFS: about 90 s) loses it without being told,
+ * while it may still run. So the infrastructure must not start a second task before the first has ended (0 % / 100 % in
+ * ECS); the lock is the second line, not the first.
  * Throws `DirectoryLockedError`, or the file system's error for a directory that cannot be written.
  */
 export function lockDirectory(directory: string): DirectoryLock {
@@ -39,10 +47,11 @@ export function lockDirectory(directory: string): DirectoryLock {
   } catch (error) {
     database.close();
     if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
-    throw new DirectoryLockedError(directory, readPid(directory));
+    const { pid, host } = readHolder(directory);
+    throw new DirectoryLockedError(directory, pid, host);
   }
   const pidPath = join(directory, PID_FILE);
-  writeFileSync(pidPath, `${process.pid}\n`);
+  writeFileSync(pidPath, `${process.pid} ${hostname()}\n`);
   let held = true;
   return {
     release: () => {
@@ -54,12 +63,12 @@ export function lockDirectory(directory: string): DirectoryLock {
   };
 }
 
-function readPid(directory: string): number | null {
+function readHolder(directory: string): { pid: number | null; host: string | null } {
   try {
-    const pid = Number.parseInt(readFileSync(join(directory, PID_FILE), "utf8"), 10);
-    return Number.isNaN(pid) ? null : pid;
+    const [pid = "", host] = readFileSync(join(directory, PID_FILE), "utf8").trim().split(" ");
+    return { pid: /^\d+$/.test(pid) ? Number(pid) : null, host: host ?? null };
   } catch {
-    // The holder has not noted its pid yet; the lock itself is what counts.
-    return null;
+    // The holder has not noted itself yet; the lock itself is what counts.
+    return { pid: null, host: null };
   }
 }

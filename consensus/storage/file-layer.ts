@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { dirname } from "node:path";
 
 /** An open file of the log. Positions and sizes are bytes. */
 export interface LogFile {
@@ -12,6 +13,7 @@ export interface LogFile {
 
 /** The part of a file system the write-ahead log stands on; an argument, so that tests can make it fail. */
 export interface FileLayer {
+  /** Makes it unless it is there; either way it survives a power cut. */
   ensureDirectory(directory: string): Promise<void>;
   list(directory: string): Promise<string[]>;
   read(path: string): Promise<Uint8Array>;
@@ -44,10 +46,20 @@ function logFile(fd: number): LogFile {
   };
 }
 
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await fs.promises.open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** The real file system. Descriptors are bare numbers: a promise-based handle costs a turn of the loop more. */
 export const nodeFileLayer: FileLayer = {
   ensureDirectory: async (directory) => {
     await fs.promises.mkdir(directory, { recursive: true });
+    await syncDirectory(dirname(directory));
   },
   list: (directory) => fs.promises.readdir(directory),
   read: (path) => fs.promises.readFile(path),
@@ -55,12 +67,26 @@ export const nodeFileLayer: FileLayer = {
     logFile(await settle<number>((done) => fs.open(path, mode === "create" ? "wx+" : "r+", 0o600, done))),
   rename: (from, to) => fs.promises.rename(from, to),
   unlink: (path) => fs.promises.unlink(path),
-  syncDirectory: async (directory) => {
-    const handle = await fs.promises.open(directory, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  },
+  syncDirectory,
 };
+
+/** Writes the pieces end to end, as often as it takes. Throws when the file takes nothing more. */
+export async function writeAll(
+  file: LogFile,
+  pieces: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  let rest = pieces.filter((piece) => piece.byteLength > 0);
+  let at = position;
+  while (rest.length > 0) {
+    const written = await file.writev(rest, at);
+    if (written <= 0) throw new Error("the file takes no more bytes");
+    at += written;
+    let skip = written;
+    rest = rest.flatMap((piece) => {
+      const cut = Math.min(skip, piece.byteLength);
+      skip -= cut;
+      return cut === piece.byteLength ? [] : [piece.subarray(cut)];
+    });
+  }
+}

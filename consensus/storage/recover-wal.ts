@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { HardState } from "../raft/types.ts";
 import { EntryWindow } from "./entry-window.ts";
-import type { FileLayer } from "./file-layer.ts";
+import { type FileLayer, writeAll } from "./file-layer.ts";
 import type { FrameCursor } from "./wal-frame.ts";
 import type { ClusterMeta, WalRecord } from "./wal-record.ts";
 import {
@@ -41,7 +41,7 @@ export interface Recovered {
 
 /**
  * Reads a log directory back. Cuts an unacknowledged write off the last segment and makes everything it answers
- * durable (a killed process may have left the end in the page cache only). Throws `WalCorruptError` for anything else
+ * durable: a killed process may have left the end, and the names of files, in the kernel's memory only. Throws `WalCorruptError` for anything else
  * that is not exactly what was written.
  */
 export async function recoverWal(files: FileLayer, directory: string): Promise<Recovered> {
@@ -55,15 +55,15 @@ export async function recoverWal(files: FileLayer, directory: string): Promise<R
   });
   found.sort((a, b) => a.sequence - b.sequence);
   const replay = new Replay();
-  let bytes = 0;
+  let content: Uint8Array = new Uint8Array(0);
   for (const [i, segment] of found.entries()) {
-    const content = await files.read(segment.path);
+    content = await files.read(segment.path);
     const isLast = i === found.length - 1;
     replay.segment(segment.path, segment.sequence, content, isLast);
-    bytes = content.byteLength;
   }
   replay.finish();
-  const repaired = await settleLast(files, replay, bytes);
+  const repaired = await settleLast(files, replay, content);
+  await files.syncDirectory(directory);
   return {
     window: replay.window,
     hardState: replay.hardState,
@@ -71,7 +71,7 @@ export async function recoverWal(files: FileLayer, directory: string): Promise<R
     segments: replay.segments,
     cursor: replay.last?.cursor ?? null,
     logId: replay.last?.logId ?? null,
-    lastSizeBytes: repaired === null ? bytes : repaired.offset,
+    lastSizeBytes: repaired === null ? content.byteLength : repaired.offset,
     report: {
       segments: found.length,
       entries: replay.window.lastIndex() - replay.window.firstIndex() + 1,
@@ -80,21 +80,27 @@ export async function recoverWal(files: FileLayer, directory: string): Promise<R
   };
 }
 
+/**
+ * The last group is written once more: after a failed sync the kernel may take its pages for clean although the device never
+ * got them, and then syncing alone would do nothing. Groups before it were durable when it was begun (wal-frame.ts).
+ */
 async function settleLast(
   files: FileLayer,
   replay: Replay,
-  sizeBytes: number,
+  content: Uint8Array,
 ): Promise<RecoveryReport["repaired"]> {
   const path = replay.segments.at(-1)?.path;
   const scan = replay.last;
   if (path === undefined || scan === null) return null;
+  const end = scan.cursor.offset;
   const file = await files.open(path, "existing");
   try {
     const torn = scan.tornAt !== null;
-    if (torn) await file.truncate(scan.cursor.offset);
+    if (torn) await file.truncate(end);
+    await writeAll(file, [content.subarray(scan.lastGroupAt, end)], scan.lastGroupAt);
     await file.datasync();
     if (!torn) return null;
-    return { file: path, offset: scan.cursor.offset, bytesDropped: sizeBytes - scan.cursor.offset };
+    return { file: path, offset: end, bytesDropped: content.byteLength - end };
   } finally {
     await file.close();
   }

@@ -4,10 +4,15 @@ import { dirname } from "node:path";
 /** Puts `from`, which must be durable, in the place of `to`, in one step that survives a power cut. */
 export function replaceFile(from: string, to: string): void {
   renameSync(from, to);
-  const directory = openSync(dirname(to), "r");
+  syncDirectory(dirname(to));
+}
+
+/** Makes creations, renames and removals in the directory survive a power cut. */
+export function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, "r");
   try {
-    fsyncSync(directory);
+    fsyncSync(descriptor);
   } finally {
-    closeSync(directory);
+    closeSync(descriptor);
   }
 }

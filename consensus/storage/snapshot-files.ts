@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { replaceFile } from "./replace-file.ts";
+import { dirname } from "node:path";
+import { replaceFile, syncDirectory } from "./replace-file.ts";
 
 /** The part of a file system that whole snapshot files stand on: rare, small calls, so synchronous ones. */
 export interface SnapshotFiles {
+  /** Makes it unless it is there; either way it survives a power cut. */
   ensureDirectory(directory: string): void;
   exists(path: string): boolean;
   /** Nothing to remove is no error. */
@@ -14,6 +16,7 @@ export interface SnapshotFiles {
 export const nodeSnapshotFiles: SnapshotFiles = {
   ensureDirectory: (directory) => {
     mkdirSync(directory, { recursive: true });
+    syncDirectory(dirname(directory));
   },
   exists: existsSync,
   remove: (path) => rmSync(path, { force: true }),

@@ -11,7 +11,14 @@
  * client knows, so that content made to look like frames does not slow the search for later groups.
  */
 import { crc32 } from "node:zlib";
-import { encodePayload, RECORD_TYPE_MAX, RECORD_TYPES, type WalRecord } from "./wal-record.ts";
+import {
+  ENTRY_PREFIX_BYTES,
+  encodePayload,
+  putEntry,
+  RECORD_TYPE_MAX,
+  RECORD_TYPES,
+  type WalRecord,
+} from "./wal-record.ts";
 
 export const FRAME_HEADER_BYTES = 20;
 export const FRAME_ALIGN_BYTES = 4;
@@ -46,14 +53,15 @@ export function encodeGroup(
   records: readonly WalRecord[],
   cursor: FrameCursor,
 ): { bytes: Uint8Array; next: FrameCursor } {
-  const payloads = records.map(encodePayload);
-  const sizes = payloads.map(({ head, data }) => head.byteLength + (data?.byteLength ?? 0));
+  const payloads = records.map((record) => (record.type === "entry" ? null : encodePayload(record)));
+  const sizes = records.map((record, i) =>
+    record.type === "entry" ? ENTRY_PREFIX_BYTES + record.entry.data.byteLength : payloads[i]!.byteLength,
+  );
   const total = sizes.reduce((sum, size) => sum + aligned(FRAME_HEADER_BYTES + size), 0);
   const out = Buffer.allocUnsafe(total);
   let at = 0;
   let previousCrc = cursor.previousCrc;
   for (const [i, record] of records.entries()) {
-    const { head, data } = payloads[i]!;
     const length = sizes[i]!;
     const end = at + FRAME_HEADER_BYTES + length;
     out.writeUInt32BE(length, at + 4);
@@ -62,12 +70,12 @@ export function encodeGroup(
     out[at + 16] = RECORD_TYPES[record.type];
     out[at + 17] = i === records.length - 1 ? LAST_OF_GROUP : 0;
     out.writeUInt16BE(0, at + 18);
-    out.set(head, at + FRAME_HEADER_BYTES);
-    if (data !== null) out.set(data, at + FRAME_HEADER_BYTES + head.byteLength);
+    if (record.type === "entry") putEntry(out, at + FRAME_HEADER_BYTES, record.entry);
+    else out.set(payloads[i]!, at + FRAME_HEADER_BYTES);
     previousCrc = crc32(out.subarray(at + CRC_BYTES, end), startOf(cursor.seed, cursor.offset + at));
     out.writeUInt32BE(previousCrc, at);
     const next = at + aligned(FRAME_HEADER_BYTES + length);
-    out.fill(0, end, next);
+    if (next > end) out.fill(0, end, next);
     at = next;
   }
   return {

@@ -48,12 +48,6 @@ const TWO_32 = 2 ** 32;
 const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true });
 
-/** A record's payload in two parts, so that an entry's data is not copied twice. */
-export interface Payload {
-  head: Uint8Array;
-  data: Uint8Array | null;
-}
-
 /** Safe integers as two big-endian words: BigInt conversions would cost more than the rest of the encoding. */
 function putInteger(bytes: Uint8Array, offset: number, value: number): void {
   const high = Math.floor(value / TWO_32);
@@ -70,42 +64,44 @@ function getInteger(view: DataView, offset: number): number {
   return value;
 }
 
-/** Encodes what follows a record's header. */
-export function encodePayload(record: WalRecord): Payload {
+/** Writes an entry's payload at `at`, its ENTRY_PREFIX_BYTES and its data: nothing is allocated for it. */
+export function putEntry(bytes: Uint8Array, at: number, entry: Entry): void {
+  putInteger(bytes, at, entry.index);
+  putInteger(bytes, at + 8, entry.term);
+  bytes[at + 16] = ENTRY_KINDS.indexOf(entry.kind);
+  bytes.fill(0, at + 17, at + ENTRY_PREFIX_BYTES);
+  bytes.set(entry.data, at + ENTRY_PREFIX_BYTES);
+}
+
+/** Encodes what follows the header of any record but an entry. */
+export function encodePayload(record: Exclude<WalRecord, { type: "entry" }>): Uint8Array {
   switch (record.type) {
-    case "entry": {
-      const head = new Uint8Array(ENTRY_PREFIX_BYTES);
-      putInteger(head, 0, record.entry.index);
-      putInteger(head, 8, record.entry.term);
-      head[16] = ENTRY_KINDS.indexOf(record.entry.kind);
-      return { head, data: record.entry.data };
-    }
     case "hard_state": {
       const head = new Uint8Array(HARD_STATE_BYTES);
       putInteger(head, 0, record.hardState.term);
       putInteger(head, 8, record.hardState.vote);
       putInteger(head, 16, record.hardState.commit);
-      return { head, data: null };
+      return head;
     }
     case "truncate": {
       const head = new Uint8Array(TRUNCATE_BYTES);
       putInteger(head, 0, record.from);
-      return { head, data: null };
+      return head;
     }
     case "segment":
-      return { head: utf8.encode(JSON.stringify(record.header)), data: null };
+      return utf8.encode(JSON.stringify(record.header));
     case "cluster":
-      return { head: utf8.encode(JSON.stringify(record.cluster)), data: null };
+      return utf8.encode(JSON.stringify(record.cluster));
     case "snapshot":
     default: {
       const { snapshot, keepSuffix } = record;
-      return { head: utf8.encode(JSON.stringify({ snapshot, keepSuffix })), data: null };
+      return utf8.encode(JSON.stringify({ snapshot, keepSuffix }));
     }
   }
 }
 
 /**
- * Decodes what `encodePayload` made; the data of an entry is a copy, so that it does not pin a whole segment.
+ * Decodes what `encodePayload` and `putEntry` made; the data of an entry is a copy, so that it does not pin a whole segment.
  * Throws a `RangeError` or `SyntaxError` for a payload of another format (its checksum was right, so it is newer).
  */
 export function decodePayload(type: number, payload: Uint8Array): WalRecord {

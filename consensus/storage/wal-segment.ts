@@ -54,6 +54,8 @@ export interface SegmentScan {
   records: { record: WalRecord; offset: number }[];
   /** Where the next frame goes: after the last whole group. */
   cursor: FrameCursor;
+  /** Where the last whole group begins, the segment's header with the first one; 0 when there is none. */
+  lastGroupAt: number;
   /** First offset that is not a sound frame in its place, and bytes other than zero lie from `cursor` on. */
   tornAt: number | null;
 }
@@ -73,6 +75,7 @@ export function scanSegment(file: string, bytes: Uint8Array, sequence: number): 
   let group: SegmentScan["records"] = [];
   let offset = cursor.offset;
   let previousCrc = cursor.previousCrc;
+  let lastGroupAt = 0;
   for (;;) {
     const frame = readFrame(segment, offset, seed);
     if (frame === null || frame.previousCrc !== previousCrc || frame.group !== cursor.group) break;
@@ -82,9 +85,10 @@ export function scanSegment(file: string, bytes: Uint8Array, sequence: number): 
     if (!frame.last) continue;
     for (const item of group) records.push(item);
     group = [];
+    lastGroupAt = cursor.group === 0 ? 0 : cursor.offset;
     cursor = { seed, offset, previousCrc, group: cursor.group + 1 };
   }
-  if (isZero(segment, cursor.offset)) return { logId, records, cursor, tornAt: null };
+  if (isZero(segment, cursor.offset)) return { logId, records, cursor, lastGroupAt, tornAt: null };
   const later = findLaterGroup(segment, offset, seed, cursor.group);
   if (later !== null) {
     throw new WalCorruptError(
@@ -93,7 +97,7 @@ export function scanSegment(file: string, bytes: Uint8Array, sequence: number): 
       `the record there fails its checksum, yet sound records written after it follow at offset ${later}`,
     );
   }
-  return { logId, records, cursor, tornAt: offset };
+  return { logId, records, cursor, lastGroupAt, tornAt: offset };
 }
 
 function checkPrefix(file: string, segment: Buffer, sequence: number): void {

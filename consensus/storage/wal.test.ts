@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { assert as assertProperty, asyncProperty, integer, nat } from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Entry, SnapshotMeta } from "../raft/types.ts";
+import { type FileLayer, nodeFileLayer } from "./file-layer.ts";
 import { faultyFileLayer } from "./faulty-file-layer.testing.ts";
 import { scanSegment } from "./wal-segment.ts";
 import { openWal, type Wal, type WalOptions, type WalSync } from "./wal.ts";
@@ -86,6 +87,51 @@ describe("R3 write-ahead log", () => {
     await Promise.all(Array.from({ length: 50 }, (_, i) => wal.append({ entries: [entry(i + 1)] })));
     expect(files.counts.syncs - before).toBe(2);
     expect(syncs.map((sync) => sync.appends)).toEqual([1, 49]);
+    await wal.close();
+  });
+
+  it("R3 has one write and sync on its way at most, over new segments too, and syncs all before it answers", async () => {
+    let underway = 0;
+    let most = 0;
+    let dirty = 0;
+    const alone = async <T>(act: () => Promise<T>): Promise<T> => {
+      underway += 1;
+      most = Math.max(most, underway);
+      return act().finally(() => {
+        underway -= 1;
+      });
+    };
+    const files: FileLayer = {
+      ...nodeFileLayer,
+      open: async (path, mode) => {
+        const file = await nodeFileLayer.open(path, mode);
+        return {
+          ...file,
+          writev: (pieces, position) => {
+            dirty += 1;
+            return alone(() => file.writev(pieces, position));
+          },
+          datasync: async () => {
+            const covered = dirty;
+            await alone(() => file.datasync());
+            dirty -= covered;
+          },
+        };
+      },
+    };
+    const wal = await open(newDirectory(), { files });
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, i) => {
+        // Some come while others are being synced.
+        for (let turn = 0; turn < i % 7; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        const next = wal.log.lastIndex() + 1;
+        await wal.append({ hardState: { term: i + 1, vote: 0, commit: 0 } });
+        expect(dirty).toBe(0);
+        expect(wal.log.lastIndex()).toBeGreaterThanOrEqual(next - 1);
+      }),
+    );
+    for (let index = 1; index <= 40; index += 1) await wal.append({ entries: [entry(index, 99)] });
+    expect(most).toBe(1);
     await wal.close();
   });
 

@@ -14,7 +14,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Entry, HardState, Index, LogReader, SnapshotMeta } from "../raft/types.ts";
 import type { EntryWindow } from "./entry-window.ts";
-import { type FileLayer, type LogFile, nodeFileLayer } from "./file-layer.ts";
+import { type FileLayer, type LogFile, nodeFileLayer, writeAll } from "./file-layer.ts";
 import { type RecoveryReport, type Recovered, recoverWal, type SegmentInfo } from "./recover-wal.ts";
 import { encodeGroup, type FrameCursor } from "./wal-frame.ts";
 import type { ClusterMeta, WalRecord } from "./wal-record.ts";
@@ -374,22 +374,5 @@ export class Wal {
     this.#poisoned = new WalPoisonedError(cause);
     for (const item of this.#queue.splice(0)) item.reject(this.#poisoned);
     this.#options.onPoisoned(this.#poisoned);
-  }
-}
-
-/** Writes the pieces end to end, as often as it takes. Throws when the file takes nothing more. */
-async function writeAll(file: LogFile, pieces: readonly Uint8Array[], position: number): Promise<void> {
-  let rest = pieces.filter((piece) => piece.byteLength > 0);
-  let at = position;
-  while (rest.length > 0) {
-    const written = await file.writev(rest, at);
-    if (written <= 0) throw new Error("the file takes no more bytes");
-    at += written;
-    let skip = written;
-    rest = rest.flatMap((piece) => {
-      const cut = Math.min(skip, piece.byteLength);
-      skip -= cut;
-      return cut === piece.byteLength ? [] : [piece.subarray(cut)];
-    });
   }
 }

@@ -34,7 +34,7 @@ export function fenceTransport(
         else if (snapshotPath !== undefined) options.files.remove(snapshotPath);
       });
     },
-    sendSnapshot: (message, path) => transport.sendSnapshot(message, path),
+    sendSnapshot: (message, path, transfer) => transport.sendSnapshot(message, path, transfer),
     onUnreachable: (report) => transport.onUnreachable(report),
   };
 }

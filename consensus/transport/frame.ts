@@ -8,14 +8,17 @@ import { crc32 } from "node:zlib";
 export const FRAME_BYTES_MAX = 20 * 1024 * 1024;
 const HEADER_BYTES = 9;
 
+/** A number is never used again: 4 to 6 were snapshots without a way to go on. */
 export const FRAME_KINDS = {
   hello: 1,
   ping: 2,
   message: 3,
-  snapshotBegin: 4,
-  snapshotChunk: 5,
-  snapshotEnd: 6,
   founding: 7,
+  snapshotOffer: 8,
+  snapshotPiece: 9,
+  snapshotProgress: 10,
+  snapshotRefusal: 11,
+  info: 12,
 } as const;
 
 export interface Frame {

@@ -8,6 +8,8 @@ import { encodeFrame, type Frame, FRAME_KINDS, FrameReader } from "./frame.ts";
 import { identityTrouble, type PeerIdentity, readPeerIdentity } from "./peer-identity.ts";
 
 const PROTOCOL = 1;
+/** Kinds of frame that an introduction may list. */
+const TAKES_MAX = 255;
 /** From the connection until both ends are introduced. */
 export const INTRODUCTION_MS = 5_000;
 
@@ -17,6 +19,8 @@ export type Introduction = PeerIdentity;
 export interface PeerStream {
   nodeId: NodeId;
   socket: TLSSocket;
+  /** Kinds of frame that the other end takes. */
+  takes: number[];
   /** Frames that came right behind the introduction. */
   early: Frame[];
   /** To be called when the stream has ended. */
@@ -24,7 +28,12 @@ export interface PeerStream {
 }
 
 function encodeIntroduction({ clusterId, nodeId }: Introduction): Buffer {
-  const text = JSON.stringify({ protocol: PROTOCOL, cluster_id: clusterId, node_id: nodeId });
+  const text = JSON.stringify({
+    protocol: PROTOCOL,
+    cluster_id: clusterId,
+    node_id: nodeId,
+    takes: Object.values(FRAME_KINDS),
+  });
   return encodeFrame(FRAME_KINDS.hello, Buffer.from(text));
 }
 
@@ -33,7 +42,7 @@ export async function introduce(
   socket: TLSSocket,
   own: Introduction,
   expected: Introduction,
-): Promise<Frame[]> {
+): Promise<{ early: Frame[]; takes: number[] }> {
   const trouble = identityTrouble(socket.getPeerCertificate().subjectaltname, expected);
   if (trouble !== null) throw new Error(trouble);
   socket.write(encodeIntroduction(own));
@@ -45,7 +54,15 @@ export async function introduce(
   if (claim["cluster_id"] !== expected.clusterId || claim["node_id"] !== expected.nodeId) {
     throw new Error("the peer claims to be another than its certificate says");
   }
-  return early;
+  return { early, takes: readTakes(claim["takes"]) };
+}
+
+/** What comes without a list is of a build that knew the first kinds alone, and is sent no others. */
+function readTakes(value: unknown): number[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value) && value.length <= TAKES_MAX && value.every((kind) => Number.isInteger(kind)))
+    return value as number[];
+  throw new Error("the introduction lists no kinds of frame");
 }
 
 /** The accepting end: the certificate must be of this cluster, of a member that is `known`. */
@@ -58,8 +75,8 @@ export async function acceptPeer(
   if (identity === null) throw new Error("the certificate names no node");
   const { nodeId } = identity;
   if (!known(nodeId)) throw new Error(`node ${nodeId} is not a peer that dials this node`);
-  const early = await introduce(socket, introduction, { clusterId: introduction.clusterId, nodeId });
-  return { nodeId, socket, early, closed: () => undefined };
+  const expected = { clusterId: introduction.clusterId, nodeId };
+  return { nodeId, socket, ...(await introduce(socket, introduction, expected)), closed: () => undefined };
 }
 
 function firstFrames(socket: TLSSocket): Promise<Frame[]> {

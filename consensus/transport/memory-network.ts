@@ -1,11 +1,14 @@
 import { copyFileSync } from "node:fs";
 import type { Message, NodeId } from "../raft/types.ts";
+import type { InfoChannel, InfoReceiver } from "./info-channel.ts";
 import type { Receive, Transport } from "./transport.ts";
 
 /** Members of one process, joined by memory. For a single node it is the whole network. */
 export interface MemoryNetwork {
   /** The transport of one member. Asking again replaces it, as after a restart. */
   transport(nodeId: NodeId): Transport;
+  /** Its end of what members tell each other beside Raft. */
+  infoChannel(nodeId: NodeId): InfoChannel;
   /** Cuts a member off from all others, in both directions, or lets it in again. */
   isolate(nodeId: NodeId, isolated: boolean): void;
 }
@@ -17,6 +20,7 @@ export interface MemoryNetwork {
 export function createMemoryNetwork(): MemoryNetwork {
   const receivers = new Map<NodeId, Receive>();
   const isolated = new Set<NodeId>();
+  const informed = new Map<NodeId, InfoReceiver>();
   let copies = 0;
   const isCut = (message: Message): boolean => isolated.has(message.from) || isolated.has(message.to);
   const deliver = (message: Message, snapshotPath?: string): void => {
@@ -42,6 +46,19 @@ export function createMemoryNetwork(): MemoryNetwork {
         return Promise.resolve();
       },
       onUnreachable: () => undefined,
+    }),
+    infoChannel: (nodeId) => ({
+      sendInfo: (to, payload) => {
+        const copy = Uint8Array.from(payload);
+        setImmediate(() => {
+          if (!isolated.has(nodeId) && !isolated.has(to)) informed.get(to)?.onInfo(nodeId, copy);
+        });
+      },
+      onInfo: (receive) => {
+        if (receive === null) informed.delete(nodeId);
+        else informed.set(nodeId, receive);
+      },
+      connected: () => [...informed.keys()].filter((id) => id !== nodeId && !isolated.has(id)),
     }),
     isolate: (nodeId, isIsolated) => {
       if (isIsolated) isolated.add(nodeId);

@@ -83,7 +83,7 @@ function writeEntry(bytes: Buffer, start: number, entry: Entry): number {
   return at + entry.data.byteLength;
 }
 
-/** Reads what `encodeMessage` wrote; entries get bytes of their own. Throws `MessageFormatError` for anything else. */
+/** Reads what `encodeMessage` wrote; its entries share bytes of their own. Throws `MessageFormatError` for anything else. */
 export function decodeMessage(bytes: Buffer): Message {
   const reader = new Reader(bytes);
   const format = reader.byte();
@@ -100,17 +100,21 @@ export function decodeMessage(bytes: Buffer): Message {
   return fields as unknown as Message;
 }
 
-function readEntries(reader: Reader): Entry[] {
-  const count = reader.count();
-  if (count * ENTRY_HEADER_BYTES > reader.left()) throw new MessageFormatError("the append is cut short");
+/** One copy for all entries of a message: they are kept, and must not pin what the socket read into. */
+function readEntries(arriving: Reader): Entry[] {
+  const count = arriving.count();
+  if (count * ENTRY_HEADER_BYTES > arriving.left()) throw new MessageFormatError("the append is cut short");
+  const own = new Uint8Array(arriving.bytes(arriving.left()));
+  const reader = new Reader(Buffer.from(own.buffer));
   const entries: Entry[] = [];
   for (let i = 0; i < count; i += 1) {
     const index = reader.int();
     const term = reader.int();
     const kind = ENTRY_KINDS[reader.byte()];
     if (kind === undefined) throw new MessageFormatError("an entry of an unknown kind");
-    entries.push({ index, term, kind, data: new Uint8Array(reader.bytes(reader.count())) });
+    entries.push({ index, term, kind, data: reader.view(own, reader.count()) });
   }
+  if (reader.left() !== 0) throw new MessageFormatError(`${reader.left()} bytes follow the message`);
   return entries;
 }
 
@@ -136,19 +140,29 @@ class Reader {
     return this.#bytes.byteLength - this.#at;
   }
   bytes(length: number): Buffer {
+    const at = this.#skip(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+  /** The next `length` bytes as a view of `own`, which this reads. */
+  view(own: Uint8Array, length: number): Uint8Array {
+    const at = this.#skip(length);
+    return own.subarray(at, at + length);
+  }
+  /** Where the next `length` bytes begin. */
+  #skip(length: number): number {
     if (length > this.left()) throw new MessageFormatError("the message is cut short");
     this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    return this.#at - length;
   }
   byte(): number {
-    return this.bytes(1).readUInt8();
+    return this.#bytes[this.#skip(1)]!;
   }
   count(): number {
-    return this.bytes(COUNT_BYTES).readUInt32BE();
+    return this.#bytes.readUInt32BE(this.#skip(COUNT_BYTES));
   }
   int(): number {
-    const bytes = this.bytes(INT_BYTES);
-    const value = bytes.readUInt32BE() * HALF + bytes.readUInt32BE(INT_BYTES / 2);
+    const at = this.#skip(INT_BYTES);
+    const value = this.#bytes.readUInt32BE(at) * HALF + this.#bytes.readUInt32BE(at + INT_BYTES / 2);
     if (!Number.isSafeInteger(value)) throw new MessageFormatError("a number is too large");
     return value;
   }

@@ -76,8 +76,8 @@ export class PeerDialer {
         socket.once("error", (error) => settle(() => reject(error)));
         socket.once("close", () => settle(() => reject(new Error("the peer hung up"))));
       });
-      const early = await introduce(socket, introduction, expected);
-      return { nodeId: peer.nodeId, socket, early, closed: () => this.#again() };
+      const introduced = await introduce(socket, introduction, expected);
+      return { nodeId: peer.nodeId, socket, ...introduced, closed: () => this.#again() };
     } catch (error) {
       // An error that follows the first one has nobody else to hear it.
       socket.on("error", () => undefined);

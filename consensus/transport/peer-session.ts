@@ -3,16 +3,20 @@ import type { Message, NodeId } from "../raft/types.ts";
 import { type Frame, FrameError, FRAME_KINDS } from "./frame.ts";
 import { decodeMessage } from "./message-codec.ts";
 import { PeerConnection } from "./peer-connection.ts";
-import { sendSnapshotFile, SnapshotReceiver } from "./snapshot-stream.ts";
-import type { SnapshotMessage } from "./transport.ts";
+import { SnapshotReceiver } from "./snapshot-receiver.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
+import type { SnapshotStaging } from "./snapshot-staging.ts";
+import type { SnapshotOffer } from "./snapshot-frames.ts";
 
 interface PeerSessionOptions {
   self: NodeId;
   peer: NodeId;
-  /** A new file's name for each snapshot that arrives. */
-  snapshotPath: () => string;
+  /** Kinds of frame that the peer takes, as it said when it was introduced. */
+  peerTakes: readonly number[];
+  staging: SnapshotStaging;
   onMessage: (message: Message, path?: string) => void;
   onFounding: (payload: Buffer) => void;
+  onInfo: (payload: Buffer) => void;
   /** Messages were dropped. */
   onLost: () => void;
   onClose: (reason: string) => void;
@@ -22,12 +26,12 @@ interface PeerSessionOptions {
 export class PeerSession {
   readonly connection: PeerConnection;
   readonly #options: PeerSessionOptions;
-  readonly #snapshots: SnapshotReceiver;
-  #sending = false;
+  readonly #arriving: SnapshotReceiver;
+  readonly #leaving: SnapshotSender;
 
   constructor(socket: TLSSocket, options: PeerSessionOptions) {
     this.#options = options;
-    this.#snapshots = new SnapshotReceiver(options.snapshotPath, {
+    this.#arriving = new SnapshotReceiver(() => this.connection, options.staging, {
       expect: (message) => this.#expectOwn(message),
       deliver: (message, path) => options.onMessage(message, path),
     });
@@ -35,10 +39,12 @@ export class PeerSession {
       onFrame: (frame) => this.take(frame),
       onDropped: () => options.onLost(),
       onClose: (reason) => {
-        this.#snapshots.abandon();
+        this.#arriving.abandon();
+        this.#leaving.abandon(reason);
         options.onClose(reason);
       },
     });
+    this.#leaving = new SnapshotSender(this.connection);
     socket.resume();
   }
 
@@ -51,15 +57,21 @@ export class PeerSession {
     }
   }
 
-  /** One at a time: rejects while another is under way. */
-  async sendSnapshot(message: SnapshotMessage, path: string): Promise<void> {
-    if (this.#sending) throw new Error(`another snapshot is on its way to node ${message.to}`);
-    this.#sending = true;
-    try {
-      await sendSnapshotFile(this.connection, message, path);
-    } finally {
-      this.#sending = false;
-    }
+  /** One at a time: rejects while another is under way, and when the peer's build knows no such transfers. */
+  async sendSnapshot(offer: SnapshotOffer, path: string, signal: AbortSignal): Promise<void> {
+    if (!this.#peerTakes(FRAME_KINDS.snapshotOffer))
+      throw new Error(`node ${offer.message.to} runs a build that takes no snapshots of this one's`);
+    await this.#leaving.send(offer, path, signal);
+  }
+
+  /** What a member tells of itself; nothing to one whose build does not know the frame. */
+  sendInfo(payload: Uint8Array): void {
+    if (this.#peerTakes(FRAME_KINDS.info))
+      this.connection.send(FRAME_KINDS.info, payload, { droppable: true });
+  }
+
+  #peerTakes(kind: number): boolean {
+    return this.#options.peerTakes.includes(kind);
   }
 
   #dispatch(frame: Frame): void {
@@ -73,10 +85,16 @@ export class PeerSession {
         this.#options.onMessage(message);
         return;
       }
-      case FRAME_KINDS.snapshotBegin:
-      case FRAME_KINDS.snapshotChunk:
-      case FRAME_KINDS.snapshotEnd:
-        this.#snapshots.take(frame);
+      case FRAME_KINDS.snapshotOffer:
+      case FRAME_KINDS.snapshotPiece:
+        this.#arriving.take(frame);
+        return;
+      case FRAME_KINDS.snapshotProgress:
+      case FRAME_KINDS.snapshotRefusal:
+        this.#leaving.take(frame);
+        return;
+      case FRAME_KINDS.info:
+        this.#options.onInfo(frame.payload);
         return;
       case FRAME_KINDS.founding:
         this.#options.onFounding(frame.payload);

@@ -11,13 +11,16 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Message, NodeId } from "../raft/types.ts";
+import { hashFile } from "../storage/hash-file.ts";
 import { FRAME_KINDS } from "./frame.ts";
+import type { InfoChannel, InfoReceiver } from "./info-channel.ts";
 import { encodeMessage } from "./message-codec.ts";
 import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer.ts";
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 import { PeerDialer } from "./peer-dialer.ts";
 import { PeerSession } from "./peer-session.ts";
-import type { Receive, SnapshotMessage, Transport } from "./transport.ts";
+import { ARRIVED_PREFIX, SnapshotStaging, type StagingFiles } from "./snapshot-staging.ts";
+import type { Receive, SnapshotMessage, SnapshotTransfer, Transport } from "./transport.ts";
 
 export interface TlsTransportOptions {
   clusterId: string;
@@ -28,8 +31,12 @@ export interface TlsTransportOptions {
   host: string;
   /** 0: any free port. */
   port: number;
-  /** Where snapshots arrive; what a crash left of them there is removed. */
+  /** Where snapshots arrive (snapshot-staging.ts). */
   stagingDirectory: string;
+  /** Formats of snapshots that this build reads. */
+  snapshotFormats: readonly number[];
+  /** For tests: a disk that is full. */
+  stagingFiles?: StagingFiles;
   log: TransportLog;
 }
 
@@ -41,24 +48,35 @@ export interface FoundingChannel {
   connected(): NodeId[];
 }
 
-const STAGED_PREFIX = "arriving-";
-
-export class TlsTransport implements Transport, FoundingChannel {
+export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   readonly #options: TlsTransportOptions;
   readonly #introduction: Introduction;
   readonly #server: Server;
-  readonly #dialers: PeerDialer[] = [];
+  readonly #dialers = new Map<NodeId, { peer: PeerAddress; dialer: PeerDialer }>();
+  readonly #peers = new Map<NodeId, PeerAddress>();
+  /** Whether any node of the cluster may dial, member or not: while this one is not let in it knows no better. */
+  #welcomesAll = false;
+  readonly #staging: SnapshotStaging;
   readonly #sessions = new Map<NodeId, PeerSession>();
   #receive: Receive | null = null;
   #receiveFounding: ((from: NodeId, payload: Buffer) => void) | null = null;
+  /** Of copies that may be sent more than once. */
+  readonly #digests = new WeakMap<object, ReturnType<typeof hashFile>>();
+  #infoReceiver: InfoReceiver | null = null;
   #report: ((nodeId: NodeId) => void) | null = null;
-  #staged = 0;
   #closed = false;
 
   constructor(options: TlsTransportOptions) {
     this.#options = options;
     const { clusterId, nodeId, credentials } = options;
     this.#introduction = { clusterId, nodeId };
+    for (const peer of options.peers) this.#peers.set(peer.nodeId, peer);
+    this.#staging = new SnapshotStaging({
+      directory: options.stagingDirectory,
+      formats: options.snapshotFormats,
+      log: options.log,
+      ...(options.stagingFiles === undefined ? {} : { files: options.stagingFiles }),
+    });
     this.#server = createServer({
       ...credentials,
       requestCert: true,
@@ -74,11 +92,12 @@ export class TlsTransport implements Transport, FoundingChannel {
 
   /** Listens, and begins to dial. Rejects with the system's error, as for a taken port. */
   async listen(): Promise<number> {
-    const { host, port, peers, nodeId, stagingDirectory } = this.#options;
+    const { host, port, nodeId, stagingDirectory } = this.#options;
     mkdirSync(stagingDirectory, { recursive: true });
     for (const name of readdirSync(stagingDirectory)) {
-      if (name.startsWith(STAGED_PREFIX)) rmSync(join(stagingDirectory, name));
+      if (name.startsWith(ARRIVED_PREFIX)) rmSync(join(stagingDirectory, name));
     }
+    this.#staging.recover();
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(port, host, () => {
@@ -86,22 +105,46 @@ export class TlsTransport implements Transport, FoundingChannel {
         resolve();
       });
     });
-    for (const peer of peers) if (peer.nodeId < nodeId) this.dial(peer);
+    for (const peer of this.#peers.values()) if (peer.nodeId < nodeId) this.dial(peer);
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Keeps a stream to a member with a lower id, from now on. */
+  /**
+   * Who is a peer from now on: streams to others end, those with a lower id are dialled. `welcomesAll`: besides, whoever
+   * has a certificate of the cluster and a higher id may dial.
+   */
+  setPeers(peers: readonly PeerAddress[], options: { welcomesAll: boolean }): void {
+    if (this.#closed) return;
+    this.#welcomesAll = options.welcomesAll;
+    const next = new Map(peers.map((peer) => [peer.nodeId, peer]));
+    for (const nodeId of this.#peers.keys()) if (!next.has(nodeId)) this.#forget(nodeId);
+    for (const [nodeId, peer] of next) {
+      this.#peers.set(nodeId, peer);
+      const dialled = this.#dialers.get(nodeId)?.peer;
+      const isSame = dialled?.host === peer.host && dialled.port === peer.port;
+      if (nodeId < this.#options.nodeId && !isSame) this.dial(peer);
+    }
+  }
+
+  #forget(nodeId: NodeId): void {
+    this.#peers.delete(nodeId);
+    this.#dialers.get(nodeId)?.dialer.close();
+    this.#dialers.delete(nodeId);
+    this.#sessions.get(nodeId)?.connection.close("it is no member any more");
+  }
+
+  /** Keeps a stream to a member with a lower id, from now on, and none to where it was before. */
   dial(peer: PeerAddress): void {
     const { credentials, log } = this.#options;
-    this.#dialers.push(
-      new PeerDialer({
-        peer,
-        credentials,
-        introduction: this.#introduction,
-        onStream: (stream) => this.#open(stream),
-        log,
-      }),
-    );
+    this.#dialers.get(peer.nodeId)?.dialer.close();
+    const dialer = new PeerDialer({
+      peer,
+      credentials,
+      introduction: this.#introduction,
+      onStream: (stream) => this.#open(stream),
+      log,
+    });
+    this.#dialers.set(peer.nodeId, { peer, dialer });
   }
 
   send(messages: readonly Message[]): void {
@@ -116,11 +159,14 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#receive = receive;
   }
 
-  sendSnapshot(message: SnapshotMessage, path: string): Promise<void> {
+  async sendSnapshot(message: SnapshotMessage, path: string, transfer: SnapshotTransfer): Promise<void> {
+    const { copy, format, signal } = transfer;
+    const digest = this.#digests.get(copy) ?? hashFile(path);
+    this.#digests.set(copy, digest);
+    const { sha256, sizeBytes } = await digest;
     const session = this.#sessions.get(message.to);
-    return session === undefined
-      ? Promise.reject(new Error(`there is no connection to node ${message.to}`))
-      : session.sendSnapshot(message, path);
+    if (session === undefined) throw new Error(`there is no connection to node ${message.to}`);
+    await session.sendSnapshot({ format, sizeBytes, sha256, message }, path, signal);
   }
 
   onUnreachable(report: ((nodeId: NodeId) => void) | null): void {
@@ -135,6 +181,14 @@ export class TlsTransport implements Transport, FoundingChannel {
     this.#receiveFounding = receive;
   }
 
+  sendInfo(to: NodeId, payload: Uint8Array): void {
+    this.#sessions.get(to)?.sendInfo(payload);
+  }
+
+  onInfo(receive: InfoReceiver | null): void {
+    this.#infoReceiver = receive;
+  }
+
   connected(): NodeId[] {
     return [...this.#sessions.keys()].toSorted((a, b) => a - b);
   }
@@ -143,8 +197,9 @@ export class TlsTransport implements Transport, FoundingChannel {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const dialer of this.#dialers) dialer.close();
+    for (const { dialer } of this.#dialers.values()) dialer.close();
     for (const session of this.#sessions.values()) session.connection.close("this node stops");
+    await this.#staging.close();
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -155,7 +210,7 @@ export class TlsTransport implements Transport, FoundingChannel {
     // Whatever happens to a stream before it is a peer's is told by the refusal below.
     socket.on("error", () => undefined);
     const known = (nodeId: NodeId): boolean =>
-      nodeId > this.#options.nodeId && this.#options.peers.some((peer) => peer.nodeId === nodeId);
+      nodeId > this.#options.nodeId && (this.#welcomesAll || this.#peers.has(nodeId));
     acceptPeer(socket, { introduction: this.#introduction, known }).then(
       (stream) => this.#open(stream),
       (error: unknown) => {
@@ -167,7 +222,7 @@ export class TlsTransport implements Transport, FoundingChannel {
   }
 
   /** Takes a stream that was introduced; it replaces an older one, which a crashed peer may have left half open. */
-  #open({ nodeId, socket, early, closed: onClosed }: PeerStream): void {
+  #open({ nodeId, socket, early, takes, closed: onClosed }: PeerStream): void {
     if (this.#closed) {
       socket.destroy();
       return;
@@ -176,9 +231,11 @@ export class TlsTransport implements Transport, FoundingChannel {
     const session = new PeerSession(socket, {
       self: this.#options.nodeId,
       peer: nodeId,
-      snapshotPath: () => this.#stagedPath(nodeId),
+      peerTakes: takes,
+      staging: this.#staging,
       onMessage: (message, path) => this.#deliver(message, path),
       onFounding: (payload) => this.#receiveFounding?.(nodeId, payload),
+      onInfo: (payload) => this.#infoReceiver?.onInfo(nodeId, payload),
       onLost: () => this.#reportLater(nodeId),
       onClose: (reason) => {
         if (this.#sessions.get(nodeId) === session) this.#sessions.delete(nodeId);
@@ -189,17 +246,13 @@ export class TlsTransport implements Transport, FoundingChannel {
     });
     this.#sessions.set(nodeId, session);
     this.#options.log({ level: "info", msg: "the stream to a peer is up", peer: nodeId });
+    this.#infoReceiver?.onConnected(nodeId);
     for (const frame of early) session.take(frame);
   }
 
   #deliver(message: Message, path: string | undefined): void {
     if (this.#receive !== null) this.#receive(message, path);
     else if (path !== undefined) rmSync(path, { force: true });
-  }
-
-  #stagedPath(from: NodeId): string {
-    this.#staged += 1;
-    return join(this.#options.stagingDirectory, `${STAGED_PREFIX}${from}-${this.#staged}`);
   }
 
   #reportLater(nodeId: NodeId): void {

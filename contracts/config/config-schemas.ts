@@ -14,7 +14,8 @@ import {
 } from "./fields.ts";
 import { releaseRulesInput, releaseRuleView } from "./release-schemas.ts";
 
-const contentFields = {
+/** The two ways to give content; a body takes one of them. */
+export const contentFields = {
   content: z
     .string()
     .refine((text) => text.isWellFormed(), "has a lone surrogate, which is no Unicode text")

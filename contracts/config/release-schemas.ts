@@ -23,6 +23,7 @@ export const releaseRuleView = z
     version_id: versionIdSchema,
     priority: z.int(),
     edge: edgeSchema.optional(),
+    publish_id: z.string().optional().meta({ description: "The publish plan that owns the rule" }),
   })
   .meta({ id: "ReleaseRule" });
 

@@ -8,6 +8,8 @@ import type { Command } from "../../domain/command/command.ts";
 export const COMMAND_WIRE_VERSION = 1;
 export const COMMAND_CONTENT_TYPE = "application/vnd.conflux.command";
 const PREFIX_BYTES = 5;
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
 
 export interface EncodedCommand {
   command: Command;
@@ -16,9 +18,7 @@ export interface EncodedCommand {
 
 /** Encodes a command with its attachments. Never fails for a command that satisfies its type. */
 export function encodeCommand({ command, attachments }: EncodedCommand): Uint8Array {
-  const header = new TextEncoder().encode(
-    JSON.stringify({ command, attachments: attachments.map((a) => a.byteLength) }),
-  );
+  const header = utf8.encode(JSON.stringify({ command, attachments: attachments.map((a) => a.byteLength) }));
   const total = attachments.reduce((sum, a) => sum + a.byteLength, PREFIX_BYTES + header.byteLength);
   const out = new Uint8Array(total);
   out[0] = COMMAND_WIRE_VERSION;
@@ -42,7 +42,7 @@ export function decodeCommand(bytes: Uint8Array): EncodedCommand {
   const headerBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
   let offset = PREFIX_BYTES + headerBytes;
   if (offset > bytes.byteLength) throw new RangeError("command header is truncated");
-  const header: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, offset)));
+  const header: unknown = JSON.parse(text.decode(bytes.subarray(PREFIX_BYTES, offset)));
   const { command, attachments: sizes } = header as { command: Command; attachments: number[] };
   if (!Array.isArray(sizes)) throw new RangeError("command header names no attachments");
   const attachments: Uint8Array[] = [];

@@ -2,7 +2,9 @@ import type { EpochStart } from "../../domain/backup/backup-origin.ts";
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";
+import type { EdgeEntry } from "../../domain/command/read-feed.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 
 /**
  * The HTTP surface of a core node: for the admin Worker, replicas and Lambdas, never for the public.
@@ -17,6 +19,9 @@ import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/c
  *   GET  /v1/config-by-name/{tenant}/{app}/{env}/{name}                       -> ConfigAnswer
  *   GET  /v1/configs/{id}/versions?cursor&limit                               -> ListAnswer<ConfigVersion> (newest first)
  *   GET  /v1/configs/{id}/versions/{v}                                        -> VersionAnswer
+ *   GET  /v1/publishes?config_id&cursor&limit                                 -> ListAnswer<PublishPlan> (newest first)
+ *   GET  /v1/publishes?due_before=<ms>&cursor&limit                           -> ListAnswer<PublishPlan> (longest due first)
+ *   GET  /v1/publishes/{id}                                                   -> PublishAnswer
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
@@ -26,19 +31,26 @@ import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/c
  *   POST /v1/backups/{id}/drill?wait_ms                                       -> ClusterJob
  *   POST /v1/restore?wait_ms                body: RestoreRequest              -> ClusterJob
  *   GET  /v1/jobs/{id}?wait_ms                                                -> ClusterJob
+ *   POST /v1/cluster/add-node · remove-node · transfer-leader · snapshot      (cluster-api.ts)
  *   GET  /metrics · /healthz (alive) · /readyz (has a leader and has applied what was committed at start)
  */
 export const CORE_ISSUER = "conflux";
 export const CORE_AUDIENCE = "conflux-core";
 export const SERVICE_TOKEN_TTL_S = 300;
 export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
-/** `admin` may propose and read all; `replica` reads feed, snapshot, blobs, status; `lambda` reads all. */
+/**
+ * `admin` may propose and read all; `replica` reads feed, snapshot, blobs, status; `lambda` reads all and may propose
+ * what PROPOSED_BY_LAMBDA names.
+ */
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
+export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = ["advance_publish", "abort_publish"];
 
 /** On every answer: the id of the node that gave it. */
 export const CORE_NODE_ID_HEADER = "x-conflux-node-id";
 /** On a refusal that another node could have served: the leader's node id, when it is known. */
 export const CORE_LEADER_ID_HEADER = "x-conflux-leader-id";
+/** Beside it: the leader's base URL, when it is known, so that a caller finds a node that it was never told of. */
+export const CORE_LEADER_URL_HEADER = "x-conflux-leader-url";
 
 export type Consistency = "stale" | "leader" | "linearizable";
 
@@ -65,15 +77,18 @@ export interface DeletedConfigAnswer extends Position {
 export interface VersionAnswer extends Position {
   version: ConfigVersion;
 }
+export interface PublishAnswer extends Position {
+  publish: PublishPlan;
+}
 export interface ListAnswer<T> extends Position {
   items: T[];
   next_cursor: string | null;
 }
 
-/** In `view=edge` the audit part and the actor are left out. */
-export type EdgeFeedEntry = Omit<FeedEntry, "audit">;
+/** In `view=edge` the audit part, the actor and the moves of publish plans are left out. */
+export type EdgeFeedEntry = EdgeEntry;
 
-export interface FeedAnswer<E extends EdgeFeedEntry = FeedEntry> extends Position {
+export interface FeedAnswer<E extends EdgeFeedEntry | FeedEntry = FeedEntry> extends Position {
   /** Ascending. Empty when nothing came within `wait_ms`. */
   entries: E[];
   /** The index of the last entry of the feed (not of this answer). */

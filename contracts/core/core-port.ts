@@ -1,6 +1,17 @@
 import type { BackupListAnswer, ClusterJob, CoreRestoreRequest } from "../backup/backup-api.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
+import type {
+  AddNodeAnswer,
+  AddNodeInput,
+  RemoveNodeAnswer,
+  RemoveNodeInput,
+  SnapshotAnswer,
+  SnapshotInput,
+  TransferLeaderAnswer,
+  TransferLeaderInput,
+} from "./cluster-api.ts";
 import type {
   ConfigAnswer,
   Consistency,
@@ -10,6 +21,7 @@ import type {
   FeedAnswer,
   ListAnswer,
   ProposeAnswer,
+  PublishAnswer,
   StatusAnswer,
   VersionAnswer,
 } from "./core-api.ts";
@@ -51,6 +63,18 @@ export interface CorePort {
     options?: ReadOptions,
   ): Promise<ListAnswer<ConfigVersion>>;
   getVersion(input: { config_id: string; version_id: number }, options?: ReadOptions): Promise<VersionAnswer>;
+  /** `not_found` when there is none, or it went with its config. */
+  getPublish(id: string, options?: ReadOptions): Promise<PublishAnswer>;
+  /** The plans of a config, the newest first; `not_found` for no such config. */
+  listPublishes(
+    input: { config_id: string; cursor?: string; limit: number },
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>>;
+  /** Running plans whose stage has baked at `due_before_ms`, the longest due first. */
+  listDuePublishes(
+    input: { due_before_ms: number; cursor?: string; limit: number },
+    options?: ReadOptions,
+  ): Promise<ListAnswer<PublishPlan>>;
   getBlob(input: { tenant: string; sha256: string }, options?: ReadOptions): Promise<Uint8Array>;
   /** Codes: `feed_compacted` (start from the snapshot), `feed_ahead` (the core is behind the cursor: another epoch). */
   feed(input: {
@@ -83,4 +107,12 @@ export interface CorePort {
   ): Promise<ClusterJob>;
   /** `not_found` when the leader knows no such job: it forgets them when it ends. */
   getJob(input: { job_id: string; wait_ms: number }): Promise<ClusterJob>;
+  /**
+   * Operations on the nodes of the core (cluster-api.ts). Each may be repeated: what is done already is answered so.
+   * Codes: `already_exists`, `not_found`, `malformed_request`, `conflict` (not as things stand: the node is not heard of, it is the last voter).
+   */
+  addNode(input: AddNodeInput): Promise<AddNodeAnswer>;
+  removeNode(input: RemoveNodeInput): Promise<RemoveNodeAnswer>;
+  transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer>;
+  takeSnapshot(input: SnapshotInput): Promise<SnapshotAnswer>;
 }

@@ -13,5 +13,12 @@ export const FEED_CURSORS_TABLE = {
   ttlAttribute: "expires_at_s",
 } as const satisfies TableDefinition;
 
+/** Who works on what just now (contracts/lease/lease-store.ts). */
+export const LEASES_TABLE = {
+  tableName: "conflux-leases",
+  partitionKey: "lease_id",
+  ttlAttribute: "expires_at_s",
+} as const satisfies TableDefinition;
+
 /** Every table there is. */
-export const DYNAMODB_TABLES: readonly TableDefinition[] = [FEED_CURSORS_TABLE];
+export const DYNAMODB_TABLES: readonly TableDefinition[] = [FEED_CURSORS_TABLE, LEASES_TABLE];

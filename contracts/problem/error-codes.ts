@@ -10,7 +10,13 @@ export const STATUS_BY_CODE = {
   not_found: 404,
   method_not_allowed: 405,
   already_exists: 409,
+  /** What is asked for cannot be done as things stand; the detail says what stands against it. */
+  conflict: 409,
   idempotency_conflict: 409,
+  /** A publish plan of the config runs; what would change its rules is refused. */
+  publish_running: 409,
+  /** The resource is not in a state from which it can be moved so. */
+  invalid_transition: 409,
   feed_ahead: 409,
   feed_compacted: 410,
   precondition_failed: 412,
@@ -23,6 +29,8 @@ export const STATUS_BY_CODE = {
   not_proposed: 503,
   /** The write may or may not be in the log: retry with the same idempotency key. */
   outcome_unknown: 503,
+  /** A member of the core runs a build that does not understand this write yet; nothing changed. */
+  upgrade_in_progress: 503,
   /** A dependency is away; the request changed nothing. */
   unavailable: 503,
   /** The minimum index asked for was not reached in time. */
@@ -40,7 +48,10 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   not_found: "Not found",
   method_not_allowed: "The resource does not answer this method",
   already_exists: "A resource of this name exists",
+  conflict: "The present state does not allow this",
   idempotency_conflict: "The idempotency key was used with another body",
+  publish_running: "A publish plan of the config is running",
+  invalid_transition: "The resource is not in a state that allows this",
   feed_ahead: "The cursor is past the end of the feed",
   feed_compacted: "The feed no longer reaches back to the cursor",
   precondition_failed: "The resource has changed",
@@ -51,6 +62,7 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   internal: "Unexpected error",
   not_proposed: "The write was not accepted; nothing changed",
   outcome_unknown: "The outcome of the write is unknown",
+  upgrade_in_progress: "The cluster is being upgraded and does not take this write yet",
   unavailable: "A dependency is unavailable",
   index_not_reached: "The requested index has not been reached",
 };

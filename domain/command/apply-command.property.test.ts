@@ -7,19 +7,30 @@ import type { Command } from "./command.ts";
 import type { FeedEntry } from "./feed-entry.ts";
 import { MemoryState } from "./memory-state.ts";
 import { scanAll } from "./scan-all.ts";
+import { publishIdOf, type PublishPlan, publishDueAtMs } from "../publish/publish-plan.ts";
+import { stateKey } from "./state-view.ts";
 import { testCommand, testConfigPayload, testRule } from "./testing-commands.ts";
 
 /** What a user believes the system holds: content by version, and rules as [label, version]. */
 interface ModelConfig {
   versions: string[];
+  /** Those that a user wrote. */
   rules: { label: string; version: number }[];
+  /** The plan that runs; null dueAtMs: it waits for a hand. */
+  plan: { version: number; dueAtMs: number | null } | null;
 }
 type Step =
   | { do: "create"; name: string; content: string; release: boolean; key: number | null }
   | { do: "version"; name: string; content: string }
-  | { do: "rules"; name: string; rules: { label: string; version: number }[] }
-  | { do: "rollback"; name: string; version: number }
-  | { do: "delete"; name: string };
+  | { do: "rules"; name: string; rules: { label: string; version: number }[]; abortPlan: boolean }
+  | { do: "rollback"; name: string; version: number; abortPlan: boolean }
+  | { do: "delete"; name: string }
+  | { do: "publish"; name: string; what: string | number; staged: boolean; bakes: boolean }
+  | { do: "advance"; name: string; cause: "by_hand" | "bake_over"; stage: number }
+  | { do: "abort"; name: string };
+/** Between two commands; a stage bakes for four of them. */
+const STEP_MS = 150;
+const BAKE_MS = 600;
 
 const name = fc.constantFrom("a", "b", "c");
 const content = fc.constantFrom("1", "2", "3");
@@ -34,41 +45,102 @@ const steps = fc.array(
       key: fc.option(fc.integer({ min: 1, max: 3 })),
     }),
     fc.record({ do: fc.constant("version" as const), name, content }),
-    fc.record({ do: fc.constant("rules" as const), name, rules: fc.array(rule, { maxLength: 3 }) }),
-    fc.record({ do: fc.constant("rollback" as const), name, version: fc.integer({ min: 1, max: 4 }) }),
+    fc.record({
+      do: fc.constant("rules" as const),
+      name,
+      rules: fc.array(rule, { maxLength: 3 }),
+      abortPlan: fc.boolean(),
+    }),
+    fc.record({
+      do: fc.constant("rollback" as const),
+      name,
+      version: fc.integer({ min: 1, max: 4 }),
+      abortPlan: fc.boolean(),
+    }),
     fc.record({ do: fc.constant("delete" as const), name }),
+    fc.record({
+      do: fc.constant("publish" as const),
+      name,
+      what: fc.oneof(content, fc.integer({ min: 1, max: 4 })),
+      staged: fc.boolean(),
+      bakes: fc.boolean(),
+    }),
+    fc.record({
+      do: fc.constant("advance" as const),
+      name,
+      cause: fc.constantFrom("by_hand" as const, "bake_over" as const),
+      stage: fc.constantFrom(1, 1, 1, 2),
+    }),
+    fc.record({ do: fc.constant("abort" as const), name }),
   ),
-  { maxLength: 40 },
+  { maxLength: 60, size: "max" },
 );
 
 /** Applies a step to the model; false when it must be refused (and then nothing has changed). */
-function stepModel(model: Map<string, ModelConfig>, step: Step): boolean {
+function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): boolean {
   const config = model.get(step.name);
   if (step.do === "create") {
     if (config !== undefined) return false;
     const rules = step.release ? [{ label: "", version: 1 }] : [];
-    model.set(step.name, { versions: [step.content], rules });
+    model.set(step.name, { versions: [step.content], rules, plan: null });
     return true;
   }
   if (config === undefined) return false;
   if (step.do === "delete") return model.delete(step.name);
   if (step.do === "version") return config.versions.push(step.content) > 0;
+  if (step.do === "publish" || step.do === "advance" || step.do === "abort") {
+    return stepPlan(config, step, nowMs);
+  }
+  if (config.plan !== null && !step.abortPlan) return false;
   const exists = (version: number): boolean => version <= config.versions.length;
   if (step.do === "rules") {
     const labels = step.rules.map((r) => r.label);
     if (new Set(labels).size < labels.length || !step.rules.every((r) => exists(r.version))) return false;
     config.rules = step.rules;
-    return true;
+  } else {
+    if (!exists(step.version)) return false;
+    setDefault(config, step.version);
   }
-  if (!exists(step.version)) return false;
-  const at = config.rules.findIndex((r) => r.label === "");
-  config.rules = config.rules.filter((_, i) => i !== at);
-  config.rules.splice(at < 0 ? config.rules.length : at, 0, { label: "", version: step.version });
+  config.plan = null;
   return true;
 }
 
-function toCommand(step: Step, ids: ReadonlyMap<string, string>): Command {
+function stepPlan(
+  config: ModelConfig,
+  step: Extract<Step, { do: "publish" | "advance" | "abort" }>,
+  nowMs: number,
+): boolean {
+  const { plan } = config;
+  if (step.do === "publish") {
+    if (plan !== null || (typeof step.what === "number" && step.what > config.versions.length)) return false;
+    const version = typeof step.what === "number" ? step.what : config.versions.push(step.what);
+    if (step.staged) config.plan = { version, dueAtMs: step.bakes ? nowMs + BAKE_MS : null };
+    else setDefault(config, version);
+    return true;
+  }
+  if (plan === null) return false;
+  if (step.do === "advance") {
+    if (step.stage !== 1) return false;
+    if (step.cause === "bake_over" && (plan.dueAtMs === null || nowMs < plan.dueAtMs)) return false;
+    setDefault(config, plan.version);
+  }
+  config.plan = null;
+  return true;
+}
+
+function setDefault(config: ModelConfig, version: number): void {
+  const at = config.rules.findIndex((r) => r.label === "");
+  config.rules = config.rules.filter((_, i) => i !== at);
+  config.rules.splice(at < 0 ? config.rules.length : at, 0, { label: "", version });
+}
+
+function toCommand(
+  step: Step,
+  ids: ReadonlyMap<string, string>,
+  plans: ReadonlyMap<string, string>,
+): Command {
   const config_id = ids.get(step.name) ?? "cfg-c1-none";
+  const publish_id = plans.get(step.name) ?? "pub-c1-none";
   switch (step.do) {
     case "create": {
       const releases = step.release ? [testRule(1)] : [];
@@ -86,10 +158,27 @@ function toCommand(step: Step, ids: ReadonlyMap<string, string>): Command {
       });
     case "rules": {
       const releases = step.rules.map((r) => testRule(r.version, r.label === "" ? {} : { l: r.label }));
-      return testCommand("put_releases", { config_id, releases });
+      return testCommand("put_releases", { config_id, releases, abort_plan: step.abortPlan });
     }
     case "rollback":
-      return testCommand("rollback", { config_id, version_id: step.version });
+      return testCommand("rollback", { config_id, version_id: step.version, abort_plan: step.abortPlan });
+    case "publish": {
+      const { what, staged, bakes } = step;
+      const bake_minutes = bakes ? BAKE_MS / 60_000 : null;
+      return testCommand("start_publish", {
+        config_id,
+        content: typeof what === "string" ? { attachment: 0, sha256: what.repeat(64) } : null,
+        version_id: typeof what === "number" ? what : null,
+        description: "",
+        strategy: staged ? "staged" : "all",
+        // The same label as a user's rule may have.
+        stages: staged ? [{ name: "first", regions: null, labels: { l: "x" }, bake_minutes }] : [],
+      });
+    }
+    case "advance":
+      return testCommand("advance_publish", { publish_id, expected_stage: step.stage, cause: step.cause });
+    case "abort":
+      return testCommand("abort_publish", { publish_id });
     default:
       return testCommand("delete_config", { config_id });
   }
@@ -104,28 +193,40 @@ function readModel(state: MemoryState): Map<string, ModelConfig> {
       versions: [...scanAll(state, `v/${config.id}/`)].map((row) =>
         (row.value as { sha256: string }).sha256.slice(0, 1),
       ),
-      rules: config.releases.map((r) => ({ label: r.labels["l"] ?? "", version: r.version_id })),
+      rules: config.releases
+        .filter((r) => r.publish_id === undefined)
+        .map((r) => ({ label: r.labels["l"] ?? "", version: r.version_id })),
+      plan: readPlan(state, config),
     });
   }
   return model;
 }
 
-it("C1 C2 C4 C6 C10 C12 any sequence of commands does what a simple model says, and keeps the invariants", () => {
+function readPlan(state: MemoryState, config: Config): ModelConfig["plan"] {
+  const owned = config.releases.find((r) => r.publish_id !== undefined);
+  if (owned === undefined) return null;
+  const plan = state.json(stateKey.publish(owned.publish_id ?? "")) as PublishPlan;
+  expect(config.releases[0]).toEqual(owned);
+  return { version: owned.version_id, dueAtMs: publishDueAtMs(plan) };
+}
+
+it("C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
   fc.assert(
     fc.property(steps, (sequence) => {
       const state = new MemoryState();
       const model = new Map<string, ModelConfig>();
       const ids = new Map<string, string>();
+      const plans = new Map<string, string>();
       const keys = new Map<number, string>();
       const feed: FeedEntry[] = [];
       for (const [i, step] of sequence.entries()) {
         const { changes, feedEntry, outcome } = applyCommand({
           state,
-          command: toCommand(step, ids),
+          command: toCommand(step, ids, plans),
           attachments: [new Uint8Array([1])],
           index: i + 1,
           prevFeedIndex: feed.at(-1)?.index ?? 0,
-          timestampMs: i,
+          timestampMs: i * STEP_MS,
           clusterId: "c1",
           epoch: 1,
         });
@@ -138,7 +239,7 @@ it("C1 C2 C4 C6 C10 C12 any sequence of commands does what a simple model says, 
           );
           expect(changes).toEqual([]);
         } else {
-          const wanted = stepModel(model, step);
+          const wanted = stepModel(model, step, i * STEP_MS);
           expect(outcome.ok).toBe(wanted);
           expect(feedEntry !== null).toBe(wanted);
           if (!wanted) expect(changes).toEqual([]);
@@ -146,12 +247,15 @@ it("C1 C2 C4 C6 C10 C12 any sequence of commands does what a simple model says, 
             ids.set(step.name, `cfg-c1-${i + 1}`);
             if (step.key !== null) keys.set(step.key, JSON.stringify(step));
           } else if (step.do === "delete") ids.delete(step.name);
+          else if (step.do === "publish") {
+            plans.set(step.name, publishIdOf(ids.get(step.name) ?? "", i + 1));
+          }
         }
         expect(checkInvariants(state)).toEqual([]);
         expect(readModel(state)).toEqual(model);
       }
       feed.forEach((entry, i) => expect(entry.prev_index).toBe(feed[i - 1]?.index ?? 0));
     }),
-    { numRuns: 150 },
+    { numRuns: 200 },
   );
 });

@@ -3,11 +3,17 @@ import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
 import { stageRestoreChunk } from "../backup/restore-chunk.ts";
 import { commitRestore } from "../backup/restore-commit.ts";
+import { noteOperation } from "../cluster/note-operation.ts";
+import { registerNode } from "../cluster/register-node.ts";
+import { retireNode } from "../cluster/retire-node.ts";
 import { createConfig } from "../config/create-config.ts";
 import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
+import { abortPublish } from "../publish/abort-publish.ts";
+import { advancePublish } from "../publish/advance-publish.ts";
+import { startPublish } from "../publish/start-publish.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
 import type { Command, CommandKind } from "./command.ts";
 import type { CommandResults, FeatureOutcome, StatePlace } from "./command-result.ts";
@@ -51,7 +57,16 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   restore_chunk: stageRestoreChunk,
   commit_restore: commitRestore,
   abort_restore: abortRestore,
+  register_node: registerNode,
+  retire_node: retireNode,
+  note_operation: noteOperation,
+  start_publish: startPublish,
+  advance_publish: advancePublish,
+  abort_publish: abortPublish,
 };
+
+/** Every kind that this build applies. */
+export const COMMAND_KINDS = Object.keys(VERBS) as CommandKind[];
 
 /**
  * Applies one command of the log to the state: pure, so that every node comes to the same bytes. A key used before

@@ -1,5 +1,6 @@
 import type { PendingRestore, RestoredState } from "../backup/backup-origin.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
+import { checkPublishInvariants } from "../publish/check-publish-invariants.ts";
 import { scanAll } from "./scan-all.ts";
 import { stateKey, type StateView } from "./state-view.ts";
 
@@ -39,7 +40,8 @@ export function checkInvariants(state: StateView): string[] {
     if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
   }
   for (const key of refs.keys()) wrong.push(`${key} is missing`);
-  return [...wrong, ...checkIdempotency(state), ...checkRestore(state)];
+  const others = [checkIdempotency, checkRestore, checkPublishInvariants];
+  return [...wrong, ...others.flatMap((check) => check(state))];
 }
 
 function checkConfig(state: StateView, config: Config, refs: Map<string, number>, wrong: string[]): void {

@@ -6,6 +6,8 @@ export type ErrorCode =
   | "validation_failed"
   | "not_found"
   | "already_exists"
+  | "publish_running"
+  | "invalid_transition"
   | "precondition_failed"
   | "idempotency_conflict"
   | "payload_too_large";

@@ -1,6 +1,7 @@
 import type { ErrorCode, FieldError } from "./command-error.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import type { RestoredState } from "../backup/backup-origin.ts";
+import type { PublishPlan } from "../publish/publish-plan.ts";
 import type { CommandKind } from "./command.ts";
 import type { FeedEvent } from "./feed-entry.ts";
 import type { StateChange } from "./state-view.ts";
@@ -22,6 +23,12 @@ export interface CommandResults {
   restore_chunk: { restore_id: string; staged: number };
   commit_restore: { restored: RestoredState };
   abort_restore: { restore_id: string; staged: number };
+  register_node: { node_id: number };
+  retire_node: { node_id: number };
+  note_operation: Record<never, never>;
+  start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
+  advance_publish: { publish: PublishPlan; config: ConfigHead };
+  abort_publish: { publish: PublishPlan; config: ConfigHead };
 }
 
 /** Where a state stands in the log. */

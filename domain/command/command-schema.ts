@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { RESTORE_CHUNKS_MAX } from "../limits.ts";
+import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
 
 /** Ids become segments of keys: no slash, nothing outside ASCII. */
 const id = z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const nodeId = z.number().int().positive().max(999_999_999);
 const versionId = z.number().int().positive();
 const wholeNumber = z.number().int().nonnegative();
 const content = z.object({ attachment: z.number().int().nonnegative(), sha256 }).strict();
@@ -17,16 +19,25 @@ function isRecordOfStrings(value: unknown): boolean {
     Object.values(value).every((v) => typeof v === "string")
   );
 }
+// Not z.record: it loses a member called __proto__, and with it what the rule asks for.
+const labels = z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings");
 const rule = z
   .object({
-    // Not z.record: it loses a member called __proto__, and with it what the rule asks for.
-    labels: z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings"),
+    labels,
     version_id: versionId,
     priority: z.number().int(),
     edge: z
       .object({ regions: z.array(z.string()) })
       .strict()
       .optional(),
+  })
+  .strict();
+const stage = z
+  .object({
+    name: z.string(),
+    regions: z.array(z.string()).nullable(),
+    labels: labels.nullable(),
+    bake_minutes: z.number().nullable(),
   })
   .strict();
 const namespace = z.object({ tenant: z.string(), app: z.string(), env: z.string() }).strict();
@@ -59,6 +70,77 @@ const head = {
     .nullable(),
   expected_revision: z.number().int().nonnegative().nullable(),
 };
+
+const restoreCommands = [
+  z
+    .object({
+      ...head,
+      kind: z.literal("begin_restore"),
+      payload: z
+        .object({
+          restore_id: id,
+          origin,
+          chunks: z.array(sha256).max(RESTORE_CHUNKS_MAX),
+          epoch_min: wholeNumber,
+          force: z.boolean(),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("restore_chunk"),
+      payload: z.object({ restore_id: id, position: wholeNumber, content }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.enum(["commit_restore", "abort_restore"]),
+      payload: z.object({ restore_id: id }).strict(),
+    })
+    .strict(),
+] as const;
+
+const publishCommands = [
+  z
+    .object({
+      ...head,
+      kind: z.literal("start_publish"),
+      payload: z
+        .object({
+          config_id: id,
+          content: content.nullable(),
+          version_id: versionId.nullable(),
+          description: z.string(),
+          strategy: z.enum(PUBLISH_STRATEGIES),
+          stages: z.array(stage),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("advance_publish"),
+      payload: z
+        .object({
+          publish_id: id,
+          expected_stage: z.number().int().positive(),
+          cause: z.enum(["by_hand", "bake_over"]),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("abort_publish"),
+      payload: z.object({ publish_id: id }).strict(),
+    })
+    .strict(),
+] as const;
 
 /**
  * What a core accepts into its log: a command of a known kind whose every field has its type, so that applying it can
@@ -103,14 +185,18 @@ const commandSchema = z.discriminatedUnion("kind", [
     .object({
       ...head,
       kind: z.literal("put_releases"),
-      payload: z.object({ config_id: id, releases: z.array(rule) }).strict(),
+      payload: z
+        .object({ config_id: id, releases: z.array(rule), abort_plan: z.boolean().optional() })
+        .strict(),
     })
     .strict(),
   z
     .object({
       ...head,
       kind: z.literal("rollback"),
-      payload: z.object({ config_id: id, version_id: versionId }).strict(),
+      payload: z
+        .object({ config_id: id, version_id: versionId, abort_plan: z.boolean().optional() })
+        .strict(),
     })
     .strict(),
   z
@@ -130,14 +216,13 @@ const commandSchema = z.discriminatedUnion("kind", [
   z
     .object({
       ...head,
-      kind: z.literal("begin_restore"),
+      kind: z.literal("register_node"),
       payload: z
         .object({
-          restore_id: id,
-          origin,
-          chunks: z.array(sha256).max(RESTORE_CHUNKS_MAX),
-          epoch_min: wholeNumber,
-          force: z.boolean(),
+          node_id: nodeId,
+          raft_address: z.string().min(1).max(256),
+          url: z.string().max(256),
+          disk_id: z.string().max(64),
         })
         .strict(),
     })
@@ -145,17 +230,19 @@ const commandSchema = z.discriminatedUnion("kind", [
   z
     .object({
       ...head,
-      kind: z.literal("restore_chunk"),
-      payload: z.object({ restore_id: id, position: wholeNumber, content }).strict(),
+      kind: z.literal("retire_node"),
+      payload: z.object({ node_id: nodeId }).strict(),
     })
     .strict(),
   z
     .object({
       ...head,
-      kind: z.enum(["commit_restore", "abort_restore"]),
-      payload: z.object({ restore_id: id }).strict(),
+      kind: z.literal("note_operation"),
+      payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
     })
     .strict(),
+  ...restoreCommands,
+  ...publishCommands,
 ]);
 
 /** Answers the command, or what is wrong with it as JSON pointers into the command. */

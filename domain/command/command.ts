@@ -1,6 +1,7 @@
 import type { ConfigFormat, Retention } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
+import type { PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
 /** Who asked for a command. `id` is stable; `name` is for people. */
@@ -36,9 +37,10 @@ export interface CommandPayloads {
     schema: string | null;
     description: string;
   };
-  put_releases: { config_id: string; releases: ReleaseRule[] };
+  /** `abort_plan`: ends a running publish plan instead of being refused because of it. */
+  put_releases: { config_id: string; releases: ReleaseRule[]; abort_plan?: boolean | undefined };
   /** Points the default rule at an old version, making one when there is none (C6). */
-  rollback: { config_id: string; version_id: number };
+  rollback: { config_id: string; version_id: number; abort_plan?: boolean | undefined };
   delete_config: { config_id: string };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };
@@ -55,6 +57,29 @@ export interface CommandPayloads {
   restore_chunk: { restore_id: string; position: number; content: ContentRef };
   commit_restore: { restore_id: string };
   abort_restore: { restore_id: string };
+  /** Admits a node of the core: where it is, and which disk is its own (R5). */
+  register_node: { node_id: number; raft_address: string; url: string; disk_id: string };
+  /** Uses an id of a node up. */
+  retire_node: { node_id: number };
+  /** An operation on the core that changes no state: here for its audit. */
+  note_operation: { summary: string };
+  /** Makes the version (or takes one that is there) and puts the rule of the first stage, all or nothing (C7). */
+  start_publish: {
+    config_id: string;
+    /** Exactly one of the two is null. */
+    content: ContentRef | null;
+    version_id: number | null;
+    description: string;
+    strategy: PublishStrategy;
+    stages: PublishStageInput[];
+  };
+  /**
+   * Takes a plan past `expected_stage`; refused when another one bakes, so that a repetition does no harm. With
+   * `bake_over` it is refused, too, until the stage has baked by the log's time.
+   */
+  advance_publish: { publish_id: string; expected_stage: number; cause: "by_hand" | "bake_over" };
+  /** Ends a plan and takes its rules away: everyone gets the version before. */
+  abort_publish: { publish_id: string };
 }
 export type CommandKind = keyof CommandPayloads;
 

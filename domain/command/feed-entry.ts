@@ -1,5 +1,6 @@
 import type { ConfigFormat } from "../config/config.ts";
 import type { Namespace } from "../config/config-name.ts";
+import type { PublishCause } from "../publish/publish-plan.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 import type { Actor, CommandKind } from "./command.ts";
 
@@ -43,7 +44,27 @@ export interface StateRestored {
   previous_epoch: number;
   tokens_not_before_ms: number;
 }
-export type FeedEvent = ConfigChanged | ConfigDeleted | TokenRevoked | StateRestored;
+/** A transition of a publish plan. The edge knows nothing of plans and is never shown one. */
+export interface PublishChanged {
+  type: "publish_changed";
+  publish_id: string;
+  config_id: string;
+  namespace: Namespace;
+  name: string;
+  version_id: number;
+  /** What the default rule named before the plan; deprecated when the plan is full. Null: nothing. */
+  previous_version_id: number | null;
+  /** `stage1`, `full`, `aborted`; null before the plan. */
+  from: string | null;
+  to: string;
+  /** Who gets the new version now: regions and labels of the stage that bakes; both null when none does. */
+  regions: string[] | null;
+  labels: Record<string, string> | null;
+  cause: PublishCause;
+}
+/** What the edge must know. */
+export type EdgeEvent = ConfigChanged | ConfigDeleted | TokenRevoked | StateRestored;
+export type FeedEvent = EdgeEvent | PublishChanged;
 
 /** What an audit row of a log write needs; projected by lambdas/feed-projection. */
 export interface FeedAudit {

@@ -64,9 +64,11 @@ export class MemoryState implements StateView {
     this.#json = new Map([...this.#json].filter(([key]) => isKeptRow(key)));
     this.#bytes = new Map();
     for (const chunk of this.#staged.splice(0)) {
-      for (const { key, kind, value } of decodeStateRows(chunk)) {
-        if (kind === "json") this.#json.set(decodeUtf8(key), decodeUtf8(value));
-        else this.#bytes.set(decodeUtf8(key), value);
+      for (const { key: bytes, kind, value } of decodeStateRows(chunk)) {
+        const key = decodeUtf8(bytes);
+        if (isKeptRow(key)) continue;
+        if (kind === "json") this.#json.set(key, decodeUtf8(value));
+        else this.#bytes.set(key, value);
       }
     }
     this.#keys = [...this.#json.keys()].toSorted();

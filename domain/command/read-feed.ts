@@ -1,5 +1,5 @@
 import { type Refusal, refuse } from "./apply-verb.ts";
-import type { FeedEntry } from "./feed-entry.ts";
+import type { EdgeEvent, FeedEntry } from "./feed-entry.ts";
 import { collectInline, type InlineBudget } from "./inline-blobs.ts";
 
 /** The feed of one node. `compactedIndex`: entries up to it are gone; `appliedIndex`: how far the state machine is. */
@@ -17,8 +17,8 @@ export interface FeedPage<E> {
   blobs: Map<string, Uint8Array>;
 }
 
-/** What the edge is shown of an entry: all but who did it. */
-export type EdgeEntry = Omit<FeedEntry, "audit">;
+/** What the edge is shown of an entry: neither who did it nor what it does not know of. */
+export type EdgeEntry = Omit<FeedEntry, "audit" | "events"> & { events: EdgeEvent[] };
 
 /**
  * One answer of the feed (R12): entries after `after`, at most `limit`, closed early at `charsMax` but never empty when
@@ -49,10 +49,10 @@ export function readFeed<V extends "full" | "edge">(
     }
   }
   type Shown = V extends "full" ? FeedEntry : EdgeEntry;
-  const shown = input.view === "full" ? entries : entries.map(withoutAudit);
+  const shown = input.view === "full" ? entries : entries.map(toEdgeEntry);
   return { ok: true, entries: shown as Shown[], blobs };
 }
 
-function withoutAudit({ audit: _audit, ...entry }: FeedEntry): EdgeEntry {
-  return entry;
+function toEdgeEntry({ audit: _audit, ...entry }: FeedEntry): EdgeEntry {
+  return { ...entry, events: entry.events.filter((event) => event.type !== "publish_changed") };
 }

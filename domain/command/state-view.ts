@@ -44,6 +44,20 @@ export const stateKey = {
   revocationExpiryPrefix: "u/",
   pendingRestore: "system/restoring",
   restored: "system/restored",
+  node: (nodeId: number): string => `node/${pad(nodeId)}`,
+  nodePrefix: "node/",
+  publish: (publishId: string): string => `p/${publishId}`,
+  publishPrefix: "p/",
+  /** A config's plans, the newest first. */
+  publishByConfig: (configId: string, startedIndex: number): string =>
+    `q/${configId}/${pad(Number.MAX_SAFE_INTEGER - startedIndex)}`,
+  publishByConfigPrefix: (configId: string): string => `q/${configId}/`,
+  /** The id of the plan that runs for a config. */
+  runningPublish: (configId: string): string => `o/${configId}`,
+  runningPublishPrefix: "o/",
+  /** Running plans in the order in which their stages have baked. */
+  publishDue: (dueAtMs: number, publishId: string): string => `d/${pad(dueAtMs)}/${publishId}`,
+  publishDuePrefix: "d/",
 } as const;
 
 /**

@@ -9,4 +9,6 @@ export interface ReleaseRule {
   priority: number;
   /** Trusted conditions, known from where the request arrived and never from the client. */
   edge?: { regions: string[] } | undefined;
+  /** The running publish plan that owns the rule; absent on every rule that a user wrote. */
+  publish_id?: string | undefined;
 }

@@ -1,16 +1,22 @@
 import { startFailoverLoad } from "../testing/failover-load.ts";
 import { startStack } from "../testing/stack.ts";
+import { benchNodeFailover } from "./failover-nodes.ts";
 import { type Figure, figure, quantile } from "./figures.ts";
 
 const KILLS = 10;
 const WRITERS = 16;
+
+/** The nodes alone beside etcd's, then the whole system. */
+export async function benchFailover(): Promise<Figure[]> {
+  return [...(await benchNodeFailover()), ...(await benchStackFailover())];
+}
 
 /**
  * Three core nodes, the leader killed with SIGKILL ten times under 16 writers at the admin API: the longest time without
  * an acknowledged write after each kill, edge fetches that failed meanwhile, and acknowledged writes that were then
  * missing, doubled or changed. Each run is the whole of it, so a figure has one.
  */
-export async function benchFailover(): Promise<Figure[]> {
+async function benchStackFailover(): Promise<Figure[]> {
   const stack = await startStack({ env: { CONFLUX_NODES: "3" } });
   try {
     const load = await startFailoverLoad(stack, WRITERS);

@@ -3,15 +3,21 @@ import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
 import { benchFailover } from "./failover.ts";
 import { benchPropagation } from "./propagation.ts";
+import { benchRaft } from "./raft.ts";
 
 /** Every benchmark by name; each answers its figures, peers included. */
-const BENCHES: Record<string, () => Promise<Figure[]>> = {
+const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
   propagation: benchPropagation,
   failover: benchFailover,
+  raft: benchRaft,
 };
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: "boolean", default: false } },
+  options: {
+    json: { type: "boolean", default: false },
+    /** One short run of each case: to see that it works. */
+    quick: { type: "boolean", default: false },
+  },
   allowPositionals: true,
 });
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
@@ -25,7 +31,7 @@ console.error(
   `${cpus().length} x ${cpus()[0]?.model ?? "cpu"}, ${memoryGiB} GiB, Linux ${release()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,
 );
 for (const name of names) {
-  const figures = await BENCHES[name]!();
+  const figures = await BENCHES[name]!({ quick: values.quick });
   if (values.json) for (const f of figures) console.log(JSON.stringify(f));
   else console.log(formatTable(figures));
 }

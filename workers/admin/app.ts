@@ -1,4 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { registerClusterAddNode } from "./cluster-add-node.ts";
+import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
+import { registerClusterSnapshot } from "./cluster-snapshot.ts";
+import { registerClusterTransferLeader } from "./cluster-transfer-leader.ts";
 import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
@@ -13,6 +17,11 @@ import { answerError, refuseInvalid } from "./map-error.ts";
 import { answerUnrouted } from "./not-found.ts";
 import { registerOpenapi } from "./openapi.ts";
 import type { AdminDeps, AdminEnv } from "./principal.ts";
+import { registerPublishAbort } from "./publish-abort.ts";
+import { registerPublishAdvance } from "./publish-advance.ts";
+import { registerPublishGet } from "./publish-get.ts";
+import { registerPublishList } from "./publish-list.ts";
+import { registerPublishStart } from "./publish-start.ts";
 import { registerReleasesGet } from "./releases-get.ts";
 import { registerReleasesPut } from "./releases-put.ts";
 import { trace } from "./trace.ts";
@@ -61,7 +70,16 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerReleasesPut,
   registerConfigRollback,
   registerConfigResolve,
+  registerPublishStart,
+  registerPublishList,
+  registerPublishGet,
+  registerPublishAdvance,
+  registerPublishAbort,
   registerClusterStatus,
+  registerClusterAddNode,
+  registerClusterRemoveNode,
+  registerClusterTransferLeader,
+  registerClusterSnapshot,
   registerClusterBackups,
   registerHealth,
   registerOpenapi,

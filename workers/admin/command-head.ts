@@ -58,18 +58,18 @@ export async function requestId(c: Context<AdminEnv>): Promise<string | null> {
 }
 
 /** The revision a request's `If-Match` asks for, null when it asks for none; `precondition_failed` for a stale one. */
-export function expectedRevision(c: Context<AdminEnv>, config: Config): number | null {
+export function expectedRevision(
+  c: Context<AdminEnv>,
+  { revision }: Pick<Config, "revision">,
+): number | null {
   const header = c.req.header("if-match");
   if (header === undefined || header.trim() === "*") return null;
   const tags = header.split(",").map((tag) => tag.trim());
-  if (tags.includes(configEtag(config.revision))) return config.revision;
+  if (tags.includes(configEtag(revision))) return revision;
   // Another revision is for the core to refuse: the request may be a repetition that it answers from memory.
   const other = /^"(\d{1,15})"$/.exec(tags[0] ?? "")?.[1];
   if (other !== undefined && tags.length === 1) return Number(other);
-  throw new ConfluxError(
-    "precondition_failed",
-    `The config has changed: its ETag is ${configEtag(config.revision)}`,
-  );
+  throw new ConfluxError("precondition_failed", `It has changed: its ETag is ${configEtag(revision)}`);
 }
 
 export function configEtag(revision: number): string {

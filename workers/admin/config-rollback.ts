@@ -2,10 +2,11 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { configWritten } from "../../contracts/config/config-schemas.ts";
 import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
 import { rollbackRequest } from "../../contracts/config/release-schemas.ts";
-import { commandHead, expectedRevision, writtenIndex } from "./command-head.ts";
+import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
+import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findConfig } from "./find-config.ts";
+import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 
 const route = declareRoute(
@@ -15,10 +16,12 @@ const route = declareRoute(
     path: "/api/v1/mgt/configs/{id}/rollback",
     tags: ["releases"],
     summary: "Point the default rule at an old version",
-    description: "Makes a default rule when there is none. Other rules stay as they are.",
+    description:
+      "Makes a default rule when there is none. Other rules stay as they are. 409 publish_running while a publish plan runs, unless abort_plan=true ends it.",
     request: {
       params: idParams,
       headers: updateHeaders,
+      query: abortPlanQuery,
       body: { required: true, content: json(rollbackRequest) },
     },
     responses: { 200: { description: "The config with its rules", content: json(configWritten) } },
@@ -29,11 +32,11 @@ const route = declareRoute(
 export function registerConfigRollback(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { version_id } = c.req.valid("json");
-    const config = await findConfig(c, "publish", c.req.valid("param").id);
+    const { config, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
     const command = {
-      ...(await commandHead(c, config.namespace.tenant, expectedRevision(c, config))),
+      ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "rollback" as const,
-      payload: { config_id: config.id, version_id },
+      payload: { config_id: config.id, version_id, abort_plan: c.req.valid("query").abort_plan === "true" },
     };
     const { core } = c.var.deps;
     const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });

@@ -2,7 +2,7 @@ import type { ConfigHead, VersionHead } from "../../domain/command/command-resul
 import { configEtag } from "./command-head.ts";
 
 /** RFC 3339 in UTC of a time in milliseconds. */
-function toTime(ms: number): string {
+export function toTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 

@@ -233,6 +233,38 @@ describe("lists and deletes", () => {
     });
     expect(other.status).toBe(404);
   });
+  it("C12 R10 every write repeated after the config is gone answers its first result, to who may still do it", async () => {
+    const { id } = await create({ release: true });
+    const path = `${CONFIGS}/${id}`;
+    const writes: [string, string, unknown][] = [
+      ["POST", `${path}/versions`, { content: "{}", description: "two" }],
+      ["PUT", `${path}/releases`, [{ version_id: 2 }]],
+      ["POST", `${path}/rollback`, { version_id: 1 }],
+    ];
+    const sendAll = (headers: Record<string, string>): Promise<Response[]> =>
+      Promise.all(writes.map(([method, at, body]) => admin.send(method, at, body, headers)));
+    const firsts: Response[] = [];
+    const key = { "x-idempotency-key": "k" };
+    for (const [method, at, body] of writes) firsts.push(await admin.send(method, at, body, key));
+    expect(firsts.map(({ status }) => status)).toEqual([201, 200, 200]);
+    expect((await admin.send("DELETE", path)).status).toBe(200);
+    const repeated = await sendAll(key);
+    for (const [i, answer] of repeated.entries()) {
+      expect([answer.status, answer.headers.get("idempotency-replayed")]).toEqual([
+        firsts[i]?.status,
+        "true",
+      ]);
+      expect(await answer.json()).toEqual(await firsts[i]?.json());
+    }
+    const statusOf = async (headers: Record<string, string>): Promise<number[]> =>
+      (await sendAll(headers)).map(({ status }) => status);
+    expect(await statusOf({})).toEqual([404, 404, 404]);
+    expect(await statusOf({ "x-idempotency-key": "other" })).toEqual([404, 404, 404]);
+    expect(await statusOf({ ...key, authorization: "Bearer stranger" })).toEqual([404, 404, 404]);
+    expect(await statusOf({ ...key, authorization: "Bearer reader" })).toEqual([403, 403, 403]);
+    const changed = await admin.send("POST", `${path}/versions`, { content: "[]" }, key);
+    expect(changed.status).toBe(409);
+  });
   it("shows the cluster to anyone who has signed in", async () => {
     expect(await get("/api/v1/mgt/cluster/status")).toEqual({
       cluster_id: "c1",

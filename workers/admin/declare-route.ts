@@ -21,6 +21,8 @@ const TRACE_HEADER = {
 const WRITE_CODES: ErrorCode[] = [
   "malformed_request",
   "already_exists",
+  "publish_running",
+  "invalid_transition",
   "idempotency_conflict",
   "precondition_failed",
   "payload_too_large",

@@ -49,6 +49,11 @@ describe("the OpenAPI document", () => {
     ["PUT /api/v1/mgt/configs/{id}/releases", "publish"],
     ["POST /api/v1/mgt/configs/{id}/rollback", "publish"],
     ["GET /api/v1/mgt/configs/{id}/resolve", "read"],
+    ["POST /api/v1/mgt/configs/{id}/publish", "publish"],
+    ["GET /api/v1/mgt/configs/{id}/publishes", "read"],
+    ["GET /api/v1/mgt/publishes/{pid}", "read"],
+    ["POST /api/v1/mgt/publishes/{pid}/advance", "publish"],
+    ["POST /api/v1/mgt/publishes/{pid}/abort", "publish"],
   ])("A4 says that %s needs %s", (key, action) => {
     const operation = operations.find((o) => o.key === key)?.operation;
     expect(operation?.["x-conflux-permission"]).toEqual({
@@ -78,7 +83,7 @@ describe("the OpenAPI document", () => {
   it.each(operations.filter((o) => o.operation["x-conflux-permission"] !== undefined))(
     "A4 $key asks for a token before it looks at anything",
     async ({ method, path }) => {
-      const url = path.replace("{id}", "x").replace("{version}", "x");
+      const url = path.replace(/\{p?id\}/, "x").replace("{version}", "x");
       const body = method === "get" || method === "delete" ? undefined : "{";
       const answer = await admin.send(method.toUpperCase(), url, body, { authorization: "" });
       expect(answer.status).toBe(401);
@@ -90,7 +95,7 @@ describe("the OpenAPI document", () => {
       if (method === "get") continue;
       const headers = (operation.parameters ?? []).filter((p) => p.in === "header").map((p) => p.name);
       expect([key, headers]).toEqual([key, expect.arrayContaining(["x-idempotency-key"])]);
-      if (path.includes("{id}")) expect([key, headers]).toEqual([key, expect.arrayContaining(["if-match"])]);
+      if (/\{p?id\}/.test(path)) expect([key, headers]).toEqual([key, expect.arrayContaining(["if-match"])]);
     }
   });
 

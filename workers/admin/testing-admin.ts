@@ -22,6 +22,12 @@ export const GRANTS: Record<string, Grant[]> = {
     { action: "read", pattern: "demo/**" },
     { action: "write", pattern: "demo/**" },
   ],
+  operator: [{ action: "execute", pattern: "system/**" }],
+  tenant: [{ action: "*", pattern: "demo/**" }],
+  publisher: [
+    { action: "read", pattern: "demo/**" },
+    { action: "publish", pattern: "demo/**" },
+  ],
   stranger: [{ action: "*", pattern: "other/**" }],
 };
 

@@ -1,10 +1,10 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { createVersionRequest, versionWritten } from "../../contracts/config/config-schemas.ts";
 import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
-import { commandHead, configEtag, expectedRevision, writtenIndex } from "./command-head.ts";
+import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findConfig } from "./find-config.ts";
+import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 
@@ -30,11 +30,12 @@ const route = declareRoute(
 export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const config = await findConfig(c, "write", c.req.valid("param").id);
-    const revision = expectedRevision(c, config);
+    const { config, live, revision } = await findConfigForWrite(c, "write", c.req.valid("param").id);
     const { bytes, sha256 } = await readContent(body);
     const schema = schemaText(body.schema);
-    validateContent({ format: body.format ?? config.format, bytes, schema: schema ?? config.schema });
+    // A config that is gone takes no content: the core repeats what it answered before, or refuses.
+    if (live !== null)
+      validateContent({ format: body.format ?? live.format, bytes, schema: schema ?? live.schema });
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "create_version" as const,

@@ -14,15 +14,16 @@ export function coreConformance(core: () => CorePort): void {
   describeFeed(core);
   describeSnapshot(core);
   describeBackups(core);
+  describeCluster(core);
 }
 
 let serial = 0;
-const unique = (): string => `cfg.${(serial += 1)}.json`;
+export const unique = (): string => `cfg.${(serial += 1)}.json`;
 
-async function sha256Of(bytes: Uint8Array): Promise<string> {
+export async function sha256Of(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex");
 }
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Creates a config and answers what the core did. */
 export async function createIn(
@@ -357,6 +358,37 @@ function describeBackups(core: () => CorePort): void {
       expect(await codeOf(core().getJob({ job_id: "none", wait_ms: 0 }))).toBe("not_found");
       const command = testCommand("commit_restore", { restore_id: "x" });
       expect(await codeOf(core().propose({ command, attachments: [] }))).toBe("forbidden");
+    });
+  });
+}
+
+/** Of a core of one node that was started alone. */
+function describeCluster(core: () => CorePort): void {
+  const head = {
+    actor: { type: "user" as const, id: "u-1", name: "ada" },
+    ip: "127.0.0.1",
+    trace_id: "0".repeat(31) + "1",
+  };
+  describe("R5 operations on the nodes", () => {
+    it("a node alone is neither joined nor left nor relieved", async () => {
+      expect(await codeOf(core().addNode({ node_id: 4, raft_address: "h:7504", head }))).toBe("conflict");
+      expect(await codeOf(core().removeNode({ node_id: 1, head }))).toBe("conflict");
+      expect(await codeOf(core().removeNode({ node_id: 9, head }))).toBe("not_found");
+      expect(await codeOf(core().transferLeader({ head }))).toBe("conflict");
+      expect(await codeOf(core().transferLeader({ target_node_id: 9, head }))).toBe("not_found");
+      expect(await core().transferLeader({ target_node_id: 1, head })).toMatchObject({
+        leader_id: 1,
+        term: 1,
+      });
+    });
+
+    it("a snapshot says how far it reaches, twice", async () => {
+      const { index } = await createIn(core(), unique(), "{}");
+      for (let i = 0; i < 2; i += 1) {
+        const taken = await core().takeSnapshot({ head });
+        expect(taken).toMatchObject({ node_id: 1 });
+        expect(taken.snapshot_index).toBeGreaterThanOrEqual(index);
+      }
     });
   });
 }

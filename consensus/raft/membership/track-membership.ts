@@ -65,9 +65,10 @@ export function syncProgress(core: Core): void {
   for (const id of core.progress.keys()) {
     if (!ids.has(id)) core.progress.delete(id);
   }
+  const { inflightMax: messagesMax, inflightBytesMax: bytesMax } = core.config;
   for (const id of ids) {
     if (core.progress.has(id)) continue;
-    const progress = createProgress(lastIndex(core.view) + 1, core.config.inflightMax);
+    const progress = createProgress(lastIndex(core.view) + 1, { messagesMax, bytesMax });
     // A newcomer counts as heard from, or the next quorum check would depose the leader before it could answer.
     progress.active = true;
     core.progress.set(id, progress);

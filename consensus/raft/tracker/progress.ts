@@ -4,7 +4,7 @@
  */
 import type { Index } from "../types.ts";
 import { clearWindow, createInflightWindow, freeWindowTo, isWindowFull } from "./inflight-window.ts";
-import type { InflightWindow } from "./inflight-window.ts";
+import type { InflightWindow, WindowLimits } from "./inflight-window.ts";
 
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
@@ -24,7 +24,7 @@ export interface Progress {
   window: InflightWindow;
 }
 
-export function createProgress(next: Index, inflightMax: number): Progress {
+export function createProgress(next: Index, window: WindowLimits): Progress {
   return {
     match: 0,
     next,
@@ -33,7 +33,7 @@ export function createProgress(next: Index, inflightMax: number): Progress {
     probeSent: false,
     pendingSnapshot: 0,
     readAck: 0,
-    window: createInflightWindow(inflightMax),
+    window: createInflightWindow(window),
   };
 }
 

@@ -1,8 +1,8 @@
 /** A simulated cluster: its nodes, its network, its clients, and one step of all of them. */
-import type { Membership, Message, NodeId, RawNode } from "../raft/types.ts";
+import type { Membership, Message, NodeId, RawNode } from "../../raft/types.ts";
 import { createChecker, noteMessage, noteReadAsked } from "./checker.ts";
-import { createPrng } from "./prng.ts";
-import type { Prng } from "./prng.ts";
+import { createPrng } from "../prng.ts";
+import type { Prng } from "../prng.ts";
 import { compact } from "./sim-disk.ts";
 import { arrivals, createNetwork, send } from "./sim-network.ts";
 import type { NetworkFaults, SimNetwork } from "./sim-network.ts";
@@ -41,6 +41,7 @@ export function createCluster(seed: number, shape: ClusterShape): Cluster {
     heartbeatTicks: 1 + prng.below(2),
     appendBytesMax: 40 + prng.below(400),
     inflightMax: 1 + prng.below(8),
+    inflightBytesMax: 1 << 10,
     uncommittedBytesMax: prng.chance(0.3) ? 400 : 1 << 20,
     random: () => prng.next(),
   };

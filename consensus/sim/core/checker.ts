@@ -2,20 +2,10 @@
  * What must hold in every run, checked as it happens from outside the core: from what nodes write, send, apply and
  * answer, never from what they believe.
  */
-import type { Entry, Message, NodeId } from "../raft/types.ts";
+import type { Entry, Message, NodeId } from "../../raft/types.ts";
+import { check } from "../sim-failure.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import { readerOf } from "./sim-disk.ts";
-
-export class SimFailure extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "SimFailure";
-  }
-}
-
-export function check(holds: boolean, message: () => string): asserts holds {
-  if (!holds) throw new SimFailure(message());
-}
 
 interface Chosen {
   term: number;

@@ -1,0 +1,185 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo, Server } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { TESTING_SERVICE_KEY } from "../../consensus/server/testing-node.ts";
+import { CALL_TRIES_MAX, type CoreCall, CoreCaller, type CoreClientOptions } from "./call-core.ts";
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  closers.push(
+    () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        if ("closeAllConnections" in server)
+          (server as ReturnType<typeof createServer>).closeAllConnections();
+      }),
+  );
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+const problem = (code: string, status: number): string =>
+  JSON.stringify({ type: "x", title: "x", status, code, detail: "x", errors: [], trace_id: "t" });
+const answers =
+  (status: number, body: string, headers: Record<string, string> = {}): RequestListener =>
+  (_request, response) => {
+    response.writeHead(status, headers);
+    response.end(body);
+  };
+/** Announces more than it sends, then resets the connection. */
+const cutsOff =
+  (status: number): RequestListener =>
+  (_request, response) => {
+    response.writeHead(status, { "content-length": "500" });
+    response.write("{");
+    setImmediate(() => response.socket?.resetAndDestroy());
+  };
+
+const write = (changes: Partial<CoreCall> = {}): CoreCall => ({
+  method: "POST",
+  path: "/v1/propose",
+  body: new Uint8Array([1]),
+  timeoutMs: 5_000,
+  repeatable: false,
+  ...changes,
+});
+const read = (signal?: AbortSignal): CoreCall => ({
+  method: "GET",
+  path: "/v1/status",
+  timeoutMs: 5_000,
+  repeatable: true,
+  signal,
+});
+async function outcome(
+  call: CoreCall,
+  urls: string[],
+  options: Partial<CoreClientOptions> = {},
+): Promise<string> {
+  const caller = new CoreCaller({ urls, serviceKey: TESTING_SERVICE_KEY, role: "admin", ...options });
+  try {
+    await (await caller.call(call)).text();
+    return "answer";
+  } catch (error) {
+    if (error instanceof ConfluxError) return error.code;
+    throw error;
+  }
+}
+
+describe("R14 a write that was sent is never called not proposed, unless a node says so", () => {
+  it.each<[string, RequestListener, string]>([
+    ["reset before the answer", (request) => request.socket.resetAndDestroy(), "outcome_unknown"],
+    ["closed before the answer", (request) => request.socket.end(), "outcome_unknown"],
+    ["a refusal that is cut off", cutsOff(503), "outcome_unknown"],
+    ["a conflict that is cut off", cutsOff(409), "outcome_unknown"],
+    ["a proxy's 502", answers(502, "<html>"), "outcome_unknown"],
+    ["a proxy's 504 in JSON", answers(504, `{"message":"timeout"}`), "outcome_unknown"],
+    ["a proxy's 403", answers(403, "no"), "outcome_unknown"],
+    ["an unexpected error of the node", answers(500, problem("internal", 500)), "outcome_unknown"],
+    ["a node that does not know", answers(503, problem("outcome_unknown", 503)), "outcome_unknown"],
+    ["a node that did not take it", answers(503, problem("not_proposed", 503)), "not_proposed"],
+    [
+      "a node that is being upgraded",
+      answers(503, problem("upgrade_in_progress", 503)),
+      "upgrade_in_progress",
+    ],
+    ["a refusal", answers(409, problem("already_exists", 409)), "already_exists"],
+  ])("%s", async (_name, listener, expected) => {
+    expect(await outcome(write(), [await listen(createServer(listener))])).toBe(expected);
+  });
+
+  it("no answer in time", async () => {
+    const url = await listen(createServer(() => undefined));
+    expect(await outcome(write({ timeoutMs: 50 }), [url])).toBe("outcome_unknown");
+  });
+
+  it("a refusal whose end does not come in time", async () => {
+    const url = await listen(
+      createServer((_request, response) => {
+        response.writeHead(503, { "content-length": "500" });
+        response.write("{");
+      }),
+    );
+    expect(await outcome(write({ timeoutMs: 200 }), [url])).toBe("outcome_unknown");
+  });
+
+  it("a host that becomes unreachable on a connection that stands", async () => {
+    const failing = (code: string, syscall: string) => () =>
+      Promise.reject(
+        new TypeError("fetch failed", { cause: Object.assign(new Error(code), { code, syscall }) }),
+      );
+    const fails = (code: string, syscall: string): Promise<string> =>
+      outcome(write(), ["http://core"], { fetch: failing(code, syscall) });
+    expect(await fails("EHOSTUNREACH", "read")).toBe("outcome_unknown");
+    expect(await fails("ETIMEDOUT", "write")).toBe("outcome_unknown");
+    expect(await fails("ECONNRESET", "read")).toBe("outcome_unknown");
+    expect(await fails("EPIPE", "write")).toBe("outcome_unknown");
+    expect(await fails("EHOSTUNREACH", "connect")).toBe("not_proposed");
+    expect(await fails("ECONNREFUSED", "connect")).toBe("not_proposed");
+    expect(await fails("ENOTFOUND", "getaddrinfo")).toBe("not_proposed");
+  });
+
+  it("one lost try makes it unknown, whatever later ones say", async () => {
+    let seen = 0;
+    const url = await listen(
+      createServer((request, response) => {
+        seen += 1;
+        if (seen === 1) request.socket.resetAndDestroy();
+        else answers(503, problem("not_proposed", 503))(request, response);
+      }),
+    );
+    expect(await outcome(write({ repeatable: true }), [url])).toBe("outcome_unknown");
+    expect(seen).toBe(CALL_TRIES_MAX);
+  });
+
+  it("without an idempotency key it is sent once after it may have arrived", async () => {
+    let seen = 0;
+    const count: RequestListener = (request) => {
+      seen += 1;
+      request.socket.resetAndDestroy();
+    };
+    const urls = [await listen(createServer(count)), await listen(createServer(count))];
+    expect(await outcome(write(), urls)).toBe("outcome_unknown");
+    expect(seen).toBe(1);
+    expect(await outcome(write({ repeatable: true, timeoutMs: 200 }), urls)).toBe("outcome_unknown");
+    expect(seen).toBeGreaterThan(2);
+  });
+
+  it("a node that goes on to the next: refused there, cut off here, taken in the end", async () => {
+    const refusing = await listen(createServer(answers(503, problem("not_proposed", 503))));
+    const cut = await listen(createServer(cutsOff(200)));
+    const taking = await listen(createServer(answers(200, "{}")));
+    expect(await outcome(write(), [refusing, taking])).toBe("answer");
+    const caller = new CoreCaller({ urls: [cut], serviceKey: TESTING_SERVICE_KEY, role: "admin" });
+    // The head said yes: what became of the rest is for who reads it.
+    await expect((await caller.call(write())).text()).rejects.toThrow();
+  });
+});
+
+describe("R14 a read", () => {
+  it.each<[string, RequestListener, string]>([
+    ["reset", (request) => request.socket.resetAndDestroy(), "unavailable"],
+    ["cut off", cutsOff(503), "unavailable"],
+    ["a proxy's 502", answers(502, "<html>"), "unavailable"],
+    ["not found", answers(404, problem("not_found", 404)), "not_found"],
+  ])("%s", async (_name, listener, expected) => {
+    expect(await outcome(read(), [await listen(createServer(listener))])).toBe(expected);
+  });
+
+  it("that its caller gives up rejects with the caller's reason, also while a refusal is read", async () => {
+    const stop = new AbortController();
+    const url = await listen(
+      createServer((_request, response) => {
+        response.writeHead(503, { "content-length": "500" });
+        response.write("{");
+        setImmediate(() => stop.abort(new Error("enough")));
+      }),
+    );
+    await expect(outcome(read(stop.signal), [url])).rejects.toThrow("enough");
+  });
+});

@@ -1,0 +1,77 @@
+import type { z } from "zod";
+import { encodeCommand } from "../../contracts/core/command-codec.ts";
+import type { OperationHead } from "../../contracts/core/cluster-api.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { OPERATIONS_TENANT } from "../../domain/cluster/node-record.ts";
+import { COMMAND_FORMAT_VERSION, type Command, type CommandPayloads } from "../../domain/command/command.ts";
+import { NotProposedError } from "../replicated-log.ts";
+import { encodeLogEntry } from "../state/log-entry.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { CoreRequest } from "./http-router.ts";
+import { requireSupported } from "./version-gate.ts";
+
+const BODY_BYTES_MAX = 4_096;
+
+/** Reads an operation's body. Throws `malformed_request` with the fields at fault. */
+export async function readOperation<T>(request: CoreRequest, schema: z.ZodType<T>): Promise<T> {
+  const text = Buffer.from(await request.body(BODY_BYTES_MAX)).toString();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfluxError("malformed_request", "the body is no JSON", { cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new ConfluxError("malformed_request", "the operation is not valid", {
+    errors: parsed.error.issues.map(({ path, message }) => ({
+      path: path.map((part) => `/${String(part)}`).join(""),
+      message,
+    })),
+  });
+}
+
+/** An operation is the leader's: rejects with `NotProposedError` elsewhere, and until this leader knows all that is committed. */
+export async function requireLeader(core: CoreContext): Promise<void> {
+  await core.log.readBarrier("leader");
+  const { role, leaderId } = core.log.status();
+  if (role !== "leader") throw new NotProposedError("this node does not lead", leaderId);
+}
+
+type OperationKind = "register_node" | "retire_node" | "note_operation";
+
+/** Puts an operation's command into the log. Throws its refusal, or what the log throws. */
+export async function proposeOperation<K extends OperationKind>(
+  core: CoreContext,
+  head: OperationHead,
+  kind: K,
+  payload: CommandPayloads[K],
+): Promise<void> {
+  requireSupported(kind, () => core.log.status(), core.peers);
+  const command = {
+    format: COMMAND_FORMAT_VERSION,
+    kind,
+    tenant: OPERATIONS_TENANT,
+    ...head,
+    idempotency: null,
+    expected_revision: null,
+    payload,
+  } as Command;
+  const stampMs = core.clock.stampMs(core.store.lastTimestampMs());
+  const entry = encodeLogEntry(stampMs, encodeCommand({ command, attachments: [] }));
+  const { result } = await core.log.propose(entry);
+  if (!result.ok) throw new ConfluxError(result.code, result.detail, { errors: result.errors ?? [] });
+}
+
+/** Polls until `check` answers something else than null or `deadlineMs` (of performance.now) is past; then null. */
+export async function waitFor<T>(
+  check: () => T | null,
+  deadlineMs: number,
+  everyMs: number,
+): Promise<T | null> {
+  for (;;) {
+    const found = check();
+    if (found !== null || performance.now() >= deadlineMs) return found;
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}

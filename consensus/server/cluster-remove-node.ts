@@ -1,0 +1,59 @@
+import type { RemoveNodeAnswer, RemoveNodeInput } from "../../contracts/core/cluster-api.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { membership } from "./cluster-add-node.ts";
+import { proposeOperation, requireLeader, waitFor } from "./cluster-operation.ts";
+import type { CoreContext } from "./core-context.ts";
+
+/** How long a node that is up may take to hear of its removal. */
+const NOTICE_MS = 1_000;
+const LOOK_EVERY_MS = 25;
+
+/**
+ * Removes a voter or learner, the leader itself included, and uses its id up. The id first: a node that still follows
+ * learns by it that it is removed, and a request cut off in between is finished by its repetition. Throws `not_found` for an
+ * id that never was a member, `conflict` where too few voters would be left, and what the log throws.
+ */
+export async function removeNode(core: CoreContext, input: RemoveNodeInput): Promise<RemoveNodeAnswer> {
+  await requireLeader(core);
+  const { node_id: nodeId, head } = input;
+  const record = core.book.recordOf(nodeId);
+  const isMember = core.log.status().members.some((member) => member.nodeId === nodeId);
+  if (!isMember && record === undefined) throw new ConfluxError("not_found", `no node ${nodeId}`);
+  if (isMember) checkVotersLeft(core, nodeId);
+  if (record?.removed !== true) {
+    await proposeOperation(core, head, "retire_node", { node_id: nodeId });
+    await letItKnow(core, nodeId);
+  }
+  if (isMember) {
+    const { voters, learners } = membership(core);
+    const without = (ids: number[]): number[] => ids.filter((id) => id !== nodeId);
+    await core.log.changeMembership({ voters: without(voters), learners: without(learners) });
+  }
+  return { ...core.position(), node_id: nodeId };
+}
+
+/** A node that is up is given the time to hear of its removal: afterwards nobody sends it anything. */
+async function letItKnow(core: CoreContext, nodeId: number): Promise<void> {
+  const { commitIndex } = core.log.status();
+  const knows = (): true | null => {
+    const member = core.log.status().members.find((other) => other.nodeId === nodeId);
+    return member?.active !== true || member.matchIndex >= commitIndex ? true : null;
+  };
+  await waitFor(knows, performance.now() + NOTICE_MS, LOOK_EVERY_MS);
+  // The round of heartbeats behind it carries the commit index.
+  await core.log.readBarrier("linearizable");
+}
+
+/** A membership whose majority is not there could never be changed again. */
+function checkVotersLeft(core: CoreContext, nodeId: number): void {
+  const left = core.log.status().members.filter((member) => member.voter && member.nodeId !== nodeId);
+  if (left.length === 0) {
+    throw new ConfluxError("conflict", `node ${nodeId} is the last voter: add another first`);
+  }
+  const up = left.filter((member) => member.active || core.log.status().nodeId === member.nodeId);
+  if (2 * up.length > left.length) return;
+  throw new ConfluxError(
+    "conflict",
+    `of the ${left.length} voters that would be left only ${up.length} answer: remove one that is down, or bring it back, first`,
+  );
+}

@@ -1,0 +1,60 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { testCommand } from "../../domain/command/testing-commands.ts";
+import { OWN_ABILITIES } from "./own-abilities.ts";
+import type { PeerAbilities } from "./peer-knowledge.ts";
+import { startTestingCluster, type TestingCluster } from "./testing-cluster.ts";
+import { requireSupported } from "./version-gate.ts";
+
+let cluster: TestingCluster;
+afterEach(() => cluster.close());
+async function until(look: () => boolean): Promise<void> {
+  while (!look()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+const newer = { ...OWN_ABILITIES, build: "2.0", commandKinds: [...OWN_ABILITIES.commandKinds, "paint"] };
+const older = { ...OWN_ABILITIES, build: "1.0" };
+
+describe("a cluster that is upgraded node by node", () => {
+  it("takes a new kind of command once the last voter understands it, and goes on taking the old ones", async () => {
+    const abilities: Record<number, PeerAbilities> = { 1: newer, 2: newer, 3: older };
+    cluster = await startTestingCluster({ size: 3, abilities });
+    const leader = await cluster.leader();
+    const ask = async (): Promise<string> => {
+      const { log, peers } = await cluster.leader();
+      try {
+        requireSupported("paint", () => log.status(), peers);
+        return "taken";
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    if (leader.id === 3) await leader.log.transferLeader(1);
+    await until(() =>
+      [...cluster.members.values()].every(({ peers, id }) =>
+        [1, 2, 3].every((other) => other === id || peers.abilitiesOf(other) !== null),
+      ),
+    );
+    expect(await ask()).toContain("node 3 (build 1.0)");
+    const command = testCommand("revoke_token", { jti: "j", expires_at_ms: 9e15 });
+    expect((await cluster.client().propose({ command, attachments: [] })).result.jti).toBe("j");
+
+    await cluster.stop(3);
+    // What it last said counts while it is away.
+    expect(await ask()).toContain("node 3 (build 1.0)");
+    abilities[3] = newer;
+    const back = await cluster.start(3);
+    // And it knows the others from before its restart.
+    expect(back.peers.abilitiesOf(1)?.build).toBe("2.0");
+    const all = [...cluster.members.values()];
+    await until(() => all.every(({ peers, id }) => id === 3 || peers.abilitiesOf(3)?.build === "2.0"));
+    expect(await ask()).toBe("taken");
+
+    // A leader that restarts while another is away still knows what that one understands.
+    const away = all.find(({ log }) => log.status().role !== "leader")!.id;
+    const led = (await cluster.leader()).id;
+    await cluster.stop(away);
+    await cluster.stop(led);
+    const again = await cluster.start(led);
+    expect(again.peers.abilitiesOf(away)?.build).toBe("2.0");
+    expect(await ask()).toBe("taken");
+  });
+});

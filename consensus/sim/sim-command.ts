@@ -1,0 +1,27 @@
+/** What simulated clients write: versions of keys. */
+
+export interface SimCommand {
+  client: string;
+  /** Grows with each new write of the client, and stays when it tries one again. */
+  sequence: number;
+  key: string;
+  value: string;
+  /** The leader's time. */
+  stampMs: number;
+}
+
+export interface SimResult {
+  /** The version that this write made; 0: a later write of the same client came first, so it did nothing. */
+  version: number;
+}
+
+/** Text with tabs; nothing a client says has any. */
+export function encodeSimCommand({ client, sequence, key, value, stampMs }: SimCommand): Uint8Array {
+  return Buffer.from([client, sequence, key, value, stampMs].join("\t"), "latin1");
+}
+
+export function decodeSimCommand(data: Uint8Array): SimCommand {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
+  const [client = "", sequence, key = "", value = "", stampMs] = text.split("\t");
+  return { client, sequence: Number(sequence), key, value, stampMs: Number(stampMs) };
+}

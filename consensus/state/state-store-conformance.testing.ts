@@ -1,0 +1,178 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { checkInvariants } from "../../domain/command/check-invariants.ts";
+import { readFeed } from "../../domain/command/read-feed.ts";
+import { stateKey } from "../../domain/command/state-view.ts";
+import { testCommand, testRule } from "../../domain/command/testing-commands.ts";
+import { type AnyStateStore, createMemoryStateStore } from "./memory-state-store.testing.ts";
+import { createEntry, entryOf } from "./testing-entries.ts";
+
+export interface StateStoreMaker {
+  /** An empty store of cluster `c1`. */
+  create(options: { feedRetainedEntriesMax: number }): AnyStateStore;
+  cleanUp(): void;
+}
+
+/** Everything a reader can see, as one text. */
+function dump(store: AnyStateStore): string {
+  const rows = [...store.scan("", { limit: 100_000 })];
+  const blobs = rows
+    .filter(({ key }) => key.startsWith("r/"))
+    .map(({ key }) => Buffer.from(store.bytes(`b/${key.slice(2)}`) ?? []).toString("hex"));
+  const feed = [...store.feed().entriesAfter(0)];
+  const { appliedIndex, compactedIndex } = store.feed();
+  const at = [appliedIndex, compactedIndex, store.lastTimestampMs(), store.lastFeedIndex()];
+  return JSON.stringify({ at, rows, blobs, feed });
+}
+const feedOf = (store: AnyStateStore, after: number) =>
+  readFeed(store.feed(), { after, limit: 1000, view: "full", charsMax: 1e9, inline: null });
+
+/** What every state store does, wherever it keeps its rows; each one's test runs it. */
+export function describeStateStore(name: string, makeMaker: () => StateStoreMaker): void {
+  describe(`R3 state store: ${name}`, () => {
+    let maker: StateStoreMaker | null = null;
+    let open: AnyStateStore[] = [];
+    afterEach(() => {
+      for (const store of open) store.close();
+      open = [];
+      maker?.cleanUp();
+      maker = null;
+    });
+    const create = (feedRetainedEntriesMax = 1000): AnyStateStore => {
+      maker ??= makeMaker();
+      const store = maker.create({ feedRetainedEntriesMax });
+      open.push(store);
+      return store;
+    };
+    describeApplying(create);
+    describeReading(create);
+  });
+}
+
+function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+  it("R3 begins at index 0 with nothing", () => {
+    const store = create();
+    expect([store.lastApplied(), store.lastFeedIndex(), store.lastTimestampMs()]).toEqual([0, 0, 0]);
+    expect([...store.scan("", { limit: 9 })]).toEqual([]);
+    expect(feedOf(store, 0)).toMatchObject({ ok: true, entries: [] });
+  });
+
+  it("R3 applies a batch in one step: later commands see earlier ones, and answers come in order", () => {
+    const store = create();
+    const rules = testCommand("put_releases", { config_id: "cfg-c1-2", releases: [testRule(1)] });
+    const outcomes = store.apply([
+      { index: 1, data: null },
+      createEntry(2, "a"),
+      entryOf(3, rules),
+      createEntry(4, "a"),
+    ]);
+    expect(outcomes).toMatchObject([
+      null,
+      { ok: true, index: 2 },
+      { ok: true, index: 3 },
+      { code: "already_exists" },
+    ]);
+    expect([store.lastApplied(), store.lastFeedIndex()]).toEqual([4, 3]);
+    expect(checkInvariants(store)).toEqual([]);
+  });
+
+  it("R3 a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
+    const store = create();
+    store.apply([createEntry(1, "a")]);
+    const before = dump(store);
+    const unknown = { index: 3, data: new Uint8Array([9, 9]) };
+    expect(() => store.apply([createEntry(2, "b"), unknown])).toThrow("unknown log entry format 9");
+    expect(() => store.apply([createEntry(3, "b")])).toThrow("gap");
+    expect(() => store.apply([createEntry(2, "b"), createEntry(4, "c")])).toThrow("gap");
+    expect(dump(store)).toBe(before);
+    expect(store.apply([createEntry(2, "b")])).toMatchObject([{ ok: true }]);
+  });
+
+  it("R3 comes to the same state however the log is cut into batches", () => {
+    const entries = Array.from({ length: 40 }, (_, i) =>
+      i % 7 === 6
+        ? entryOf(i + 1, testCommand("delete_config", { config_id: `cfg-c1-${i - 2}` }))
+        : createEntry(i + 1, `n${i % 12}`, `{"n":${i % 5}}`),
+    );
+    const dumps = [1, 7, 40].map((size) => {
+      const store = create(10);
+      for (let i = 0; i < entries.length; i += size) store.apply(entries.slice(i, i + size));
+      expect(checkInvariants(store)).toEqual([]);
+      return dump(store);
+    });
+    // And to the same as the store in memory, byte for byte.
+    const memory = createMemoryStateStore({ clusterId: "c1", feedRetainedEntriesMax: 10 });
+    memory.apply(entries);
+    expect(new Set([...dumps, dump(memory)]).size).toBe(1);
+  });
+
+  it("R9 time in the state never goes back", () => {
+    const store = create();
+    store.apply([createEntry(1, "a")]);
+    const early = createEntry(2, "b");
+    early.data.set(new Uint8Array(8), 1);
+    expect(store.apply([early])).toMatchObject([{ timestamp_ms: 1001 }]);
+    expect(store.lastTimestampMs()).toBe(1001);
+  });
+
+  it("R10 a command under the same key is answered its first result and changes nothing", () => {
+    const store = create();
+    const idempotency = { scope: "s".repeat(64), digest: "d".repeat(64) };
+    const revoke = testCommand("revoke_token", { jti: "j", expires_at_ms: 9_000_000 }, { idempotency });
+    const [first] = store.apply([entryOf(1, revoke)]);
+    const [second] = store.apply([entryOf(2, revoke)]);
+    expect(second).toEqual({ ...first, replayed: true });
+    expect(store.lastFeedIndex()).toBe(1);
+  });
+}
+
+function describeReading(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+  it("R6 scans a prefix in key order, after a key, up to a limit, and gives each reader its own copy", () => {
+    const store = create();
+    store.apply(Array.from({ length: 30 }, (_, i) => createEntry(i + 1, `n${i}`)));
+    const keys = (options: { after?: string; limit: number }): string[] =>
+      [...store.scan("c/", options)].map(({ key }) => key);
+    const all = keys({ limit: 99 });
+    expect(all).toEqual(Array.from({ length: 30 }, (_, i) => `c/cfg-c1-${i + 1}`).toSorted());
+    expect(keys({ limit: 5 })).toEqual(all.slice(0, 5));
+    expect(keys({ limit: 3, after: all[3]! })).toEqual(all.slice(4, 7));
+    expect(keys({ limit: 2, after: "a" })).toEqual(all.slice(0, 2));
+    expect(keys({ limit: 9, after: "c/~" })).toEqual([]);
+    const everything = [...store.scan("", { limit: 1000 })].map(({ key }) => key);
+    expect(everything).toEqual(everything.toSorted());
+    expect(everything.filter((key) => key.startsWith("c/"))).toEqual(all);
+    const taken = store.json("c/cfg-c1-1") as { name: string };
+    taken.name = "changed";
+    expect(store.json("c/cfg-c1-1")).toMatchObject({ name: "n0" });
+  });
+
+  it("R6 tells rows from bytes, and what is missing from what is empty", () => {
+    const store = create();
+    store.apply([createEntry(1, "a", "")]);
+    const [row] = [...store.scan("r/demo/", { limit: 1 })];
+    const key = stateKey.blob("demo", row!.key.slice("r/demo/".length));
+    expect([store.hasKey(key), store.bytes(key)?.byteLength, store.json(key)]).toEqual([true, 0, undefined]);
+    expect([store.hasKey("c/none"), store.json("c/none"), store.bytes("b/none")]).toEqual([
+      false,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it("R12 links the feed's entries, and lets the oldest go past the retention", () => {
+    const store = create(3);
+    for (let i = 1; i <= 5; i += 1) {
+      store.apply([createEntry(2 * i - 1, `n${i}`), { index: 2 * i, data: null }]);
+    }
+    expect(feedOf(store, 0)).toMatchObject({ ok: false, code: "feed_compacted" });
+    expect(feedOf(store, 3)).toMatchObject({
+      ok: true,
+      entries: [
+        { index: 5, prev_index: 3 },
+        { index: 7, prev_index: 5 },
+        { index: 9, prev_index: 7 },
+      ],
+    });
+    expect(feedOf(store, 10)).toMatchObject({ ok: true, entries: [] });
+    expect(feedOf(store, 11)).toMatchObject({ ok: false, code: "feed_ahead" });
+  });
+}

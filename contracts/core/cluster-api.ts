@@ -1,0 +1,63 @@
+import { z } from "zod";
+import type { Position } from "./core-api.ts";
+
+/** Who asks for an operation on the core, for its audit. */
+const head = z
+  .object({
+    actor: z
+      .object({
+        type: z.enum(["user", "token", "system"]),
+        id: z.string().max(256),
+        name: z.string().max(256),
+      })
+      .strict(),
+    ip: z.string().max(64),
+    trace_id: z.string().regex(/^[0-9a-f]{32}$/),
+  })
+  .strict();
+export type OperationHead = z.infer<typeof head>;
+
+export const NODE_ID_MAX = 999_999_999;
+const nodeId = z.int().min(1).max(NODE_ID_MAX);
+/** `host:port`, an IPv6 address in brackets. */
+const raftAddress = z
+  .string()
+  .max(256)
+  .regex(/^(\[[\da-fA-F:.]+\]|[\w.-]+):([1-9]\d{0,4})$/, "host:port")
+  .refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "a port is at most 65535");
+
+/** Bodies of the admin API; the core's own carry a `head` besides. */
+export const addNodeBody = z.object({ node_id: nodeId, raft_address: raftAddress }).strict();
+export const removeNodeBody = z.object({ node_id: nodeId }).strict();
+export const transferLeaderBody = z.object({ target_node_id: nodeId.optional() }).strict();
+export const snapshotBody = z.object({}).strict();
+
+export const addNodeInput = addNodeBody.extend({ head });
+export const removeNodeInput = removeNodeBody.extend({ head });
+export const transferLeaderInput = transferLeaderBody.extend({ head });
+export const snapshotInput = snapshotBody.extend({ head });
+export type AddNodeInput = z.infer<typeof addNodeInput>;
+export type RemoveNodeInput = z.infer<typeof removeNodeInput>;
+export type TransferLeaderInput = z.infer<typeof transferLeaderInput>;
+export type SnapshotInput = z.infer<typeof snapshotInput>;
+
+export interface AddNodeAnswer extends Position {
+  node_id: number;
+  /** `learner`: it has not caught up yet and does not vote; the same request goes on with it. */
+  role: "voter" | "learner";
+  /** How much of the log it has, and how much there is. */
+  match_index: number;
+  last_index: number;
+}
+export interface RemoveNodeAnswer extends Position {
+  node_id: number;
+}
+export interface TransferLeaderAnswer extends Position {
+  leader_id: number;
+  term: number;
+}
+export interface SnapshotAnswer extends Position {
+  node_id: number;
+  /** The state is durable up to here, and the log need not reach back behind it. */
+  snapshot_index: number;
+}

@@ -1,0 +1,13 @@
+import type { Command, ContentRef } from "./command.ts";
+
+/** The content that a command carries as an attachment; null when it carries none. */
+export function contentOf(command: Command): ContentRef | null {
+  switch (command.kind) {
+    case "create_config":
+    case "create_version":
+    case "start_publish":
+      return command.payload.content;
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,46 @@
+import type { PublishChanged } from "../command/feed-entry.ts";
+import { type StateChange, stateKey } from "../command/state-view.ts";
+import { type PublishCause, type PublishPlan, publishDueAtMs, publishStatus } from "./publish-plan.ts";
+
+/**
+ * Writes that move a plan from `before` (null: it begins) to `after`, with what is found through it: the running plan of
+ * its config, and its place among the plans that come due. Throws when they are not the same plan.
+ */
+export function writePublish(before: PublishPlan | null, after: PublishPlan): StateChange[] {
+  if (before !== null && before.id !== after.id) throw new Error(`${after.id} is not ${before.id}`);
+  const { id, config_id } = after;
+  const changes: StateChange[] = [{ op: "put_json", key: stateKey.publish(id), value: after }];
+  if (before === null) {
+    changes.push({ op: "put_json", key: stateKey.publishByConfig(config_id, after.revision), value: id });
+  }
+  const [wasDueMs, dueMs] = [before === null ? null : publishDueAtMs(before), publishDueAtMs(after)];
+  if (wasDueMs !== null) changes.push({ op: "delete", key: stateKey.publishDue(wasDueMs, id) });
+  if (dueMs !== null) changes.push({ op: "put_json", key: stateKey.publishDue(dueMs, id), value: id });
+  const runs = stateKey.runningPublish(config_id);
+  if (after.state === "baking") changes.push({ op: "put_json", key: runs, value: id });
+  else if (before?.state === "baking") changes.push({ op: "delete", key: runs });
+  return changes;
+}
+
+/** The feed's word on the same move. */
+export function publishChanged(
+  before: PublishPlan | null,
+  after: PublishPlan,
+  cause: PublishCause,
+): PublishChanged {
+  const stage = after.state === "baking" ? after.stages[after.stage - 1] : undefined;
+  return {
+    type: "publish_changed",
+    publish_id: after.id,
+    config_id: after.config_id,
+    namespace: after.namespace,
+    name: after.name,
+    version_id: after.version_id,
+    previous_version_id: after.previous_version_id,
+    from: before === null ? null : publishStatus(before),
+    to: publishStatus(after),
+    regions: stage?.regions ?? null,
+    labels: stage?.labels ?? null,
+    cause,
+  };
+}

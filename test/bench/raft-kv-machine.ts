@@ -1,0 +1,77 @@
+import { DatabaseSync } from "node:sqlite";
+import type { StateMachine } from "../../consensus/replicated-log.ts";
+
+const KEY_LENGTH_BYTES = 2;
+/** What a put answers: the index it was applied at. */
+export interface PutOutcome {
+  index: number;
+}
+
+/** A put as a command: the key's length, the key, the value. */
+export function encodePut(key: string, value: Uint8Array): Uint8Array {
+  const keyBytes = Buffer.byteLength(key);
+  const command = Buffer.allocUnsafe(KEY_LENGTH_BYTES + keyBytes + value.byteLength);
+  command.writeUInt16BE(keyBytes, 0);
+  command.write(key, KEY_LENGTH_BYTES);
+  command.set(value, KEY_LENGTH_BYTES + keyBytes);
+  return command;
+}
+
+/**
+ * What etcd is compared with: opaque values by key in an ordered SQLite store, `last_applied` in the same transaction,
+ * the journal mode and durability of the real state store.
+ */
+export class KvMachine implements StateMachine<PutOutcome> {
+  readonly #db: DatabaseSync;
+  readonly #put;
+  readonly #get;
+  readonly #advance;
+  #lastApplied: number;
+
+  constructor(path: string) {
+    const db = new DatabaseSync(path);
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768;
+      CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS meta (one INTEGER PRIMARY KEY CHECK (one = 1), last_applied INTEGER NOT NULL) STRICT;
+      INSERT OR IGNORE INTO meta VALUES (1, 0);`);
+    this.#db = db;
+    this.#put = db.prepare(
+      "INSERT INTO kv VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    );
+    this.#get = db.prepare("SELECT value FROM kv WHERE key = ?");
+    this.#advance = db.prepare("UPDATE meta SET last_applied = ?");
+    this.#lastApplied = Number(db.prepare("SELECT last_applied FROM meta").get()?.["last_applied"]);
+  }
+
+  lastApplied(): number {
+    return this.#lastApplied;
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return (this.#get.get(key) as { value: Uint8Array } | undefined)?.value;
+  }
+
+  apply(entries: readonly { index: number; data: Uint8Array | null }[]): (PutOutcome | null)[] {
+    this.#db.exec("BEGIN IMMEDIATE");
+    const outcomes = entries.map(({ index, data }) => {
+      if (data === null) return null;
+      const command = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      const valueAt = KEY_LENGTH_BYTES + command.readUInt16BE(0);
+      this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt));
+      return { index };
+    });
+    const last = entries.at(-1)?.index ?? this.#lastApplied;
+    this.#advance.run(last);
+    this.#db.exec("COMMIT");
+    this.#lastApplied = last;
+    return outcomes;
+  }
+
+  makeDurable(): void {
+    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}

@@ -1,0 +1,22 @@
+import type { Context } from "hono";
+import type { OperationHead } from "../../contracts/core/cluster-api.ts";
+import type { Position } from "../../contracts/core/core-api.ts";
+import { OPERATIONS_TENANT } from "../../domain/cluster/node-record.ts";
+import type { AdminEnv } from "./principal.ts";
+import { requirePermission } from "./require-permission.ts";
+
+/** The core belongs to no tenant: who operates it holds a role in the tenant of operations, and no tenant's admin does. */
+export const CLUSTER_RESOURCE = `${OPERATIONS_TENANT}/cluster`;
+
+/** Refuses (`forbidden`) who may not operate the core; answers who asks, for the operation's audit. */
+export async function requireOperator(c: Context<AdminEnv>): Promise<OperationHead> {
+  await requirePermission(c, "execute", CLUSTER_RESOURCE);
+  const { principal, traceId } = c.var;
+  return { actor: principal.actor, ip: principal.ip, trace_id: traceId };
+}
+
+/** Where the log stands after the operation, signed. */
+export function operationIndex(c: Context<AdminEnv>, answer: Position): Promise<string> {
+  const { cluster_id, epoch, index } = answer;
+  return c.var.deps.indexSigner.sign({ cluster_id, epoch, index });
+}

@@ -1,0 +1,100 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { permits } from "../../domain/access/permits.ts";
+import { readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
+
+const CLUSTER = "/api/v1/mgt/cluster";
+let admin: TestingAdmin;
+beforeEach(() => {
+  admin = testingAdmin();
+});
+const as = (name: string): Record<string, string> => ({ authorization: `Bearer ${name}` });
+const REQUESTS: [string, object][] = [
+  ["add-node", { node_id: 4, raft_address: "h:7504" }],
+  ["remove-node", { node_id: 4 }],
+  ["transfer-leader", {}],
+  ["snapshot", {}],
+];
+
+describe("R5 A4 who may operate the core", () => {
+  it.each(REQUESTS)("%s is for operators, not for who may do everything in a tenant", async (name, body) => {
+    for (const who of ["tenant", "reader", "stranger"]) {
+      const refused = await admin.send("POST", `${CLUSTER}/${name}`, body, as(who));
+      expect(await readProblem(refused)).toMatchObject({ code: "forbidden" });
+    }
+    const nobody = await admin.send("POST", `${CLUSTER}/${name}`, body, as("nobody"));
+    expect(nobody.status).toBe(401);
+    const allowed = await admin.send("POST", `${CLUSTER}/${name}`, body, as("operator"));
+    expect([401, 403]).not.toContain(allowed.status);
+  });
+
+  it("no role of a tenant reaches the core, not even one that may do everything", () => {
+    const everything = [{ action: "execute" as const, resource_pattern: "**" }];
+    expect(permits(everything, "demo", "execute", "system/cluster")).toBe(false);
+    expect(permits(everything, "system", "execute", "system/cluster")).toBe(true);
+  });
+});
+
+describe("R5 operations on the core", () => {
+  it("pass on who asks, and answer a signed index", async () => {
+    const position = { cluster_id: "c1", epoch: 1, index: 7 };
+    const addNode = vi
+      .spyOn(admin.core, "addNode")
+      .mockResolvedValue({ ...position, node_id: 4, role: "learner", match_index: 3, last_index: 9 });
+    const body = { node_id: 4, raft_address: "h:7504" };
+    const added = await admin.send("POST", `${CLUSTER}/add-node`, body, as("operator"));
+    expect(added.status).toBe(200);
+    expect(await added.json()).toEqual({
+      node_id: 4,
+      role: "learner",
+      match_index: 3,
+      last_index: 9,
+      index: expect.stringMatching(/^c1\.1\.7\./) as unknown,
+    });
+    expect(addNode).toHaveBeenCalledWith({
+      ...body,
+      head: {
+        actor: { type: "user", id: "user-operator", name: "operator" },
+        ip: "192.0.2.1",
+        trace_id: added.headers.get("x-trace-id"),
+      },
+    });
+    const taken = await admin.send("POST", `${CLUSTER}/snapshot`, {}, as("operator"));
+    expect(await taken.json()).toMatchObject({ node_id: 1, snapshot_index: 0 });
+    const led = await admin.send("POST", `${CLUSTER}/transfer-leader`, { target_node_id: 1 }, as("operator"));
+    expect(await led.json()).toMatchObject({ leader_id: 1, term: 1 });
+  });
+
+  it.each([
+    ["add-node", {}, "/node_id"],
+    ["add-node", { node_id: 0, raft_address: "h:1" }, "/node_id"],
+    ["add-node", { node_id: "4", raft_address: "h:1" }, "/node_id"],
+    ["add-node", { node_id: 1_000_000_000, raft_address: "h:1" }, "/node_id"],
+    ["add-node", { node_id: 4 }, "/raft_address"],
+    ["add-node", { node_id: 4, raft_address: "h" }, "/raft_address"],
+    ["add-node", { node_id: 4, raft_address: "h:0" }, "/raft_address"],
+    ["add-node", { node_id: 4, raft_address: "h:70000" }, "/raft_address"],
+    ["add-node", { node_id: 4, raft_address: "http://h:1" }, "/raft_address"],
+    ["remove-node", { node_id: 1.5 }, "/node_id"],
+    ["remove-node", { node_id: null }, "/node_id"],
+    ["transfer-leader", { target_node_id: -1 }, "/target_node_id"],
+  ])("%s refuses %o at %s", async (name, body, path) => {
+    const problem = await readProblem(await admin.send("POST", `${CLUSTER}/${name}`, body, as("operator")));
+    expect(problem).toMatchObject({ code: "validation_failed", status: 400 });
+    expect(problem.errors.map((e) => e.path).join()).toContain(path);
+  });
+
+  it.each(["", "[]", "{", '{"node_id":4,"more":1}'])("remove-node refuses the body %o", async (body) => {
+    const answer = await admin.send("POST", `${CLUSTER}/remove-node`, body, {
+      ...as("operator"),
+      "content-type": "application/json",
+    });
+    expect(answer.status).toBe(400);
+  });
+
+  it("say what stands against them", async () => {
+    const last = await admin.send("POST", `${CLUSTER}/remove-node`, { node_id: 1 }, as("operator"));
+    expect(await readProblem(last)).toMatchObject({ code: "conflict", status: 409 });
+    const unknown = await admin.send("POST", `${CLUSTER}/remove-node`, { node_id: 9 }, as("operator"));
+    expect(await readProblem(unknown)).toMatchObject({ code: "not_found" });
+  });
+});

@@ -1,0 +1,31 @@
+import { type PublishPlan, publishDueAtMs, publishStatus } from "../../domain/publish/publish-plan.ts";
+import { configEtag } from "./command-head.ts";
+import { toTime } from "./config-views.ts";
+
+/** A publish plan as answers show it. */
+export function viewPublish(plan: PublishPlan) {
+  const dueAtMs = publishDueAtMs(plan);
+  const baking = plan.state === "baking" ? plan.stages[plan.stage - 1] : undefined;
+  return {
+    publish_id: plan.id,
+    config_id: plan.config_id,
+    namespace: plan.namespace,
+    name: plan.name,
+    version_id: plan.version_id,
+    previous_version_id: plan.previous_version_id,
+    description: plan.description,
+    strategy: plan.strategy,
+    status: publishStatus(plan),
+    stage: baking?.name ?? null,
+    due_at: dueAtMs === null ? null : toTime(dueAtMs),
+    stages: plan.stages.map(({ started_at_ms, ...stage }) => ({
+      ...stage,
+      started_at: toTime(started_at_ms),
+    })),
+    creator: plan.creator,
+    created_at: toTime(plan.created_at_ms),
+    updated_at: toTime(plan.updated_at_ms),
+    ended_at: plan.ended_at_ms === null ? null : toTime(plan.ended_at_ms),
+    etag: configEtag(plan.revision),
+  };
+}
