@@ -6,6 +6,7 @@ import type {
 } from "../../contracts/backup/backup-api.ts";
 import { backupIdOf } from "../../contracts/backup/backup-manifest.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { encodeStateRow } from "../../domain/backup/restore-rows.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import { type Actor, COMMAND_FORMAT_VERSION, type CommandPayloads } from "../../domain/command/command.ts";
@@ -169,7 +170,7 @@ export function coreCommand<K extends RestoreKind>(
   return {
     format: COMMAND_FORMAT_VERSION as typeof COMMAND_FORMAT_VERSION,
     kind,
-    tenant: "_system",
+    tenant: SYSTEM_TENANT,
     actor,
     ip,
     trace_id: "0".repeat(32),

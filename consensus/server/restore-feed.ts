@@ -2,13 +2,12 @@ import type { BackupManifest } from "../../contracts/backup/backup-manifest.ts";
 import { encodeCommand } from "../../contracts/core/command-codec.ts";
 import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { type Actor, COMMAND_FORMAT_VERSION, type CommandPayloads } from "../../domain/command/command.ts";
 import { readChunk } from "./backup-read.ts";
 
-/** Acts of no tenant; not a name that a tenant can have. */
-const SYSTEM_TENANT = "_system";
 type RestoreKind = "begin_restore" | "restore_chunk" | "commit_restore" | "abort_restore";
 
 /** Who asked for a restore, for the command's audit. */

@@ -4,9 +4,11 @@ import type { ObjectStorage } from "../../contracts/object-storage/object-storag
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
+import { RESTORE_KINDS } from "../../domain/command/command.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
+import { requireSupported } from "./version-gate.ts";
 import { feedRestore, type RestoreAuthor, restoreCommand } from "./restore-feed.ts";
 
 /** How often a command is proposed anew while this node leads; each step of a restore may be repeated. */
@@ -15,7 +17,8 @@ const PROPOSE_PAUSE_MS = 200;
 
 /**
  * Restores a backup into the running cluster, whichever its number of nodes: first it is proven beside it, then it goes
- * through the log. Rejects with `validation_failed` when the proof fails, and with what `feedRestore` rejects with; then
+ * through the log. Rejects with `upgrade_in_progress` while some voter is not known to apply its commands, with
+ * `validation_failed` when the proof fails, and with what `feedRestore` rejects with; then
  * nothing has changed, and what was staged is dropped, here or by the next leader.
  */
 export async function runRestore(
@@ -31,17 +34,24 @@ export async function runRestore(
   },
 ): Promise<RestoreReport> {
   const { manifest, restoreId, author } = input;
+  requireRestoreSupported(core);
   const proof = await input.drill(manifest.backup_id);
   if (!proof.proven) {
     const why = proof.hash_matches ? proof.invariants_broken[0] : "its state hash is another";
     throw new ConfluxError("validation_failed", `${manifest.backup_id} cannot be proven: ${why}`);
   }
+  // Proving takes its time, and voters may have come meanwhile.
+  requireRestoreSupported(core);
   try {
     return toReport(await feedRestore({ ...input, propose: (command) => proposeSteadily(core, command) }));
   } catch (error) {
     await dropRestore(core, restoreId, author);
     throw error;
   }
+}
+
+function requireRestoreSupported(core: CoreContext): void {
+  for (const kind of RESTORE_KINDS) requireSupported(kind, () => core.log.status(), core.peers);
 }
 
 export function toReport({

@@ -84,13 +84,14 @@ export interface CommandPayloads {
 export type CommandKind = keyof CommandPayloads;
 
 /** Kinds that a core makes itself, from a backup that it has verified. */
+export const RESTORE_KINDS = [
+  "begin_restore",
+  "restore_chunk",
+  "commit_restore",
+  "abort_restore",
+] as const satisfies readonly CommandKind[];
 export function isRestoreKind(kind: CommandKind): boolean {
-  return (
-    kind === "begin_restore" ||
-    kind === "restore_chunk" ||
-    kind === "commit_restore" ||
-    kind === "abort_restore"
-  );
+  return RESTORE_KINDS.some((restore) => restore === kind);
 }
 
 /** Results are kept for idempotent replay, so they hold no secrets and all that the answer needs. */

@@ -16,7 +16,7 @@ import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.t
 import type { AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { projectAuditBatch } from "../../adapters/postgres/project-audit-batch.ts";
-import { SYSTEM_TENANT } from "../../adapters/postgres/with-tenant.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 
 /** The name under which the projection keeps its cursors. */
 const AUDIT_PROJECTION = "audit";
@@ -153,7 +153,7 @@ function toRow(entry: FeedEntry, clusterId: string, epoch: number): AuditRow {
 
 /**
  * The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. The row has
- * the position of the last entry that is gone, so a repeat leaves it out; no command is of the system's tenant.
+ * the position of the last entry that is gone, so a repeat leaves it out.
  */
 async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch> {
   const { cluster_id, epochs, compacted_index } = await deps.core.status();

@@ -1,9 +1,10 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { loadPermissions } from "../../adapters/postgres/load-permissions.ts";
 import { isOperator } from "../../adapters/postgres/is-operator.ts";
-import { SYSTEM_TENANT, withTenant } from "../../adapters/postgres/with-tenant.ts";
+import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { verifyAccessToken } from "../../adapters/tokens/verify-access-token.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { isConfigName } from "../../domain/config/config-name.ts";
 import { type Permission, PERMISSION_ACTIONS, permits } from "../../domain/access/permits.ts";
 import type { AuthDeps } from "./auth-deps.ts";

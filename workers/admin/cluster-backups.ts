@@ -2,7 +2,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { backupView, clusterJob, JOB_WAIT_MS_MAX } from "../../contracts/backup/backup-api.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../../contracts/limits.ts";
-import { requireClusterPermission } from "./cluster-permission.ts";
+import { CLUSTER_RESOURCE, requireOperator } from "./cluster-operator.ts";
 import { requestId } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -10,7 +10,7 @@ import type { AdminEnv } from "./principal.ts";
 const path = "/api/v1/mgt/cluster/backups";
 const job = { description: "How it stands", content: json(clusterJob) };
 const listRoute = declareRoute(
-  { action: "list", resource: "_system/cluster" },
+  { action: "execute", resource: CLUSTER_RESOURCE },
   {
     method: "get",
     path,
@@ -31,7 +31,7 @@ const listRoute = declareRoute(
   },
 );
 const takeRoute = declareRoute(
-  { action: "execute", resource: "_system/cluster" },
+  { action: "execute", resource: CLUSTER_RESOURCE },
   {
     method: "post",
     path,
@@ -42,7 +42,7 @@ const takeRoute = declareRoute(
   },
 );
 const drillRoute = declareRoute(
-  { action: "execute", resource: "_system/cluster" },
+  { action: "execute", resource: CLUSTER_RESOURCE },
   {
     method: "post",
     path: `${path}/{backup_id}/drill`,
@@ -53,7 +53,7 @@ const drillRoute = declareRoute(
   },
 );
 const jobRoute = declareRoute(
-  { action: "read", resource: "_system/cluster" },
+  { action: "execute", resource: CLUSTER_RESOURCE },
   {
     method: "get",
     path: "/api/v1/mgt/cluster/jobs/{job_id}",
@@ -70,12 +70,12 @@ const jobRoute = declareRoute(
 /** `GET`, `POST /mgt/cluster/backups`, `POST .../{backup_id}/drill`, `GET /mgt/cluster/jobs/{job_id}`. */
 export function registerClusterBackups(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(listRoute, async (c) => {
-    await requireClusterPermission(c, "list");
+    await requireOperator(c);
     const { cursor = null, limit } = c.req.valid("query");
     return c.json(await c.var.deps.core.listBackups({ cursor, limit }), 200);
   });
   app.openapi(takeRoute, async (c) => {
-    await requireClusterPermission(c, "execute");
+    await requireOperator(c);
     const answer = await c.var.deps.core.startBackup({
       request_id: await requestId(c),
       wait_ms: JOB_WAIT_MS_MAX / 2,
@@ -83,7 +83,7 @@ export function registerClusterBackups(app: OpenAPIHono<AdminEnv>): void {
     return c.json(answer, answer.state === "running" ? 202 : 201);
   });
   app.openapi(drillRoute, async (c) => {
-    await requireClusterPermission(c, "execute");
+    await requireOperator(c);
     const { backup_id } = c.req.valid("param");
     const answer = await c.var.deps.core.startDrill({
       backup_id: backup_id === "latest" ? null : backup_id,
@@ -92,7 +92,7 @@ export function registerClusterBackups(app: OpenAPIHono<AdminEnv>): void {
     return c.json(answer, answer.state === "running" ? 202 : 200);
   });
   app.openapi(jobRoute, async (c) => {
-    await requireClusterPermission(c, "read");
+    await requireOperator(c);
     const { job_id } = c.req.valid("param");
     return c.json(await c.var.deps.core.getJob({ job_id, ...c.req.valid("query") }), 200);
   });

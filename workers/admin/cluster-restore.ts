@@ -4,14 +4,14 @@ import { readClusterEpoch } from "../../adapters/postgres/read-cluster-epoch.ts"
 import { clusterJob, JOB_WAIT_MS_MAX, restoreRequest } from "../../contracts/backup/backup-api.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
 import type { AuthDeps } from "./auth-deps.ts";
-import { requireClusterPermission } from "./cluster-permission.ts";
+import { CLUSTER_RESOURCE, requireOperator } from "./cluster-operator.ts";
 import { requestId } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 
 const job = { description: "How it stands", content: json(clusterJob) };
 const route = declareRoute(
-  { action: "execute", resource: "_system/cluster" },
+  { action: "execute", resource: CLUSTER_RESOURCE },
   {
     method: "post",
     path: "/api/v1/mgt/cluster/restore-from-backup",
@@ -26,7 +26,7 @@ const route = declareRoute(
 /** `POST /mgt/cluster/restore-from-backup`. A repetition under one idempotency key restores once. */
 export function registerClusterRestore(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
   app.openapi(route, async (c) => {
-    await requireClusterPermission(c, "execute");
+    await requireOperator(c);
     const { core } = c.var.deps;
     const { cluster_id } = await core.status();
     const { actor } = c.var.principal;

@@ -2,12 +2,10 @@ import type { Context } from "hono";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Position } from "../../contracts/core/core-api.ts";
 import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { Config } from "../../domain/config/config.ts";
 import type { AdminEnv } from "./principal.ts";
 import { toHex } from "./trace.ts";
-
-/** Where requests that are about no tenant count their keys. */
-const SYSTEM_SCOPE = "_system";
 
 /**
  * What every command carries besides its payload: who, from where, in which trace, under which idempotency key.
@@ -53,7 +51,7 @@ async function idempotency(
  * one. The body is part of it, so that the same key with another body is another request.
  */
 export async function requestId(c: Context<AdminEnv>): Promise<string | null> {
-  const key = await idempotency(c, SYSTEM_SCOPE);
+  const key = await idempotency(c, SYSTEM_TENANT);
   return key && `req-${key.scope.slice(0, 32)}-${key.digest.slice(0, 32)}`;
 }
 
