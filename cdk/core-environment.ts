@@ -29,8 +29,22 @@ export const internalCoreUrls = (): string[] =>
 export const publicCoreUrls = (settings: DeploymentSettings): string[] =>
   nodeIds.map((id) => `https://node-${id}.${settings.coreDomain}`);
 
-/** The plain variables of node `nodeId`: with the secret ones, exactly what consensus/server reads. */
-export function coreEnvironment(nodeId: number, settings: DeploymentSettings): Record<string, string> {
+/** A backup an hour, three days of them, and the newest for ever. */
+const BACKUPS = {
+  CONFLUX_BACKUP_INTERVAL_S: "3600",
+  CONFLUX_BACKUP_KEEP_COUNT: "72",
+  CONFLUX_BACKUP_KEEP_DAYS: "30",
+} as const;
+
+/**
+ * The plain variables of node `nodeId`: with the secret ones, exactly what consensus/server reads. `backupBucket`: the
+ * bucket's name.
+ */
+export function coreEnvironment(
+  nodeId: number,
+  settings: DeploymentSettings,
+  backupBucket: string,
+): Record<string, string> {
   const peers = nodeIds.map(
     (id) => `${id}=${discoveryName(id)}:${CORE_PEER_PORT}@http://${discoveryName(id)}:${CORE_PORT}`,
   );
@@ -42,6 +56,8 @@ export function coreEnvironment(nodeId: number, settings: DeploymentSettings): R
     CONFLUX_CORE_DATA_DIR: CORE_DATA_DIRECTORY,
     // SQLite's write-ahead log needs shared memory, which a network disk does not have.
     CONFLUX_STATE_JOURNAL: "truncate",
+    CONFLUX_BACKUP_STORE: `s3://${backupBucket}`,
+    ...BACKUPS,
     CONFLUX_PEERS: peers.join(","),
     CONFLUX_PEER_LISTEN_HOST: "0.0.0.0",
     CONFLUX_PEER_CA_FILE: `${IDENTITY_DIRECTORY}/ca.pem`,

@@ -50,6 +50,9 @@ export interface CoreStackProps extends StackProps {
   data: DataStack;
 }
 
+/** The name under which the data stack hands its backup bucket on. */
+const BACKUPS_ARN_EXPORT = "ExportsOutputFnGetAttBackups9A29A52DArn5C3D0D1D";
+
 export class CoreStack extends Stack {
   readonly services: readonly ecs.FargateService[];
   readonly balancer: elb.ApplicationLoadBalancer;
@@ -165,11 +168,12 @@ export class CoreStack extends Stack {
         },
       }),
     );
+    this.#letBackUp(task);
     const common = { image, user: `${CORE_UID}:${CORE_UID}`, readonlyRootFilesystem: true };
     const identity = this.#addIdentity(task, nodeId, common);
     const container = task.addContainer("core", {
       ...common,
-      environment: coreEnvironment(nodeId, settings),
+      environment: coreEnvironment(nodeId, settings, data.backups.bucketName),
       secrets: { CONFLUX_CORE_SERVICE_KEY: ecs.Secret.fromSecretsManager(data.secrets.coreService) },
       portMappings: [{ containerPort: CORE_PORT }, { containerPort: CORE_PEER_PORT }],
       stopTimeout: Duration.seconds(STOP_TIMEOUT_S),
@@ -199,6 +203,28 @@ export class CoreStack extends Stack {
       );
     }
     return task;
+  }
+
+  /** A node writes backups into their bucket and reads them there. */
+  #letBackUp(task: ecs.FargateTaskDefinition): void {
+    const { backups, dataKey } = this.#props.data;
+    task.addToTaskRolePolicy(
+      new PolicyStatement({ actions: ["s3:ListBucket"], resources: [backups.bucketArn] }),
+    );
+    task.addToTaskRolePolicy(
+      new PolicyStatement({
+        actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        resources: [backups.arnForObjects("*")],
+      }),
+    );
+    task.addToTaskRolePolicy(
+      new PolicyStatement({ actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [dataKey.keyArn] }),
+    );
+    acknowledge(
+      task.taskRole,
+      "`<bucket>/*` are the objects of the bucket that backups alone are in.",
+      `IAM5[Resource::${this.#props.data.stackName}:${BACKUPS_ARN_EXPORT}/*]`,
+    );
   }
 
   /** A container that runs first and ends: it puts the node's certificate where the node reads it as files. */

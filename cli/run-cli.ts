@@ -4,6 +4,10 @@ import { registerClusterAddNode } from "./cluster-add-node.ts";
 import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
 import { registerClusterSnapshot } from "./cluster-snapshot.ts";
 import { registerClusterTransferLeader } from "./cluster-transfer-leader.ts";
+import { registerClusterBackup } from "./cluster-backup.ts";
+import { registerClusterBackups } from "./cluster-backups.ts";
+import { registerClusterDrill } from "./cluster-drill.ts";
+import { registerClusterRestore } from "./cluster-restore.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { paint } from "./print-table.ts";
 
@@ -18,6 +22,10 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
       registerClusterRemoveNode,
       registerClusterTransferLeader,
       registerClusterSnapshot,
+      registerClusterBackup,
+      registerClusterBackups,
+      registerClusterDrill,
+      registerClusterRestore,
     ],
   },
 ];

@@ -29,7 +29,7 @@ try {
   const password = randomBytes(PASSWORD_BYTES).toString("base64url");
   const passwordHash = await hashPassword(password);
   const { userId, created } = await ensureAdminUser(database, { tenant, username, passwordHash });
-  if (isOperator) await ensureOperator(database, { userId, clusterId });
+  if (isOperator) await ensureOperator(database, userId);
   console.log(
     created ? `${username}: ${password}` : `${username} is there already and keeps the password it has`,
   );

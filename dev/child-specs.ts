@@ -57,6 +57,9 @@ export function coreSpec(
       CONFLUX_CORE_DATA_DIR: paths.core(nodeId),
       CONFLUX_CLUSTER_ID: CLUSTER_ID,
       CONFLUX_CORE_SERVICE_KEY: secrets.core_service_key,
+      CONFLUX_BACKUP_STORE: process.env["CONFLUX_BACKUP_STORE"] || paths.backups,
+      // On a desk backups are taken when they are asked for.
+      CONFLUX_BACKUP_INTERVAL_S: process.env["CONFLUX_BACKUP_INTERVAL_S"] || "0",
       ...peers.get(nodeId),
     },
     isReadyLine: (line) => line.startsWith("{") && line.includes('"ready":true'),

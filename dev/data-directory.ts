@@ -25,6 +25,8 @@ export interface DataPaths {
   /** The one file that a program was bundled into. */
   bundle: (name: string) => string;
   core: (nodeId: number) => string;
+  /** Backups of the core, whichever node takes them. */
+  backups: string;
   /** Certificates with which core nodes know each other; 0700. */
   peers: string;
 }
@@ -44,6 +46,7 @@ export function dataPaths(dataDir: string): DataPaths {
     compileCache: join(dataDir, "build", "compile-cache"),
     bundle: (name) => join(dataDir, "build", `${name}.mjs`),
     core: (nodeId) => join(dataDir, `core-${nodeId}`),
+    backups: join(dataDir, "backups"),
     peers: join(dataDir, "peers"),
   };
 }

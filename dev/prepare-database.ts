@@ -46,7 +46,7 @@ export async function prepareDatabase(input: PreparationInput): Promise<FirstAcc
       username: ADMIN_USERNAME,
       passwordHash: await hashPassword(first),
     });
-    await ensureOperator(database, { userId, clusterId: CLUSTER_ID });
+    await ensureOperator(database, userId);
     const isUnprinted = created || remembered !== undefined;
     if (!isUnprinted) remember(memoPath, { unprinted_password: undefined });
     return { adminUserId: userId, unprintedPassword: isUnprinted ? first : null };

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { CoreClient } from "../adapters/core-client/core-client.ts";
 import { importSigningKey, signAccessToken } from "../adapters/tokens/sign-token.ts";
 import { createAdminClient } from "./admin-client.ts";
 import type { StackContext } from "./child-specs.ts";
+import { coreNodeIds } from "./core-cluster.ts";
 import type { StackTokens } from "./dev-json.ts";
 import { readMemo, remember } from "./memo.ts";
 import { ADMIN_USERNAME, DEMO_TENANT } from "./names.ts";
@@ -30,7 +32,8 @@ export async function prepareTenant(input: {
     ttlS: ADMIN_TOKEN_TTL_S,
   });
   const client = createAdminClient({ url: `http://127.0.0.1:${settings.adminPort}`, token: admin.token });
-  const clientToken = await usableClientToken(paths.memo, async () => {
+  const { tokens_not_before_ms } = await openCore(input.context).status();
+  const clientToken = await usableClientToken(paths.memo, tokens_not_before_ms, async () => {
     const answer = await client.request("POST", "/auth/client-tokens", {
       name: "dev.json",
       scopes: [`read:${DEMO_TENANT}/**`],
@@ -50,17 +53,33 @@ export async function prepareTenant(input: {
   };
 }
 
-/** The client token of the last start while it is good for long enough; otherwise a new one, remembered. */
-async function usableClientToken(memoPath: string, make: () => Promise<string>): Promise<string> {
+/**
+ * The client token of the last start while it is good for long enough and no restore has called it in; otherwise a new
+ * one, remembered.
+ */
+async function usableClientToken(
+  memoPath: string,
+  notBeforeMs: number,
+  make: () => Promise<string>,
+): Promise<string> {
   const known = readMemo(memoPath).client_token;
-  if (known !== undefined && secondsLeft(known) > CLIENT_TOKEN_LEFT_S_MIN) return known;
+  if (known !== undefined) {
+    const { exp, iat } = timesOf(known);
+    if (exp - Date.now() / 1000 > CLIENT_TOKEN_LEFT_S_MIN && iat * 1000 >= notBeforeMs) return known;
+  }
   const token = await make();
   remember(memoPath, { client_token: token });
   return token;
 }
 
-function secondsLeft(token: string): number {
+/** Seconds since 1970. */
+function timesOf(token: string): { exp: number; iat: number } {
   const payload = Buffer.from(token.split(".")[1] ?? "", "base64url").toString();
-  const { exp } = JSON.parse(payload) as { exp?: number };
-  return (exp ?? 0) - Date.now() / 1000;
+  const { exp = 0, iat = 0 } = JSON.parse(payload) as { exp?: number; iat?: number };
+  return { exp, iat };
+}
+
+function openCore({ settings, secrets }: StackContext): CoreClient {
+  const urls = coreNodeIds(settings).map((id) => `http://127.0.0.1:${settings.corePort + id}`);
+  return new CoreClient({ urls, serviceKey: secrets.core_service_key, role: "admin" });
 }

@@ -25,6 +25,10 @@ export const IDEMPOTENCY_RESULTS_MAX = 100_000;
 export const IDEMPOTENCY_RESULT_CHARS_MAX = 64 * 1024 * 1024;
 /** Expired rows (results, revocations) that one command clears away on its way. */
 export const EXPIRED_SWEEP_MAX = 4;
+/** Chunks of one restore: with chunks of 4 MiB, a state of 64 GiB. */
+export const RESTORE_CHUNKS_MAX = 16_384;
+/** Epochs whose beginnings the state remembers; one begins with each restore. */
+export const EPOCHS_MAX = 64;
 /** Index rows that one listing looks at before it answers with what it has found. */
 export const LIST_SCAN_MAX = 10_000;
 /** How long a stage of a publish plan may bake; fractions of a minute are welcome. */

@@ -19,6 +19,7 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "d
 export const clusters = pgTable("clusters", {
   id: text("id").primaryKey(),
   epoch: integer("epoch").notNull().default(1),
+  tokensNotBefore: instant("tokens_not_before").notNull().default(new Date(0)),
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 
@@ -48,6 +49,7 @@ export const users = pgTable("users", {
   email: text("email"),
   passwordHash: text("password_hash").notNull(),
   isActive: boolean("is_active").notNull().default(true),
+  isOperator: boolean("is_operator").notNull().default(false),
   tokensNotBefore: instant("tokens_not_before").notNull().default(new Date(0)),
   createdAt: instant("created_at").notNull().defaultNow(),
 });

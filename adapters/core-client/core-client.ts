@@ -1,3 +1,4 @@
+import type { BackupListAnswer, ClusterJob } from "../../contracts/backup/backup-api.ts";
 import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
 import type {
   AddNodeAnswer,
@@ -35,6 +36,9 @@ import {
   PROPOSE_TIMEOUT_MS,
   READ_TIMEOUT_MS,
 } from "./call-core.ts";
+
+/** How long a core may take to begin a job: it reads a manifest from the storage first. */
+const JOB_GRACE_MS = 15_000;
 
 /**
  * The core over HTTP (contracts/core/core-port.ts), for Workers and Node alike. A write without an idempotency key is
@@ -160,6 +164,47 @@ export class CoreClient implements CorePort {
       if (!(error instanceof ConfluxError && error.code === "unavailable")) throw error;
       return this.#read("/v1/status", {}, { consistency: "stale" });
     }
+  }
+
+  listBackups({ cursor, limit }: Parameters<CorePort["listBackups"]>[0]): Promise<BackupListAnswer> {
+    return this.#read("/v1/backups", cursor === null ? { limit } : { cursor, limit });
+  }
+
+  startBackup({ request_id, wait_ms }: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
+    const query = request_id === null ? { wait_ms } : { request_id, wait_ms };
+    return this.#job("POST", withQuery("/v1/backups", query), { wait_ms, repeatable: request_id !== null });
+  }
+
+  startDrill({ backup_id, wait_ms }: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
+    const path = `/v1/backups/${encodeURIComponent(backup_id ?? "latest")}/drill`;
+    return this.#job("POST", withQuery(path, { wait_ms }), { wait_ms, repeatable: false });
+  }
+
+  startRestore(
+    { wait_ms, ...request }: Parameters<CorePort["startRestore"]>[0],
+    { traceparent }: { traceparent?: string } = {},
+  ): Promise<ClusterJob> {
+    const body = new TextEncoder().encode(JSON.stringify(request));
+    const path = withQuery("/v1/restore", { wait_ms });
+    return this.#job("POST", path, { wait_ms, repeatable: true, traceparent, body });
+  }
+
+  getJob({ job_id, wait_ms }: Parameters<CorePort["getJob"]>[0]): Promise<ClusterJob> {
+    const path = withQuery(`/v1/jobs/${encodeURIComponent(job_id)}`, { wait_ms });
+    return this.#job("GET", path, { wait_ms, repeatable: true });
+  }
+
+  async #job(
+    method: "GET" | "POST",
+    path: string,
+    {
+      wait_ms,
+      ...call
+    }: { wait_ms: number; repeatable: boolean; traceparent?: string | undefined; body?: Uint8Array },
+  ): Promise<ClusterJob> {
+    const timeoutMs = wait_ms + JOB_GRACE_MS;
+    const response = await this.#caller.call({ method, path, timeoutMs, ...call });
+    return (await readable(response.json())) as ClusterJob;
   }
 
   addNode(input: AddNodeInput): Promise<AddNodeAnswer> {

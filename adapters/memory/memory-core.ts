@@ -19,6 +19,7 @@ import type {
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
+import type { BackupListAnswer, ClusterJob } from "../../contracts/backup/backup-api.ts";
 import type {
   AddNodeAnswer,
   AddNodeInput,
@@ -31,14 +32,22 @@ import type {
 } from "../../contracts/core/cluster-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { RestoredState } from "../../domain/backup/backup-origin.ts";
+import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
-import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
+import {
+  type Command,
+  type CommandKind,
+  type CommandOf,
+  isRestoreKind,
+} from "../../domain/command/command.ts";
 import { contentOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
+import { coreCommand, MemoryBackups } from "./memory-backups.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { readFeed } from "../../domain/command/read-feed.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -65,15 +74,28 @@ export class MemoryCore implements CorePort {
   readonly #clusterId: string;
   readonly #now: () => number;
   readonly #waiters = new Set<() => void>();
-  readonly #epoch: number;
+  readonly #backups: MemoryBackups;
 
   constructor(options: { clusterId?: string; epoch?: number; now?: () => number } = {}) {
     this.#clusterId = options.clusterId ?? "c1";
-    this.#epoch = options.epoch ?? 1;
     this.#now = options.now ?? Date.now;
     this.#machine = new MemoryStateMachine({
       clusterId: this.#clusterId,
       feedRetainedEntriesMax: FEED_RETAINED_ENTRIES_MAX,
+      ...(options.epoch === undefined ? {} : { epoch: options.epoch }),
+    });
+    this.#backups = new MemoryBackups({
+      state: this.state,
+      clusterId: this.#clusterId,
+      now: this.#now,
+      at: () => ({
+        epoch: this.#machine.epoch(),
+        index: this.#machine.index(),
+        timestampMs: this.#machine.lastTimestampMs(),
+      }),
+      apply: (kind, payload, { attachments = [], ...author }) => {
+        orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
+      },
     });
   }
 
@@ -89,15 +111,22 @@ export class MemoryCore implements CorePort {
     if (!parsed.ok)
       throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
     await verifyAttachments(parsed.command, input.attachments);
-    const { attachments } = input;
-    const applied = this.#machine.apply({ command: parsed.command, attachments, timestampMs: this.#now() });
-    for (const wake of this.#waiters) wake();
-    const { ok: _ok, ...outcome } = orThrow(applied);
+    if (isRestoreKind(parsed.command.kind)) {
+      throw new ConfluxError("forbidden", `${parsed.command.kind} is proposed by a core alone`);
+    }
+    const applied = orThrow(this.#apply(parsed.command, input.attachments));
+    const { ok: _ok, ...outcome } = applied;
     return {
       ...this.#position(),
       ...outcome,
       result: outcome.result as CommandResults[K],
     };
+  }
+
+  #apply(command: Command, attachments: readonly Uint8Array[]): ApplyOutcome {
+    const outcome = this.#machine.apply({ command, attachments, timestampMs: this.#now() });
+    for (const wake of this.#waiters) wake();
+    return outcome;
   }
 
   async getConfig(id: string): Promise<ConfigAnswer> {
@@ -188,7 +217,29 @@ export class MemoryCore implements CorePort {
         },
       ],
       compacted_index: this.#machine.compactedIndex(),
+      tokens_not_before_ms: this.#restored()?.tokens_not_before_ms ?? 0,
+      epochs: this.#restored()?.epochs ?? [{ epoch: this.#machine.epoch(), first_index: 0 }],
     };
+  }
+
+  async listBackups(input: Parameters<CorePort["listBackups"]>[0]): Promise<BackupListAnswer> {
+    return this.#backups.list({ ...input, limit: clampLimit(input.limit) });
+  }
+
+  startBackup(input: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
+    return this.#backups.startBackup(input.request_id);
+  }
+
+  async startDrill(input: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
+    return this.#backups.startDrill(input.backup_id);
+  }
+
+  async startRestore(input: Parameters<CorePort["startRestore"]>[0]): Promise<ClusterJob> {
+    return this.#backups.startRestore(input);
+  }
+
+  async getJob(input: Parameters<CorePort["getJob"]>[0]): Promise<ClusterJob> {
+    return this.#backups.job(input.job_id);
   }
 
   async addNode(input: AddNodeInput): Promise<AddNodeAnswer> {
@@ -253,12 +304,16 @@ export class MemoryCore implements CorePort {
     });
   }
 
+  #restored(): RestoredState | undefined {
+    return this.state.json(stateKey.restored) as RestoredState | undefined;
+  }
+
   #inline(): { bytes: (key: string) => Uint8Array | undefined; bytesMax: number } {
     return { bytes: (key) => this.state.bytes(key), bytesMax: INLINE_BYTES_MAX };
   }
 
   #position(): Position {
-    return { cluster_id: this.#clusterId, epoch: this.#epoch, index: this.#machine.lastApplied() };
+    return { cluster_id: this.#clusterId, epoch: this.#machine.epoch(), index: this.#machine.index() };
   }
 }
 

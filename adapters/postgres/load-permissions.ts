@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { Permission } from "../../domain/access/permits.ts";
 import { permissions, userRoles, users } from "../../migrations/schema.ts";
 import type { Transaction } from "./with-tenant.ts";
@@ -8,7 +8,8 @@ export const PERMISSIONS_PER_USER_MAX = 10_000;
 
 /**
  * What the user's roles in the transaction's tenant grant. Empty for an inactive user and for a token issued
- * (`issuedAtMs`) before the user's tokens were called in, so that both lose their access with the next request.
+ * (`issuedAtMs`) before the user's tokens were called in, or everyone's by a restore, so that they lose their access with
+ * the next request.
  */
 export async function loadPermissions(
   tx: Transaction,
@@ -18,7 +19,10 @@ export async function loadPermissions(
     .select({
       action: permissions.action,
       resource_pattern: permissions.resourcePattern,
-      notBefore: users.tokensNotBefore,
+      notBefore:
+        sql`greatest(${users.tokensNotBefore}, (select max(tokens_not_before) from clusters))`.mapWith(
+          users.tokensNotBefore,
+        ),
     })
     .from(userRoles)
     .innerJoin(users, eq(users.id, userRoles.userId))

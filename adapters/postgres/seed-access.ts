@@ -1,15 +1,14 @@
+import { sql } from "drizzle-orm";
 import { ulid } from "ulid";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
-import { OPERATIONS_TENANT } from "../../domain/cluster/node-record.ts";
 import { applications, clusters, tenants } from "../../migrations/schema.ts";
 import type { Database } from "./connect.ts";
 import { createUser } from "./create-user.ts";
 import { findUserForLogin } from "./find-user-for-login.ts";
 import { ensureRole, grantPermissions, grantRole } from "./grant-role.ts";
-import { withTenant } from "./with-tenant.ts";
+import { inTransaction, withTenant } from "./with-tenant.ts";
 
 const ADMIN_ROLE = "admin";
-const OPERATOR_ROLE = "operator";
 
 /** Makes a tenant (and its cluster and applications) when they are missing. `database` is the owner's. Repeatable. */
 export async function ensureTenant(
@@ -29,8 +28,8 @@ export async function ensureTenant(
 }
 
 /**
- * Makes a user who may do everything in `tenant`. A user of this name keeps the password it has; the role and its
- * permissions are put right. Repeatable.
+ * Makes a user who may do everything in `tenant`. A user of this name keeps the password it has; the role and its permissions are
+ * put right. Repeatable.
  */
 export async function ensureAdminUser(
   database: Database,
@@ -58,28 +57,9 @@ export async function ensureAdminUser(
   return { userId, created: existing === null };
 }
 
-/** Lets a user operate the core of `clusterId`, which belongs to no tenant of users. Repeatable. */
-export async function ensureOperator(
-  database: Database,
-  input: { userId: string; clusterId: string },
-): Promise<void> {
-  const tenant = OPERATIONS_TENANT;
-  await ensureTenant(database, { tenant, clusterId: input.clusterId });
-  await withTenant(database, tenant, async (tx) => {
-    const roleId = await ensureRole(tx, {
-      tenant,
-      name: OPERATOR_ROLE,
-      description: "May operate the core and read the audit of its operations",
-      unique: ulid(),
-    });
-    await grantPermissions(tx, {
-      tenant,
-      roleId,
-      permissions: [
-        { action: "execute", resource_pattern: `${tenant}/**` },
-        { action: "list", resource_pattern: tenant },
-      ],
-    });
-    await grantRole(tx, { tenant, userId: input.userId, roleId });
+/** Makes a user an operator: of the core and its backups, which belong to no tenant. `database` is the owner's. Repeatable. */
+export function ensureOperator(database: Database, userId: string): Promise<void> {
+  return inTransaction(database, async (tx) => {
+    await tx.execute(sql`select conflux_make_operator(${userId})`);
   });
 }

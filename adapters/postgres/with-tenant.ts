@@ -14,8 +14,6 @@ export const TRANSACTION_DEADLINE_MS = 1900;
 /** How long to wait, at least, when the server has no connection left. */
 const CONNECTION_RETRY_MS = 25;
 const TOO_MANY_CONNECTIONS = "53300";
-/** Where acts of no tenant are audited; not a name a tenant can have. */
-export const SYSTEM_TENANT = "_system";
 
 export interface TransactionLimits {
   deadlineMs?: number;

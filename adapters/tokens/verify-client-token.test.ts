@@ -39,7 +39,7 @@ describe("client token verifier", () => {
   it("E2 accepts a client token and reads the keys once", async () => {
     const issuer = await makeIssuer("k1");
     const { state, verify } = makeVerifier({ keys: [issuer.jwk] });
-    const token = await issuer.issue();
+    const token = await issuer.issue({ iat: NOW_MS / 1000 - 5 });
     for (let i = 0; i < 3; i += 1) {
       expect(await verify(token)).toEqual({
         ok: true,
@@ -48,6 +48,7 @@ describe("client token verifier", () => {
           jti: "j1",
           tenant: "demo",
           scopes: ["read:demo/**"],
+          issued_at_ms: NOW_MS - 5_000,
           expires_at_ms: NOW_MS + 60_000,
         },
       });

@@ -22,6 +22,8 @@ const JWKS_READ_WINDOW_MS = 10_000;
 
 /** `scopes` are narrowed to the token's tenant (`scopesWithinTenant`). */
 export interface VerifiedClientToken extends ClientTokenClaims {
+  /** To the second. */
+  issued_at_ms: number;
   expires_at_ms: number;
 }
 /** `keys_unavailable`: not the token's fault; every other reason is a refusal. */
@@ -113,7 +115,7 @@ async function verifyWith(set: KeySet, token: string, nowMs: number): Promise<To
   }
 }
 
-function readClaims({ sub, jti, exp, ...rest }: JWTPayload): TokenVerdict {
+function readClaims({ sub, jti, exp, iat, ...rest }: JWTPayload): TokenVerdict {
   const { tenant, scopes } = rest;
   if (
     typeof sub !== "string" ||
@@ -127,7 +129,10 @@ function readClaims({ sub, jti, exp, ...rest }: JWTPayload): TokenVerdict {
     return { ok: false, reason: "wrong_kind" };
   }
   const within = scopesWithinTenant(scopes, tenant);
-  return { ok: true, token: { sub, jti, tenant, scopes: within, expires_at_ms: exp * 1000 } };
+  return {
+    ok: true,
+    token: { sub, jti, tenant, scopes: within, issued_at_ms: (iat ?? 0) * 1000, expires_at_ms: exp * 1000 },
+  };
 }
 
 function refusalOf(error: unknown): TokenRefusal {

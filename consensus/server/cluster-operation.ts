@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { encodeCommand } from "../../contracts/core/command-codec.ts";
 import type { OperationHead } from "../../contracts/core/cluster-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { OPERATIONS_TENANT } from "../../domain/cluster/node-record.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { COMMAND_FORMAT_VERSION, type Command, type CommandPayloads } from "../../domain/command/command.ts";
 import { NotProposedError } from "../replicated-log.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
@@ -51,7 +51,7 @@ export async function proposeOperation<K extends OperationKind>(
   const command = {
     format: COMMAND_FORMAT_VERSION,
     kind,
-    tenant: OPERATIONS_TENANT,
+    tenant: SYSTEM_TENANT,
     ...head,
     idempotency: null,
     expected_revision: null,

@@ -2,6 +2,7 @@ import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { ReplicatedLog, ReplicatedLogStatus, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
 import type { CoreContext, Logger } from "./core-context.ts";
+import { type BackupParts, BackupService } from "./backup-service.ts";
 import { createCoreServer } from "./core-server.ts";
 import { FeedWaiters } from "./feed-waiters.ts";
 import { handOver } from "./hand-over.ts";
@@ -31,6 +32,8 @@ export interface CoreNodeOptions {
   book?: PeerBook;
   /** Long polls held open at once; absent: FEED_WAITERS_MAX. */
   feedWaitersMax?: number;
+  /** Where backups go, and when; null or absent: nowhere. */
+  backup?: Omit<BackupParts, "nowMs"> | null;
 }
 
 export interface CoreNode {
@@ -79,7 +82,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       peers,
       book,
       logger: options.logger,
-      position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.lastApplied() }),
+      position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.index() }),
       addressOf: (nodeId) => {
         const known = book.addressOf(nodeId);
         if (known.peer !== "") return known;
@@ -88,18 +91,26 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
-    const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now));
+    const backups = openBackups(core, options);
+    const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now), backups);
     url = await server.listen(options.host, options.port);
     // The last to come is the first to go: requests are still answered while leadership is handed over.
     closers.push(() => server.close());
     closers.push(() => handOver(log, options.logger));
     await log.start();
     committedAtStart = log.status().commitIndex;
+    backups?.start();
+    closers.push(() => backups?.close());
     return { url, store, stop: closeAll };
   } catch (error) {
     await closeAll();
     throw error;
   }
+}
+
+function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): BackupService | null {
+  if (backup === undefined || backup === null) return null;
+  return new BackupService(core, { ...backup, nowMs: now ?? Date.now });
 }
 
 function medianClock(
@@ -128,6 +139,7 @@ function openStore(
     onApplied: ({ lastTimestampMs, feedEntries, durationMs }) => {
       clock.observe(lastTimestampMs);
       metrics.applied(feedEntries, durationMs);
+      if (feedEntries.some(({ kind }) => kind === "commit_restore")) metrics.countConfigs(store);
       waiters.wakeAll();
       if (feedEntries.some(changesNodes)) book.refresh();
       sampler.applied(store);

@@ -1,3 +1,5 @@
+import { backupRoutes } from "./backup-routes.ts";
+import type { BackupService } from "./backup-service.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { Route } from "./http-router.ts";
 import { HttpServer } from "./http-server.ts";
@@ -10,8 +12,12 @@ import type { ServiceAuth } from "./service-auth.ts";
 /** Answered by a node whatever it is. */
 const STATUS_PATH = "/v1/status";
 
-/** The core's HTTP surface (contracts/core/core-api.ts). */
-export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServer {
+/** The core's HTTP surface (contracts/core/core-api.ts). `backups`: null where no storage for them is set up. */
+export function createCoreServer(
+  core: CoreContext,
+  auth: ServiceAuth,
+  backups: BackupService | null,
+): HttpServer {
   const { nodeId } = core.log.status();
   return new HttpServer({
     routes: [
@@ -24,6 +30,7 @@ export function createCoreServer(core: CoreContext, auth: ServiceAuth): HttpServ
       ...readRoutes(core).map((route) => (route.path === STATUS_PATH ? route : serving(core, route))),
       ...clusterRoutes(core),
       ...operationRoutes(core),
+      ...backupRoutes(backups).map((route) => serving(core, route)),
     ],
     roleOf: (authorization) => auth.roleOf(authorization),
     nodeId: () => nodeId,

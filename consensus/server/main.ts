@@ -8,13 +8,14 @@ import { join } from "node:path";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
 import { WalCorruptError } from "../storage/wal-segment.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
+import { backupParts } from "./backup-parts.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
-import { StateFormatError } from "../state/state-store.ts";
+import { StateFormatError } from "../state/state-schema.ts";
 
 const PEERS_FILE = "peers.json";
 
@@ -39,6 +40,7 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     logger,
     peers: knowledge,
     book,
+    backup: env.backup && backupParts(env.backup, join(env.dataDirectory, "backup")),
     openLog: (stateMachine) =>
       openClusterLog({
         env,

@@ -1,6 +1,6 @@
 import { COMMAND_KINDS } from "../../domain/command/apply-command.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import { STATE_FORMAT } from "../state/state-store.ts";
+import { STATE_FORMATS } from "../state/state-schema.ts";
 import type { PeerAbilities } from "./peer-knowledge.ts";
 
 /** Format of the first release's snapshots, which every build reads. */
@@ -10,7 +10,7 @@ const BASE_SNAPSHOT_FORMAT = 1;
 export const OWN_ABILITIES: PeerAbilities = {
   build: packageJson.version,
   commandKinds: COMMAND_KINDS,
-  snapshotFormats: [STATE_FORMAT],
+  snapshotFormats: STATE_FORMATS,
 };
 
 /** Whether a member is known to read snapshots of a format; one that was never heard of reads the first one alone. */

@@ -8,7 +8,7 @@ import { PROPOSED_BY_LAMBDA, type ProposeAnswer } from "../../contracts/core/cor
 import { COMMAND_BYTES_MAX, CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import type { Command } from "../../domain/command/command.ts";
+import { type Command, isRestoreKind } from "../../domain/command/command.ts";
 import { contentOf } from "../../domain/command/content-of.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { Config } from "../../domain/config/config.ts";
@@ -75,6 +75,9 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
   if (!parsed.ok)
     throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
   const { command } = parsed;
+  if (isRestoreKind(command.kind)) {
+    throw new ConfluxError("forbidden", `${command.kind} is proposed by a core alone: ask it to restore`);
+  }
   const content = contentOf(command);
   if (content === null) return command;
   const { attachment, sha256 } = content;

@@ -5,6 +5,7 @@ const good = { CONFLUX_CORE_SERVICE_KEY: "k".repeat(32), CONFLUX_CORE_DATA_DIR: 
 
 it("has defaults for what may be left out", () => {
   expect(readEnvironment(good)).toEqual({
+    backup: null,
     nodeId: 1,
     host: "127.0.0.1",
     port: 7401,

@@ -1,4 +1,5 @@
 import { EnvironmentError } from "./environment-error.ts";
+import { type BackupEnvironment, readBackupEnvironment } from "./read-backup-environment.ts";
 import { type PeerEnvironment, readPeers } from "./read-peers.ts";
 import { SERVICE_KEY_BYTES_MIN } from "./service-auth.ts";
 
@@ -12,6 +13,8 @@ export interface CoreEnvironment {
   journal: "wal" | "truncate";
   /** Null: a cluster of this one node. */
   peers: PeerEnvironment | null;
+  /** Null: no storage for backups is set up. */
+  backup: BackupEnvironment | null;
 }
 
 /** Reads a node's settings. Throws `EnvironmentError`. */
@@ -52,5 +55,6 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     serviceKey,
     journal: journal === "truncate" ? "truncate" : "wal",
     peers: readPeers(env, { nodeId, host }),
+    backup: readBackupEnvironment(env),
   };
 }

@@ -276,7 +276,16 @@ function answerStatus(core: CoreContext): StatusAnswer {
       };
     }),
     compacted_index: core.store.feed().compactedIndex,
+    ...epochsOf(core),
   };
+}
+
+function epochsOf(core: CoreContext): Pick<StatusAnswer, "tokens_not_before_ms" | "epochs"> {
+  const restored = core.store.restored();
+  if (restored === null) {
+    return { tokens_not_before_ms: 0, epochs: [{ epoch: core.store.epoch(), first_index: 0 }] };
+  }
+  return { tokens_not_before_ms: restored.tokens_not_before_ms, epochs: restored.epochs };
 }
 
 function inlineOf(core: CoreContext, query: URLSearchParams): InlineBudget | null {

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MemoryObjectStorage } from "../../adapters/object-storage/memory-object-storage.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
+import { drillBackup } from "./restore-drill.ts";
 import type { LogLine } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { TestingLog } from "./testing-log.ts";
@@ -18,6 +20,8 @@ export async function startTestingNode(
   options: { port?: number; feedWaitersMax?: number } = {},
 ): Promise<TestingNode> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-core-"));
+  const storage = new MemoryObjectStorage();
+  const scratch = join(directory, "backup");
   const lines: LogLine[] = [];
   const logs: TestingLog<ApplyOutcome>[] = [];
   const node = await startCoreNode({
@@ -27,6 +31,14 @@ export async function startTestingNode(
     serviceKey: TESTING_SERVICE_KEY,
     host: "127.0.0.1",
     port: options.port ?? 0,
+    backup: {
+      storage,
+      directory: scratch,
+      intervalMs: 0,
+      keepCount: 100,
+      keepDays: 100,
+      drill: (backupId) => drillBackup({ storage, backupId, directory: scratch, nowMs: Date.now }),
+    },
     ...(options.feedWaitersMax === undefined ? {} : { feedWaitersMax: options.feedWaitersMax }),
     openLog: async (machine) => {
       const log = new TestingLog(machine);

@@ -9,7 +9,8 @@ import { checkInvariants } from "../../domain/command/check-invariants.ts";
 import { scanAll } from "../../domain/command/scan-all.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { testCommand } from "../../domain/command/testing-commands.ts";
-import { StateFormatError, StateStore, type StateStoreOptions } from "./state-store.ts";
+import { StateFormatError } from "./state-schema.ts";
+import { StateStore, type StateStoreOptions } from "./state-store.ts";
 import { createEntry, entryOf } from "./testing-entries.ts";
 
 let directory: string;
@@ -78,7 +79,7 @@ describe("files that are not ours", () => {
     const db = new DatabaseSync(join(directory, "state.db"));
     db.exec("UPDATE meta SET value = '99' WHERE key = 'format'");
     db.close();
-    expect(() => openStore()).toThrow("the state has format 99, this build knows 1");
+    expect(() => openStore()).toThrow("the state has format 99, this build knows 1 and 2");
   });
 });
 

@@ -1,14 +1,26 @@
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
-import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
+import { backup, type DatabaseSync } from "node:sqlite";
 import { FEED_RETAINED_ENTRIES_MAX } from "../../contracts/limits.ts";
 import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
+import { type RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
-import type { StateChange, StateView } from "../../domain/command/state-view.ts";
+import { isKeptRow, type StateChange, stateKey, type StateView } from "../../domain/command/state-view.ts";
+import type { StateRow } from "../../domain/backup/restore-rows.ts";
 import type { FeedSource } from "../../domain/command/read-feed.ts";
 import { replaceFile } from "../storage/replace-file.ts";
 import type { StateMachine } from "../replicated-log.ts";
 import { decodeLogEntry } from "./log-entry.ts";
+import {
+  openDatabase,
+  prepare,
+  readIndex,
+  STATE_FORMAT,
+  STATE_FORMAT_MOVED,
+  type StateFile,
+  StateFormatError,
+} from "./state-schema.ts";
+import { adoptStaged, dropStaged, stageRows } from "./staged-rows.ts";
 
 /**
  * The state machine's store: ordered rows, contents, the feed and how far the log has been applied, in one SQLite file.
@@ -16,25 +28,16 @@ import { decodeLogEntry } from "./log-entry.ts";
  * Invariant: everything a command changed and `last_applied` are in the same transaction. A crash therefore leaves the
  * state exactly at some index, and the log goes on from there; were `last_applied` written on its own, a command would be
  * applied twice or never. Nothing here may depend on how entries were cut into batches, or nodes would come apart.
+ *
+ * The index that the world is told is the log's plus `indexBase`: a restore into a young cluster moves it past the
+ * backup's, so that ids and revisions never come twice. `lastApplied` alone is the log's own.
  */
-export const STATE_FORMAT = 1;
 /** Database pages that are copied in one step of a snapshot, while which writes wait. */
 const SNAPSHOT_PAGES = 1_000;
-/**
- * SQLite carries its journal into the file after this many pages (16 MiB), with a sync that everything waits for: seldom,
- * and what was written often in between is carried once.
- */
-const CHECKPOINT_PAGES = 4_096;
-/** Pages in memory; with less, a batch spills into the journal before its commit. */
-const CACHE_KIB = 32 * 1024;
 /** Feed entries that one page of a read may look at. */
 const FEED_PAGE = 256;
 
-export interface StateStoreOptions {
-  path: string;
-  clusterId: string;
-  /** `wal` on a local disk; `truncate` on a network file system, where WAL's shared memory does not work. */
-  journal: "wal" | "truncate";
+export interface StateStoreOptions extends StateFile {
   feedRetainedEntriesMax?: number;
   /** Called after a batch is durable as far as SQLite's NORMAL mode goes: to wake readers and count. */
   onApplied?: (applied: AppliedBatch) => void;
@@ -48,16 +51,10 @@ export interface AppliedBatch {
   durationMs: number;
 }
 
-/** The file was written by another format or belongs to another cluster; using it would be wrong. */
-export class StateFormatError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "StateFormatError";
-  }
-}
-
 interface Position {
   lastApplied: number;
+  /** What the index that the world is told is ahead of the log's. */
+  indexBase: number;
   lastTimestampMs: number;
   lastFeedIndex: number;
   compactedIndex: number;
@@ -66,7 +63,6 @@ interface Position {
 }
 
 export class StateStore implements StateMachine<ApplyOutcome>, StateView {
-  readonly snapshotFormat = STATE_FORMAT;
   readonly #options: StateStoreOptions;
   #db: DatabaseSync;
   readonly #clusterId: string;
@@ -86,8 +82,21 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#at = this.#readPosition();
   }
 
+  /** Of the state as it is now: only a restore changes it. */
+  get snapshotFormat(): number {
+    return this.#at.indexBase > 0 ? STATE_FORMAT_MOVED : STATE_FORMAT;
+  }
+  /** Of the log. */
   lastApplied(): number {
     return this.#at.lastApplied;
+  }
+  /** How far the state is, as the world is told. */
+  index(): number {
+    return this.#at.lastApplied + this.#at.indexBase;
+  }
+  /** The last restore; null when there was none. */
+  restored(): RestoredState | null {
+    return (this.json(stateKey.restored) as RestoredState | undefined) ?? null;
   }
   lastTimestampMs(): number {
     return this.#at.lastTimestampMs;
@@ -153,7 +162,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   feed(): FeedSource {
     const readAfter = this.#sql.feedAfter;
     return {
-      appliedIndex: this.#at.lastApplied,
+      appliedIndex: this.index(),
       compactedIndex: this.#at.compactedIndex,
       *entriesAfter(after) {
         let cursor = after;
@@ -172,8 +181,11 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   /** SHA-256 over all that the log decides: equal on two nodes that have applied the same index. Reads everything. */
   stateHash(): string {
     const hash = createHash("sha256");
-    const { lastApplied, lastTimestampMs, lastFeedIndex, compactedIndex } = this.#at;
-    hash.update(JSON.stringify([lastApplied, lastTimestampMs, lastFeedIndex, compactedIndex]));
+    const { feedCount: _count, ...at } = this.#at;
+    hash.update(JSON.stringify(at));
+    for (const row of this.#sql.allStaged.iterate()) {
+      hash.update(JSON.stringify([row["position"]])).update(row["sha256"] as string);
+    }
     for (const row of this.#sql.allJson.iterate()) hash.update(JSON.stringify([row["key"], row["value"]]));
     for (const row of this.#sql.allBlobs.iterate()) {
       const bytes = row["bytes"] as Uint8Array;
@@ -181,6 +193,23 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     }
     for (const row of this.#sql.allFeed.iterate()) hash.update(JSON.stringify([row["idx"], row["entry"]]));
     return hash.digest("hex");
+  }
+
+  /**
+   * Every row that a backup holds, in the order that its hash is made in: all but those that a restore keeps. Nothing
+   * may be applied until the last one has been taken: this is for copies.
+   */
+  *rows(): Generator<StateRow> {
+    const utf8 = new TextEncoder();
+    for (const row of this.#sql.allJson.iterate()) {
+      const { key, value } = row as { key: string; value: string };
+      if (isKeptRow(key)) continue;
+      yield { kind: "json", key: utf8.encode(key), value: utf8.encode(value) };
+    }
+    for (const row of this.#sql.allBlobs.iterate()) {
+      const { key, bytes } = row as { key: string; bytes: Uint8Array };
+      yield { kind: "bytes", key: utf8.encode(key), value: bytes };
+    }
   }
 
   /**
@@ -228,16 +257,21 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     const { command, attachments, timestampMs } = decodeLogEntry(entry.data);
     // A new leader may have stamped before it saw the old one's last stamps: time stands still, it never goes back.
     this.#at.lastTimestampMs = Math.max(this.#at.lastTimestampMs, timestampMs);
-    const { changes, feedEntry, outcome } = applyCommand({
+    const { changes, feedEntry, movedTo, outcome } = applyCommand({
       state: this,
       command,
       attachments,
-      index: entry.index,
+      index: this.index(),
       prevFeedIndex: this.#at.lastFeedIndex,
       timestampMs: this.#at.lastTimestampMs,
       clusterId: this.#clusterId,
+      epoch: this.#at.epoch,
     });
     for (const change of changes) this.#write(change);
+    if (movedTo !== null) {
+      const { epoch, index, timestampMs: lastTimestampMs } = movedTo;
+      Object.assign(this.#at, { epoch, indexBase: index - entry.index, lastTimestampMs });
+    }
     if (feedEntry !== null) {
       this.#appendFeed(feedEntry);
       feedEntries.push(feedEntry);
@@ -248,10 +282,12 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   #write(change: StateChange): void {
     if (change.op === "put_json") this.#sql.putJson.run(change.key, JSON.stringify(change.value));
     else if (change.op === "put_bytes") this.#sql.putBlob.run(change.key, change.bytes);
-    else {
+    else if (change.op === "delete") {
       this.#sql.deleteJson.run(change.key);
       this.#sql.deleteBlob.run(change.key);
-    }
+    } else if (change.op === "stage_rows") stageRows(this.#db, change.chunk);
+    else if (change.op === "drop_staged") dropStaged(this.#db);
+    else adoptStaged(this.#db);
   }
 
   #appendFeed(entry: FeedEntry): void {
@@ -269,6 +305,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     const number = (key: string): number => Number((this.#sql.getMeta.get(key) as { value: string }).value);
     return {
       lastApplied: number("last_applied"),
+      indexBase: number("index_base"),
       lastTimestampMs: number("last_timestamp_ms"),
       lastFeedIndex: number("last_feed_index"),
       compactedIndex: number("compacted_index"),
@@ -285,89 +322,11 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     set("last_feed_index", at.lastFeedIndex);
     set("compacted_index", at.compactedIndex);
     set("feed_count", at.feedCount);
+    set("epoch", at.epoch);
+    set("index_base", at.indexBase);
+    // A build that knows no index base must not open this.
+    if (at.indexBase > 0) this.#sql.setMeta.run(String(STATE_FORMAT_MOVED), "format");
   }
-}
-
-function openDatabase({ path, journal, clusterId }: StateStoreOptions): DatabaseSync {
-  const db = new DatabaseSync(path);
-  try {
-    db.exec(`PRAGMA journal_mode = ${journal}; PRAGMA synchronous = NORMAL;
-      PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -${CACHE_KIB};`);
-    openSchema(db, clusterId);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-/** The index at which a copy of the state stands. Throws `StateFormatError` or SQLite's error when it is none of ours. */
-function readIndex(path: string, clusterId: string): number {
-  const db = new DatabaseSync(path);
-  try {
-    // So that the file is all there is of it.
-    db.exec("PRAGMA journal_mode = DELETE");
-    openSchema(db, clusterId);
-    const row = db.prepare("SELECT value FROM meta WHERE key = 'last_applied'").get() as { value: string };
-    return Number(row.value);
-  } finally {
-    db.close();
-  }
-}
-
-function openSchema(db: DatabaseSync, clusterId: string): void {
-  const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
-  if (table === undefined) {
-    db.exec(`
-      BEGIN IMMEDIATE;
-      CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-      CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-      CREATE TABLE blob (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
-      CREATE TABLE feed (idx INTEGER PRIMARY KEY, prev_idx INTEGER NOT NULL, entry TEXT NOT NULL) STRICT;
-      INSERT INTO meta VALUES ('epoch', '1'), ('last_applied', '0'), ('last_timestamp_ms', '0'),
-        ('last_feed_index', '0'), ('compacted_index', '0'), ('feed_count', '0'), ('format', '${STATE_FORMAT}');
-    `);
-    db.prepare("INSERT INTO meta VALUES ('cluster_id', ?)").run(clusterId);
-    db.exec("COMMIT");
-    return;
-  }
-  const read = db.prepare("SELECT value FROM meta WHERE key = ?");
-  const value = (key: string): unknown => (read.get(key) as { value: string } | undefined)?.value;
-  if (value("format") !== String(STATE_FORMAT)) {
-    throw new StateFormatError(
-      `the state has format ${String(value("format"))}, this build knows ${STATE_FORMAT}`,
-    );
-  }
-  if (value("cluster_id") !== clusterId) {
-    throw new StateFormatError(
-      `the state belongs to cluster ${String(value("cluster_id"))}, not to ${clusterId}`,
-    );
-  }
-}
-
-function prepare(db: DatabaseSync) {
-  const sql = (text: string): StatementSync => db.prepare(text);
-  return {
-    getMeta: sql("SELECT value FROM meta WHERE key = ?"),
-    setMeta: sql("UPDATE meta SET value = ? WHERE key = ?"),
-    getJson: sql("SELECT value FROM kv WHERE key = ?"),
-    hasJson: sql("SELECT 1 FROM kv WHERE key = ?"),
-    putJson: sql("INSERT INTO kv VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
-    deleteJson: sql("DELETE FROM kv WHERE key = ?"),
-    scanFrom: sql("SELECT key, value FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"),
-    scanAfter: sql("SELECT key, value FROM kv WHERE key > ? AND key < ? ORDER BY key LIMIT ?"),
-    getBlob: sql("SELECT bytes FROM blob WHERE key = ?"),
-    hasBlob: sql("SELECT 1 FROM blob WHERE key = ?"),
-    putBlob: sql("INSERT INTO blob VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes"),
-    deleteBlob: sql("DELETE FROM blob WHERE key = ?"),
-    putFeed: sql("INSERT INTO feed VALUES (?, ?, ?)"),
-    feedAfter: sql("SELECT idx, entry FROM feed WHERE idx > ? ORDER BY idx LIMIT ?"),
-    oldestFeed: sql("SELECT idx FROM feed ORDER BY idx LIMIT 1"),
-    deleteFeed: sql("DELETE FROM feed WHERE idx = ?"),
-    allJson: sql("SELECT key, value FROM kv ORDER BY key"),
-    allBlobs: sql("SELECT key, bytes FROM blob ORDER BY key"),
-    allFeed: sql("SELECT idx, entry FROM feed ORDER BY idx"),
-  };
 }
 
 /** The first text after every text that begins with `prefix` (which ends in an ASCII character). */

@@ -1,3 +1,4 @@
+import type { EpochStart } from "../../domain/backup/backup-origin.ts";
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";
@@ -25,6 +26,11 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
  *   GET  /v1/status?consistency=stale|leader                                  -> StatusAnswer
+ *   GET  /v1/backups?cursor&limit                                             -> BackupListAnswer (newest first)
+ *   POST /v1/backups?wait_ms                                                  -> ClusterJob
+ *   POST /v1/backups/{id}/drill?wait_ms                                       -> ClusterJob
+ *   POST /v1/restore?wait_ms                body: RestoreRequest              -> ClusterJob
+ *   GET  /v1/jobs/{id}?wait_ms                                                -> ClusterJob
  *   POST /v1/cluster/add-node · remove-node · transfer-leader · snapshot      (cluster-api.ts)
  *   GET  /metrics · /healthz (alive) · /readyz (has a leader and has applied what was committed at start)
  */
@@ -100,6 +106,8 @@ export interface EdgeSnapshotAnswer extends Position {
   configs: ConfigChanged[];
   /** Only on the first page. */
   revocations: TokenRevoked[];
+  /** Tokens issued before are refused, whoever they are for; 0 when none are. */
+  tokens_not_before_ms: number;
   /** For each config of the page: the revision (log index of its last change). */
   revisions: Record<string, number>;
   blobs: Record<string, string>;
@@ -119,4 +127,8 @@ export interface StatusAnswer extends Position {
   term: number;
   nodes: NodeStatus[];
   compacted_index: number;
+  /** As in EdgeSnapshotAnswer. */
+  tokens_not_before_ms: number;
+  /** Which epoch an index of the feed is of, ascending; at least one, the present epoch last. */
+  epochs: EpochStart[];
 }

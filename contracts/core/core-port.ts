@@ -1,3 +1,4 @@
+import type { BackupListAnswer, ClusterJob, CoreRestoreRequest } from "../backup/backup-api.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
@@ -91,6 +92,21 @@ export interface CorePort {
   }): Promise<FeedAnswer<EdgeFeedEntry>>;
   edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer>;
   status(): Promise<StatusAnswer>;
+  /** Newest first. `precondition_failed` where no storage for backups is set up, here and in what follows. */
+  listBackups(input: { cursor: string | null; limit: number }): Promise<BackupListAnswer>;
+  /**
+   * Starts a backup, a drill (`backup_id: null`: of the newest one) or a restore, waits up to `wait_ms` for its end, and
+   * answers how it stands. `already_exists` while another one runs; a restore that cannot begin is refused like
+   * `not_found` (no such backup) or `validation_failed` (damaged, or another cluster's).
+   */
+  startBackup(input: { request_id: string | null; wait_ms: number }): Promise<ClusterJob>;
+  startDrill(input: { backup_id: string | null; wait_ms: number }): Promise<ClusterJob>;
+  startRestore(
+    input: CoreRestoreRequest & { wait_ms: number },
+    options?: { traceparent?: string },
+  ): Promise<ClusterJob>;
+  /** `not_found` when the leader knows no such job: it forgets them when it ends. */
+  getJob(input: { job_id: string; wait_ms: number }): Promise<ClusterJob>;
   /**
    * Operations on the nodes of the core (cluster-api.ts). Each may be repeated: what is done already is answered so.
    * Codes: `already_exists`, `not_found`, `malformed_request`, `conflict` (not as things stand: the node is not heard of, it is the last voter).

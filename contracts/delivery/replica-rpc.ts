@@ -32,6 +32,8 @@ export interface HeadChanges extends ReplicaPosition {
   /** The newest entry of every name that changed after `since`, ascending by index. */
   entries: HeadEntry[];
   revocations: Revocation[];
+  /** Tokens issued before are refused, whoever they are for; 0 when none are. */
+  tokens_not_before_ms: number;
   /** The delta is too large, reaches past the tombstones or is of another epoch: forget everything and start at `index`. */
   dropped: boolean;
 }
@@ -75,6 +77,8 @@ export interface WatchHubRpc {
     epoch: number;
     changes: HubChange[];
     revocations: Revocation[];
+    /** As in HeadChanges. */
+    tokens_not_before_ms: number;
     index: number;
     /** The replica started over: clients must refetch. */
     resync: boolean;
@@ -93,6 +97,7 @@ export const WATCH_PRINCIPAL_HEADER = "x-conflux-watch-principal";
 export interface WatchPrincipal {
   jti: string;
   scopes: string[];
+  issued_at_ms: number;
   expires_at_ms: number;
   region: string;
 }

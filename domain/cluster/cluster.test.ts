@@ -15,7 +15,7 @@ function machine(): { state: MemoryState; apply: (command: Command) => ApplyOutc
     state,
     apply: (command) => {
       index += 1;
-      const where = { index, prevFeedIndex: index - 1, timestampMs: 1, clusterId: "c1" };
+      const where = { index, prevFeedIndex: index - 1, timestampMs: 1, clusterId: "c1", epoch: 1 };
       const applied = applyCommand({ state, command, attachments: [], ...where });
       state.apply(applied.changes);
       return applied.outcome;

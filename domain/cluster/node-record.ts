@@ -16,9 +16,6 @@ export interface NodeRecord {
   removed: boolean;
 }
 
-/** What operates on the core belongs to no tenant of users: roles in this one grant it, and its audit has it. */
-export const OPERATIONS_TENANT = "system";
-
 export function findNodeRecord(state: StateView, nodeId: number): NodeRecord | undefined {
   return state.json(stateKey.node(nodeId)) as NodeRecord | undefined;
 }

@@ -228,6 +228,7 @@ it("C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simple 
           prevFeedIndex: feed.at(-1)?.index ?? 0,
           timestampMs: i * STEP_MS,
           clusterId: "c1",
+          epoch: 1,
         });
         state.apply(changes);
         if (feedEntry !== null) feed.push(feedEntry);

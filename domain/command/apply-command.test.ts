@@ -29,6 +29,7 @@ class Log {
       prevFeedIndex: this.feedIndex,
       timestampMs: this.nowMs,
       clusterId: "c1",
+      epoch: 1,
     });
     this.state.apply(applied.changes);
     this.feedIndex = applied.feedEntry?.index ?? this.feedIndex;

@@ -1,4 +1,8 @@
 import { revokeToken } from "../access/revoke-token.ts";
+import { abortRestore } from "../backup/restore-abort.ts";
+import { beginRestore } from "../backup/restore-begin.ts";
+import { stageRestoreChunk } from "../backup/restore-chunk.ts";
+import { commitRestore } from "../backup/restore-commit.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
 import { registerNode } from "../cluster/register-node.ts";
 import { retireNode } from "../cluster/retire-node.ts";
@@ -12,7 +16,7 @@ import { advancePublish } from "../publish/advance-publish.ts";
 import { startPublish } from "../publish/start-publish.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
 import type { Command, CommandKind } from "./command.ts";
-import type { CommandResults, FeatureOutcome } from "./command-result.ts";
+import type { CommandResults, FeatureOutcome, StatePlace } from "./command-result.ts";
 import type { FeedEntry } from "./feed-entry.ts";
 import { findResult, keepResult } from "./idempotency.ts";
 import type { StateChange, StateView } from "./state-view.ts";
@@ -33,8 +37,13 @@ export interface Applied {
   changes: StateChange[];
   /** The command's place in the feed; null when it changed nothing. */
   feedEntry: FeedEntry | null;
+  /** Where the state stands from now on, when the command put another one in its place; null: where it would anyway. */
+  movedTo: StatePlace | null;
   outcome: ApplyOutcome;
 }
+
+/** What a command that is refused or replayed does. */
+const NOTHING = { changes: [], feedEntry: null, movedTo: null };
 
 /** Every kind of command and the one function that applies it. */
 const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
@@ -44,6 +53,10 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   rollback: rollbackConfig,
   delete_config: deleteConfig,
   revoke_token: revokeToken,
+  begin_restore: beginRestore,
+  restore_chunk: stageRestoreChunk,
+  commit_restore: commitRestore,
+  abort_restore: abortRestore,
   register_node: registerNode,
   retire_node: retireNode,
   note_operation: noteOperation,
@@ -68,16 +81,23 @@ export function applyCommand(input: {
   prevFeedIndex: number;
   timestampMs: number;
   clusterId: string;
+  epoch: number;
 }): Applied {
-  const { state, command, index, timestampMs } = input;
-  const before = findResult(state, command, timestampMs);
-  if (before !== null) return { changes: [], feedEntry: null, outcome: replay(before, command) };
+  const { state, command } = input;
+  const before = findResult(state, command, input.timestampMs);
+  if (before !== null) return { ...NOTHING, outcome: replay(before, command) };
   const outcome = dispatch({ ...input, command });
-  if (!outcome.ok) return { changes: [], feedEntry: null, outcome };
-  const { result, events, audit } = outcome;
+  if (!outcome.ok) return { ...NOTHING, outcome };
+  const { result, events, audit, moveTo } = outcome;
+  const { index, timestampMs } = moveTo ?? input;
   return {
-    changes: [...outcome.changes, ...keepResult({ state, command, index, timestampMs, result })],
-    feedEntry: {
+    changes: [
+      ...outcome.changes,
+      // The results of another state are none of this one's business.
+      ...(moveTo === undefined ? keepResult({ state, command, index, timestampMs, result }) : []),
+    ],
+    movedTo: moveTo ?? null,
+    feedEntry: audit && {
       index,
       prev_index: input.prevFeedIndex,
       timestamp_ms: timestampMs,

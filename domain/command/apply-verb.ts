@@ -13,6 +13,8 @@ export interface ApplyInput<K extends CommandKind> {
   /** Leader's time of the command; never goes backwards. */
   timestampMs: number;
   clusterId: string;
+  /** The epoch before the command; the first is 1. */
+  epoch: number;
 }
 
 /** One kind of command as a pure function: same input, same outcome, on every node. */

@@ -1,3 +1,4 @@
+import type { PendingRestore, RestoredState } from "../backup/backup-origin.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
 import { checkPublishInvariants } from "../publish/check-publish-invariants.ts";
 import { scanAll } from "./scan-all.ts";
@@ -39,7 +40,8 @@ export function checkInvariants(state: StateView): string[] {
     if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
   }
   for (const key of refs.keys()) wrong.push(`${key} is missing`);
-  return [...wrong, ...checkIdempotency(state), ...checkPublishInvariants(state)];
+  const others = [checkIdempotency, checkRestore, checkPublishInvariants];
+  return [...wrong, ...others.flatMap((check) => check(state))];
 }
 
 function checkConfig(state: StateView, config: Config, refs: Map<string, number>, wrong: string[]): void {
@@ -63,6 +65,26 @@ function checkConfig(state: StateView, config: Config, refs: Map<string, number>
 
 function nameKey({ namespace, name }: Config): string {
   return stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name);
+}
+
+/** Epochs only rise, and a restore under way has staged no more than it announced. */
+function checkRestore(state: StateView): string[] {
+  const wrong: string[] = [];
+  const pending = state.json(stateKey.pendingRestore) as PendingRestore | undefined;
+  if (pending !== undefined && pending.staged > pending.chunks.length) {
+    wrong.push(`${pending.staged} of ${pending.chunks.length} chunks are staged`);
+  }
+  const epochs = (state.json(stateKey.restored) as RestoredState | undefined)?.epochs ?? [];
+  for (const [i, { epoch, first_index }] of epochs.entries()) {
+    const before = epochs[i - 1];
+    if (before === undefined) continue;
+    if (epoch <= before.epoch || first_index <= before.first_index) {
+      wrong.push(
+        `epoch ${epoch} from ${first_index} follows epoch ${before.epoch} from ${before.first_index}`,
+      );
+    }
+  }
+  return wrong;
 }
 
 /** Results, their order of expiry and the tenant's count belong together. */

@@ -1,5 +1,6 @@
 import type { ErrorCode, FieldError } from "./command-error.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
+import type { RestoredState } from "../backup/backup-origin.ts";
 import type { PublishPlan } from "../publish/publish-plan.ts";
 import type { CommandKind } from "./command.ts";
 import type { FeedEvent } from "./feed-entry.ts";
@@ -18,12 +19,23 @@ export interface CommandResults {
   rollback: { config: ConfigHead };
   delete_config: { config_id: string };
   revoke_token: { jti: string };
+  begin_restore: { restore_id: string; staged: number };
+  restore_chunk: { restore_id: string; staged: number };
+  commit_restore: { restored: RestoredState };
+  abort_restore: { restore_id: string; staged: number };
   register_node: { node_id: number };
   retire_node: { node_id: number };
   note_operation: Record<string, never>;
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
+}
+
+/** Where a state stands in the log. */
+export interface StatePlace {
+  epoch: number;
+  index: number;
+  timestampMs: number;
 }
 
 /** What one feature's `apply` decides: writes, events for the feed, the answer, and a line for the audit. */
@@ -33,6 +45,9 @@ export type FeatureOutcome<K extends CommandKind> =
       changes: StateChange[];
       events: FeedEvent[];
       result: CommandResults[K];
-      audit: { action: "write" | "delete" | "publish"; resource: string; summary: string };
+      /** Null: a step of something that is told of when it is done, so no entry of the feed. */
+      audit: { action: "write" | "delete" | "publish"; resource: string; summary: string } | null;
+      /** The command puts another state in the place of this one, which stands here. */
+      moveTo?: StatePlace;
     }
   | { ok: false; code: ErrorCode; detail: string; errors?: FieldError[] };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
+import { RESTORE_CHUNKS_MAX } from "../limits.ts";
 import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
 
@@ -8,6 +9,7 @@ const id = z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const nodeId = z.number().int().positive().max(999_999_999);
 const versionId = z.number().int().positive();
+const wholeNumber = z.number().int().nonnegative();
 const content = z.object({ attachment: z.number().int().nonnegative(), sha256 }).strict();
 function isRecordOfStrings(value: unknown): boolean {
   return (
@@ -43,6 +45,16 @@ const retention = z
   .object({ count: z.number().int().positive().optional(), days: z.number().int().positive().optional() })
   .strict();
 const format = z.enum(CONFIG_FORMATS);
+const origin = z
+  .object({
+    backup_id: id,
+    cluster_id: id,
+    epoch: z.number().int().positive(),
+    index: wholeNumber,
+    timestamp_ms: wholeNumber,
+    state_hash: sha256,
+  })
+  .strict();
 
 const head = {
   format: z.literal(COMMAND_FORMAT_VERSION),
@@ -58,6 +70,38 @@ const head = {
     .nullable(),
   expected_revision: z.number().int().nonnegative().nullable(),
 };
+
+const restoreCommands = [
+  z
+    .object({
+      ...head,
+      kind: z.literal("begin_restore"),
+      payload: z
+        .object({
+          restore_id: id,
+          origin,
+          chunks: z.array(sha256).max(RESTORE_CHUNKS_MAX),
+          epoch_min: wholeNumber,
+          force: z.boolean(),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("restore_chunk"),
+      payload: z.object({ restore_id: id, position: wholeNumber, content }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.enum(["commit_restore", "abort_restore"]),
+      payload: z.object({ restore_id: id }).strict(),
+    })
+    .strict(),
+] as const;
 
 const publishCommands = [
   z
@@ -197,6 +241,7 @@ const commandSchema = z.discriminatedUnion("kind", [
       payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
     })
     .strict(),
+  ...restoreCommands,
   ...publishCommands,
 ]);
 

@@ -1,4 +1,5 @@
 import type { ConfigFormat, Retention } from "../config/config.ts";
+import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
@@ -43,6 +44,19 @@ export interface CommandPayloads {
   delete_config: { config_id: string };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };
+  /** The four steps of a restore. Only a core proposes them, never a caller (`isRestoreKind`). */
+  begin_restore: {
+    restore_id: string;
+    origin: BackupOrigin;
+    /** SHA-256 of each chunk, in order. */
+    chunks: string[];
+    epoch_min: number;
+    /** Take over the state of another cluster. */
+    force: boolean;
+  };
+  restore_chunk: { restore_id: string; position: number; content: ContentRef };
+  commit_restore: { restore_id: string };
+  abort_restore: { restore_id: string };
   /** Admits a node of the core: where it is, and which disk is its own (R5). */
   register_node: { node_id: number; raft_address: string; url: string; disk_id: string };
   /** Uses an id of a node up. */
@@ -68,6 +82,17 @@ export interface CommandPayloads {
   abort_publish: { publish_id: string };
 }
 export type CommandKind = keyof CommandPayloads;
+
+/** Kinds that a core makes itself, from a backup that it has verified. */
+export const RESTORE_KINDS = [
+  "begin_restore",
+  "restore_chunk",
+  "commit_restore",
+  "abort_restore",
+] as const satisfies readonly CommandKind[];
+export function isRestoreKind(kind: CommandKind): boolean {
+  return RESTORE_KINDS.some((restore) => restore === kind);
+}
 
 /** Results are kept for idempotent replay, so they hold no secrets and all that the answer needs. */
 export const COMMAND_FORMAT_VERSION = 1;

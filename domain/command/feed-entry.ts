@@ -34,6 +34,16 @@ export interface TokenRevoked {
   jti: string;
   expires_at_ms: number;
 }
+/** A backup has taken the place of the state: what comes from here on is of another epoch. */
+export interface StateRestored {
+  type: "state_restored";
+  backup_id: string;
+  /** Of the backup; what the previous epoch held after it is rolled back. */
+  restored_index: number;
+  epoch: number;
+  previous_epoch: number;
+  tokens_not_before_ms: number;
+}
 /** A transition of a publish plan. The edge knows nothing of plans and is never shown one. */
 export interface PublishChanged {
   type: "publish_changed";
@@ -53,7 +63,7 @@ export interface PublishChanged {
   cause: PublishCause;
 }
 /** What the edge must know. */
-export type EdgeEvent = ConfigChanged | ConfigDeleted | TokenRevoked;
+export type EdgeEvent = ConfigChanged | ConfigDeleted | TokenRevoked | StateRestored;
 export type FeedEvent = EdgeEvent | PublishChanged;
 
 /** What an audit row of a log write needs; projected by lambdas/feed-projection. */

@@ -19,16 +19,28 @@ export class MemoryStateMachine {
   /** Entries as text, so that each reader gets its own copy. */
   readonly #feed: { index: number; text: string }[] = [];
   #lastApplied = 0;
+  /** What the index that the world is told is ahead of the log's. */
+  #indexBase = 0;
+  #epoch: number;
   #lastTimestampMs = 0;
   #compactedIndex = 0;
 
-  constructor(options: { clusterId: string; feedRetainedEntriesMax: number }) {
+  constructor(options: { clusterId: string; feedRetainedEntriesMax: number; epoch?: number }) {
     this.#clusterId = options.clusterId;
     this.#feedRetainedMax = options.feedRetainedEntriesMax;
+    this.#epoch = options.epoch ?? 1;
   }
 
+  /** Of the log. */
   lastApplied(): number {
     return this.#lastApplied;
+  }
+  /** How far the state is, as the world is told. */
+  index(): number {
+    return this.#lastApplied + this.#indexBase;
+  }
+  epoch(): number {
+    return this.#epoch;
   }
   /** Never goes back, whatever the entries say. */
   lastTimestampMs(): number {
@@ -50,16 +62,22 @@ export class MemoryStateMachine {
   apply({ command, attachments, timestampMs }: MemoryEntry): ApplyOutcome {
     this.#lastApplied += 1;
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs, timestampMs);
-    const { changes, feedEntry, outcome } = applyCommand({
+    const { changes, feedEntry, movedTo, outcome } = applyCommand({
       state: this.state,
       command,
       attachments,
-      index: this.#lastApplied,
+      index: this.index(),
       prevFeedIndex: this.lastFeedIndex(),
       timestampMs: this.#lastTimestampMs,
       clusterId: this.#clusterId,
+      epoch: this.#epoch,
     });
     this.state.apply(changes);
+    if (movedTo !== null) {
+      this.#epoch = movedTo.epoch;
+      this.#indexBase = movedTo.index - this.#lastApplied;
+      this.#lastTimestampMs = movedTo.timestampMs;
+    }
     if (feedEntry !== null) {
       this.#feed.push({ index: feedEntry.index, text: JSON.stringify(feedEntry) });
       if (this.#feed.length > this.#feedRetainedMax) this.compactFeed(this.#feed[0]?.index ?? 0);
@@ -70,7 +88,7 @@ export class MemoryStateMachine {
   feed(): FeedSource {
     const feed = this.#feed;
     return {
-      appliedIndex: this.#lastApplied,
+      appliedIndex: this.index(),
       compactedIndex: this.#compactedIndex,
       *entriesAfter(after) {
         for (const { index, text } of feed) {

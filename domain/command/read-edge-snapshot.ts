@@ -1,3 +1,4 @@
+import type { RestoredState } from "../backup/backup-origin.ts";
 import { configChanged } from "../config/config-changed.ts";
 import type { Config } from "../config/config.ts";
 import type { ConfigChanged, TokenRevoked } from "./feed-entry.ts";
@@ -8,6 +9,8 @@ import { stateKey, type StateView } from "./state-view.ts";
 export interface EdgeSnapshotPage {
   configs: ConfigChanged[];
   revocations: TokenRevoked[];
+  /** Tokens issued before are refused; 0 when none are. */
+  tokens_not_before_ms: number;
   revisions: Record<string, number>;
   blobs: Map<string, Uint8Array>;
   next_cursor: string | null;
@@ -25,6 +28,8 @@ export function readEdgeSnapshot(
   const page: EdgeSnapshotPage = {
     configs: [],
     revocations: input.cursor === null ? readRevocations(state) : [],
+    tokens_not_before_ms:
+      (state.json(stateKey.restored) as RestoredState | undefined)?.tokens_not_before_ms ?? 0,
     revisions: {},
     blobs: new Map(),
     next_cursor: null,

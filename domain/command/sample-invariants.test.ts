@@ -15,7 +15,7 @@ beforeEach(() => {
     const payload = testConfigPayload(`n${index}`, SHA256, { releases: [testRule(1)] });
     const command = testCommand("create_config", payload);
     const input = { state, command, attachments: [new Uint8Array(3)], index, prevFeedIndex: 0 };
-    state.apply(applyCommand({ ...input, timestampMs: 1000 + index, clusterId: "c1" }).changes);
+    state.apply(applyCommand({ ...input, timestampMs: 1000 + index, clusterId: "c1", epoch: 1 }).changes);
   }
 });
 

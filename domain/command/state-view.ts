@@ -12,7 +12,12 @@ export interface StateView {
 export type StateChange =
   | { op: "put_json"; key: string; value: unknown }
   | { op: "put_bytes"; key: string; bytes: Uint8Array }
-  | { op: "delete"; key: string };
+  | { op: "delete"; key: string }
+  /** Sets the rows of a chunk (backup/restore-rows.ts) aside, where no read sees them. */
+  | { op: "stage_rows"; chunk: Uint8Array }
+  | { op: "drop_staged" }
+  /** The staged rows become the state; of the others, those that restores keep stay (`isKeptRow`). */
+  | { op: "adopt_staged" };
 
 /** Keys of the ordered store. Segments are names (no slash), so prefixes cannot run into each other. */
 export const stateKey = {
@@ -37,6 +42,8 @@ export const stateKey = {
   revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
   revocationExpiryPrefix: "u/",
+  pendingRestore: "system/restoring",
+  restored: "system/restored",
   node: (nodeId: number): string => `node/${pad(nodeId)}`,
   nodePrefix: "node/",
   publish: (publishId: string): string => `p/${publishId}`,
@@ -52,6 +59,15 @@ export const stateKey = {
   publishDue: (dueAtMs: number, publishId: string): string => `d/${pad(dueAtMs)}/${publishId}`,
   publishDuePrefix: "d/",
 } as const;
+
+/**
+ * Rows about the state itself, and about the nodes that hold it: in no backup, and kept over a restore. A restored cluster
+ * is made of the nodes that it has now, whichever it had then.
+ */
+export const KEPT_PREFIXES: readonly string[] = ["system/", "node/"];
+export function isKeptRow(key: string): boolean {
+  return KEPT_PREFIXES.some((prefix) => key.startsWith(prefix));
+}
 
 /** Zero-padded so that the order of the text is the order of the numbers. */
 export function pad(n: number): string {

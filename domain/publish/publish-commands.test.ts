@@ -51,6 +51,7 @@ function apply(command: Command): Applied {
     prevFeedIndex: feedIndex,
     timestampMs: nowMs,
     clusterId: "c1",
+    epoch: 1,
   });
   state.apply(applied.changes);
   feedIndex = applied.feedEntry?.index ?? feedIndex;

@@ -10,11 +10,13 @@ import type { CorePort } from "../../contracts/core/core-port.ts";
 import { FEED_WAIT_MS_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CursorStore, FeedPosition } from "../../contracts/projection/cursor-store.ts";
+import type { EpochStart } from "../../domain/backup/backup-origin.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
+import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.ts";
 import type { AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { projectAuditBatch } from "../../adapters/postgres/project-audit-batch.ts";
-import { SYSTEM_TENANT } from "../../adapters/postgres/with-tenant.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 
 /** The name under which the projection keeps its cursors. */
 const AUDIT_PROJECTION = "audit";
@@ -46,7 +48,9 @@ export interface ProjectionReport {
  * there, and the next invocation goes on from it. Without a cursor it begins at the start of the feed.
  */
 export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionReport> {
-  const { cluster_id, epoch, compacted_index } = await deps.core.status();
+  const { cluster_id, epoch, epochs, tokens_not_before_ms } = await deps.core.status();
+  const cluster = { clusterId: cluster_id, epoch, tokensNotBeforeMs: tokens_not_before_ms };
+  await adoptClusterEpoch(deps.database, cluster);
   const report: ProjectionReport = { cluster_id, position: null, batches: 0, rows: 0 };
   const key = { projection: AUDIT_PROJECTION, clusterId: cluster_id };
   let cursor = await deps.cursors.read(key);
@@ -54,16 +58,15 @@ export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionRepor
     if (cursor !== null && cursor.epoch > epoch) {
       throw new ConfluxError("unavailable", `The core answers for epoch ${epoch}, before ${cursor.epoch}.`);
     }
-    // A new epoch begins where its restored state does; rows of the old one past it stay, under their own epoch.
     const newEpoch = cursor !== null && cursor.epoch < epoch;
-    const after = newEpoch ? compacted_index : (cursor?.index ?? 0);
+    const after = resumeAfter(epochs, cursor);
     const answer = await pull(deps, after);
     if (answer !== "compacted" && (answer.cluster_id !== cluster_id || answer.epoch !== epoch)) {
       throw new ConfluxError("unavailable", "The cluster's epoch changed while its feed was read.");
     }
-    const batch = answer === "compacted" ? await skipCompacted(deps, after) : toBatch(answer, after);
+    const batch = answer === "compacted" ? await skipCompacted(deps, after) : toBatch(answer, epochs, after);
     if (batch === null && !newEpoch) continue;
-    const to = { epoch, index: batch?.to ?? after };
+    const to = { epoch: batch === null ? epoch : epochOf(epochs, batch.to), index: batch?.to ?? after };
     report.rows += batch === null ? 0 : await projectAuditBatch(deps.database, batch.rows);
     report.batches += 1;
     const moved = await deps.cursors.advance(key, { from: cursor, to });
@@ -88,13 +91,31 @@ async function pull(deps: ProjectionDeps, after: number): Promise<FeedAnswer | "
   }
 }
 
+/**
+ * Where to go on. After a restore the feed still holds what the epoch before it had, in its place, then the restore, then
+ * the new epoch; a projection that was ahead of where the new epoch begins (the cluster was lost and made anew) goes back
+ * to there. Rows of what was rolled back stay, under their own epoch; the restore's own row says so.
+ */
+function resumeAfter(epochs: readonly EpochStart[], cursor: FeedPosition | null): number {
+  if (cursor === null) return 0;
+  const next = epochs.find(({ epoch }) => epoch > cursor.epoch);
+  return next === undefined ? cursor.index : Math.max(0, Math.min(cursor.index, next.first_index - 1));
+}
+
+/** The epoch that an index of the feed is of. */
+function epochOf(epochs: readonly EpochStart[], index: number): number {
+  const of = epochs.findLast(({ first_index }) => first_index <= index) ?? epochs[0];
+  if (of === undefined) throw new ConfluxError("internal", "The core names no epoch.");
+  return of.epoch;
+}
+
 interface Batch {
   to: number;
   rows: AuditRow[];
 }
 
 /** The rows of an answer; null when it has no entries. Rejects entries that do not follow from `after`. */
-function toBatch(answer: FeedAnswer, after: number): Batch | null {
+function toBatch(answer: FeedAnswer, epochs: readonly EpochStart[], after: number): Batch | null {
   let previous = after;
   for (const [i, entry] of answer.entries.entries()) {
     // The cursor may stand on an index that made no entry (a new epoch), so the first link may reach before it.
@@ -108,10 +129,13 @@ function toBatch(answer: FeedAnswer, after: number): Batch | null {
     previous = entry.index;
   }
   if (previous === after) return null;
-  return { to: previous, rows: answer.entries.map((entry) => toRow(entry, answer)) };
+  return {
+    to: previous,
+    rows: answer.entries.map((entry) => toRow(entry, answer.cluster_id, epochOf(epochs, entry.index))),
+  };
 }
 
-function toRow(entry: FeedEntry, { cluster_id, epoch }: FeedAnswer): AuditRow {
+function toRow(entry: FeedEntry, clusterId: string, epoch: number): AuditRow {
   const { actor, ip, action, resource, summary } = entry.audit;
   return {
     tenant: entry.tenant,
@@ -122,17 +146,17 @@ function toRow(entry: FeedEntry, { cluster_id, epoch }: FeedAnswer): AuditRow {
     outcome: "success",
     traceId: entry.trace_id,
     summary,
-    position: { clusterId: cluster_id, epoch, logIndex: entry.index },
+    position: { clusterId, epoch, logIndex: entry.index },
     createdAtMs: entry.timestamp_ms,
   };
 }
 
 /**
  * The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. The row has
- * the position of the last entry that is gone, so a repeat leaves it out; no command is of the system's tenant.
+ * the position of the last entry that is gone, so a repeat leaves it out.
  */
 async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch> {
-  const { cluster_id, epoch, compacted_index } = await deps.core.status();
+  const { cluster_id, epochs, compacted_index } = await deps.core.status();
   if (compacted_index <= after) {
     throw new ConfluxError(
       "unavailable",
@@ -148,7 +172,7 @@ async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch
     outcome: "failure",
     traceId: "",
     summary: `The feed no longer holds entries ${after + 1} to ${compacted_index}: those without a row were never projected.`,
-    position: { clusterId: cluster_id, epoch, logIndex: compacted_index },
+    position: { clusterId: cluster_id, epoch: epochOf(epochs, compacted_index), logIndex: compacted_index },
     createdAtMs: deps.nowMs(),
   };
   return { to: compacted_index, rows: [row] };

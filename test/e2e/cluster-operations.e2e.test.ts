@@ -75,7 +75,7 @@ test(
     expect(await load.differences()).toEqual([]);
 
     const rows = await until(async () => {
-      const { json } = await admin(stack!, "GET", "/audit-logs?tenant=system&limit=50");
+      const { json } = await admin(stack!, "GET", "/audit-logs?tenant=_system&limit=50");
       const items = (json as { items?: { summary: string }[] }).items ?? [];
       return items.some((row) => row.summary.includes("snapshot")) ? items.map((row) => row.summary) : null;
     }, "the operations are in the audit");

@@ -6,6 +6,8 @@ import { createMissingTables } from "../../adapters/dynamodb/create-tables.ts";
 import { DynamoDbCursorStore } from "../../adapters/dynamodb/dynamodb-cursor-store.ts";
 import { startDynalite } from "../../adapters/dynamodb/testing/start-dynalite.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.ts";
+import { readClusterEpoch } from "../../adapters/postgres/read-cluster-epoch.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { DYNAMODB_TABLES, FEED_CURSORS_TABLE } from "../../contracts/dynamodb/tables.ts";
@@ -195,17 +197,63 @@ describe("L0 A5 feed projection", () => {
     expect(await rows()).toEqual(before);
   });
 
-  test("R13 a new epoch begins where its state was restored; an older one is refused", async () => {
-    const first = new MemoryCore();
-    for (let n = 1; n <= 3; n += 1) await revoke(first, n);
-    await projector(first)({}, ONE_ROUND);
-    const restored = new MemoryCore({ epoch: 2 });
-    for (let n = 1; n <= 2; n += 1) await revoke(restored, n);
-    restored.compactFeed(1);
-    await projector(restored)({}, ONE_ROUND);
-    expect(await cursor()).toEqual({ epoch: 2, index: 2 });
-    expect(await indexes()).toEqual([1, 2, 3, 2]);
-    await expect(projector(first)({}, ONE_ROUND)).rejects.toMatchObject({ code: "unavailable" });
+  const restore = async (core: MemoryCore, backup_id: string | null, epoch_min = 0) => {
+    const actor = { type: "user", id: "usr_1", name: "ada" } as const;
+    const request = { restore_id: `r-${backup_id}`, backup_id: backup_id ?? "", epoch_min, force: false };
+    return (await core.startRestore({ ...request, actor, ip: "192.0.2.7", wait_ms: 0 })).restore;
+  };
+  const cluster = async () =>
+    (await owner`select epoch, tokens_not_before from clusters where id = 'c1'`)[0] as {
+      epoch: number;
+      tokens_not_before: Date;
+    };
+
+  test("R13 over a restore: what was not projected yet keeps its epoch, a row says what was rolled back, the cluster's epoch follows", async () => {
+    await owner`insert into clusters (id) values ('c1') on conflict do nothing`;
+    const core = new MemoryCore();
+    for (let n = 1; n <= 2; n += 1) await revoke(core, n);
+    const { backup_id } = await core.startBackup({ request_id: null, wait_ms: 0 });
+    await projector(core)({}, ONE_ROUND);
+    await revoke(core, 3);
+    const done = await restore(core, backup_id);
+    await revoke(core, 4);
+    await projector(core)({}, rounds(2));
+    const positions = await owner`
+      select epoch, log_index::int as i, tenant_id, summary from audit_logs order by epoch, log_index`;
+    expect(positions.map(({ epoch, i, tenant_id }) => `${epoch}/${i} ${tenant_id}`)).toEqual([
+      "1/1 demo",
+      "1/2 demo",
+      "1/3 demo",
+      `2/${done?.index} _system`,
+      `2/${(done?.index ?? 0) + 1} demo`,
+    ]);
+    expect(positions[3]?.["summary"]).toContain("what epoch 1 held after index 2 is rolled back");
+    expect(await cluster()).toEqual({ epoch: 2, tokens_not_before: new Date(done?.tokens_not_before ?? 0) });
+    // Told again, or by one that is behind, nothing goes back.
+    await adoptClusterEpoch(database, { clusterId: "c1", epoch: 1, tokensNotBeforeMs: 5 });
+    expect((await cluster()).epoch).toBe(2);
+    await deleteCursor();
+    const before = await rows();
+    await projector(core)({}, rounds(2));
+    expect(await rows()).toEqual(before);
+    expect(await readClusterEpoch(database, "c1")).toBe(2);
+  });
+
+  test("R13 a cluster made anew from an older backup: the projection goes back to where the new epoch begins", async () => {
+    const lost = new MemoryCore();
+    for (let n = 1; n <= 9; n += 1) await revoke(lost, n);
+    await projector(lost)({}, ONE_ROUND);
+    expect(await cursor()).toEqual({ epoch: 1, index: 9 });
+    const young = new MemoryCore();
+    for (let n = 1; n <= 3; n += 1) await revoke(young, n);
+    const { backup_id } = await young.startBackup({ request_id: null, wait_ms: 0 });
+    const done = await restore(young, backup_id);
+    expect(done?.index).toBeLessThan(9);
+    await revoke(young, 4);
+    await projector(young)({}, rounds(2));
+    expect(await cursor()).toEqual({ epoch: 2, index: (done?.index ?? 0) + 1 });
+    expect(await indexes()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, done?.index, (done?.index ?? 0) + 1]);
+    await expect(projector(lost)({}, ONE_ROUND)).rejects.toMatchObject({ code: "unavailable" });
   });
 
   test("the core, Postgres or DynamoDB away fails the invocation, and the next one goes on", async () => {

@@ -3,6 +3,7 @@ import { registerClusterAddNode } from "./cluster-add-node.ts";
 import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
 import { registerClusterSnapshot } from "./cluster-snapshot.ts";
 import { registerClusterTransferLeader } from "./cluster-transfer-leader.ts";
+import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
 import { registerConfigDelete } from "./config-delete.ts";
@@ -79,6 +80,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerClusterRemoveNode,
   registerClusterTransferLeader,
   registerClusterSnapshot,
+  registerClusterBackups,
   registerHealth,
   registerOpenapi,
   registerDocs,

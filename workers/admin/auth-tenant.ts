@@ -1,7 +1,6 @@
 import type { Context } from "hono";
 import { findSessionUser } from "../../adapters/postgres/find-session-user.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { OPERATIONS_TENANT } from "../../domain/cluster/node-record.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import type { AdminEnv } from "./principal.ts";
 
@@ -16,8 +15,7 @@ export async function resolveTenant(
 ): Promise<string> {
   if (named !== undefined) return named;
   const user = await findSessionUser(deps.database(c), c.var.principal.actor.id);
-  // A list is about what users have; who means the tenant of operations names it.
-  const tenants = (user?.tenants ?? []).filter((tenant) => tenant !== OPERATIONS_TENANT);
+  const tenants = user?.tenants ?? [];
   const [only] = tenants;
   if (only === undefined) throw new ConfluxError("forbidden", "You hold no role in any tenant.");
   if (tenants.length === 1) return only;

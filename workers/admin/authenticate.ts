@@ -1,12 +1,20 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { loadPermissions } from "../../adapters/postgres/load-permissions.ts";
+import { isOperator } from "../../adapters/postgres/is-operator.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { verifyAccessToken } from "../../adapters/tokens/verify-access-token.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { isConfigName } from "../../domain/config/config-name.ts";
-import { type Permission, permits } from "../../domain/access/permits.ts";
+import { type Permission, PERMISSION_ACTIONS, permits } from "../../domain/access/permits.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import type { AdminEnv, Principal } from "./principal.ts";
+
+/** What an operator may do, to what belongs to no tenant. */
+const OPERATOR_PERMISSIONS: Permission[] = PERMISSION_ACTIONS.map((action) => ({
+  action,
+  resource_pattern: `${SYSTEM_TENANT}/**`,
+}));
 
 const BEARER = /^Bearer ([A-Za-z0-9_.-]+)$/i;
 
@@ -49,10 +57,14 @@ function permissionReader(
   const byTenant = new Map<string, Promise<Permission[]>>();
   return (tenant) => {
     // What cannot name a tenant names none: nobody has a permission there.
-    if (!isConfigName(tenant)) return Promise.resolve([]);
+    if (!isConfigName(tenant) && tenant !== SYSTEM_TENANT) return Promise.resolve([]);
     const known = byTenant.get(tenant);
     if (known !== undefined) return known;
-    const loading = withTenant(deps.database(c), tenant, (tx) => loadPermissions(tx, user));
+    const database = deps.database(c);
+    const loading =
+      tenant === SYSTEM_TENANT
+        ? isOperator(database, user).then((is) => (is ? OPERATOR_PERMISSIONS : []))
+        : withTenant(database, tenant, (tx) => loadPermissions(tx, user));
     byTenant.set(tenant, loading);
     return loading;
   };

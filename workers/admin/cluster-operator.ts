@@ -1,12 +1,12 @@
 import type { Context } from "hono";
 import type { OperationHead } from "../../contracts/core/cluster-api.ts";
 import type { Position } from "../../contracts/core/core-api.ts";
-import { OPERATIONS_TENANT } from "../../domain/cluster/node-record.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requirePermission } from "./require-permission.ts";
 
-/** The core belongs to no tenant: who operates it holds a role in the tenant of operations, and no tenant's admin does. */
-export const CLUSTER_RESOURCE = `${OPERATIONS_TENANT}/cluster`;
+/** The core belongs to no tenant, and no role reaches it: who operates it is marked as an operator. */
+export const CLUSTER_RESOURCE = `${SYSTEM_TENANT}/cluster`;
 
 /** Refuses (`forbidden`) who may not operate the core; answers who asks, for the operation's audit. */
 export async function requireOperator(c: Context<AdminEnv>): Promise<OperationHead> {

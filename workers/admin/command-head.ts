@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Position } from "../../contracts/core/core-api.ts";
 import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { Config } from "../../domain/config/config.ts";
 import type { AdminEnv } from "./principal.ts";
 import { toHex } from "./trace.ts";
@@ -43,6 +44,15 @@ async function idempotency(
   );
   const digest = new Uint8Array(await crypto.subtle.sign("HMAC", hmacKey, new Uint8Array(c.var.bodyBytes)));
   return { scope: toHex(scope), digest: toHex(digest) };
+}
+
+/**
+ * Names a request that makes no command of its own: the same for every repetition under one idempotency key; null without
+ * one. The body is part of it, so that the same key with another body is another request.
+ */
+export async function requestId(c: Context<AdminEnv>): Promise<string | null> {
+  const key = await idempotency(c, SYSTEM_TENANT);
+  return key && `req-${key.scope.slice(0, 32)}-${key.digest.slice(0, 32)}`;
 }
 
 /** The revision a request's `If-Match` asks for, null when it asks for none; `precondition_failed` for a stale one. */

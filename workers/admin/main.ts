@@ -7,6 +7,7 @@ import { registerAuditRoutes } from "./audit-routes.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
 import { registerAuthRoutes } from "./auth-routes.ts";
 import { authenticate } from "./authenticate.ts";
+import { registerClusterRestore } from "./cluster-restore.ts";
 
 /** The admin Worker's environment; wrangler.toml says which are secrets. */
 interface AdminBindings extends AuthBindings {
@@ -48,7 +49,13 @@ function build(env: AdminBindings): AdminApp {
       // oxlint-disable-next-line no-console -- the console is where a Worker's log lines are collected
       log: (line) => console.log(JSON.stringify({ worker: "conflux-admin", ...line })),
     },
-    { routes: [(a) => registerAuthRoutes(a, auth), (a) => registerAuditRoutes(a, auth)] },
+    {
+      routes: [
+        (a) => registerAuthRoutes(a, auth),
+        (a) => registerAuditRoutes(a, auth),
+        (a) => registerClusterRestore(a, auth),
+      ],
+    },
   );
 }
 

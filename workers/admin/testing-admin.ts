@@ -22,7 +22,7 @@ export const GRANTS: Record<string, Grant[]> = {
     { action: "read", pattern: "demo/**" },
     { action: "write", pattern: "demo/**" },
   ],
-  operator: [{ action: "execute", pattern: "system/**" }],
+  operator: [{ action: "execute", pattern: "_system/**" }],
   tenant: [{ action: "*", pattern: "demo/**" }],
   publisher: [
     { action: "read", pattern: "demo/**" },

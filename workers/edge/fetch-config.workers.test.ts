@@ -151,6 +151,21 @@ describe("fetch config refuses", () => {
     expect((await edge.fetchConfig({ headers: { authorization: `Bearer ${other}` } })).status).toBe(200);
   });
 
+  it("R13 E2 a token of before a restore with 401, one issued since with 200", async () => {
+    const edge = await startEdge();
+    await edge.publish({ contents: [unique()], rules: [{ version_id: 1 }] });
+    expect((await edge.fetchConfig()).status).toBe(200);
+    const nowS = Math.floor(Date.now() / 1000);
+    const later = await edge.issue({ jti: "later", iat: nowS + 60 });
+    const fetchLater = () => edge.fetchConfig({ headers: { authorization: `Bearer ${later}` } });
+    await edge.replica.callIn((nowS + 30) * 1000);
+    expect((await edge.fetchConfig()).status).toBe(401);
+    expect((await fetchLater()).status).toBe(200);
+    edge.restart();
+    expect((await edge.fetchConfig()).status).toBe(401);
+    expect((await fetchLater()).status).toBe(200);
+  });
+
   it("E1 unknown, unmatched, deleted and forbidden with the same 404", async () => {
     const edge = await startEdge();
     const rules = [{ version_id: 1, labels: { never: "1" } }];

@@ -24,6 +24,8 @@ const REPLICA_SILENCE_MS_MAX = 10_000;
 export class HeadCache {
   readonly #entries = new BoundedCache<HeadEntry>(HEAD_BYTES_MAX);
   readonly #revocations = new Map<string, number>();
+  /** Tokens issued before have been called in. */
+  #tokensNotBeforeMs = 0;
   #position: IndexPosition | null = null;
   #token = "";
   /** When the newest answer that confirmed this head was asked for. */
@@ -66,8 +68,9 @@ export class HeadCache {
     return this.#entries.get(name);
   }
 
-  isRevoked(jti: string): boolean {
-    return this.#revocations.has(jti);
+  /** `issuedAtMs`: of the token, to the second. */
+  isRevoked({ jti, issuedAtMs }: { jti: string; issuedAtMs: number }): boolean {
+    return this.#revocations.has(jti) || issuedAtMs < this.#tokensNotBeforeMs;
   }
 
   /**
@@ -79,6 +82,7 @@ export class HeadCache {
     const anew = held === null || changes.cluster_id !== held.cluster_id || changes.epoch > held.epoch;
     if (!anew && (changes.epoch < held.epoch || changes.index < asked.since)) return false;
     this.#revoke(changes.revocations, asked.nowMs);
+    this.#tokensNotBeforeMs = Math.max(this.#tokensNotBeforeMs, changes.tokens_not_before_ms);
     // A later question was answered before this one: what this answer says has been applied.
     if (!anew && changes.index < held.index) return true;
     // A start from 0 tells of no entry, so nothing held from before can be trusted at the new position.

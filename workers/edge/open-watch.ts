@@ -43,6 +43,7 @@ export async function openWatch(exchange: Exchange): Promise<Response> {
   const principal: WatchPrincipal = {
     jti: token.jti,
     scopes: token.scopes,
+    issued_at_ms: token.issued_at_ms,
     expires_at_ms: token.expires_at_ms,
     region: region.name,
   };

@@ -66,6 +66,7 @@ describe("watch hub, event stream", () => {
         { ...change, config: "demo/shop/prod/b.json" },
       ],
       revocations: [],
+      tokens_not_before_ms: 0,
       resync: false,
     });
     expect((await stream.event(3)).map((event) => event.id)).toEqual([

@@ -27,7 +27,7 @@ export function readFeed(entries: readonly EdgeFeedEntry[], after: number): Feed
     for (const event of entry.events) {
       if (event.type === "token_revoked") {
         revocations.push({ jti: event.jti, expires_at_ms: event.expires_at_ms, index: entry.index });
-      } else {
+      } else if (event.type !== "state_restored") {
         const name = fullName(event.namespace, event.name);
         configs.delete(name);
         configs.set(name, { index: entry.index, event });

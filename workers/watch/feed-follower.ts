@@ -120,6 +120,7 @@ export class FeedFollower {
         index,
         changes: told,
         revocations: batch.revocations.map(({ jti, expires_at_ms }) => ({ jti, expires_at_ms })),
+        tokens_not_before_ms: head.tokensNotBeforeMs(),
         resync: false,
       });
     });
@@ -175,6 +176,8 @@ export class FeedFollower {
       event,
     }));
     const rows = await this.#orRestart(() => this.#storeDocuments(events, page.blobs));
+    // At once, and not with the head: tokens that a restore has ended must not outlast a long resync.
+    head.callInTokens(page.tokens_not_before_ms);
     stage.add(rows, page.revocations, {
       cluster_id: page.cluster_id,
       epoch: page.epoch,

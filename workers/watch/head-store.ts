@@ -142,6 +142,22 @@ export class HeadStore {
     );
   }
 
+  /** Tokens issued before are refused; 0 when none are. */
+  tokensNotBeforeMs(): number {
+    const row = this.#sql.exec<{ not_before: number }>("SELECT not_before FROM token_floor").toArray()[0];
+    return row?.not_before ?? 0;
+  }
+
+  /** Calls in the tokens issued before `atMs`. Never lowered: a token that was refused once stays refused. */
+  callInTokens(atMs: number): void {
+    if (atMs === 0) return;
+    this.#sql.exec(
+      `INSERT INTO token_floor (id, not_before) VALUES (1, ?)
+       ON CONFLICT (id) DO UPDATE SET not_before = max(not_before, excluded.not_before)`,
+      atMs,
+    );
+  }
+
   /**
    * Moves one name; call it inside the transaction that also moves the position. Returns what watchers are told, or
    * null when the name already had this document: nothing changed for the region, so nothing is said.

@@ -41,6 +41,8 @@ export class HubShard {
   readonly #waiters = new IndexWaiters(WAITERS_MAX);
   /** Live revocations: expiry by token id. A token that was revoked before its socket came must be refused too. */
   readonly #revoked = new Map<string, number>();
+  /** Tokens issued before have been called in. */
+  #tokensNotBeforeMs = 0;
   #position: IndexPosition | null;
   /** When the replica last confirmed that it tells this hub; 0 in a new life. */
   #registeredAtMs = 0;
@@ -54,8 +56,8 @@ export class HubShard {
   }
 
   /** Throws `unauthenticated` for a token that has expired or was revoked. */
-  refuseEnded({ jti, expires_at_ms }: WatchPrincipal): void {
-    if (expires_at_ms <= Date.now() || this.#revoked.has(jti)) {
+  refuseEnded(principal: WatchPrincipal): void {
+    if (principal.expires_at_ms <= Date.now() || this.#isRevoked(principal)) {
       throw new ConfluxError("unauthenticated", "the token has expired or was revoked");
     }
   }
@@ -129,7 +131,7 @@ export class HubShard {
       for (const { config, index } of news) this.#publishedMeanwhile?.set(config, index);
       this.#moveTo({ ...at, index: Math.max(at.index, before.index) });
     }
-    this.#revoke(input.revocations);
+    this.#revoke(input.revocations, input.tokens_not_before_ms);
     this.endExpired();
     // Batches that were lost may have held revocations; the replica knows them all.
     if (input.resync) await this.#loadRevocations();
@@ -149,12 +151,20 @@ export class HubShard {
     this.#moveTo(at);
   }
 
-  #revoke(revocations: readonly Revocation[]): void {
-    if (revocations.length === 0) return;
+  #isRevoked({ jti, issued_at_ms }: WatchPrincipal): boolean {
+    const notBeforeMs = this.#tokensNotBeforeMs;
+    // A session of an older build does not know when its token was issued: then it counts as old.
+    return this.#revoked.has(jti) || (notBeforeMs > 0 && !(issued_at_ms >= notBeforeMs));
+  }
+
+  /** A batch that an older build queued says nothing of the moment before which tokens are called in. */
+  #revoke(revocations: readonly Revocation[], tokensNotBeforeMs: number | undefined): void {
+    const notBeforeMs = Math.max(this.#tokensNotBeforeMs, tokensNotBeforeMs ?? 0);
+    if (revocations.length === 0 && notBeforeMs === this.#tokensNotBeforeMs) return;
+    this.#tokensNotBeforeMs = notBeforeMs;
     for (const { jti, expires_at_ms } of revocations) this.#revoked.set(jti, expires_at_ms);
     for (const session of this.fanOut.sessions) {
-      if (this.#revoked.has(session.principal.jti))
-        this.#parts.end(session, CLOSE_TOKEN_ENDED, "token revoked");
+      if (this.#isRevoked(session.principal)) this.#parts.end(session, CLOSE_TOKEN_ENDED, "token revoked");
     }
   }
 
@@ -235,7 +245,7 @@ export class HubShard {
     if (this.#position === null) this.#moveTo(positionOf(answer));
     const nowMs = Date.now();
     for (const [jti, expiresAtMs] of this.#revoked) if (expiresAtMs <= nowMs) this.#revoked.delete(jti);
-    this.#revoke(answer.revocations);
+    this.#revoke(answer.revocations, answer.tokens_not_before_ms);
   }
 
   #here(): IndexPosition {

@@ -52,7 +52,7 @@ function makeShard() {
     close: () => {},
     save: () => true,
   };
-  const principal = { jti: "t", scopes: ["read:**"], expires_at_ms: Infinity, region: "r" };
+  const principal = { jti: "t", scopes: ["read:**"], issued_at_ms: 1, expires_at_ms: Infinity, region: "r" };
   const state = { principal, configs: [name("*")], from: 0, caught_up: false };
   const session = new WatchSession(state, channel);
   shard.fanOut.sessions.add(session);
@@ -67,6 +67,7 @@ function makeShard() {
       version,
     })),
     revocations: [],
+    tokens_not_before_ms: 0,
     dropped: false,
     ...more,
   });
@@ -74,7 +75,15 @@ function makeShard() {
     told,
     session,
     publish: (index: number, changes: HubChange[], more: Partial<{ epoch: number; resync: boolean }> = {}) =>
-      shard.publish({ ...line, index, changes, revocations: [], resync: false, ...more }),
+      shard.publish({
+        ...line,
+        index,
+        changes,
+        revocations: [],
+        tokens_not_before_ms: 0,
+        resync: false,
+        ...more,
+      }),
     /** Resumes from index 5, and answers what has begun when the replica has been asked. */
     resume: async (): Promise<{ done: Promise<void> }> => {
       const done = shard.start(session, await signer.sign({ ...line, index: 5 }));

@@ -162,14 +162,21 @@ export class RegionReplica extends DurableObject<WatchEnv> implements RegionRepl
     const position = await this.#ready();
     const { head } = this.#parts;
     const answer = this.#positionOf(position);
+    const tokens_not_before_ms = head.tokensNotBeforeMs();
     const sameLine = input.cluster_id === position.cluster_id && input.epoch === position.epoch;
     if (input.since === 0) {
       const revocations = head.revocationsAfter(0, Date.now());
-      return { ...answer, entries: [], revocations, dropped: false };
+      return { ...answer, tokens_not_before_ms, entries: [], revocations, dropped: false };
     }
     const entries = sameLine && input.since >= position.horizon ? head.changedAfter(input.since) : null;
     const revocations = head.revocationsAfter(entries === null ? 0 : input.since, Date.now());
-    return { ...answer, entries: entries ?? [], revocations, dropped: entries === null };
+    return {
+      ...answer,
+      tokens_not_before_ms,
+      entries: entries ?? [],
+      revocations,
+      dropped: entries === null,
+    };
   }
 
   async lookup(input: { names: string[]; min_index?: number; wait_ms?: number }): Promise<HeadLookup> {

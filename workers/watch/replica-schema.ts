@@ -5,6 +5,7 @@
  * head          name -> document; doc NULL is a tombstone
  * head_content  which KV keys (document, large variants) a head row needs; what is in here is live
  * content       bytes by KV key, in rows of `chunk`; released_at is when the last head row let go of it (NULL: live)
+ * token_floor   one row once tokens have been called in: those issued before are refused
  * outbox        batches that some hub has not taken; hub: how far each has come
  * resync        one row while a snapshot is being taken over; stage_*: what it has brought so far
  */
@@ -29,6 +30,7 @@ const TABLES = [
     jti TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, idx INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS revocation_by_idx ON revocation (idx)`,
   `CREATE INDEX IF NOT EXISTS revocation_by_expiry ON revocation (expires_at)`,
+  `CREATE TABLE IF NOT EXISTS token_floor (id INTEGER PRIMARY KEY CHECK (id = 1), not_before INTEGER NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, batch TEXT NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS hub (
     name TEXT PRIMARY KEY, acked INTEGER NOT NULL, registered_at INTEGER NOT NULL) WITHOUT ROWID`,

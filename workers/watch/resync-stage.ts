@@ -123,6 +123,7 @@ export class ResyncStage {
         index: to.index,
         changes: differences ?? [],
         revocations,
+        tokens_not_before_ms: head.tokensNotBeforeMs(),
         resync: differences === null,
       });
       this.#clear();

@@ -90,6 +90,29 @@ describe("resync of a region replica", () => {
     expect(kept).toMatchObject({ epoch: 2, entries: [{ doc: null }, { index: b.index }] });
   });
 
+  it("R13 E11 a restored backup is taken over whole, also by who was ahead of it, and tokens of before are called in", async () => {
+    const region = new TestRegion();
+    const a = await region.create("a.json", "1");
+    const { restore } = await region.backup();
+    const index = await region.release(a.id, "2");
+    const b = await region.create("b.json", "3");
+    await region.head("b.json", b.index);
+    expect(await region.head("a.json", index)).toMatchObject({ version: 2 });
+    const to = await restore();
+    await until(async () => (await region.replica.ensureFollowing()).epoch === to.epoch);
+    expect(await region.head("a.json", to.index)).toMatchObject({ version: 1 });
+    expect(await region.head("b.json", to.index)).toMatchObject({ doc: null });
+    const answer = await region.replica.changesSince({ ...line, since: a.index });
+    expect(answer).toMatchObject({ dropped: true, tokens_not_before_ms: to.notBeforeMs });
+    // What is written in the new epoch comes by the feed again, and the floor stays.
+    const next = await region.release(a.id, "4");
+    expect(await region.head("a.json", next)).toMatchObject({ version: 2, index: next });
+    const pages = region.faults.core.calls.edgeSnapshot;
+    const delta = await region.replica.changesSince({ ...line, epoch: to.epoch, since: to.index });
+    expect(delta).toMatchObject({ dropped: false, tokens_not_before_ms: to.notBeforeMs });
+    expect(region.faults.core.calls.edgeSnapshot).toBe(pages);
+  });
+
   it("E11 a core that is behind on the same line does not turn the head back", async () => {
     const region = new TestRegion();
     const a = await region.create("a.json", "{}");

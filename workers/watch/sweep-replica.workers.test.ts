@@ -84,6 +84,7 @@ describe("sweep of a region replica", () => {
         index,
         changes: [{ config: "demo/shop/prod/a.json", version: 1, index, deleted: false }],
         revocations: [],
+        tokens_not_before_ms: 0,
         resync: false,
       });
       outbox.add(batch(1));

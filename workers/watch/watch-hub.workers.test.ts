@@ -318,6 +318,25 @@ describe("the end of a watch", () => {
     await abortAllDurableObjects();
     expect((await region.hub.fetch(refused)).status).toBe(401);
   });
+
+  it("R13 E9 closes 4401 what was opened with a token of before a restore, and takes none of them", async () => {
+    const region = new TestRegion();
+    const made = await region.create("a.json", "{}");
+    await region.head("a.json", made.index);
+    const { restore } = await region.backup();
+    const old = await TestSocket.open(region, { configs: [A] });
+    const young = await TestSocket.open(region, {
+      configs: [A],
+      principal: { issued_at_ms: Date.now() + 60_000 },
+    });
+    await restore();
+    await until(() => old.closed?.code === 4401);
+    await young.message("resync");
+    expect(young.closed).toBeNull();
+    await abortAllDurableObjects();
+    const refused = watchRequest(region, { configs: [A], headers: { upgrade: "websocket" } });
+    expect((await region.hub.fetch(refused)).status).toBe(401);
+  });
 });
 
 describe("a hub's lives", () => {

@@ -85,7 +85,9 @@ export function readPrincipal(header: string | null): WatchPrincipal {
   } catch {
     throw refuse();
   }
-  const { jti, scopes, expires_at_ms, region } = (parsed ?? {}) as Partial<Record<string, unknown>>;
+  const { jti, scopes, issued_at_ms, expires_at_ms, region } = (parsed ?? {}) as Partial<
+    Record<string, unknown>
+  >;
   if (
     typeof jti !== "string" ||
     typeof region !== "string" ||
@@ -95,5 +97,7 @@ export function readPrincipal(header: string | null): WatchPrincipal {
   ) {
     throw refuse();
   }
-  return { jti, scopes, expires_at_ms, region };
+  // An edge of an older build does not say when the token was issued: then it counts as old.
+  const issuedAtMs = typeof issued_at_ms === "number" ? issued_at_ms : 0;
+  return { jti, scopes, issued_at_ms: issuedAtMs, expires_at_ms, region };
 }

@@ -24,6 +24,7 @@ export class FakeReplica extends DurableObject implements RegionReplicaRpc {
   readonly #entries = new Map<string, HeadEntry>();
   readonly #contents = new Map<string, Uint8Array>();
   readonly #revocations: Revocation[] = [];
+  #tokensNotBeforeMs = 0;
   #faults: ReplicaFaults = {};
   readonly #calls: Record<string, number> = {};
 
@@ -39,6 +40,10 @@ export class FakeReplica extends DurableObject implements RegionReplicaRpc {
   async revoke(jti: string): Promise<void> {
     this.#position.index += 1;
     this.#revocations.push({ jti, expires_at_ms: Date.now() + 3_600_000 });
+  }
+  async callIn(tokensNotBeforeMs: number): Promise<void> {
+    this.#position.index += 1;
+    this.#tokensNotBeforeMs = tokensNotBeforeMs;
   }
   async move(position: Partial<ReplicaPosition>): Promise<void> {
     this.#position = { ...this.#position, ...position };
@@ -57,7 +62,13 @@ export class FakeReplica extends DurableObject implements RegionReplicaRpc {
     if (dropped) this.#faults.dropNext = false;
     const newer = [...this.#entries.values()].filter((entry) => entry.index > input.since);
     const entries = input.since === 0 || dropped ? [] : newer.toSorted((a, b) => a.index - b.index);
-    return { ...this.#position, entries, revocations: dropped ? [] : [...this.#revocations], dropped };
+    return {
+      ...this.#position,
+      entries,
+      revocations: dropped ? [] : [...this.#revocations],
+      tokens_not_before_ms: this.#tokensNotBeforeMs,
+      dropped,
+    };
   }
 
   async lookup(input: { names: string[]; min_index?: number; wait_ms?: number }): Promise<HeadLookup> {

@@ -85,6 +85,28 @@ export class TestRegion {
     return done.index;
   }
 
+  /** Takes a backup of the core; `restore` puts it in the state's place and answers the new position. */
+  async backup(): Promise<{ restore: () => Promise<{ epoch: number; index: number; notBeforeMs: number }> }> {
+    const { core } = this.faults.core;
+    const { backup_id } = await core.startBackup({ request_id: null, wait_ms: 0 });
+    return {
+      restore: async () => {
+        const { restore } = await core.startRestore({
+          backup_id: backup_id ?? "",
+          restore_id: crypto.randomUUID(),
+          epoch_min: 0,
+          force: false,
+          actor: { type: "user", id: "u-1", name: "ada" },
+          ip: "",
+          wait_ms: 0,
+        });
+        if (restore === null) throw new Error("nothing was restored");
+        const notBeforeMs = Date.parse(restore.tokens_not_before);
+        return { epoch: restore.epoch, index: restore.index, notBeforeMs };
+      },
+    };
+  }
+
   /** The head entry of `demo/shop/prod/<name>` once the replica has reached `index`. */
   async head(name: string, index: number): Promise<HeadEntry> {
     const answer = await this.replica.lookup({

@@ -19,6 +19,7 @@ export function watchRequest(region: TestRegion, request: WatchRequest): Request
   const principal: WatchPrincipal = {
     jti: crypto.randomUUID(),
     scopes: ["read:demo/shop/prod/*"],
+    issued_at_ms: Date.now() - 60_000,
     expires_at_ms: Date.now() + 3_600_000,
     region: region.name,
     ...request.principal,
