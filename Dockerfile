@@ -12,6 +12,7 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY package.json ./
 COPY domain ./domain
 COPY contracts ./contracts
+COPY adapters ./adapters
 COPY consensus ./consensus
 
 # Fargate gives a volume mounted here the owner it has in the image. /data is a file system with an owner of its own.
