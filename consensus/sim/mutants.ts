@@ -152,16 +152,16 @@ const READS: readonly Mutant[] = [
   mutant(
     "read-without-confirmation",
     "a leader answers a read without asking whether it still leads",
-    "raft-log.ts",
+    "raft-log-barrier.ts",
     'if (consistency === "linearizable") {',
-    'if (consistency === "linearizable" && this.#node.status().role !== "leader") {',
+    'if (consistency === "linearizable" && node.status().role !== "leader") {',
   ),
   mutant(
     "lease-after-pause",
     "a leader answers reads while it has heard of a quorum within so many of its own ticks, which stop when it is frozen",
-    "raft-log.ts",
+    "raft-log-barrier.ts",
     'if (consistency === "linearizable") {',
-    `const { role: own, progress, membership } = this.#node.status();
+    `const { role: own, progress, membership } = node.status();
     const heard = 1 + progress.filter(({ active }) => active).length;
     if (consistency === "linearizable" && (own !== "leader" || 2 * heard <= membership.voters.length)) {`,
   ),
@@ -324,7 +324,7 @@ const DISK: readonly Mutant[] = [
     "second-process-allowed",
     "the data directory is not locked",
     "raft-log.ts",
-    "const lock = host.lockDirectory(options.directory);",
+    "const lock = options.host.lockDirectory(options.directory);",
     "const lock = { release: () => undefined };",
   ),
 ];

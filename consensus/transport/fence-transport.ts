@@ -15,15 +15,23 @@ export function fenceTransport(
 ): Transport {
   /** The term of the first leader heard of; null until then. Nothing up to it is listened to. */
   let forgottenTerm: Term | null = options.hasLog ? 0 : null;
+  /** Until then whoever tells this node of anything committed counts on what it forgot (Raft tells no more than it has). */
+  let hasAcknowledged = options.hasLog;
   const admits = (message: Message): boolean => {
     if (isElection(message)) return false;
     if (isFromLeader(message)) forgottenTerm ??= message.term;
+    // The first one heard may have been a late message of a leader before it.
+    if (!hasAcknowledged && message.type === "heartbeat" && message.commit > 0)
+      forgottenTerm = Math.max(forgottenTerm ?? 0, message.term);
     if (forgottenTerm === null || message.term > forgottenTerm) return forgottenTerm !== null;
     if (isFromLeader(message)) transport.send([refusal(message, forgottenTerm + 1)]);
     return false;
   };
   return {
-    send: (messages) => transport.send(messages.filter((message) => !isElection(message))),
+    send: (messages) => {
+      hasAcknowledged ||= messages.some(isAcknowledgement);
+      transport.send(messages.filter((message) => !isElection(message)));
+    },
     onMessage: (receive) => {
       if (receive === null) {
         transport.onMessage(null);
@@ -41,6 +49,11 @@ export function fenceTransport(
 
 function isElection({ type }: Message): boolean {
   return type === "pre_vote" || type === "vote" || type === "timeout_now";
+}
+
+function isAcknowledgement(message: Message): boolean {
+  const isReply = message.type === "append_reply" || message.type === "snapshot_reply";
+  return isReply && message.ok && message.matchIndex > 0;
 }
 
 function isFromLeader({ type }: Message): boolean {
