@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
-import { cursorQuery, limitQuery, NO_CONTROL_CHARACTERS, tenantQuery } from "./auth-api.ts";
+import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
+import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { cursorQuery, limitQuery, NO_CONTROL_CHARACTERS } from "./auth-api.ts";
 
 const FILTER_CHARACTERS_MAX = 520;
 const text = z
@@ -12,7 +14,11 @@ const text = z
 const instant = z.iso.datetime({ offset: true }).optional();
 
 export const auditQuery = z.object({
-  tenant: tenantQuery,
+  /** Operators may name what belongs to no tenant, too. */
+  tenant: z
+    .string()
+    .refine((name) => name === SYSTEM_TENANT || isConfigName(name), NAME_RULE)
+    .optional(),
   /** Id or name of the actor. */
   user: text,
   action: z.enum([...PERMISSION_ACTIONS, "login"]).optional(),

@@ -11,10 +11,9 @@ import type { AuthDeps } from "./auth-deps.ts";
 import type { AdminEnv, Principal } from "./principal.ts";
 
 /** What an operator may do, to what belongs to no tenant. */
-const OPERATOR_PERMISSIONS: Permission[] = PERMISSION_ACTIONS.map((action) => ({
-  action,
-  resource_pattern: `${SYSTEM_TENANT}/**`,
-}));
+const OPERATOR_PERMISSIONS: Permission[] = [SYSTEM_TENANT, `${SYSTEM_TENANT}/**`].flatMap((pattern) =>
+  PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: pattern })),
+);
 
 const BEARER = /^Bearer ([A-Za-z0-9_.-]+)$/i;
 
