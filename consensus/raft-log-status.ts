@@ -23,6 +23,7 @@ export function raftLogStatus(status: RaftStatus, firstIndex: number): Replicate
         matchIndex: isSelf ? status.lastIndex : (progress?.match ?? 0),
         voter: isVoter(id),
         active: isSelf || (progress?.active ?? id === status.leader),
+        ...(progress === undefined ? {} : { heard: progress.heard }),
       };
     }),
   };

@@ -50,7 +50,14 @@ export interface ReplicatedLogStatus {
   appliedIndex: number;
   lastIndex: number;
   firstIndex: number;
-  members: { nodeId: number; matchIndex: number; voter: boolean; active: boolean }[];
+  members: {
+    nodeId: number;
+    matchIndex: number;
+    voter: boolean;
+    active: boolean;
+    /** On a leader, of the others: answers heard so far; what it grows by was heard meanwhile. */
+    heard?: number;
+  }[];
 }
 
 export class NotProposedError extends Error {

@@ -2,7 +2,7 @@
 import type { Index, Message, NodeId } from "./types.ts";
 import type { Core } from "./core.ts";
 import { findConflictByTerm, firstIndex, lastIndex } from "./raft-log-view.ts";
-import { acknowledge, becomeProbe, becomeReplicate, reject } from "./tracker/progress.ts";
+import { acknowledge, becomeProbe, becomeReplicate, noteHeard, reject } from "./tracker/progress.ts";
 import type { Progress } from "./tracker/progress.ts";
 import { advanceCommit } from "./advance-commit.ts";
 import { sendTimeoutNow } from "./lease.ts";
@@ -16,7 +16,7 @@ type SnapshotReply = Extract<Message, { type: "snapshot_reply" }>;
 export function takeAppendReply(core: Core, message: AppendReply): void {
   const progress = core.progress.get(message.from);
   if (progress === undefined) return;
-  progress.active = true;
+  noteHeard(progress);
   if (message.ok) {
     takeMatch(core, message.from, progress, message.matchIndex);
     return;
@@ -49,7 +49,7 @@ function takeMatch(core: Core, from: NodeId, progress: Progress, index: Index): 
 export function takeHeartbeatReply(core: Core, message: HeartbeatReply): void {
   const progress = core.progress.get(message.from);
   if (progress === undefined) return;
-  progress.active = true;
+  noteHeard(progress);
   progress.probeSent = false;
   if (message.readContext > progress.readAck) {
     progress.readAck = message.readContext;
@@ -64,7 +64,7 @@ export function takeHeartbeatReply(core: Core, message: HeartbeatReply): void {
 export function takeSnapshotReply(core: Core, message: SnapshotReply): void {
   const progress = core.progress.get(message.from);
   if (progress === undefined) return;
-  progress.active = true;
+  noteHeard(progress);
   if (message.ok) takeMatch(core, message.from, progress, message.matchIndex);
   else failSnapshot(progress);
 }

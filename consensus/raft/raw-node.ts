@@ -228,6 +228,13 @@ function statusOf(core: Core): RaftStatus {
     applied: core.applied,
     lastIndex: lastIndex(core.view),
     membership: { voters: [...voters], outgoing: [...outgoing], learners: [...learners] },
-    progress: others.map(([id, { match, next, state, active }]) => ({ id, match, next, state, active })),
+    progress: others.map(([id, { match, next, state, active, heard }]) => ({
+      id,
+      match,
+      next,
+      state,
+      active,
+      heard,
+    })),
   };
 }

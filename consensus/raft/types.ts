@@ -146,6 +146,7 @@ export interface RaftStatus {
     next: Index;
     state: "probe" | "replicate" | "snapshot";
     active: boolean;
+    heard: number;
   }[];
 }
 

@@ -6,6 +6,8 @@ import type { CoreContext } from "./core-context.ts";
 
 /** How long a node that is up may take to hear of its removal. */
 const NOTICE_MS = 1_000;
+/** How long the voters that would be left may take to answer: some heartbeats. */
+const ANSWER_MS = 1_000;
 const LOOK_EVERY_MS = 25;
 
 /**
@@ -19,7 +21,7 @@ export async function removeNode(core: CoreContext, input: RemoveNodeInput): Pro
   const record = core.book.recordOf(nodeId);
   const isMember = core.log.status().members.some((member) => member.nodeId === nodeId);
   if (!isMember && record === undefined) throw new ConfluxError("not_found", `no node ${nodeId}`);
-  if (isMember) checkVotersLeft(core, nodeId);
+  if (isMember) await checkVotersLeft(core, nodeId);
   if (record?.removed !== true) {
     await proposeOperation(core, head, "retire_node", { node_id: nodeId });
     await letItKnow(core, nodeId);
@@ -44,14 +46,24 @@ async function letItKnow(core: CoreContext, nodeId: number): Promise<void> {
   await core.log.readBarrier("linearizable");
 }
 
-/** A membership whose majority is not there could never be changed again. */
-function checkVotersLeft(core: CoreContext, nodeId: number): void {
-  const left = core.log.status().members.filter((member) => member.voter && member.nodeId !== nodeId);
+/**
+ * A membership whose majority is not there could never be changed again. Who was heard of before the request came may have
+ * died since, so only what is heard from here on counts.
+ */
+async function checkVotersLeft(core: CoreContext, nodeId: number): Promise<void> {
+  const votersLeft = () =>
+    core.log.status().members.filter((member) => member.voter && member.nodeId !== nodeId);
+  const left = votersLeft();
   if (left.length === 0) {
     throw new ConfluxError("conflict", `node ${nodeId} is the last voter: add another first`);
   }
-  const up = left.filter((member) => member.active || core.log.status().nodeId === member.nodeId);
-  if (2 * up.length > left.length) return;
+  const heardBefore = new Map(left.map((member) => [member.nodeId, member.heard ?? 0]));
+  const isUp = (member: { nodeId: number; heard?: number }): boolean =>
+    member.nodeId === core.log.status().nodeId || (member.heard ?? 0) > (heardBefore.get(member.nodeId) ?? 0);
+  const enough = (): true | null => (2 * votersLeft().filter(isUp).length > left.length ? true : null);
+  // Heartbeats go out every tick, and all answer them who can.
+  if ((await waitFor(enough, performance.now() + ANSWER_MS, LOOK_EVERY_MS)) !== null) return;
+  const up = votersLeft().filter(isUp);
   throw new ConfluxError(
     "conflict",
     `of the ${left.length} voters that would be left only ${up.length} answer: remove one that is down, or bring it back, first`,

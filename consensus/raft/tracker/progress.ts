@@ -15,6 +15,8 @@ export interface Progress {
   state: ProgressState;
   /** Heard from since the last quorum check. */
   active: boolean;
+  /** Answers heard from it while this node leads. */
+  heard: number;
   /** In probe: the one message is on its way. */
   probeSent: boolean;
   /** In snapshot: the index the follower will have when it is through. */
@@ -30,6 +32,7 @@ export function createProgress(next: Index, window: WindowLimits): Progress {
     next,
     state: "probe",
     active: false,
+    heard: 0,
     probeSent: false,
     pendingSnapshot: 0,
     readAck: 0,
@@ -67,6 +70,11 @@ export function isPaused(progress: Progress): boolean {
   if (progress.state === "probe") return progress.probeSent;
   if (progress.state === "replicate") return isWindowFull(progress.window);
   return true;
+}
+
+export function noteHeard(progress: Progress): void {
+  progress.active = true;
+  progress.heard += 1;
 }
 
 /** Takes an acknowledgement up to `index`; false when it says nothing new. */
