@@ -1,30 +1,14 @@
-/**
- * The simulator's command line.
- *   npm run sim -- --seeds N [--seed S]      runs N seeds from S on (200 from 1); a single --seed is one
- *   npm run sim -- --mutants [--mutant M]    runs each deliberate bug, or one, until it is caught, for up to N seeds (2,000)
- *   npm run sim -- --hours H [--keys K]      runs one cluster for H virtual hours and prints the memory used
- *   npm run sim -- --core --seeds N          drives the core alone, over a model of the driver
- */
+/** The simulator's command line; `--help` shows what there is. */
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
+import { HELP, readCommandLine, type SimRun, UsageError } from "./command-line.ts";
 import { MUTANTS } from "./mutants.ts";
 import { mebibytes, runHours } from "./run-hours.ts";
 import { SeedFailure } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
 
-const SEEDS_DEFAULT = 200;
-const MUTANT_SEEDS_DEFAULT = 2_000;
 const SAY_EVERY_SEEDS = 500;
-const KEYS_DEFAULT = 1_000;
 /** What the last quarter of a long run may hold at least, as a part of the most that the first one held. */
 const HEAP_GROWTH_MAX = 1.2;
-
-function wholeNumber(text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a whole number: ${text}`);
-  return value;
-}
 
 const seconds = (sinceMs: number): string => ((performance.now() - sinceMs) / 1_000).toFixed(1);
 
@@ -57,7 +41,6 @@ async function seedsMain(first: number, seeds: number, isCore: boolean): Promise
 /** A row of docs/simulator.md for each; a bug of the core must be caught by one of the two simulators at least. */
 async function mutantsMain(name: string | undefined, first: number, seedsMax: number): Promise<number> {
   const chosen = MUTANTS.filter((mutant) => name === undefined || mutant.name === name);
-  if (chosen.length === 0) throw new RangeError(`no mutant is called ${name}`);
   console.log(
     `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}, ${new Date().toISOString()}\n`,
   );
@@ -111,27 +94,24 @@ async function hoursMain(seed: number, hours: number, keys: number): Promise<num
   return late > early * HEAP_GROWTH_MAX ? 1 : 0;
 }
 
+async function start(asked: SimRun): Promise<number> {
+  if (asked.run === "mutants") return mutantsMain(asked.mutant, asked.first, asked.seedsMax);
+  if (asked.run === "hours") return hoursMain(asked.first, asked.hours, asked.keys);
+  if (asked.run === "seeds") return seedsMain(asked.first, asked.seeds, asked.isCore);
+  console.log(HELP);
+  return 0;
+}
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: "string" },
-      seed: { type: "string" },
-      mutants: { type: "boolean" },
-      mutant: { type: "string" },
-      hours: { type: "string" },
-      keys: { type: "string" },
-      core: { type: "boolean" },
-    },
-  });
-  const first = wholeNumber(values.seed, 1);
-  const seeds = wholeNumber(values.seeds, values.seed === undefined ? SEEDS_DEFAULT : 1);
-  if (values.mutants === true || values.mutant !== undefined) {
-    return mutantsMain(values.mutant, first, wholeNumber(values.seeds, MUTANT_SEEDS_DEFAULT));
+  let asked: SimRun;
+  try {
+    asked = readCommandLine(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}\n\n${HELP}`);
+    return 2;
   }
-  if (values.hours !== undefined) {
-    return hoursMain(first, wholeNumber(values.hours, 1), wholeNumber(values.keys, KEYS_DEFAULT));
-  }
-  return seedsMain(first, seeds, values.core === true);
+  return start(asked);
 }
 
 process.exitCode = await main();
