@@ -19,11 +19,14 @@ export type OperationHead = z.infer<typeof head>;
 
 export const NODE_ID_MAX = 999_999_999;
 const nodeId = z.int().min(1).max(NODE_ID_MAX);
-/** `host:port`, an IPv6 address in brackets. */
+/** `host:port`, an IPv6 address in brackets. The first thing wrong is the one that is said. */
 const raftAddress = z
   .string()
-  .max(256)
-  .regex(/^(\[[\da-fA-F:.]+\]|[\w.-]+):([1-9]\d{0,4})$/, "host:port")
+  .max(256, { abort: true })
+  .regex(/^(\[[\da-fA-F:.]+\]|[\w.-]+):([1-9]\d*)$/, {
+    error: "expected host:port, an IPv6 address in brackets",
+    abort: true,
+  })
   .refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "a port is at most 65535");
 
 /** Bodies of the admin API; the core's own carry a `head` besides. */

@@ -87,6 +87,17 @@ describe("R5 operations on the core", () => {
     expect(problem.errors.map((e) => e.path).join()).toContain(path);
   });
 
+  it.each([
+    ["abc", "expected host:port, an IPv6 address in brackets"],
+    ["h:700000", "a port is at most 65535"],
+    ["h:70000", "a port is at most 65535"],
+    ["h".repeat(300), expect.stringContaining("256") as unknown],
+  ])("add-node says one thing of the address %s", async (raft_address, message) => {
+    const body = { node_id: 4, raft_address };
+    const problem = await readProblem(await admin.send("POST", `${CLUSTER}/add-node`, body, as("operator")));
+    expect(problem.errors).toEqual([{ path: "/raft_address", message }]);
+  });
+
   it.each(["", "[]", "{", '{"node_id":4,"more":1}'])("remove-node refuses the body %o", async (body) => {
     const answer = await admin.send("POST", `${CLUSTER}/remove-node`, body, {
       ...as("operator"),
