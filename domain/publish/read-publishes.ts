@@ -4,6 +4,9 @@ import { stateKey, type StateView } from "../command/state-view.ts";
 import { type Page, readConfig } from "../config/read-configs.ts";
 import type { PublishPlan } from "./publish-plan.ts";
 
+/** The last segment of `stateKey.publishByConfig`, which is the cursor of a list. */
+const PLACE_AMONG_PLANS = /^\d{16}$/;
+
 export function readPublish(state: StateView, id: string): { ok: true; publish: PublishPlan } | Refusal {
   const publish = state.json(stateKey.publish(id)) as PublishPlan | undefined;
   return publish === undefined ? refuse("not_found", `no publish ${id}`) : { ok: true, publish };
@@ -16,6 +19,11 @@ export function listPublishes(
 ): Page<PublishPlan> | Refusal {
   const found = readConfig(state, input.config_id);
   if (!found.ok) return found;
+  if (input.cursor !== undefined && !PLACE_AMONG_PLANS.test(input.cursor)) {
+    return refuse("malformed_request", "the cursor is not one that a list of publishes gave", [
+      { path: "/cursor", message: "not a cursor" },
+    ]);
+  }
   return page(state, stateKey.publishByConfigPrefix(input.config_id), input, () => true);
 }
 

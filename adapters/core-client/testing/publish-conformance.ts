@@ -57,6 +57,9 @@ function describeMoves(core: () => CorePort): void {
     expect(await codeOf(core().propose(advance))).toBe("invalid_transition");
     const list = await core().listPublishes({ config_id, limit: 1 });
     expect(list).toMatchObject({ items: [{ id, state: "full" }], next_cursor: null });
+    expect(await codeOf(core().listPublishes({ config_id, limit: 1, cursor: "zzz" }))).toBe(
+      "malformed_request",
+    );
     expect(await codeOf(core().getPublish("pub-x-1"))).toBe("not_found");
     expect(await codeOf(core().listPublishes({ config_id: "cfg-x-1", limit: 1 }))).toBe("not_found");
   });
