@@ -11,7 +11,7 @@ const ID_CHARACTERS_MAX = 200;
 
 /** Text that a database can hold and a log line can show. */
 export const NO_CONTROL_CHARACTERS = /^\P{Cc}*$/u;
-const NO_CONTROL_MESSAGE = "must have no control characters";
+export const NO_CONTROL_MESSAGE = "must have no control characters";
 
 export const loginRequest = z
   .strictObject({

@@ -26,8 +26,11 @@ export const nameSchema = z
   .meta({ description: NAME_RULE, example: "shop" });
 export const formatSchema = z.enum(CONFIG_FORMATS);
 export const writableFormatSchema = z.enum(WRITABLE_FORMATS);
+/** Text of several lines: no other control characters. */
+const DESCRIPTION_CHARACTERS = /^[\P{Cc}\t\n\r]*$/u;
 export const descriptionSchema = z
   .string()
+  .regex(DESCRIPTION_CHARACTERS, "must have no control characters but tabs and line breaks")
   .refine((text) => utf8Bytes(text) <= DESCRIPTION_BYTES_MAX, `at most ${DESCRIPTION_BYTES_MAX} bytes`);
 export const versionIdSchema = z.int().positive();
 export const timeSchema = z.iso.datetime().meta({ description: "RFC 3339, UTC" });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE } from "../access/auth-api.ts";
 import { BAKE_MINUTES_MAX, BAKE_MINUTES_MIN, STAGE_NAME_BYTES_MAX } from "../../domain/limits.ts";
 import { PUBLISH_STRATEGIES } from "../../domain/publish/publish-plan.ts";
 import { contentFields, namespaceSchema } from "../config/config-schemas.ts";
@@ -19,7 +20,7 @@ const notYet = z
 
 const stageInput = z
   .strictObject({
-    name: z.string().min(1).max(STAGE_NAME_BYTES_MAX),
+    name: z.string().min(1).max(STAGE_NAME_BYTES_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
     regions: z.array(z.string().min(1).max(64)).min(1).optional(),
     labels: labelsSchema.optional(),
     bake_minutes: bakeMinutes.optional(),
@@ -27,6 +28,17 @@ const stageInput = z
     gates: notYet,
   })
   .meta({ id: "PublishStageInput", description: "Clients in one of the regions and with all of the labels" });
+
+/** What is wrong with a strategy that is none of those below. */
+function sayStrategy(input: unknown): string {
+  const wanted = 'an object with the type "all", "canary" or "staged"';
+  if (input === undefined) return `missing: give ${wanted}`;
+  if (typeof input !== "object" || input === null) return wanted;
+  if ("type" in input && input.type === "percentage") {
+    return "percentage is not supported yet, since release rules have none; give all, canary or staged";
+  }
+  return "all, canary or staged";
+}
 
 const strategySchema = z.discriminatedUnion(
   "type",
@@ -41,7 +53,7 @@ const strategySchema = z.discriminatedUnion(
       stages: z.array(stageInput).length(1, "exactly one stage for now; several are not supported yet"),
     }),
   ],
-  { error: "all, canary or staged; percentage is not supported yet, since release rules have none" },
+  { error: ({ input }) => sayStrategy(input) },
 );
 
 export const publishRequest = z

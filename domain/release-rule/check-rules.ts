@@ -1,5 +1,5 @@
 import type { FieldError } from "../command/command-error.ts";
-import { isConfigName } from "../config/config-name.ts";
+import { isConfigName, NAME_RULE } from "../config/config-name.ts";
 import {
   LABEL_NAME_BYTES_MAX,
   LABEL_VALUE_BYTES_MAX,
@@ -69,7 +69,7 @@ function checkLabels(rule: ReleaseRule, path: string, errors: FieldError[]): Rec
     if (!LABEL_NAME.test(lower) || lower.length > LABEL_NAME_BYTES_MAX) {
       errors.push({
         path: at,
-        message: `a label name is 1-${LABEL_NAME_BYTES_MAX} letters, digits or -._~ and the like`,
+        message: `a label name is 1-${LABEL_NAME_BYTES_MAX} of the characters A-Z a-z 0-9 ! # $ % & ' * + - . ^ _ \` | ~`,
       });
     }
     if (utf8Length(value) > LABEL_VALUE_BYTES_MAX || hasControl(value)) {
@@ -90,8 +90,13 @@ function withEdge(rule: ReleaseRule, path: string, errors: FieldError[]): Releas
     return rest;
   }
   const regions = [...new Set(rule.edge.regions)];
-  if (regions.length === 0 || regions.length > RULE_REGIONS_MAX || !regions.every(isConfigName)) {
+  if (regions.length === 0 || regions.length > RULE_REGIONS_MAX) {
     errors.push({ path: `${path}/edge/regions`, message: `1-${RULE_REGIONS_MAX} names of regions` });
+  }
+  const wrong = regions.find((region) => !isConfigName(region));
+  if (wrong !== undefined) {
+    const message = `${JSON.stringify(wrong)} is no name of a region: ${NAME_RULE}`;
+    errors.push({ path: `${path}/edge/regions`, message });
   }
   return { ...rule, edge: { regions } };
 }

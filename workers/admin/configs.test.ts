@@ -74,7 +74,7 @@ describe("C1 creating", () => {
 
 describe("C2 C3 versions", () => {
   it("numbers them, hashes them, says who and when, newest first", async () => {
-    const { id } = await create({ description: "first" });
+    const { id } = await create({ description: "first\n\twith more to say" });
     const second = await admin.send("POST", `${CONFIGS}/${id}/versions`, {
       content: '{"retries": 2}',
       description: "again",
@@ -88,7 +88,7 @@ describe("C2 C3 versions", () => {
       expect.objectContaining({ version_id: 2, creator: "admin", description: "again" }),
     ]);
     const rest = (await get(`${CONFIGS}/${id}/versions?limit=1&cursor=${page.next_cursor}`)) as typeof page;
-    expect(rest.items[0]).toMatchObject({ version_id: 1, description: "first" });
+    expect(rest.items[0]).toMatchObject({ version_id: 1, description: "first\n\twith more to say" });
     expect(rest.next_cursor).toBeNull();
     expect(rest.items[0]?.["content_hash"]).toBe(page.items[0]?.["content_hash"]);
     expect(page.items[0]?.["content_hash"]).toMatch(/^sha256:[0-9a-f]{64}$/);

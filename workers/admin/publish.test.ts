@@ -210,7 +210,27 @@ interface Case {
 }
 const staged = (stage: unknown) => plan({ strategy: { type: "staged", stages: [stage] } });
 const CASES: Case[] = [
-  { name: "no strategy", body: plan({ strategy: undefined }), code: "validation_failed", at: "/strategy" },
+  {
+    name: "no strategy",
+    body: plan({ strategy: undefined }),
+    code: "validation_failed",
+    at: "/strategy",
+    message: /^missing: give an object with the type "all", "canary" or "staged"$/,
+  },
+  {
+    name: "a strategy that is a word",
+    body: plan({ strategy: "all" }),
+    code: "validation_failed",
+    at: "/strategy",
+    message: /^an object with the type/,
+  },
+  ...["bogus", undefined, 5].map((type) => ({
+    name: `a strategy of the type ${type}`,
+    body: plan({ strategy: { type } }),
+    code: "validation_failed" as const,
+    at: "/strategy/type",
+    message: /^all, canary or staged$/,
+  })),
   {
     name: "a percentage",
     body: plan({ strategy: { type: "percentage", stages: [] } }),
@@ -253,15 +273,38 @@ const CASES: Case[] = [
   },
   {
     name: "a region that is no name",
-    body: staged({ name: "x", regions: ["a/b"] }),
+    body: staged({ name: "x", regions: ["cn-chengdu", "a/b"] }),
     code: "validation_failed",
     at: "/strategy/stages/0/regions",
+    message: /^"a\/b" is no name of a region: 1-128 characters of/,
   },
   {
     name: "a label that is no name",
     body: plan({ strategy: { type: "canary", canary_labels: { "a b": "x" } } }),
     code: "validation_failed",
     at: "/strategy/canary_labels/a b",
+    message: /^a label name is 1-64 of the characters A-Z a-z 0-9 ! # /,
+  },
+  {
+    name: "a stage's name with a NUL",
+    body: staged({ ...STAGE, name: "a\u0000b" }),
+    code: "validation_failed",
+    at: "/strategy/stages/0/name",
+    message: /control characters/,
+  },
+  {
+    name: "a stage's name of two lines",
+    body: staged({ ...STAGE, name: "a\nb" }),
+    code: "validation_failed",
+    at: "/strategy/stages/0/name",
+    message: /control characters/,
+  },
+  {
+    name: "a description with a NUL",
+    body: plan({ description: "a\u0000b" }),
+    code: "validation_failed",
+    at: "/description",
+    message: /control characters/,
   },
   {
     name: "a canary without labels",
@@ -315,6 +358,13 @@ const CASES: Case[] = [
   { name: "a start for no config", path: () => `${CONFIGS}/cfg-c1-99/publish`, code: "not_found" },
   { name: "an advance of no plan", path: () => `${PUBLISHES}/pub-c1-99/advance`, code: "not_found" },
   { name: "a pause, which is not there yet", path: () => `${PUBLISHES}/pub-c1-99/pause`, code: "not_found" },
+  ...["zzz", "%00", "1", "0".repeat(17), "000000000000000x"].map((cursor) => ({
+    name: `a list from the cursor ${cursor}`,
+    method: "GET",
+    path: () => `${config}/publishes?cursor=${cursor}`,
+    code: "malformed_request" as const,
+    at: "/cursor",
+  })),
   {
     name: "a wish that is neither yes nor no",
     method: "PUT",
@@ -328,7 +378,7 @@ describe("C7 P6 what is refused changes nothing", () => {
   it.each(CASES.map((c) => [c.name, c] as const))("%s", async (_name, c) => {
     const path = c.path?.() ?? `${config}/publish`;
     const headers = { authorization: `Bearer ${c.as ?? "admin"}` };
-    const body = c.method === "PUT" ? [] : (c.body ?? plan());
+    const body = c.method === "PUT" ? [] : c.method === "GET" ? undefined : (c.body ?? plan());
     const before = await admin.core.status();
     const answer = await admin.send(c.method ?? "POST", path, body, headers);
     const problem = await readProblem(answer);

@@ -182,6 +182,13 @@ const CASES: Case[] = [
     at: "/description",
   },
   {
+    name: "a description with a NUL",
+    body: newConfig({ description: "a\u0000b" }),
+    code: "validation_failed",
+    at: "/description",
+    message: /control characters/,
+  },
+  {
     name: "a rule for a version to come",
     body: newConfig({ name: "n", releases: [{ version_id: 2 }] }),
     code: "validation_failed",
