@@ -51,7 +51,7 @@ export function writeStackFile(
   writeFileAtomically(path, `${JSON.stringify(content, null, 2)}\n`);
 }
 
-/** The table of URLs for the terminal. */
+/** The table of URLs for the terminal: of what answers, so `callback_url` waits for the function behind it. */
 export function stackTable(settings: Settings, paths: DataPaths): string[] {
   const rows: [string, string][] = [
     ["edge", url(settings.edgePort)],
@@ -61,7 +61,6 @@ export function stackTable(settings: Settings, paths: DataPaths): string[] {
       settings.nodes === 1 ? "core" : `core ${id}`,
       url(settings.corePort + id),
     ]),
-    ["callbacks", `${url(settings.lambdaPort)}/deployments`],
     ["data", paths.dataDir],
     ["tokens", paths.devJson],
     ["logs", paths.logs],
