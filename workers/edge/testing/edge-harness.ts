@@ -52,6 +52,7 @@ async function createIssuer() {
       jti: "j1",
       tenant: "demo",
       scopes: ["read:demo/shop/prod/*"],
+      iat: Math.floor(Date.now() / 1000),
       exp: Math.floor(Date.now() / 1000) + 600,
       ...changes,
     })
