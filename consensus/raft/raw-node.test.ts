@@ -132,7 +132,13 @@ describe("R1 votes", () => {
     const one = memberWith({ id: 1, membership: committed, terms: [1, 1] });
     const promoted = encodeMembership(voters(1, 2, 3, 4));
     one.raw.step({
-      ...{ type: "append", from: 4, to: 1, term: 1, prevIndex: 2, prevTerm: 1, commit: 2 },
+      type: "append",
+      from: 4,
+      to: 1,
+      term: 1,
+      prevIndex: 2,
+      prevTerm: 1,
+      commit: 2,
       entries: [{ index: 3, term: 1, kind: "membership", data: promoted }],
     });
     const learner = memberWith({ id: 2, membership: committed, terms: [1, 1, 2] });
