@@ -135,6 +135,7 @@ export async function startEdge(
     regions?: string[];
     region?: string;
     allowedOrigins?: string;
+    clientRate?: RateLimit;
   } = {},
 ) {
   // A region of its own for each test: objects of a file share storage.
@@ -153,6 +154,7 @@ export async function startEdge(
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
     REGIONS: regions.join(","),
     ALLOWED_ORIGINS: options.allowedOrigins ?? "",
+    ...(options.clientRate === undefined ? {} : { CLIENT_RATE: options.clientRate }),
   };
   for (const name of regions) env[kvBindingName(name) as `KV_${string}`] = kv;
 
