@@ -8,6 +8,8 @@ export interface EdgeEnv {
   HUB: DurableObjectNamespace;
   /** The admin Worker: its JWKS. */
   ADMIN: Pick<Fetcher, "fetch">;
+  /** Counts requests of a client at this location, in windows of RATE_WINDOW_MS; nobody is limited without it. */
+  CLIENT_RATE?: RateLimit;
   /** Shared with the admin Worker; signs positions in the log. */
   INDEX_SIGNING_KEY: string;
   /** How long a head counts as fresh after it was checked. */

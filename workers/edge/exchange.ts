@@ -1,6 +1,7 @@
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { ClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
 import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
+import type { ClientRates } from "./client-rates.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
 import type { HeadCache } from "./head-cache.ts";
@@ -32,6 +33,7 @@ export interface Isolate {
   verifier: ClientTokenVerifier;
   signer: IndexSigner;
   documents: DocumentCache;
+  rates: ClientRates;
   region: (name: string) => Region;
   log: Log;
 }

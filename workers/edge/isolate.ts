@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from "jose";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { createClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
 import { kvBindingName } from "../../contracts/delivery/replica-rpc.ts";
+import { ClientRates } from "./client-rates.ts";
 import { unavailable } from "./deadline.ts";
 import { DocumentCache } from "./document-cache.ts";
 import { type EdgeEnv, readSettings, replicaOf } from "./env.ts";
@@ -42,6 +43,7 @@ export function createIsolate(env: EdgeEnv, log: Log): Isolate {
     }),
     signer: createIndexSigner(env.INDEX_SIGNING_KEY),
     documents: new DocumentCache(),
+    rates: new ClientRates(),
     region,
     log,
   };

@@ -52,6 +52,7 @@ async function createIssuer() {
       jti: "j1",
       tenant: "demo",
       scopes: ["read:demo/shop/prod/*"],
+      iat: Math.floor(Date.now() / 1000),
       exp: Math.floor(Date.now() / 1000) + 600,
       ...changes,
     })
@@ -134,6 +135,7 @@ export async function startEdge(
     regions?: string[];
     region?: string;
     allowedOrigins?: string;
+    clientRate?: RateLimit;
   } = {},
 ) {
   // A region of its own for each test: objects of a file share storage.
@@ -152,6 +154,7 @@ export async function startEdge(
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
     REGIONS: regions.join(","),
     ALLOWED_ORIGINS: options.allowedOrigins ?? "",
+    ...(options.clientRate === undefined ? {} : { CLIENT_RATE: options.clientRate }),
   };
   for (const name of regions) env[kvBindingName(name) as `KV_${string}`] = kv;
 
