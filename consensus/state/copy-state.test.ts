@@ -34,16 +34,16 @@ describe("R4 a copy of the state", () => {
   it.each(["wal", "truncate"] as const)("is whole while writes go on beside it (%s)", async (journal) => {
     const store = openStore("state.db", journal);
     fill(store, FILLED);
-    let isOver = false;
+    const copying = { isOver: false };
     const writing = (async () => {
-      while (!isOver) {
+      while (!copying.isOver) {
         store.apply([createEntry(store.lastApplied() + 1, `m${store.lastApplied()}`)]);
         await new Promise(setImmediate);
       }
     })();
     const path = join(directory, "copy.db");
     const index = await store.copyTo(path);
-    isOver = true;
+    copying.isOver = true;
     await writing;
     expect(store.lastApplied()).toBeGreaterThan(FILLED);
     const copy = openStore("copy.db", "truncate");

@@ -7,7 +7,7 @@ import { type Figure, figure, quantile } from "./figures.ts";
 import { type ConfigRef, GrowthLoad, listAll } from "./growth-load.ts";
 import { measureJoin } from "./growth-join.ts";
 import { loopDelayMaxMs, OPERATOR } from "./growth-node.ts";
-import { residentMib } from "./raft-load.ts";
+import { cpuUs, residentMib } from "./raft-load.ts";
 
 const SIZES = { full: [1_000, 10_000, 100_000], quick: [100, 1_000] };
 const VERSIONS = 10;
@@ -75,8 +75,11 @@ class Growth {
     await this.#delayMs();
     this.#note("create_configs_per_s", "writes/s", [await this.#load.createConfigs(this.#configs)]);
     const refs = await listAll(this.#core, this.#configs);
+    const beforeUs = this.#cpuUs();
     const rate = await this.#load.createVersions(refs, VERSIONS - 1);
+    const usedUs = this.#cpuUs() - beforeUs;
     this.#note("create_versions_per_s", "writes/s", [rate]);
+    this.#note("create_version_cpu_us", "µs", [usedUs / (refs.length * (VERSIONS - 1))]);
     this.#note("loading_loop_delay_max_ms", "ms", [await this.#delayMs()]);
     return refs;
   }
@@ -132,6 +135,7 @@ class Growth {
   /** Killed, and started again: until it answers a linearizable read. */
   async #restart(refs: readonly ConfigRef[]): Promise<void> {
     const tookMs: number[] = [];
+    const cpuMs: number[] = [];
     const resident: number[] = [];
     for (let run = 0; run < this.#runs; run += 1) {
       await this.#load.createVersions(refs.slice(0, REQUESTS), 1);
@@ -140,14 +144,21 @@ class Growth {
       await this.#nodes.node(NODE).start();
       await this.#load.readable(refs[0]!);
       tookMs.push(performance.now() - startMs);
+      cpuMs.push(this.#cpuUs() / 1_000);
       resident.push(...this.#resident());
     }
     this.#note("restart_ms", "ms", tookMs);
+    this.#note("restart_cpu_ms", "ms", cpuMs);
     this.#note("resident_restarted_mib", "MiB", resident);
   }
 
   #resident(): number[] {
     return residentMib([this.#nodes.node(NODE).pid]);
+  }
+
+  /** Of the process as it runs: what a busy machine adds to the times is not in it. */
+  #cpuUs(): number {
+    return cpuUs([this.#nodes.node(NODE).pid]);
   }
 
   #delayMs(): Promise<number> {
