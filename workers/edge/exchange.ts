@@ -15,7 +15,7 @@ export interface LogEntry {
 }
 export type Log = (entry: LogEntry) => void;
 
-/** What requests of one isolate share for one region. */
+/** What requests of one isolate share for one region and group of locations. */
 export interface Region {
   name: string;
   head: HeadCache;
@@ -34,7 +34,8 @@ export interface Isolate {
   signer: IndexSigner;
   documents: DocumentCache;
   rates: ClientRates;
-  region: (name: string) => Region;
+  /** `location`: where the request arrived, as the platform tells. */
+  region: (name: string, location: string | undefined) => Region;
   log: Log;
 }
 
