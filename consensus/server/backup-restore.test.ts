@@ -224,6 +224,25 @@ describe("R13 a restore", () => {
     expect(node.store.epoch()).toBe(2);
   });
 
+  it("R13 a backup or restore that failed is begun anew when it is asked for again under its id", async () => {
+    const node = await start();
+    await node.write("a");
+    Object.assign(node.storage, { failAt: 1, failures: Infinity });
+    const take = () => node.service.job(node.service.startBackup("take").job_id, 60_000);
+    expect(await take()).toMatchObject({ state: "failed", error: { code: "unavailable" } });
+    node.storage.failAt = Infinity;
+    const { state, backup_id } = await take();
+    expect(state).toBe("complete");
+    // Past the manifest: what the restore reads for its proof.
+    node.storage.failAt = node.storage.calls + 2;
+    const order = { backup_id: backup_id ?? "", restore_id: "again" };
+    expect(await node.restore(order)).toMatchObject({ state: "failed", error: { code: "unavailable" } });
+    expect(node.store.epoch()).toBe(1);
+    node.storage.failAt = Infinity;
+    expect(await node.restore(order)).toMatchObject({ state: "complete", restore: { epoch: 2 } });
+    expect(node.store.epoch()).toBe(2);
+  });
+
   it("R13 takes the url of a manifest in its own storage, and no other", async () => {
     const node = await start();
     await node.write("a");

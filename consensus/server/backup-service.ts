@@ -19,7 +19,7 @@ import { takeBackup } from "./backup-take.ts";
 import { ClusterJobs } from "./cluster-jobs.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { RestoreAuthor } from "./restore-feed.ts";
-import { dropRestore, runRestore, toReport } from "./restore-run.ts";
+import { dropRestore, requireRestoreSupported, runRestore, toReport } from "./restore-run.ts";
 
 /** Pause between two looks at whether a backup is due or a restore was left behind. */
 export const BACKUP_TICK_MS = 5_000;
@@ -125,12 +125,16 @@ export class BackupService {
     });
   }
 
-  /** Rejects, before anything begins, when there is no such backup, or it is damaged, or another cluster's. */
+  /**
+   * Rejects, before anything begins, when there is no such backup, or it is damaged, or another cluster's, and with
+   * `upgrade_in_progress` while some voter is not known to apply the commands of a restore.
+   */
   async startRestore(request: RestoreOrder, author: RestoreAuthor): Promise<ClusterJob> {
     this.#requireLeader();
     await this.#core.log.readBarrier("leader");
     const known = this.#jobs.find(request.restore_id);
-    if (known !== null) return known;
+    if (known !== null && known.state !== "failed") return known;
+    // Also what failed here: the commit of unknown outcome, or another leader in the meantime, may have done it.
     const last = this.#core.store.restored();
     if (last?.restore_id === request.restore_id) {
       const done = toReport(last);
@@ -138,6 +142,7 @@ export class BackupService {
         note({ backup_id: done.backup_id, restore: done });
       });
     }
+    requireRestoreSupported(this.#core);
     const manifest = await readManifest(this.#parts.storage, this.#backupIdOf(request));
     const { clusterId } = this.#core;
     if (manifest.cluster_id !== clusterId && !request.force) {
