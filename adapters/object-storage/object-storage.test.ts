@@ -81,11 +81,11 @@ describe("an S3 that fails", () => {
     expect(await storage.get("a", 1e6)).toHaveLength(100_000);
   });
 
-  it.each(["cut_off", "half_silence"] as const)(
-    "R13 %s: an answer that stops in its middle ends",
+  it.each(["cut_off", "half_silence", "garbled"] as const)(
+    "R13 %s: an answer that is not whole is told, and ends",
     async (fault) => {
       s3.judge = () => fault;
-      const why = expect.stringMatching(/^S3's answer for a is not whole: /) as unknown;
+      const why = expect.stringMatching(/^a did not arrive whole from S3: /) as unknown;
       await expect(storage.get("a", 1e6)).rejects.toMatchObject({ code: "unavailable", message: why });
       s3.judge = () => null;
       expect(await storage.get("a", 1e6)).toHaveLength(100_000);

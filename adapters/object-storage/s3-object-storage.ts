@@ -76,7 +76,7 @@ export class S3ObjectStorage implements ObjectStorage {
     }
     return Body.transformToByteArray().catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ConfluxError("unavailable", `S3's answer for ${name} is not whole: ${reason}`, { cause });
+      throw new ConfluxError("unavailable", `${name} did not arrive whole from S3: ${reason}`, { cause });
     });
   }
 

@@ -240,7 +240,12 @@ export class BackupService {
   async #isDue(): Promise<boolean> {
     const { storage, intervalMs, nowMs } = this.#parts;
     if (this.#dueAtMs === null) {
-      const newest = (await listBackupIds(storage, this.#core.clusterId))[0];
+      // A storage that does not even tell is tried at once: what ails it then fails a backup, and is counted.
+      const ids = await listBackupIds(storage, this.#core.clusterId).catch((error: unknown) => {
+        if (error instanceof ConfluxError) return [];
+        throw error;
+      });
+      const [newest] = ids;
       this.#dueAtMs = newest === undefined ? nowMs() : takenAtMs(newest) + intervalMs;
     }
     return nowMs() >= this.#dueAtMs;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryObjectStorage } from "../../adapters/object-storage/memory-object-storage.ts";
 import type { ClusterJob, CoreRestoreRequest } from "../../contracts/backup/backup-api.ts";
+import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { NotProposedError } from "../replicated-log.ts";
@@ -53,13 +54,15 @@ export class LosingLog extends TestingLog<ApplyOutcome> {
   }
 }
 
-export interface TestingBackups {
+export interface TestingBackups<S extends ObjectStorage = FaultyStorage> {
   store: StateStore;
   log: LosingLog;
-  storage: FaultyStorage;
+  storage: S;
   service: BackupService;
   lines: LogLine[];
   directory: string;
+  /** How many jobs of a kind ended so on this node, as its metrics say. */
+  counted(kind: ClusterJob["kind"], result: "success" | "failure"): Promise<number>;
   /** Creates configs of these names. */
   write(...names: string[]): Promise<void>;
   /** Takes a backup and answers its id. */
@@ -75,18 +78,26 @@ const AUTHOR = {
 } as const;
 let restores = 0;
 
+interface TestingOptions {
+  clusterId?: string;
+  settings?: Partial<BackupSettings>;
+  nowMs?: () => number;
+}
+
+export function openTestingBackups({
+  storage = new FaultyStorage(),
+  ...options
+}: TestingOptions & { storage?: FaultyStorage } = {}): Promise<TestingBackups> {
+  return openTestingBackupsIn(storage, options);
+}
+
 /** A node's state, log and backups without its sockets; drills run where they are asked for. */
-export async function openTestingBackups(
-  options: {
-    storage?: FaultyStorage;
-    clusterId?: string;
-    settings?: Partial<BackupSettings>;
-    nowMs?: () => number;
-  } = {},
-): Promise<TestingBackups> {
+export async function openTestingBackupsIn<S extends ObjectStorage>(
+  storage: S,
+  options: TestingOptions = {},
+): Promise<TestingBackups<S>> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-backups-"));
   const clusterId = options.clusterId ?? "c1";
-  const storage = options.storage ?? new FaultyStorage();
   const store = new StateStore({ path: join(directory, "state.db"), clusterId, journal: "wal" });
   const log = new LosingLog(store);
   await log.start();
@@ -125,6 +136,16 @@ export async function openTestingBackups(
     service,
     lines,
     directory,
+    counted: async (kind, result) => {
+      const text = await core.metrics.registry.metrics();
+      const line = `conflux_backup_jobs_total{kind="${kind}",result="${result}"} `;
+      return Number(
+        text
+          .split("\n")
+          .find((one) => one.startsWith(line))
+          ?.slice(line.length) ?? 0,
+      );
+    },
     write: async (...names) => {
       for (const name of names) await log.propose(createEntry(0, name, JSON.stringify({ name })).data);
     },

@@ -6,7 +6,8 @@ import type { AwsEndpoint } from "../../aws/aws-endpoint.ts";
 /**
  * What becomes of a request. `hang_up`: the connection ends without an answer. `silence`: nothing comes. `error`: 500.
  * `deny`: 403. `cut_off`: half of the answer, then the connection ends. `half_silence`: half of it, then nothing.
- * `shorter`: half of it, as if that were all. `changed`: one of its bytes is another.
+ * `garbled`: one of its bytes is another. `changed` and `shorter` (half of it, as if that were all): so is what is stored,
+ * as far as S3's own checksum goes.
  */
 export type S3Fault =
   | "hang_up"
@@ -15,6 +16,7 @@ export type S3Fault =
   | "deny"
   | "cut_off"
   | "half_silence"
+  | "garbled"
   | "shorter"
   | "changed";
 export interface S3Request {
@@ -78,8 +80,14 @@ export class FaultyS3 {
     const passed = await this.#pass(asked, body);
     const whole = await collect(passed);
     const half = whole.subarray(0, Math.floor(whole.byteLength / 2));
-    const said = fault === "shorter" ? half : fault === "changed" ? changed(whole) : whole;
-    answer.writeHead(passed.statusCode ?? 500, { ...passed.headers, "content-length": said.byteLength });
+    const isOther = fault === "changed" || fault === "garbled";
+    const said = fault === "shorter" ? half : isOther ? changed(whole) : whole;
+    const isStored = fault === "shorter" || fault === "changed";
+    const kept = Object.entries(passed.headers).filter(
+      ([name]) => !isStored || !name.startsWith("x-amz-checksum"),
+    );
+    const headers = { ...Object.fromEntries(kept), "content-length": String(said.byteLength) };
+    answer.writeHead(passed.statusCode ?? 500, headers);
     if (fault === "half_silence") return void answer.write(half);
     if (fault === "cut_off") return void answer.write(half, () => asked.socket.destroy());
     answer.end(said);
