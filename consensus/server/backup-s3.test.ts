@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { S3ObjectStorage } from "../../adapters/object-storage/s3-object-storage.ts";
 import { FaultyS3 } from "../../adapters/object-storage/testing/faulty-s3.ts";
 import { manifestName } from "../../contracts/backup/backup-manifest.ts";
-import { openTestingBackupsIn, rowsHash, type TestingBackups } from "./testing-backups.ts";
+import { openTestingBackupsIn, rowsHash, TESTING_AUTHOR, type TestingBackups } from "./testing-backups.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const MINUTE_MS = 60 * 1000;
@@ -65,7 +65,7 @@ describe("R13 scheduled backups to S3", () => {
       await tick();
       expect(await ids()).toHaveLength(1);
       expect(await node.counted("backup", "success")).toBe(1);
-      const { job_id } = await node.service.startDrill(null);
+      const { job_id } = await node.service.startDrill(null, TESTING_AUTHOR);
       expect(await node.service.job(job_id, 60_000)).toMatchObject({
         state: "complete",
         drill: { proven: true },
@@ -96,7 +96,7 @@ describe("R13 what S3 gives back of a backup", () => {
     const refusal = { code, detail: expect.stringContaining(why) as unknown };
     s3.judge = ({ path }) => (path.includes("/chunks/") ? fault : null);
     expect(await node.restore({ backup_id })).toMatchObject({ state: "failed", error: refusal });
-    const { job_id } = await node.service.startDrill(backup_id);
+    const { job_id } = await node.service.startDrill(backup_id, TESTING_AUTHOR);
     expect(await node.service.job(job_id, 60_000)).toMatchObject({ state: "failed", error: refusal });
     expect(await node.counted("restore", "failure")).toBe(1);
     expect(await node.counted("drill", "failure")).toBe(1);
@@ -127,7 +127,7 @@ describe("R13 what S3 gives back of a backup", () => {
     });
     nowMs += HOUR_MS;
     await tick();
-    const { job_id } = await node.service.startDrill(null);
+    const { job_id } = await node.service.startDrill(null, TESTING_AUTHOR);
     expect(await node.service.job(job_id, 60_000)).toMatchObject({
       state: "complete",
       drill: { proven: true },

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { MemoryObjectStorage } from "../../adapters/object-storage/memory-object-storage.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { checkInvariants } from "../../domain/command/check-invariants.ts";
-import { RESTORE_KINDS } from "../../domain/command/command.ts";
+import { BASE_COMMAND_KINDS } from "../../domain/command/command-kinds.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { testCommand, testConfigPayload } from "../../domain/command/testing-commands.ts";
 import { OWN_ABILITIES } from "./own-abilities.ts";
@@ -22,6 +22,7 @@ class HeldStorage extends MemoryObjectStorage {
 const LARGE = 1024 * 1024;
 const CHUNKS = 2;
 const AUTHOR = { actor: { type: "user", id: "u-1", name: "ada" }, ip: "192.0.2.1" } as const;
+const HEAD = { ...AUTHOR, trace_id: "a".repeat(32) };
 
 let cluster: TestingCluster;
 let storage: HeldStorage;
@@ -43,7 +44,7 @@ async function write(...names: string[]): Promise<void> {
 }
 const all = (): ClusterMember[] => [...cluster.members.values()];
 async function backup(): Promise<string> {
-  const job = await cluster.client().startBackup({ request_id: null, wait_ms: 20_000 });
+  const job = await cluster.client().startBackup({ request_id: null, wait_ms: 20_000, head: HEAD });
   if (job.backup_id === null || job.state !== "complete") throw new Error(JSON.stringify(job));
   expect(job.backup?.chunks).toBe(CHUNKS);
   return job.backup_id;
@@ -73,12 +74,7 @@ const known = (by: ClusterMember, build: string, ids: number[]): boolean =>
 describe("R13 a restore in a cluster that is being upgraded", () => {
   it("R13 is refused, naming the voter that does not know it, writes nothing, and is done once that one does", async () => {
     storage = new HeldStorage();
-    const isRestoreKind = (kind: string): boolean => RESTORE_KINDS.some((one) => one === kind);
-    const older = {
-      ...OWN_ABILITIES,
-      build: "0.0.1",
-      commandKinds: OWN_ABILITIES.commandKinds.filter((kind) => !isRestoreKind(kind)),
-    };
+    const older = { ...OWN_ABILITIES, build: "0.0.1", commandKinds: BASE_COMMAND_KINDS };
     const abilities: Record<number, PeerAbilities> = { 3: older };
     cluster = await startTestingCluster({ size: 3, abilities, storage });
     await write("a", "b", "c", "d", "e");
@@ -94,6 +90,10 @@ describe("R13 a restore in a cluster that is being upgraded", () => {
     expect(refused).toMatchObject({ code: "upgrade_in_progress", retryAfterS: 5 });
     expect((refused as ConfluxError).message).toContain("node 3 (build 0.0.1)");
     expect((await cluster.leader()).log.status().lastIndex).toBe(before);
+    // The same voter knows no command for what failed, either.
+    expect(cluster.lines).toContainEqual(
+      expect.objectContaining({ msg: "an operation is not in the audit" }),
+    );
     await write("g");
     await expectOneState();
     for (const member of all()) {

@@ -71,7 +71,7 @@ export interface TestingBackups<S extends ObjectStorage = FaultyStorage> {
   close(): Promise<void>;
 }
 
-const AUTHOR = {
+export const TESTING_AUTHOR = {
   actor: { type: "user", id: "u-1", name: "ada" },
   ip: "192.0.2.1",
   traceId: "a".repeat(32),
@@ -150,14 +150,14 @@ export async function openTestingBackupsIn<S extends ObjectStorage>(
       for (const name of names) await log.propose(createEntry(0, name, JSON.stringify({ name })).data);
     },
     backup: async () => {
-      const job = await ended(service.startBackup(null).job_id);
+      const job = await ended(service.startBackup(null, null).job_id);
       if (job.backup === null) throw new Error(job.error?.detail ?? "no backup");
       return job.backup.backup_id;
     },
     restore: async (request) => {
       const restore_id = `restore-${(restores += 1)}`;
       const order = { restore_id, force: false, epoch_min: 0, ...request };
-      return ended((await service.startRestore(order, AUTHOR)).job_id);
+      return ended((await service.startRestore(order, TESTING_AUTHOR)).job_id);
     },
     close: async () => {
       await service.close();

@@ -86,6 +86,7 @@ function watch(nodes: readonly CoreClusterNode[]): () => Promise<Set<string>> {
 }
 
 const AUTHOR = { actor: { type: "user", id: "u-1", name: "ada" }, ip: "192.0.2.1" } as const;
+const HEAD = { ...AUTHOR, trace_id: "a".repeat(32) };
 const order = (backup_id: string, restore_id: string) => ({
   ...{ backup_id, restore_id, force: false, epoch_min: 0 },
   ...{ ...AUTHOR, wait_ms: 20_000 },
@@ -149,7 +150,7 @@ test(
     const core = clientOf(...cluster.urls);
     const ids: string[] = [];
     for (const name of names) ids.push(await create(core, name, randomBytes(LARGE_BYTES)));
-    const taken = await core.startBackup({ request_id: "take", wait_ms: 20_000 });
+    const taken = await core.startBackup({ request_id: "take", wait_ms: 20_000, head: HEAD });
     expect(taken).toMatchObject({ state: "complete", backup: { chunks: CHUNKS } });
     const backupId = taken.backup_id ?? "";
 

@@ -303,28 +303,44 @@ function describeBackups(core: () => CorePort): void {
   describe("backups", () => {
     const waiting = { wait_ms: 20_000 };
     const author = { actor: { type: "user", id: "u-1", name: "ada" }, ip: "192.0.2.1" } as const;
+    const head = { ...author, trace_id: "b".repeat(32) };
     const restore = (restore_id: string, backup_id: string, epoch_min = 0): Promise<ClusterJob> =>
       core().startRestore({ ...waiting, ...author, restore_id, backup_id, epoch_min, force: false });
 
     it("R13 a backup is listed, proven, and restored under a higher epoch, once for one request", async () => {
       const name = unique();
       const made = await createIn(core(), name, "{}");
-      const taken = await core().startBackup({ ...waiting, request_id: `b-${name}` });
+      const taken = await core().startBackup({ ...waiting, head, request_id: `b-${name}` });
       expect(taken).toMatchObject({ kind: "backup", state: "complete", error: null });
       expect(taken.backup).toMatchObject({
         cluster_id: made.cluster_id,
         index: made.index,
         epoch: made.epoch,
       });
-      expect(await core().startBackup({ ...waiting, request_id: `b-${name}` })).toEqual(taken);
+      expect(await core().startBackup({ ...waiting, head, request_id: `b-${name}` })).toEqual(taken);
       const { items } = await core().listBackups({ cursor: null, limit: 1 });
       expect(items).toEqual([taken.backup]);
-      const drilled = await core().startDrill({ ...waiting, backup_id: null });
+      const drilled = await core().startDrill({ ...waiting, head, backup_id: null });
       expect(drilled).toMatchObject({
         state: "complete",
         drill: { proven: true, backup_id: taken.backup_id },
       });
       expect(await core().getJob({ ...waiting, job_id: drilled.job_id })).toEqual(drilled);
+      // Each of them once, by whom, from where and in which trace.
+      const rows = await core().feed({ after: made.index, limit: 9, wait_ms: 0, view: "full" });
+      const audit = { actor: author.actor, ip: author.ip, resource: "_system/cluster" };
+      expect(rows.entries).toMatchObject([
+        {
+          tenant: "_system",
+          trace_id: head.trace_id,
+          audit: { ...audit, summary: `took backup ${taken.backup_id}` },
+        },
+        {
+          tenant: "_system",
+          trace_id: head.trace_id,
+          audit: { ...audit, summary: `proved backup ${taken.backup_id} by a drill` },
+        },
+      ]);
 
       const later = unique();
       const lost = await createIn(core(), later, "{}");
@@ -353,7 +369,7 @@ function describeBackups(core: () => CorePort): void {
 
     it("R13 what is not there is not_found; a caller cannot propose the steps of a restore", async () => {
       const none = "bak-c1-20200101000000000-1-00000000";
-      expect(await codeOf(core().startDrill({ ...waiting, backup_id: none }))).toBe("not_found");
+      expect(await codeOf(core().startDrill({ ...waiting, head, backup_id: none }))).toBe("not_found");
       expect(await codeOf(restore(unique(), none))).toBe("not_found");
       expect(await codeOf(core().getJob({ job_id: "none", wait_ms: 0 }))).toBe("not_found");
       const command = testCommand("commit_restore", { restore_id: "x" });
