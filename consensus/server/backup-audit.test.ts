@@ -22,8 +22,12 @@ const { actor, ip, traceId: trace_id } = TESTING_AUTHOR;
 const row = (summary: string, outcome?: "failure") => ({
   trace_id,
   audit: {
-    ...{ actor, ip, action: "write", resource: "_system/cluster" },
-    ...{ summary, ...(outcome === undefined ? {} : { outcome }) },
+    actor,
+    ip,
+    action: "write",
+    resource: "_system/cluster",
+    summary,
+    ...(outcome === undefined ? {} : { outcome }),
   },
 });
 

@@ -168,7 +168,11 @@ describe("R13 R5 a restore in a cluster of five", () => {
       await held.promise;
     };
     const cutOff = cluster.client(leader).startRestore({
-      ...{ backup_id, restore_id: "r-1", force: false, epoch_min: 0, ...AUTHOR },
+      ...AUTHOR,
+      backup_id,
+      restore_id: "r-1",
+      force: false,
+      epoch_min: 0,
       wait_ms: 20_000,
     });
     await reached.promise;
@@ -178,7 +182,11 @@ describe("R13 R5 a restore in a cluster of five", () => {
     await cluster.leader();
     for (const member of all()) expect((await served(member)).names).toContain("f");
     const again = cluster.client(next).startRestore({
-      ...{ backup_id, restore_id: "r-1", force: false, epoch_min: 0, ...AUTHOR },
+      ...AUTHOR,
+      backup_id,
+      restore_id: "r-1",
+      force: false,
+      epoch_min: 0,
       wait_ms: 20_000,
     });
     expect(await again).toMatchObject({ state: "complete", restore: { epoch: 2 } });

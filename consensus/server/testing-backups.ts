@@ -137,14 +137,8 @@ export async function openTestingBackupsIn<S extends ObjectStorage>(
     lines,
     directory,
     counted: async (kind, result) => {
-      const text = await core.metrics.registry.metrics();
       const line = `conflux_backup_jobs_total{kind="${kind}",result="${result}"} `;
-      return Number(
-        text
-          .split("\n")
-          .find((one) => one.startsWith(line))
-          ?.slice(line.length) ?? 0,
-      );
+      return gaugeIn(await core.metrics.registry.metrics(), line);
     },
     write: async (...names) => {
       for (const name of names) await log.propose(createEntry(0, name, JSON.stringify({ name })).data);
@@ -165,6 +159,12 @@ export async function openTestingBackupsIn<S extends ObjectStorage>(
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The number that stands behind `line` in a page of metrics; 0 when nothing does. */
+function gaugeIn(page: string, line: string): number {
+  const found = page.split("\n").find((one) => one.startsWith(line));
+  return Number(found?.slice(line.length) ?? 0);
 }
 
 /** The hash that a backup of this state would bear. */

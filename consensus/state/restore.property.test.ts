@@ -39,7 +39,7 @@ type Step =
 const pick = fc.nat({ max: 20 });
 /** Names of restores: few, so that steps of one meet another. */
 const restore = fc.nat({ max: 2 });
-const step: fc.Arbitrary<Step> = fc.oneof(
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     do: fc.constant("create" as const),
     name: fc.constantFrom("a", "b", "c", "d"),
@@ -218,7 +218,7 @@ async function take(step: Step, model: Model, replicas: Replicas, backups: Testi
 it("R13 R11 any sequence of writes and steps of restores, in batches, over snapshots and restarts, leaves one state on all replicas", async () => {
   let restores = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60, size: "max" }), async (steps) => {
+    fc.asyncProperty(fc.array(anyStep, { minLength: 10, maxLength: 60, size: "max" }), async (steps) => {
       const replicas = new Replicas();
       const model: Model = { pending: null, doneId: null, epoch: 1, rows: null };
       const backups: TestingBackup[] = [];

@@ -14,6 +14,7 @@ import {
   restoreEntries,
   restoreEntry,
   rowsOf,
+  type TestingBackup,
 } from "./testing-restore.ts";
 
 export interface StateStoreMaker {
@@ -45,6 +46,7 @@ export function describeStateStore(name: string, makeMaker: () => StateStoreMake
     describeApplying(create);
     describeReading(create);
     describeRestoring(create);
+    describeRestoreEnds(create);
   });
 }
 
@@ -177,24 +179,25 @@ function describeReading(create: (feedRetainedEntriesMax?: number) => AnyStateSt
   });
 }
 
-function describeRestoring(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
-  /** Three configs, then a backup in chunks of four rows, then one config more and one less. */
-  const prepared = (store = create()) => {
-    store.apply([createEntry(1, "a"), createEntry(2, "b", "{1}"), createEntry(3, "c", "{2}")]);
-    const backup = backupOf(store, 4);
-    const rows = rowsOf(store);
-    const gone = testCommand("delete_config", { config_id: "cfg-c1-1" });
-    const node = { node_id: 4, raft_address: "h:7504", url: "http://h:7404", disk_id: "d" };
-    store.apply([
-      createEntry(4, "d", "{3}"),
-      entryOf(5, gone),
-      entryOf(6, testCommand("register_node", node)),
-    ]);
-    return { store, backup, rows };
-  };
-  const configs = (store: AnyStateStore): string[] =>
-    [...store.scan("n/", { limit: 99 })].map(({ key }) => key.split("/").at(-1) ?? "");
+/** Three configs, then a backup in chunks of four rows, then one config more and one less. */
+function prepareRestore(store: AnyStateStore): {
+  store: AnyStateStore;
+  backup: TestingBackup;
+  rows: Uint8Array[];
+} {
+  store.apply([createEntry(1, "a"), createEntry(2, "b", "{1}"), createEntry(3, "c", "{2}")]);
+  const backup = backupOf(store, 4);
+  const rows = rowsOf(store);
+  const gone = testCommand("delete_config", { config_id: "cfg-c1-1" });
+  const node = { node_id: 4, raft_address: "h:7504", url: "http://h:7404", disk_id: "d" };
+  store.apply([createEntry(4, "d", "{3}"), entryOf(5, gone), entryOf(6, testCommand("register_node", node))]);
+  return { store, backup, rows };
+}
+const configs = (store: AnyStateStore): string[] =>
+  [...store.scan("n/", { limit: 99 })].map(({ key }) => key.split("/").at(-1) ?? "");
 
+function describeRestoring(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+  const prepared = () => prepareRestore(create());
   it("R13 takes a backup's rows over whole, all but those about its nodes, with the commit and not before", () => {
     const { store, backup, rows } = prepared();
     expect(backup.chunks.length).toBeGreaterThan(2);
@@ -245,7 +248,10 @@ function describeRestoring(create: (feedRetainedEntriesMax?: number) => AnyState
     expect(store.apply([beginEntry(at + 2, "r", backup)])).toMatchObject([{ code: "already_exists" }]);
     expect([configs(store), epochOf(store)]).toEqual([["a", "b", "c"], 2]);
   });
+}
 
+function describeRestoreEnds(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+  const prepared = () => prepareRestore(create());
   it("R13 drops what was staged when a restore is aborted or another one begins, and a failed batch keeps it", () => {
     const { store, backup, rows } = prepared();
     const own = rowsOf(store);
@@ -272,7 +278,7 @@ function describeRestoring(create: (feedRetainedEntriesMax?: number) => AnyState
 
   it("R13 comes to the same state as the store in memory, however a restore is cut into batches", () => {
     const restoredTwice = (store: AnyStateStore, size: number): string => {
-      const { backup } = prepared(store);
+      const { backup } = prepareRestore(store);
       const entries = restoreEntries(7, "r", backup);
       const next = entries.length + 7;
       entries.push(createEntry(next, "e"), ...restoreEntries(next + 1, "s", backup));

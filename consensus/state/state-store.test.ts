@@ -50,16 +50,16 @@ describe("R3 the state store", () => {
     const hashes = new Map([[0, store.stateHash()]]);
     for (let round = 0; round < 40; round += 1) {
       const path = join(directory, `copy-${round}.db`);
-      let isDone = false;
+      const state = { isDone: false };
       const copying = store.copyTo(path).finally(() => {
-        isDone = true;
+        state.isDone = true;
       });
       do {
         const at = store.lastApplied() + 1;
         store.apply(Array.from({ length: 10 }, (_, i) => createEntry(at + i, `n${at + i}`)));
         hashes.set(store.lastApplied(), store.stateHash());
         await new Promise((resolve) => setImmediate(resolve));
-      } while (!isDone);
+      } while (!state.isDone);
       const index = await copying;
       const copy = openStore({ path });
       expect([copy.lastApplied(), copy.stateHash()]).toEqual([index, hashes.get(index)]);

@@ -68,10 +68,10 @@ const changedIn = (epoch: number): string =>
 /** Asks every node in turn for what it has, until stopped; answers all that was seen. */
 function watch(nodes: readonly CoreClusterNode[]): () => Promise<Set<string>> {
   const seen = new Set<string>();
-  let isOver = false;
+  const state = { isOver: false };
   const looking = nodes.map(async ({ url }) => {
     const core = clientOf(url);
-    while (!isOver) {
+    while (!state.isOver) {
       // One that is down, or has just come up, has nothing to say.
       const one = await served(core, "stale").catch(() => null);
       if (one !== null) seen.add(one);
@@ -79,7 +79,7 @@ function watch(nodes: readonly CoreClusterNode[]): () => Promise<Set<string>> {
     }
   });
   return async () => {
-    isOver = true;
+    state.isOver = true;
     await Promise.all(looking);
     return seen;
   };
@@ -88,8 +88,12 @@ function watch(nodes: readonly CoreClusterNode[]): () => Promise<Set<string>> {
 const AUTHOR = { actor: { type: "user", id: "u-1", name: "ada" }, ip: "192.0.2.1" } as const;
 const HEAD = { ...AUTHOR, trace_id: "a".repeat(32) };
 const order = (backup_id: string, restore_id: string) => ({
-  ...{ backup_id, restore_id, force: false, epoch_min: 0 },
-  ...{ ...AUTHOR, wait_ms: 20_000 },
+  ...AUTHOR,
+  backup_id,
+  restore_id,
+  force: false,
+  epoch_min: 0,
+  wait_ms: 20_000,
 });
 /** Asks, again and again under one id, until the restore is complete: as the caller of an idempotent request does. */
 function restoreSteadily(core: CoreClient, backupId: string, restoreId: string): Promise<ClusterJob> {

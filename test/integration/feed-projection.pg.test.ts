@@ -253,8 +253,13 @@ describe("L0 A5 feed projection", () => {
     const { backup_id } = await core.startBackup({ request_id: null, wait_ms: 0, head: HEAD });
     await core.startDrill({ backup_id, wait_ms: 0, head: HEAD });
     const failed: CommandOf<"note_failure"> = {
-      ...{ format: COMMAND_FORMAT_VERSION, kind: "note_failure", tenant: "_system", ...HEAD },
-      ...{ idempotency: null, expected_revision: null, payload: { summary: "restore failed: unavailable" } },
+      ...HEAD,
+      format: COMMAND_FORMAT_VERSION,
+      kind: "note_failure",
+      tenant: "_system",
+      idempotency: null,
+      expected_revision: null,
+      payload: { summary: "restore failed: unavailable" },
     };
     await core.propose<"note_failure">({ command: failed, attachments: [] });
     await projector(core)({}, ONE_ROUND);
