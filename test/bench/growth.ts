@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import type { CoreClient } from "../../adapters/core-client/core-client.ts";
-import { type CoreProcesses, makeCoreProcesses, SERVICE_KEY } from "../testing/core-processes.ts";
+import { type CoreProcesses, makeCoreProcesses, CORE_SERVICE_KEY } from "../testing/core-processes.ts";
 import { type Figure, figure, quantile } from "./figures.ts";
 import { type ConfigRef, GrowthLoad, listAll } from "./growth-load.ts";
 import { measureJoin } from "./growth-join.ts";
@@ -47,7 +47,7 @@ class Growth {
     this.#nodes = nodes;
     this.#configs = configs;
     this.#runs = runs;
-    this.#load = new GrowthLoad(nodes.url(NODE), SERVICE_KEY);
+    this.#load = new GrowthLoad(nodes.url(NODE), CORE_SERVICE_KEY);
     this.#core = nodes.client([NODE]);
   }
 

@@ -5,6 +5,7 @@ import { benchFailover } from "./failover.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
+import { benchWatch } from "./watch.ts";
 
 /** Every benchmark by name; each answers its figures, peers included. */
 const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
@@ -12,6 +13,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   failover: benchFailover,
   raft: benchRaft,
   growth: benchGrowth,
+  watch: benchWatch,
 };
 
 const { values, positionals } = parseArgs({
