@@ -12,6 +12,8 @@ export interface WatchSocketEvents {
   greeted: () => void;
   changed: () => void;
   failed: (error: Error) => void;
+  /** Gets every message whole, before it is looked at. */
+  told?: (message: Buffer) => void;
 }
 
 /**
@@ -86,6 +88,7 @@ export class WatchSocket {
       const frame = readFrame(rest);
       if (frame === null) return rest;
       rest = rest.subarray(frame.end);
+      if (frame.isText) this.#events.told?.(frame.payload);
       if (!frame.isText) this.#events.failed(new Error("the server sent what is no text"));
       else if (frame.payload.includes(CHANGE)) this.#events.changed();
       else if (frame.payload.includes(HELLO)) this.#events.greeted();

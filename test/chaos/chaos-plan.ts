@@ -1,0 +1,58 @@
+import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
+
+/** One client: who it says it is, where it is, what it reads and how. */
+export interface ClientPlan {
+  number: number;
+  region: string;
+  labels: Record<string, string>;
+  /** Full names. */
+  configs: string[];
+  /** By WebSocket; otherwise it polls. */
+  watches: boolean;
+}
+
+/** What a load process is told first. */
+export interface LoadPlan {
+  edgePort: number;
+  token: string;
+  clients: ClientPlan[];
+  /** The mean time between two polls of a client, ms. */
+  pollMs: number;
+  seed: number;
+}
+
+/** The rules of a config from `index` on. */
+export interface ReleaseState {
+  index: number;
+  rules: ReleaseRule[];
+}
+
+/** Everything that was acknowledged of a config: its rules in the order of the log, and the SHA-256 of each version. */
+export interface ConfigHistory {
+  states: ReleaseState[];
+  hashes: Record<number, string>;
+}
+
+/** By full name. */
+export type ChaosHistory = Record<string, ConfigHistory>;
+
+export type LoadCommand =
+  | { type: "start"; plan: LoadPlan }
+  /** All clients cut their sockets at once. */
+  | { type: "cut" }
+  /** For so long, clients give up every other request half way. */
+  | { type: "cancel"; forMs: number }
+  | { type: "tally" }
+  /** Which clients do not hold what the newest rules give them? */
+  | { type: "behind"; history: ChaosHistory }
+  /** Was every answer of the whole run one that the history allows? */
+  | { type: "judge"; history: ChaosHistory };
+
+export interface LoadAnswer {
+  /** Sums, except those that begin with `longest`, which are maxima. */
+  counts: Record<string, number>;
+  /** What is wrong, in words, with the client's last answers. */
+  violations: string[];
+  /** Clients that are behind, in words. */
+  behind: string[];
+}

@@ -1,0 +1,220 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Prng, createPrng } from "../../consensus/sim/prng.ts";
+import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
+import { type Stack, startStack, until } from "../testing/stack.ts";
+import { admin } from "../testing/stack-client.ts";
+import type { ChaosHistory, ClientPlan, LoadAnswer } from "./chaos-plan.ts";
+import { COHORTS, ConfigWriter, TIERS } from "./config-writer.ts";
+import { LoadProcesses } from "./load-processes.ts";
+import { StackFaults } from "./stack-faults.ts";
+
+const REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-2", "cn-chengdu", "cn-shanghai"] as const;
+const CONFIGS = 8;
+const CONFIGS_OF_A_CLIENT = 3;
+const CORE_NODES = 3;
+const LAST_WRITE_MS_MAX = 60_000;
+const CONVERGE_MS_MAX = 60_000;
+const CONVERGE_CHECK_MS = 250;
+const SAY_EVERY_MS = 15_000;
+/** Clients whose entitlement is also asked of the admin API. */
+const RESOLVED_CLIENTS = 20;
+
+export interface ChaosOptions {
+  seconds: number;
+  clients: number;
+  processes: number;
+  /** The mean time between two polls of a client, ms. */
+  pollMs: number;
+  seed: number;
+  say: (line: string) => void;
+  /** Ends the run early. */
+  signal?: AbortSignal;
+}
+
+export interface ChaosReport {
+  counts: Record<string, number>;
+  faults: Record<string, number>;
+  writes: { writes: number; repeated: number };
+  /** From the end of the last fault and the last write; null when some never got there. */
+  convergedAfterMs: number | null;
+  /** What is wrong, in words; empty when all is well. */
+  violations: string[];
+}
+
+/**
+ * Random faults for `seconds` under clients that read and writers that release; then everything is left to heal, and
+ * every client must come to hold what the newest rules give it. Starts a stack of its own and stops it.
+ */
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const stack = await startStack({
+    env: { CONFLUX_NODES: String(CORE_NODES), CONFLUX_REGIONS: REGIONS.join() },
+  });
+  try {
+    const writers = await Promise.all(
+      Array.from({ length: CONFIGS }, (_, i) =>
+        ConfigWriter.create({
+          stack,
+          name: `chaos-${i}.json`,
+          chance: createPrng(options.seed + 100 + i),
+          regions: REGIONS,
+          clients: options.clients,
+        }),
+      ),
+    );
+    const clients = planClients(options.clients, writers, createPrng(options.seed));
+    const load = await startLoad(stack, clients, options);
+    try {
+      return await carryOut(options, { stack, writers, clients, load });
+    } finally {
+      load.stop();
+    }
+  } finally {
+    await stack.stop();
+  }
+}
+
+interface Run {
+  stack: Stack;
+  writers: readonly ConfigWriter[];
+  clients: readonly ClientPlan[];
+  load: LoadProcesses;
+}
+
+function planClients(count: number, writers: readonly ConfigWriter[], chance: Prng): ClientPlan[] {
+  return Array.from({ length: count }, (_, number) => ({
+    number,
+    region: REGIONS[number % REGIONS.length]!,
+    labels: {
+      client: `c${number}`,
+      cohort: String(chance.below(COHORTS)),
+      tier: chance.pick(TIERS)!,
+    },
+    configs: chance.shuffle(writers.map(({ fullName }) => fullName)).slice(0, CONFIGS_OF_A_CLIENT),
+    watches: Math.floor(number / REGIONS.length) % 2 === 0,
+  }));
+}
+
+function startLoad(
+  stack: Stack,
+  clients: readonly ClientPlan[],
+  { processes, pollMs, seed }: ChaosOptions,
+): Promise<LoadProcesses> {
+  const { edge_url, client_token: token } = stack.dev;
+  const edgePort = Number(new URL(edge_url).port);
+  return LoadProcesses.start(
+    Array.from({ length: processes }, (_, p) => ({
+      edgePort,
+      token,
+      pollMs,
+      seed: seed + 200 + p,
+      clients: clients.filter(({ number }) => number % processes === p),
+    })),
+  );
+}
+
+async function carryOut(options: ChaosOptions, run: Run): Promise<ChaosReport> {
+  const { load, writers, stack } = run;
+  const faults = new StackFaults({
+    stack,
+    chance: createPrng(options.seed + 300),
+    cutSockets: () => load.ask({ type: "cut" }),
+    cancelRequests: (forMs) => load.ask({ type: "cancel", forMs }),
+    say: options.say,
+  });
+  options.say(`${run.clients.length} clients are there`);
+  for (const writer of writers) writer.start();
+  const endMs = performance.now() + options.seconds * 1000;
+  const isOver = (): boolean => performance.now() > endMs || options.signal?.aborted === true;
+  const saying = setInterval(() => {
+    void load.ask({ type: "tally" }).then(
+      ({ counts }) => options.say(JSON.stringify(counts)),
+      () => undefined,
+    );
+  }, SAY_EVERY_MS);
+  try {
+    await faults.run(isOver);
+    options.say("no more faults");
+    await lastWrites(writers);
+    const healedMs = performance.now();
+    const history = historyOf(writers);
+    const behind = await converge(load, history);
+    const convergedAfterMs = behind.length === 0 ? performance.now() - healedMs : null;
+    options.say("judging");
+    const wrong = await compareWithCore(run, history);
+    const { counts, violations } = await load.ask({ type: "judge", history });
+    return {
+      counts,
+      faults: faults.counts,
+      writes: sumWrites(writers),
+      convergedAfterMs,
+      violations: [...violations, ...behind, ...wrong],
+    };
+  } finally {
+    clearInterval(saying);
+  }
+}
+
+/** Waits until every writer's last write is acknowledged. */
+async function lastWrites(writers: readonly ConfigWriter[]): Promise<void> {
+  const late = sleep(LAST_WRITE_MS_MAX, undefined, { ref: false }).then(() => {
+    throw new Error(`writes are not acknowledged ${LAST_WRITE_MS_MAX} ms after the last fault`);
+  });
+  await Promise.race([Promise.all(writers.map((writer) => writer.stop())), late]);
+}
+
+function historyOf(writers: readonly ConfigWriter[]): ChaosHistory {
+  return Object.fromEntries(writers.map(({ fullName, history }) => [fullName, history]));
+}
+
+/** The clients that are still behind at the end of their time; empty as soon as none is. */
+async function converge(load: LoadProcesses, history: ChaosHistory): Promise<string[]> {
+  const deadlineMs = performance.now() + CONVERGE_MS_MAX;
+  for (;;) {
+    const { behind }: LoadAnswer = await load.ask({ type: "behind", history });
+    if (behind.length === 0 || performance.now() > deadlineMs) return behind;
+    await sleep(CONVERGE_CHECK_MS);
+  }
+}
+
+/** The writers' view of the end must be the core's, read linearizably; and `resolve` must say of clients what their rules do. */
+async function compareWithCore({ stack, writers, clients }: Run, history: ChaosHistory): Promise<string[]> {
+  const found: string[] = [];
+  for (const { id, fullName } of writers) {
+    const path = `/mgt/configs/${id}/releases?consistency=linearizable`;
+    const { json } = await answered(stack, path);
+    const wanted = history[fullName]?.states.at(-1)?.rules;
+    if (JSON.stringify(json["releases"]) !== JSON.stringify(wanted)) {
+      found.push(
+        `${fullName} has ${JSON.stringify(json["releases"])}, acknowledged was ${JSON.stringify(wanted)}`,
+      );
+    }
+  }
+  for (const client of clients.slice(0, RESOLVED_CLIENTS)) {
+    const [fullName] = client.configs;
+    const writer = writers.find((each) => each.fullName === fullName);
+    const query = new URLSearchParams({ "edge.region": client.region, consistency: "linearizable" });
+    for (const [name, value] of Object.entries(client.labels)) query.set(`label.${name}`, value);
+    const { json } = await answered(stack, `/mgt/configs/${writer?.id}/resolve?${query}`);
+    const rules = writer?.history.states.at(-1)?.rules ?? [];
+    const rule = json["rule"] as (ReleaseRule & { position: number }) | null;
+    if (rule === null || rules[rule.position]?.version_id !== json["version_id"]) {
+      found.push(`resolve says ${JSON.stringify(json)} of client ${client.number} at ${fullName}`);
+    }
+  }
+  return found;
+}
+
+const answered = (stack: Stack, path: string) =>
+  until(async () => {
+    const answer = await admin(stack, "GET", path).catch(() => null);
+    return answer?.status === 200 && answer;
+  }, `GET ${path} is answered`);
+
+function sumWrites(writers: readonly ConfigWriter[]): ChaosReport["writes"] {
+  const sum = { writes: 0, repeated: 0 };
+  for (const { counts } of writers) {
+    sum.writes += counts.writes;
+    sum.repeated += counts.repeated;
+  }
+  return sum;
+}
