@@ -50,6 +50,8 @@ export class ChaosClient {
   #socket: WatchSocket | null = null;
   #since: string | null = null;
   #reconnects = 0;
+  /** Since when the client watches nothing; null while it does. */
+  #unwatchedSinceMs: number | null = null;
 
   constructor(plan: ClientPlan, world: ClientWorld) {
     this.#plan = plan;
@@ -90,9 +92,9 @@ export class ChaosClient {
     };
     const isCurrent = (): boolean => this.#socket === socket;
     const socket = new WatchSocket(
-      { port: target.port, path: `/api/v1/watch?${query}`, headers },
+      { port: target.port, path: `/api/v1/watch?${query.toString()}`, headers },
       {
-        greeted: () => (this.#reconnects = 0),
+        greeted: () => this.#greeted(),
         changed: () => undefined,
         failed: () => {
           if (isCurrent()) void this.#reconnect();
@@ -106,7 +108,15 @@ export class ChaosClient {
     count("connections");
   }
 
+  #greeted(): void {
+    const { longest, nowMs } = this.#world;
+    longest("longest time without a watch, ms", nowMs() - (this.#unwatchedSinceMs ?? nowMs()));
+    this.#unwatchedSinceMs = null;
+    this.#reconnects = 0;
+  }
+
   async #reconnect(): Promise<void> {
+    this.#unwatchedSinceMs ??= this.#world.nowMs();
     this.#socket?.destroy();
     this.#socket = null;
     await this.#backOff(this.#reconnects, 0);

@@ -30,9 +30,11 @@ const { values } = parseArgs({
 /** A positive number, or the end with what was expected. */
 function positive(name: "minutes" | "clients" | "processes" | "poll-ms" | "seed", isWhole = true): number {
   const value = Number(values[name]);
-  if (value > 0 && (!isWhole || Number.isSafeInteger(value))) return value;
-  console.error(`--${name} must be a positive ${isWhole ? "whole " : ""}number, not "${values[name]}"`);
-  process.exit(2);
+  if (!(value > 0) || (isWhole && !Number.isSafeInteger(value))) {
+    console.error(`--${name} must be a positive ${isWhole ? "whole " : ""}number, not "${values[name]}"`);
+    process.exit(2);
+  }
+  return value;
 }
 
 if (values.help) {

@@ -194,7 +194,7 @@ async function compareWithCore({ stack, writers, clients }: Run, history: ChaosH
     const writer = writers.find((each) => each.fullName === fullName);
     const query = new URLSearchParams({ "edge.region": client.region, consistency: "linearizable" });
     for (const [name, value] of Object.entries(client.labels)) query.set(`label.${name}`, value);
-    const { json } = await answered(stack, `/mgt/configs/${writer?.id}/resolve?${query}`);
+    const { json } = await answered(stack, `/mgt/configs/${writer?.id}/resolve?${query.toString()}`);
     const rules = writer?.history.states.at(-1)?.rules ?? [];
     const rule = json["rule"] as (ReleaseRule & { position: number }) | null;
     if (rule === null || rules[rule.position]?.version_id !== json["version_id"]) {

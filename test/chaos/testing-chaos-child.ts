@@ -50,16 +50,15 @@ async function carryOut(command: LoadCommand): Promise<string[]> {
   return [];
 }
 
-process.on("message", (command: LoadCommand) => {
-  carryOut(command).then(
-    (behind) => {
-      const answer: LoadAnswer = { counts, violations, behind };
-      process.send?.(answer);
-    },
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
+async function answerTo(command: LoadCommand): Promise<void> {
+  try {
+    const answer: LoadAnswer = { behind: await carryOut(command), counts, violations };
+    process.send?.(answer);
+  } catch (error) {
+    console.error(error);
+    process.exit(1);
+  }
+}
+
+process.on("message", (command: LoadCommand) => void answerTo(command));
 process.once("disconnect", () => process.exit(0));
