@@ -1,3 +1,4 @@
+import type { DeliveryMessage } from "../../contracts/delivery/delivery-message.ts";
 import { replicaName, type RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
 
 /** Bindings of the edge Worker (wrangler.toml). */
@@ -8,6 +9,8 @@ export interface EdgeEnv {
   HUB: DurableObjectNamespace;
   /** The admin Worker: its JWKS. */
   ADMIN: Pick<Fetcher, "fetch">;
+  /** The queue of delivery reports, which the admin Worker empties. */
+  DELIVERY: Pick<Queue<DeliveryMessage>, "send">;
   /** Shared with the admin Worker; signs positions in the log. */
   INDEX_SIGNING_KEY: string;
   /** How long a head counts as fresh after it was checked. */

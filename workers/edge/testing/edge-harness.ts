@@ -1,6 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env as testEnv } from "cloudflare:workers";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import type { DeliveryMessage } from "../../../contracts/delivery/delivery-message.ts";
 import { encodeDocument } from "../../../contracts/delivery/document-codec.ts";
 import { kvBindingName, replicaName } from "../../../contracts/delivery/replica-rpc.ts";
 import { INLINE_BYTES_MAX } from "../../../contracts/limits.ts";
@@ -61,6 +62,20 @@ async function createIssuer() {
     fetch: async () => (state.away ? new Response("away", { status: 503 }) : Response.json({ keys: [jwk] })),
   };
   return { state, issue, admin };
+}
+
+/** A queue that keeps what it is sent, and that a test may take away. */
+function createQueue() {
+  const state = { away: false, messages: [] as DeliveryMessage[] };
+  const binding: EdgeEnv["DELIVERY"] = {
+    send: async (message) => {
+      if (state.away) throw new Error("the queue is away");
+      // As it would arrive: JSON.
+      state.messages.push(JSON.parse(JSON.stringify(message)) as DeliveryMessage);
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
+    },
+  };
+  return { state, binding };
 }
 
 interface Place {
@@ -143,7 +158,9 @@ export async function startEdge(
   const issuer = await createIssuer();
   const logs: LogEntry[] = [];
   const replica = bindings.EDGE_FAKE_REPLICA.getByName(replicaName(region));
+  const queue = createQueue();
   const env: EdgeEnv = {
+    DELIVERY: queue.binding,
     REPLICA: bindings.EDGE_FAKE_REPLICA,
     HUB: bindings.EDGE_FAKE_HUB,
     ADMIN: issuer.admin,
@@ -174,6 +191,7 @@ export async function startEdge(
     kv,
     replica,
     issuer: issuer.state,
+    queue: queue.state,
     issue: issuer.issue,
     token,
     logs,
@@ -187,6 +205,10 @@ export async function startEdge(
       send(`/api/v1/fetch/config/${config}`, init),
     fetchBatch: (body: unknown, init: RequestInit = {}) =>
       send("/api/v1/fetch/batch", { method: "POST", body: JSON.stringify(body), ...init }),
+    /** What the queue was told by reports. */
+    reported: () => queue.state.messages.filter((message) => message.kind === "reports"),
+    postReports: (body: unknown, init: RequestInit = {}) =>
+      send("/api/v1/reports", { method: "POST", body: JSON.stringify(body), ...init }),
   };
 }
 
