@@ -35,7 +35,7 @@ const reportsMessage = z.object({
   client_id: z.string(),
   /** The edge's clock. */
   received_at_ms: z.number(),
-  /** One a config, the newest. */
+  /** Of each config the newest, and the newest applied one where that is another. */
   reports: z.array(queuedReport),
 });
 export type ReportsMessage = z.infer<typeof reportsMessage>;

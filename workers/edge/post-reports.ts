@@ -54,23 +54,29 @@ export async function postReports(exchange: Exchange): Promise<Response> {
   return new Response(null, { status: 202, headers: { [TRACE_ID_HEADER]: traceId } });
 }
 
-/** Of several reports on one config the newest: the others have been overtaken already. */
+/**
+ * Of several reports on one config the newest, and the newest that says "applied": what the client runs when it has refused
+ * what came after. All others have been overtaken already.
+ */
 async function newestOfEach(
   { isolate }: Exchange,
   reports: readonly DeliveryReport[],
   receivedAtMs: number,
 ): Promise<PlacedReport[]> {
   const newest = new Map<string, PlacedReport>();
+  const applied = new Map<string, PlacedReport>();
   for (const report of reports) {
     const placed: PlacedReport = {
       report,
       position: await isolate.signer.verify(report.index),
       reported_at_ms: reportTimeMs(Date.parse(report.at), receivedAtMs),
     };
-    const known = newest.get(report.config);
-    if (known === undefined || isNewerReport(placed, known)) newest.set(report.config, placed);
+    for (const kept of report.state === "applied" ? [newest, applied] : [newest]) {
+      const known = kept.get(report.config);
+      if (known === undefined || isNewerReport(placed, known)) kept.set(report.config, placed);
+    }
   }
-  return [...newest.values()];
+  return [...new Set([...newest.values(), ...applied.values()])];
 }
 
 /**
@@ -79,7 +85,7 @@ async function newestOfEach(
  */
 async function describeChanges(exchange: Exchange, placed: readonly PlacedReport[]): Promise<QueuedReport[]> {
   if (placed.length === 0) return [];
-  const names = placed.map(({ report }) => report.config);
+  const names = [...new Set(placed.map(({ report }) => report.config))];
   const head = await readHead(exchange, names, latestPosition(placed));
   const at = parseIndexToken(head.token)?.position ?? null;
   const entries = new Map(head.entries.map((entry) => [entry.name, entry]));

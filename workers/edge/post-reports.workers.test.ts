@@ -80,7 +80,7 @@ describe("E16 delivery reports at the edge", () => {
     ]);
   });
 
-  it("of one config in one request: the newest stays", async () => {
+  it("of one config in one request: the newest stays, and the newest that was applied", async () => {
     const edge = await startEdge();
     await edge.publish({ contents: [unique()], rules: RULES });
     const at = (n: number) => `2026-01-01T00:00:0${n}Z`;
@@ -93,6 +93,7 @@ describe("E16 delivery reports at the edge", () => {
     );
     expect(edge.reported().flatMap(({ reports }) => reports)).toMatchObject([
       { version: 3, state: "rejected" },
+      { version: 2, state: "applied" },
     ]);
   });
 
