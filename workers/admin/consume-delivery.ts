@@ -14,11 +14,18 @@ const TENANT_DEADLINE_MS = 10_000;
 const RETRY_MIN_S = 5;
 const RETRY_MAX_S = 300;
 /** How often, and how long each time, a message waits for the audit to come to the change that it is about. */
-const CHANGE_WAITS_MAX = 3;
-const CHANGE_WAIT_S = 5;
+const CHANGE_WAITS_MAX = 10;
+const CHANGE_WAIT_S = 2;
 
 /** The part of a queue's message that is read here. */
-export type QueueMessage = Pick<Message, "id" | "body" | "attempts" | "ack" | "retry">;
+export interface QueueMessage {
+  readonly id: string;
+  readonly body: unknown;
+  /** 1 when it comes for the first time. */
+  readonly attempts: number;
+  ack(): void;
+  retry(options: { delaySeconds: number }): void;
+}
 
 export interface DeliveryDeps {
   database: Database;

@@ -34,7 +34,10 @@ const route = declareRoute(
   },
 );
 
-export function registerDeadConfigs(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
+export function registerDeadConfigs(
+  app: OpenAPIHono<AdminEnv>,
+  deps: Pick<AuthDeps, "database" | "nowMs">,
+): void {
   app.openapi(route, async (c) => {
     const { not_fetched_days: days, consistency, limit, cursor: begin, ...filter } = c.req.valid("query");
     await requirePermission(c, "list", `${filter.tenant}/${filter.app ?? "*"}/${filter.env ?? "*"}/*`);
@@ -54,7 +57,12 @@ export function registerDeadConfigs(app: OpenAPIHono<AdminEnv>, deps: AuthDeps):
 }
 
 /** Of configs of one tenant those that were made before the moment and not fetched since. */
-async function deadOf(c: Context<AdminEnv>, deps: AuthDeps, configs: readonly Config[], beforeMs: number) {
+async function deadOf(
+  c: Context<AdminEnv>,
+  deps: Pick<AuthDeps, "database" | "nowMs">,
+  configs: readonly Config[],
+  beforeMs: number,
+) {
   const old = configs.filter(({ created_at_ms }) => created_at_ms < beforeMs);
   const [first] = old;
   if (first === undefined) return [];

@@ -29,7 +29,10 @@ const route = declareRoute(
   },
 );
 
-export function registerDeliveryGet(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
+export function registerDeliveryGet(
+  app: OpenAPIHono<AdminEnv>,
+  deps: Pick<AuthDeps, "database" | "nowMs">,
+): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid("query");
     const config = await findConfig(c, "read", c.req.valid("param").id, query.consistency);
