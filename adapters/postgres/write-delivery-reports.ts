@@ -135,12 +135,12 @@ function follow(before: ClientRow, { row }: Candidate): ClientRow | null {
 
 /**
  * How long a change took to a client that was there before it: the first report of a client tells when the client
- * started, and one that runs what it ran before tells nothing.
+ * started, and one that runs what it ran before tells nothing. Once: the row then stands past the change.
  */
 function sampleOf(before: ClientRow, { row, newest }: Candidate): PropagationSample | null {
   const { change, position, state, versionId } = newest;
   if (change === null || position === null || state !== "applied") return null;
-  if (before.runningVersionId === versionId || !isNewerReport(placeOf(row), placeOf(before))) return null;
+  if (before.runningVersionId === versionId) return null;
   if (before.clusterId !== position.cluster_id || before.epoch !== position.epoch) return null;
   if (before.logIndex === null || before.logIndex >= change.index) return null;
   const { atMs: appliedAtMs, receivedAtMs } = newest;

@@ -202,7 +202,10 @@ describe("E16 dead configs", () => {
     for (const [i, days] of [1, 31, 29].entries()) await fetched(names[i] ?? "", "eu", nowMs - days * DAY_MS);
     const list = async (query: string) => {
       const page = await get(testing, `${DEAD}&app=old&${query}`);
-      return { names: (page["items"] as Json[]).map((item) => item["name"]), cursor: page["next_cursor"] };
+      return {
+        names: (page["items"] as Json[]).map((item) => item["name"]),
+        cursor: page["next_cursor"] as string | null,
+      };
     };
     expect(await list("not_fetched_days=30")).toEqual({
       names: ["dead-1.json", "dead-2.json", "dead-3.json"],
@@ -212,10 +215,10 @@ describe("E16 dead configs", () => {
     // Younger than that, all of them.
     expect((await list("not_fetched_days=41")).names).toEqual([]);
     const pages: unknown[] = [];
-    let cursor: unknown = null;
+    let cursor: string | null = null;
     do {
-      const page = await list(
-        `not_fetched_days=30&limit=1${cursor === null ? "" : `&cursor=${encodeURIComponent(String(cursor))}`}`,
+      const page: Awaited<ReturnType<typeof list>> = await list(
+        `not_fetched_days=30&limit=1${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`,
       );
       pages.push(...page.names);
       expect(page.names.length).toBeLessThanOrEqual(1);

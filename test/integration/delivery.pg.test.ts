@@ -265,7 +265,7 @@ describe("E16 propagation", () => {
     expect(await consume(applied(180))).toEqual([ACKED]);
     expect(await latencies()).toEqual([sample(250)]);
 
-    const late = message(said({ at: 35, version: 3, change_index: 30, at_ms: CHANGED_MS + 99_000 }), 4);
+    const late = message(said({ at: 35, version: 3, change_index: 30, at_ms: CHANGED_MS + 99_000 }), 11);
     await consumeDelivery([late], { database, nowMs: () => NOW_MS, log: () => undefined });
     expect(late.outcome).toEqual(ACKED);
     expect(await clients()).toMatchObject([{ version_id: 3 }]);

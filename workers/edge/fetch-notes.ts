@@ -1,5 +1,4 @@
 import { type FetchesMessage, FETCHES_CHARACTERS_MAX } from "../../contracts/delivery/delivery-message.ts";
-import type { Log } from "./exchange.ts";
 
 /** How long after a config was told as fetched it is told again; "last fetched" is right to within this. */
 const TELL_EVERY_MS = 10 * 60 * 1000;
@@ -15,7 +14,7 @@ const ENTRY_CHARACTERS = 24;
 interface Deps {
   region: string;
   send: (message: FetchesMessage) => Promise<unknown>;
-  log: Log;
+  log: (entry: { level: "warn"; message: string; error: unknown }) => void;
   nowMs: () => number;
   /** Resolves after so many ms. */
   sleep: (ms: number) => Promise<void>;

@@ -130,7 +130,7 @@ describe("E16 delivery reports at the edge", () => {
   it.each([
     [
       "a queue that is away",
-      (edge: Awaited<ReturnType<typeof startEdge>>) => {
+      async (edge: Awaited<ReturnType<typeof startEdge>>) => {
         edge.queue.away = true;
       },
     ],
