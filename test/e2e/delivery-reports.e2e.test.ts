@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "vitest";
 import { makePlace, type Place, type Stack, startStack, until } from "../testing/stack.ts";
-import { adminOk, type Answer, fetchConfig, getRaw, sendRaw } from "../testing/stack-client.ts";
+import { admin, adminOk, type Answer, fetchConfig, getRaw, sendRaw } from "../testing/stack-client.ts";
 
 const NAME = "demo/shop/prod/delivered.json";
 const REGION = "cn-chengdu";
@@ -100,4 +100,29 @@ test("E16 what clients fetch and report is what the admin API shows, also after 
     async () => (await delivery(again, id))["clients"] === 3,
     "a client of after the restart is seen",
   );
+});
+
+test("E16 A7 a report is taken while Postgres does not answer, and is there when it does again", async () => {
+  const running = stack ?? (await startStack());
+  stack = running;
+  const made = await adminOk(
+    running,
+    "GET",
+    "/mgt/configs?tenant=demo&app=shop&env=prod&name_prefix=delivered",
+  );
+  const id = String((made.json["items"] as { id: string }[])[0]?.id);
+  const { postgres } = running.dev.pids;
+  if (postgres === undefined) throw new Error("the stack has no Postgres of its own");
+  process.kill(postgres, "SIGSTOP");
+  try {
+    await startClient(running, "pod-4").report(await fetchConfig(running, NAME), "applied");
+    expect((await admin(running, "GET", `/mgt/configs/${id}/delivery`)).status).toBe(503);
+  } finally {
+    process.kill(postgres, "SIGCONT");
+  }
+  const seen = async (): Promise<boolean> => {
+    const answer = await admin(running, "GET", `/mgt/configs/${id}/delivery/clients?cursor=pod-3`);
+    return (answer.json["items"] as { client_id: string }[] | undefined)?.[0]?.client_id === "pod-4";
+  };
+  await until(seen, "the report of while Postgres was away is seen", 60_000);
 });
