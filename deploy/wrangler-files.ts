@@ -33,6 +33,7 @@ const environmentSchema = z.looseObject({
   services: bound,
   hyperdrive: bound,
   mtls_certificates: bound,
+  ratelimits: z.array(z.looseObject({ name: z.string() })).default([]),
   durable_objects: z
     .looseObject({ bindings: z.array(z.looseObject({ name: z.string(), class_name: z.string() })) })
     .default({ bindings: [] }),
@@ -61,14 +62,14 @@ export function readWranglerEnvironment(worker: WorkerName, environment: string)
 
 /** Names that the configuration gives a Worker, sorted. */
 export function bindingNames(environment: WranglerEnvironment): string[] {
-  const { kv_namespaces, services, hyperdrive, mtls_certificates, durable_objects, queues, vars } =
-    environment;
+  const { kv_namespaces, services, hyperdrive, mtls_certificates, durable_objects } = environment;
+  const { queues, ratelimits, vars } = environment;
   return [
     ...Object.keys(vars),
     ...[kv_namespaces, services, hyperdrive, mtls_certificates, queues.producers].flatMap((list) =>
       list.map((b) => b.binding),
     ),
-    ...durable_objects.bindings.map(({ name }) => name),
+    ...[...durable_objects.bindings, ...ratelimits].map(({ name }) => name),
   ].toSorted();
 }
 

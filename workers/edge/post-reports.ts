@@ -8,6 +8,7 @@ import { type IndexPosition, parseIndexToken } from "../../domain/delivery/index
 import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Exchange } from "./exchange.ts";
+import { limitClientRate } from "./limit-client-rate.ts";
 import { readJson } from "./read-json.ts";
 import { ensureHead, readHead } from "./read-head.ts";
 
@@ -29,6 +30,7 @@ interface PlacedReport {
 export async function postReports(exchange: Exchange): Promise<Response> {
   const { request, region, traceId, isolate } = exchange;
   const token = await authenticate(exchange, bearerToken(request));
+  await limitClientRate(exchange, token);
   const { client_id, reports } = await readJson(request, {
     bytesMax: REPORTS_BODY_BYTES_MAX,
     schema: reportsRequestSchema,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { ReportsMessage } from "../../contracts/delivery/delivery-message.ts";
+import { UNASKED_REQUESTS_MAX } from "./client-rates.ts";
 import { SIGNING_KEY, startEdge, unique } from "./testing/edge-harness.ts";
 
 const CONFIG = "demo/shop/prod/app";
@@ -124,7 +125,7 @@ describe("E16 delivery reports at the edge", () => {
     expect((await edge.postReports(body(...reports))).status).toBe(202);
     const [message] = edge.reported();
     expect(message?.reports).toHaveLength(100);
-    expect(new TextEncoder().encode(JSON.stringify(message)).byteLength).toBeLessThan(128_000);
+    expect(new TextEncoder().encode(JSON.stringify(message)).byteLength).toBeLessThan(127_900);
   });
 
   it.each([
@@ -258,6 +259,18 @@ describe("E16 delivery reports at the edge", () => {
     const problem = await answer.json<{ code: string; errors?: { path: string }[] }>();
     expect([answer.status, problem.code, problem.errors?.[0]?.path]).toEqual([status, code, path]);
     expect(edge.reported()).toEqual([]);
+  });
+
+  it("E8 count towards the client's rate", async () => {
+    const edge = await startEdge({ clientRate: { limit: async () => ({ success: false }) } });
+    await edge.publish({ contents: [unique()], rules: RULES });
+    let answer = await edge.postReports(body(report()));
+    // A window that ends in the middle begins the count anew.
+    for (let i = 0; i < 3 * UNASKED_REQUESTS_MAX && answer.status === 202; i += 1) {
+      answer = await edge.postReports(body(report()));
+    }
+    expect([answer.status, await answer.json()]).toMatchObject([429, { code: "rate_limited" }]);
+    expect(edge.reported().length).toBeGreaterThanOrEqual(UNASKED_REQUESTS_MAX);
   });
 
   it("answers POST alone", async () => {
