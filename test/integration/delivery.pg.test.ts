@@ -336,6 +336,18 @@ describe("E16 A7 what cannot be written comes again", () => {
     expect(await consume(...messages.map(({ body }) => body))).toEqual(messages.map(() => ACKED));
   });
 
+  test("with Postgres away the tenants of a large batch are not all tried", async () => {
+    const away = connectPostgres("postgres://conflux_app:app@127.0.0.1:1/none");
+    const tenants = Array.from({ length: 50 }, (_, n) => `t${n}`);
+    const messages = tenants.map((tenant) => message(said({ tenant, config: `${tenant}/a/e/n`, at: 1 })));
+    await consumeDelivery(messages, { database: away, nowMs: () => NOW_MS, log: (line) => logs.push(line) });
+    await away.close();
+    expect(messages.every(({ outcome }) => outcome.acked === 0 && outcome.retriedAfterS.length === 1)).toBe(
+      true,
+    );
+    expect(logs).toHaveLength(3);
+  });
+
   test("a message that can never be written keeps no other back", async () => {
     const unreadable = { kind: "reports", tenant: "demo" };
     const impossible = said({ at: 1, client: "pod-2", version: 0 });

@@ -10,6 +10,8 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { LogLine } from "./principal.ts";
 
 const TENANT_DEADLINE_MS = 10_000;
+/** Tenants in a row for which Postgres was away after which the rest of a batch is not even tried. */
+const AWAY_TENANTS_MAX = 3;
 /** What a message that could not be written waits: twice as long each time, up to the last. */
 const RETRY_MIN_S = 5;
 const RETRY_MAX_S = 300;
@@ -67,8 +69,11 @@ export async function consumeDelivery(messages: readonly QueueMessage[], deps: D
       later(message, retryDelayS(message));
     }
   }
+  let awayInARow = 0;
   for (const [tenant, ofTenant] of [...parts].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    const outcome = await writeTenant(deps, tenant, ofTenant);
+    const isGivenUp = awayInARow >= AWAY_TENANTS_MAX;
+    const outcome: Outcome = isGivenUp ? outcomeAway(ofTenant) : await writeTenant(deps, tenant, ofTenant);
+    awayInARow = outcome.isAway ? awayInARow + 1 : 0;
     for (const { message } of outcome.awaiting) later(message, CHANGE_WAIT_S);
     for (const { message } of outcome.failed) later(message, retryDelayS(message));
   }
@@ -125,12 +130,16 @@ interface Outcome {
   /** Not written: the audit has not come to the changes they are about. */
   awaiting: Part[];
   failed: Part[];
+  /** Postgres did not answer. */
+  isAway: boolean;
 }
+
+const outcomeAway = (parts: readonly Part[]): Outcome => ({ awaiting: [], failed: [...parts], isAway: true });
 
 /** Writes the parts of one tenant together and, when one of them makes that impossible, each by itself. */
 async function writeTenant(deps: DeliveryDeps, tenant: string, parts: readonly Part[]): Promise<Outcome> {
   try {
-    return { awaiting: await writeParts(deps, tenant, parts), failed: [] };
+    return { awaiting: await writeParts(deps, tenant, parts), failed: [], isAway: false };
   } catch (error) {
     const isAway = error instanceof ConfluxError && error.code === "unavailable";
     const reason = error instanceof Error ? error.message : String(error);
@@ -141,13 +150,15 @@ async function writeTenant(deps: DeliveryDeps, tenant: string, parts: readonly P
       parts: parts.length,
       error: reason,
     });
-    if (isAway || parts.length === 1) return { awaiting: [], failed: [...parts] };
+    if (isAway) return outcomeAway(parts);
+    if (parts.length === 1) return { awaiting: [], failed: [...parts], isAway: false };
   }
-  const outcome: Outcome = { awaiting: [], failed: [] };
+  const outcome: Outcome = { awaiting: [], failed: [], isAway: false };
   for (const part of parts) {
-    const { awaiting, failed } = await writeTenant(deps, tenant, [part]);
+    const { awaiting, failed, isAway } = await writeTenant(deps, tenant, [part]);
     outcome.awaiting.push(...awaiting);
     outcome.failed.push(...failed);
+    outcome.isAway ||= isAway;
   }
   return outcome;
 }
