@@ -141,20 +141,20 @@ function eventOf(
   };
 }
 
+interface HarnessOptions {
+  headTtlMs?: number;
+  maxStaleS?: number;
+  kv?: KVNamespace;
+  regions?: string[];
+  region?: string;
+  allowedOrigins?: string;
+  clientRate?: RateLimit;
+  replicaGroups?: number;
+  location?: string;
+}
+
 /** An isolate of the edge with a region, a replica and an issuer of its own. */
-export async function startEdge(
-  options: {
-    headTtlMs?: number;
-    maxStaleS?: number;
-    kv?: KVNamespace;
-    regions?: string[];
-    region?: string;
-    allowedOrigins?: string;
-    clientRate?: RateLimit;
-    replicaGroups?: number;
-    location?: string;
-  } = {},
-) {
+export async function startEdge(options: HarnessOptions = {}) {
   // A region of its own for each test: objects of a file share storage.
   const regions = options.regions ?? [`test-${crypto.randomUUID()}`];
   const region = options.region ?? regions[0] ?? "";
