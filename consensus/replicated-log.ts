@@ -88,10 +88,12 @@ export interface StateMachine<R> {
    * `apply` does so by itself.
    */
   makeDurable?(): void;
-  /** Format of the copies that `copyTo` writes; whoever reads another refuses them. Absent: 1. */
+  /** Format that a copy would have now; whoever reads others alone refuses it. A command may change it. Absent: 1. */
   readonly snapshotFormat?: number;
   /** Writes a consistent copy of the state to a new file while it goes on being used; answers the index it stands at. */
   copyTo?(path: string): Promise<number>;
+  /** Format of a copy that `copyTo` wrote, which the state may have left meanwhile. Absent: 1. */
+  copyFormat?(path: string): number;
   /**
    * Replaces the state by such a copy, which it consumes, durably and in one step: a crash leaves the old state or the new
    * one. Throws, having changed nothing, when the file is none, or does not stand at `index`.

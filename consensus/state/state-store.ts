@@ -14,7 +14,7 @@ import { decodeLogEntry } from "./log-entry.ts";
 import {
   openDatabase,
   prepare,
-  readIndex,
+  readCopy,
   STATE_FORMAT,
   STATE_FORMAT_MOVED,
   type StateFile,
@@ -223,11 +223,15 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   /** Page by page beside the writes; pages that change meanwhile are copied again. */
   async copyTo(path: string): Promise<number> {
     await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
-    return readIndex(path, this.#clusterId);
+    return readCopy(path, this.#clusterId).index;
+  }
+
+  copyFormat(path: string): number {
+    return readCopy(path, this.#clusterId).format;
   }
 
   install(path: string, index: number): void {
-    const found = readIndex(path, this.#clusterId);
+    const found = readCopy(path, this.#clusterId).index;
     if (found !== index) throw new StateFormatError(`the snapshot stands at ${found}, not at ${index}`);
     this.makeDurable();
     this.#db.close();
