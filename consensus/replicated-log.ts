@@ -50,13 +50,18 @@ export interface ReplicatedLogStatus {
   appliedIndex: number;
   lastIndex: number;
   firstIndex: number;
+  /**
+   * The latest round of heartbeats that this node has sent. Who answers a later one than this was there after this status.
+   * Absent: the log knows none.
+   */
+  round?: number;
   members: {
     nodeId: number;
     matchIndex: number;
     voter: boolean;
     active: boolean;
-    /** On a leader, of the others: answers heard so far; what it grows by was heard meanwhile. */
-    heard?: number;
+    /** On a leader, of the others: the latest round that it has answered. */
+    answeredRound?: number;
   }[];
 }
 

@@ -139,6 +139,8 @@ export interface RaftStatus {
   applied: Index;
   lastIndex: Index;
   membership: Membership;
+  /** The latest round of heartbeats that this node has sent; each has a number of its own. */
+  round: number;
   /** On a leader: how far each other member is. */
   progress: {
     id: NodeId;
@@ -146,7 +148,8 @@ export interface RaftStatus {
     next: Index;
     state: "probe" | "replicate" | "snapshot";
     active: boolean;
-    heard: number;
+    /** The latest round of heartbeats that it has answered to this leader; 0: none. */
+    answeredRound: number;
   }[];
 }
 

@@ -48,7 +48,7 @@ async function letItKnow(core: CoreContext, nodeId: number): Promise<void> {
 
 /**
  * A membership whose majority is not there could never be changed again. Who was heard of before the request came may have
- * died since, so only what is heard from here on counts.
+ * died since, with answers still on their way: so only an answer to a heartbeat that was sent after it came counts.
  */
 async function checkVotersLeft(core: CoreContext, nodeId: number): Promise<void> {
   const votersLeft = () =>
@@ -57,12 +57,14 @@ async function checkVotersLeft(core: CoreContext, nodeId: number): Promise<void>
   if (left.length === 0) {
     throw new ConfluxError("conflict", `node ${nodeId} is the last voter: add another first`);
   }
-  const heardBefore = new Map(left.map((member) => [member.nodeId, member.heard ?? 0]));
-  const isUp = (member: { nodeId: number; heard?: number }): boolean =>
-    member.nodeId === core.log.status().nodeId || (member.heard ?? 0) > (heardBefore.get(member.nodeId) ?? 0);
+  const { nodeId: self, round = 0 } = core.log.status();
+  const isUp = (member: { nodeId: number; answeredRound?: number }): boolean =>
+    member.nodeId === self || (member.answeredRound ?? 0) > round;
   const enough = (): true | null => (2 * votersLeft().filter(isUp).length > left.length ? true : null);
   // Heartbeats go out every tick, and all answer them who can.
   if ((await waitFor(enough, performance.now() + ANSWER_MS, LOOK_EVERY_MS)) !== null) return;
+  // A leader that was deposed meanwhile is answered by nobody.
+  await requireLeader(core);
   const up = votersLeft().filter(isUp);
   throw new ConfluxError(
     "conflict",
