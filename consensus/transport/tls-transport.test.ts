@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectPlain } from "node:net";
+import { type AddressInfo, connect as connectPlain, createServer as createPlain } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
@@ -253,5 +253,57 @@ describe("R8 what a peer may say", () => {
       one.lines.length = 0;
       expect(await speak(one, frames)).toContain(reason);
     }
+  });
+});
+
+describe("R5 a look at who answers at an address", () => {
+  const PROBE_MS = 2_000;
+  const at = (nodeId: number, port: number) => ({ nodeId, host: "127.0.0.1", port });
+  /** What `from` finds where node 2 is said to be. */
+  const find = (from: Node, port: number, timeoutMs = PROBE_MS): Promise<string> =>
+    from.transport.probe(at(2, port), timeoutMs).then(
+      () => "node 2",
+      (error: unknown) => (error as Error).message,
+    );
+
+  it("finds the node, and is no peer to it, nor trouble in its log", async () => {
+    const one = await node(1);
+    const two = await node(2);
+    expect(await find(one, two.port)).toBe("node 2");
+    // From the higher id too, as the leader may be.
+    expect(await (await node(3)).transport.probe(at(1, one.port), PROBE_MS)).toBeUndefined();
+    // What is said afterwards comes after it in the log.
+    await node(3, { lower: two });
+    await until(() => two.lines.length > 0);
+    expect(two.lines.map(({ msg }) => msg)).toEqual(["the stream to a peer is up"]);
+    expect(one.lines).toEqual([]);
+  });
+
+  it("finds another node by its certificate, and whoever is of another CA", async () => {
+    const one = await node(1);
+    const three = await node(3);
+    expect(await find(one, three.port)).toContain("conflux://c1/node/3");
+    const foreign = await makePeerCertificate(otherCa, { clusterId: "c1", nodeId: 2 });
+    const stranger = await node(2, { pair: foreign });
+    expect(await find(one, stranger.port)).toMatch(/certificate/);
+  });
+
+  it("finds that nobody listens, that it is no TLS, that nothing answers in time", async () => {
+    const one = await node(1);
+    const gone = await node(2);
+    await gone.transport.close();
+    expect(await find(one, gone.port)).toContain("ECONNREFUSED");
+    const servers = ["HTTP/1.1 400 Bad Request\r\n\r\n", null].map((says) =>
+      createPlain((socket) => {
+        socket.on("error", () => undefined).resume();
+        if (says !== null) socket.end(says);
+      }),
+    );
+    for (const server of servers)
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const [plain = 0, silent = 0] = servers.map((server) => (server.address() as AddressInfo).port);
+    expect(await find(one, plain)).toMatch(/wrong version number|packet length|hung up/i);
+    expect(await find(one, silent, 50)).toBe("the peer does not answer");
+    for (const server of servers) await new Promise((resolve) => server.close(resolve));
   });
 });
