@@ -16,6 +16,7 @@ export function raftLogStatus(status: RaftStatus, firstIndex: number): Replicate
     lastIndex: status.lastIndex,
     firstIndex,
     round: status.round,
+    leaderSince: status.leaderSince,
     members: ids.map((id) => {
       const progress = status.progress.find((other) => other.id === id);
       const isSelf = id === status.id;

@@ -55,6 +55,8 @@ export interface ReplicatedLogStatus {
    * Absent: the log knows none.
    */
   round?: number;
+  /** On a leader: the index of its term's first entry, so what is before it was not of this leadership. Absent or 0: not known. */
+  leaderSince?: number;
   members: {
     nodeId: number;
     matchIndex: number;

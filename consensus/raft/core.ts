@@ -59,6 +59,8 @@ export interface Core {
   readsWaiting: number[];
   readGroups: ReadGroup[];
   readContext: number;
+  /** Index of the first entry of the term in which this node led last. */
+  leaderSince: Index;
   readStates: ReadState[];
   /** Ticks since a leader was heard, counted on through changes of term, and from the start as if one had been heard then. */
   sinceLeader: number;
@@ -109,6 +111,7 @@ export function createCore(options: {
     readsWaiting: [],
     readGroups: [],
     readContext: 0,
+    leaderSince: 0,
     readStates: [],
     sinceLeader: 0,
     heartbeatsSent: [],

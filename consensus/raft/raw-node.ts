@@ -229,6 +229,7 @@ function statusOf(core: Core): RaftStatus {
     lastIndex: lastIndex(core.view),
     membership: { voters: [...voters], outgoing: [...outgoing], learners: [...learners] },
     round: core.readContext,
+    leaderSince: core.role === "leader" ? core.leaderSince : 0,
     progress: others.map(([id, { match, next, state, active, readAck }]) => ({
       id,
       match,

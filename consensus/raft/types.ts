@@ -139,6 +139,8 @@ export interface RaftStatus {
   applied: Index;
   lastIndex: Index;
   membership: Membership;
+  /** On a leader: the index of its term's first entry; 0 elsewhere. */
+  leaderSince: Index;
   /** The latest round of heartbeats that this node has sent; each has a number of its own. */
   round: number;
   /** On a leader: how far each other member is. */

@@ -6,10 +6,20 @@
  * Invariant: it votes only once it has nearly all of the log (Ongaro's thesis, 4.2.1), so that the commit of no write waits
  * for its catching up.
  */
-import type { AddNodeAnswer, AddNodeInput, OperationHead } from "../../contracts/core/cluster-api.ts";
+import type { AddNodeAnswer, AddNodeInput } from "../../contracts/core/cluster-api.ts";
+import type { Position } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { NodeRecord } from "../../domain/cluster/node-record.ts";
-import { proposeOperation, requireLeader, waitFor } from "./cluster-operation.ts";
+import {
+  answerAt,
+  findEarlier,
+  noteKey,
+  type OperationRequest,
+  proposeOperation,
+  requireLeader,
+  waitFor,
+  withKeyOnce,
+} from "./cluster-operation.ts";
 import type { CoreContext } from "./core-context.ts";
 import { type JoinRequest, parsePeerAddress } from "./peer-book.ts";
 import type { PeerAddress } from "../transport/peer-address.ts";
@@ -37,27 +47,37 @@ interface PlacedNode {
  */
 export async function addNode(core: CoreContext, input: AddNodeInput): Promise<AddNodeAnswer> {
   await requireLeader(core);
-  const { node_id: nodeId, raft_address: address, head } = input;
+  const earlier = findEarlier(core, input);
+  const request = withKeyOnce(input, earlier);
+  const { node_id: nodeId, raft_address: address } = input;
   if (!core.book.hasStreams) {
     throw new ConfluxError("conflict", "this core is of one node that was started alone: it has no peers");
   }
   const node = { nodeId, address };
   checkRecord(core, node);
   const known = knownAddress(core, nodeId);
-  if (known === null) await admit(core, head, node);
-  else if (known !== address) await correct(core, head, { ...node, known });
+  if (known === null) await admit(core, request, node);
+  else if (known !== address) await correct(core, request, { ...node, known });
+  else await noteKey(core, request, `node ${nodeId} at ${address} is admitted already`);
+  const isMade = await makeVoter(core, nodeId);
+  return answer(core, nodeId, answerAt(core, earlier, { worked: isMade || known !== address }));
+}
+
+/** Takes the steps in the membership that are left, and says whether there were any. */
+async function makeVoter(core: CoreContext, nodeId: number): Promise<boolean> {
+  if (memberOf(core, nodeId)?.voter === true) return false;
   if (!core.book.isMember(nodeId)) {
     const { voters, learners } = membership(core);
     await core.log.changeMembership({ voters, learners: [...learners, nodeId] });
   }
-  if (memberOf(core, nodeId)?.voter !== true && (await catchesUp(core, nodeId))) {
+  if (await catchesUp(core, nodeId)) {
     const { voters, learners } = membership(core);
     await core.log.changeMembership({
       voters: [...voters, nodeId],
       learners: learners.filter((id) => id !== nodeId),
     });
   }
-  return answer(core, nodeId);
+  return true;
 }
 
 /** Where a node is that is admitted already; null for one that is not. */
@@ -84,7 +104,11 @@ function checkRecord(core: CoreContext, { nodeId, address }: PlacedNode): void {
  * Hears what the node says of itself, looks whether it is where it is said to be (its peers may find out years later: who has
  * the higher id dials), and writes both down, after the members that the state does not know yet.
  */
-async function admit(core: CoreContext, head: OperationHead, { nodeId, address }: PlacedNode): Promise<void> {
+async function admit(
+  core: CoreContext,
+  request: OperationRequest,
+  { nodeId, address }: PlacedNode,
+): Promise<void> {
   const peer = peerAt(nodeId, address);
   core.book.expect(peer);
   try {
@@ -104,8 +128,9 @@ async function admit(core: CoreContext, head: OperationHead, { nodeId, address }
         `node ${nodeId} answers at ${address}, but was not heard of within ${CONTACT_MS / 1000} s: start it with CONFLUX_JOIN=1, then ask again; nothing has changed`,
       );
     }
-    for (const record of unrecorded(core)) await proposeOperation(core, head, "register_node", record);
-    await proposeOperation(core, head, "register_node", {
+    const { head } = request;
+    for (const record of unrecorded(core)) await proposeOperation(core, { head }, "register_node", record);
+    await proposeOperation(core, request, "register_node", {
       node_id: nodeId,
       raft_address: address,
       url: asked.url,
@@ -119,7 +144,7 @@ async function admit(core: CoreContext, head: OperationHead, { nodeId, address }
 /** Takes the address down that the node has, in the place of one at which nobody finds it. */
 async function correct(
   core: CoreContext,
-  head: OperationHead,
+  request: OperationRequest,
   { nodeId, address, known }: PlacedNode & { known: string },
 ): Promise<void> {
   const isAt = new ConfluxError("already_exists", `node ${nodeId} is at ${known}`);
@@ -135,7 +160,7 @@ async function correct(
       `node ${nodeId} answers neither at ${known} (${before}) nor at ${address} (${now}); nothing has changed`,
     );
   }
-  await proposeOperation(core, head, "move_node", { node_id: nodeId, raft_address: address });
+  await proposeOperation(core, request, "move_node", { node_id: nodeId, raft_address: address });
 }
 
 /** Throws `malformed_request` for what is no address. */
@@ -179,10 +204,10 @@ async function catchesUp(core: CoreContext, nodeId: number): Promise<boolean> {
   }
 }
 
-function answer(core: CoreContext, nodeId: number): AddNodeAnswer {
+function answer(core: CoreContext, nodeId: number, at: Position & { replayed: boolean }): AddNodeAnswer {
   const member = memberOf(core, nodeId);
   return {
-    ...core.position(),
+    ...at,
     node_id: nodeId,
     role: member?.voter === true ? "voter" : "learner",
     match_index: member?.matchIndex ?? 0,

@@ -1,7 +1,15 @@
 import type { RemoveNodeAnswer, RemoveNodeInput } from "../../contracts/core/cluster-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { membership } from "./cluster-add-node.ts";
-import { proposeOperation, requireLeader, waitFor } from "./cluster-operation.ts";
+import {
+  answerAt,
+  findEarlier,
+  noteKey,
+  proposeOperation,
+  requireLeader,
+  waitFor,
+  withKeyOnce,
+} from "./cluster-operation.ts";
 import type { CoreContext } from "./core-context.ts";
 
 /** How long a node that is up may take to hear of its removal. */
@@ -17,13 +25,17 @@ const LOOK_EVERY_MS = 25;
  */
 export async function removeNode(core: CoreContext, input: RemoveNodeInput): Promise<RemoveNodeAnswer> {
   await requireLeader(core);
-  const { node_id: nodeId, head } = input;
+  const earlier = findEarlier(core, input);
+  const request = withKeyOnce(input, earlier);
+  const { node_id: nodeId } = input;
   const record = core.book.recordOf(nodeId);
   const isMember = core.log.status().members.some((member) => member.nodeId === nodeId);
   if (!isMember && record === undefined) throw new ConfluxError("not_found", `no node ${nodeId}`);
   if (isMember) await checkVotersLeft(core, nodeId);
-  if (record?.removed !== true) {
-    await proposeOperation(core, head, "retire_node", { node_id: nodeId });
+  const isRetired = record?.removed === true;
+  if (isRetired) await noteKey(core, request, `node ${nodeId} is removed already`);
+  else {
+    await proposeOperation(core, request, "retire_node", { node_id: nodeId });
     await letItKnow(core, nodeId);
   }
   if (isMember) {
@@ -31,7 +43,7 @@ export async function removeNode(core: CoreContext, input: RemoveNodeInput): Pro
     const without = (ids: number[]): number[] => ids.filter((id) => id !== nodeId);
     await core.log.changeMembership({ voters: without(voters), learners: without(learners) });
   }
-  return { ...core.position(), node_id: nodeId };
+  return { ...answerAt(core, earlier, { worked: isMember || !isRetired }), node_id: nodeId };
 }
 
 /** A node that is up is given the time to hear of its removal: afterwards nobody sends it anything. */

@@ -382,6 +382,24 @@ function describeCluster(core: () => CorePort): void {
       });
     });
 
+    it("C12 a key is kept once: its repetition is answered, another request under it is refused", async () => {
+      const idempotency = { scope: `op-${unique()}`, digest: "d1" };
+      const first = await core().takeSnapshot({ head, idempotency });
+      expect(first.replayed).toBe(false);
+      await createIn(core(), unique(), "{}");
+      const again = await core().takeSnapshot({ head, idempotency });
+      expect(again).toMatchObject({ replayed: true, index: first.index });
+      expect(again.snapshot_index).toBeGreaterThanOrEqual(first.snapshot_index);
+      const other = { ...idempotency, digest: "d2" };
+      expect(await codeOf(core().takeSnapshot({ head, idempotency: other }))).toBe("idempotency_conflict");
+      const led = { target_node_id: 1, head, idempotency: { scope: `op-${unique()}`, digest: "d1" } };
+      expect(await core().transferLeader(led)).toMatchObject({ leader_id: 1, replayed: false });
+      expect(await core().transferLeader(led)).toMatchObject({ leader_id: 1, replayed: true });
+      const elsewhere = { ...led, target_node_id: 9, idempotency: { ...led.idempotency, digest: "d2" } };
+      expect(await codeOf(core().transferLeader(elsewhere))).toBe("idempotency_conflict");
+      expect((await core().takeSnapshot({ head })).replayed).toBe(false);
+    });
+
     it("a snapshot says how far it reaches, twice", async () => {
       const { index } = await createIn(core(), unique(), "{}");
       for (let i = 0; i < 2; i += 1) {
