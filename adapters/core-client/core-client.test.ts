@@ -11,6 +11,7 @@ import { testCommand } from "../../domain/command/testing-commands.ts";
 import { CLUSTER_TRIES_MAX } from "./call-core.ts";
 import { CoreClient } from "./core-client.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
+import { clusterConformance } from "./testing/cluster-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -68,6 +69,7 @@ describe("the core over HTTP", () => {
   afterAll(() => shared.stop());
   coreConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
+  clusterConformance(() => client(shared.url));
 });
 
 describe("R14 known and unknown outcomes", () => {

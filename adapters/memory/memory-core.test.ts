@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { testCommand } from "../../domain/command/testing-commands.ts";
 import { codeOf, coreConformance, createIn } from "../core-client/testing/core-conformance.ts";
+import { clusterConformance } from "../core-client/testing/cluster-conformance.ts";
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
 import { MemoryCore } from "./memory-core.ts";
 
@@ -8,6 +9,7 @@ describe("the core in memory", () => {
   const shared = new MemoryCore();
   coreConformance(() => shared);
   publishConformance(() => shared);
+  clusterConformance(() => shared);
 
   it("a cursor before the compacted part is feed_compacted, the snapshot goes on", async () => {
     const core = new MemoryCore();

@@ -82,7 +82,8 @@ describe("R5 operations on the core", () => {
     const again = await admin.send("POST", `${CLUSTER}/${name}`, body, key);
     expect([first.status, first.headers.get("idempotency-replayed")]).toEqual([200, null]);
     expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([200, "true"]);
-    expect(await again.json()).toMatchObject({ index: ((await first.json()) as { index: string }).index });
+    const { index } = await first.json<{ index: string }>();
+    expect(await again.json()).toMatchObject({ index });
     const refused = await admin.send("POST", `${CLUSTER}/${name}`, other, key);
     // A body that makes no sense is said to make none, whatever the key.
     const code = name === "snapshot" ? "validation_failed" : "idempotency_conflict";
