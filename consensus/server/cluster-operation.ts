@@ -40,7 +40,7 @@ export async function requireLeader(core: CoreContext): Promise<void> {
   if (role !== "leader") throw new NotProposedError("this node does not lead", leaderId);
 }
 
-type OperationKind = "register_node" | "move_node" | "retire_node" | "note_operation";
+type OperationKind = "register_node" | "move_node" | "retire_node" | "note_operation" | "note_failure";
 
 /** Who asks for an operation, and under which key. */
 export interface OperationRequest {
