@@ -261,7 +261,7 @@ const STATE: readonly Mutant[] = [
     file: "raft-log.ts",
     edits: [
       {
-        find: "await this.#wal.append(batch, () => this.#applyWaiting());",
+        find: "await this.#wal.append(batch, meanwhile);",
         replace:
           "this.#toApply = batch.committed;\n    this.#applyWaiting();\n    await this.#wal.append(batch);",
       },

@@ -26,6 +26,15 @@ export function faultyFileLayer(faults: Partial<Faults> = {}): FileLayer & {
   const counts = { syncs: 0, writes: 0 };
   const wrap = (file: LogFile): LogFile => ({
     ...file,
+    writevSynced: (pieces, position) => {
+      counts.writes += 1;
+      counts.syncs += 1;
+      if (active.writesBeforeFailure <= 0) throw new Error("ENOSPC: injected");
+      if (active.syncsBeforeFailure <= 0) throw new Error("EIO: injected");
+      active.writesBeforeFailure -= 1;
+      active.syncsBeforeFailure -= 1;
+      file.writevSynced?.(pieces, position);
+    },
     writev: (pieces, position) => {
       counts.writes += 1;
       if (active.writesBeforeFailure <= 0) return Promise.reject(new Error("ENOSPC: injected"));

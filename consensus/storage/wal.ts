@@ -24,6 +24,9 @@ import { encodeSegmentPrefix, firstCursor, segmentName, UNFINISHED_SUFFIX } from
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Zeros written ahead of the log in one go, so that most syncs change no file size. At most SEGMENT_BYTES. */
 export const PREALLOCATE_BYTES = 1024 * 1024;
+/** A group up to this size is written and synced on the spot, as long as the sync before took less than this. */
+const PROMPT_BYTES_MAX = 4 * 1024;
+const PROMPT_SYNC_MS_MAX = 1;
 
 /** One group made durable. */
 export interface WalSync {
@@ -92,6 +95,7 @@ export class Wal {
   #file: LogFile | null = null;
   #cursor: FrameCursor = { seed: 0, offset: 0, previousCrc: 0, group: 0 };
   #allocatedBytes = 0;
+  #lastSyncMs = Infinity;
   #hardState: HardState;
   /** A commit index that moved alone: written with the next group, since losing it loses nothing. */
   #unwritten: HardState | null = null;
@@ -168,7 +172,8 @@ export class Wal {
 
   /**
    * Resolves when `write` is durable. `duringSync` runs once while the disk works (at once when there is nothing to
-   * wait for), and must not throw: the time to apply what is committed. A hard state that moves only `commit` is kept for the next group.
+   * wait for), and must not throw: the time to apply what is committed. Without it this thread may wait for the disk, when
+   * that is short. A hard state that moves only `commit` is kept for the next group.
    * Rejects with a `RangeError` for entries that would leave a gap or overwrite the snapshot (nothing is written).
    */
   append(write: WalWrite, duringSync?: () => void): Promise<void> {
@@ -283,21 +288,40 @@ export class Wal {
     if (this.#cursor.offset >= this.#options.segmentBytes) await this.#rotate();
     const file = this.#openFile();
     const { bytes, next } = encodeGroup(records, this.#cursor);
-    await writeAll(file, this.#padded(bytes, next.offset), this.#cursor.offset);
-    const syncStartMs = this.#options.nowMs();
-    const synced = file.datasync();
-    for (const item of accepted) item.duringSync?.();
-    await synced;
+    const pieces = this.#padded(bytes, next.offset);
+    let syncStartMs = startMs;
+    if (file.writevSynced !== undefined && this.#isPrompt(pieces, accepted)) {
+      file.writevSynced(pieces, this.#cursor.offset);
+    } else {
+      await writeAll(file, pieces, this.#cursor.offset);
+      syncStartMs = this.#options.nowMs();
+      const synced = file.datasync();
+      for (const item of accepted) item.duringSync?.();
+      await synced;
+    }
     this.#cursor = next;
     for (const record of records) this.#read(record);
     const nowMs = this.#options.nowMs();
+    this.#lastSyncMs = nowMs - syncStartMs;
     this.#options.onSync?.({
       appends: accepted.length,
       records: records.length,
       bytes: bytes.byteLength,
       durationMs: nowMs - startMs,
-      syncMs: nowMs - syncStartMs,
+      syncMs: this.#lastSyncMs,
     });
+  }
+
+  /** Whether waiting for the disk on this thread costs less than handing it over twice: a little of it, and a fast disk. */
+  #isPrompt(pieces: readonly Uint8Array[], accepted: readonly Waiting[]): boolean {
+    const [only] = pieces;
+    return (
+      this.#lastSyncMs < PROMPT_SYNC_MS_MAX &&
+      pieces.length === 1 &&
+      only !== undefined &&
+      only.byteLength <= PROMPT_BYTES_MAX &&
+      accepted.every((item) => item.duringSync === undefined)
+    );
   }
 
   /** The durable record becomes readable. */
