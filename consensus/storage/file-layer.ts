@@ -48,7 +48,7 @@ function logFile(fd: number): LogFile {
     datasync: () => settleVoid((done) => fs.fdatasync(fd, done)),
     writevSynced: (pieces, position) => {
       let rest = pieces;
-      for (let at = position; rest.length > 0; ) {
+      for (let at = position; rest.length > 0;) {
         const written = fs.writevSync(fd, rest, at);
         at += written;
         rest = unwritten(rest, written);

@@ -14,9 +14,9 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Entry, HardState, Index, LogReader, SnapshotMeta } from "../raft/types.ts";
 import type { EntryWindow } from "./entry-window.ts";
-import { type FileLayer, type LogFile, nodeFileLayer, writeAll } from "./file-layer.ts";
+import { type FileLayer, nodeFileLayer } from "./file-layer.ts";
+import { GroupWriter } from "./group-writer.ts";
 import { type RecoveryReport, type Recovered, recoverWal, type SegmentInfo } from "./recover-wal.ts";
-import { encodeGroup, type FrameCursor } from "./wal-frame.ts";
 import type { ClusterMeta, WalRecord } from "./wal-record.ts";
 import { encodeSegmentPrefix, firstCursor, segmentName, UNFINISHED_SUFFIX } from "./wal-segment.ts";
 
@@ -24,9 +24,6 @@ import { encodeSegmentPrefix, firstCursor, segmentName, UNFINISHED_SUFFIX } from
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Zeros written ahead of the log in one go, so that most syncs change no file size. At most SEGMENT_BYTES. */
 export const PREALLOCATE_BYTES = 1024 * 1024;
-/** A group up to this size is written and synced on the spot, as long as the sync before took less than this. */
-const PROMPT_BYTES_MAX = 4 * 1024;
-const PROMPT_SYNC_MS_MAX = 1;
 
 /** One group made durable. */
 export interface WalSync {
@@ -90,12 +87,8 @@ export class Wal {
   readonly #options: Required<Omit<WalOptions, "files" | "onSync">> & Pick<WalOptions, "onSync">;
   readonly #window: EntryWindow;
   readonly #logId: Uint8Array;
-  readonly #zeros: Uint8Array;
+  readonly #writer: GroupWriter;
   #segments: SegmentInfo[];
-  #file: LogFile | null = null;
-  #cursor: FrameCursor = { seed: 0, offset: 0, previousCrc: 0, group: 0 };
-  #allocatedBytes = 0;
-  #lastSyncMs = Infinity;
   #hardState: HardState;
   /** A commit index that moved alone: written with the next group, since losing it loses nothing. */
   #unwritten: HardState | null = null;
@@ -115,7 +108,7 @@ export class Wal {
       newLogId: () => randomBytes(8),
       ...options,
     };
-    this.#zeros = new Uint8Array(this.#options.preallocateBytes);
+    this.#writer = new GroupWriter(this.#options.preallocateBytes, this.#options.nowMs);
     this.#window = recovered.window;
     this.#tail = recovered.window.lastIndex();
     this.#hardState = recovered.hardState;
@@ -157,9 +150,8 @@ export class Wal {
       await this.#createSegment(1, null);
       return;
     }
-    this.#file = await this.#files.open(last.path, "existing");
-    this.#cursor = recovered.cursor;
-    this.#allocatedBytes = recovered.lastSizeBytes;
+    const file = await this.#files.open(last.path, "existing");
+    this.#writer.use(file, recovered.cursor, recovered.lastSizeBytes);
   }
 
   /** Says whose log this is. Resolves when durable. */
@@ -206,8 +198,7 @@ export class Wal {
     this.#closed = true;
     await last;
     await this.#flushing;
-    await this.#file?.close();
-    this.#file = null;
+    await this.#writer.close();
   }
 
   #refusal(): Error | null {
@@ -285,43 +276,14 @@ export class Wal {
   }
 
   async #writeRecords(records: WalRecord[], accepted: readonly Waiting[], startMs: number): Promise<void> {
-    if (this.#cursor.offset >= this.#options.segmentBytes) await this.#rotate();
-    const file = this.#openFile();
-    const { bytes, next } = encodeGroup(records, this.#cursor);
-    const pieces = this.#padded(bytes, next.offset);
-    let syncStartMs = startMs;
-    if (file.writevSynced !== undefined && this.#isPrompt(pieces, accepted)) {
-      file.writevSynced(pieces, this.#cursor.offset);
-    } else {
-      await writeAll(file, pieces, this.#cursor.offset);
-      syncStartMs = this.#options.nowMs();
-      const synced = file.datasync();
-      for (const item of accepted) item.duringSync?.();
-      await synced;
-    }
-    this.#cursor = next;
-    for (const record of records) this.#read(record);
-    const nowMs = this.#options.nowMs();
-    this.#lastSyncMs = nowMs - syncStartMs;
-    this.#options.onSync?.({
-      appends: accepted.length,
-      records: records.length,
-      bytes: bytes.byteLength,
-      durationMs: nowMs - startMs,
-      syncMs: this.#lastSyncMs,
-    });
-  }
-
-  /** Whether waiting for the disk on this thread costs less than handing it over twice: a little of it, and a fast disk. */
-  #isPrompt(pieces: readonly Uint8Array[], accepted: readonly Waiting[]): boolean {
-    const [only] = pieces;
-    return (
-      this.#lastSyncMs < PROMPT_SYNC_MS_MAX &&
-      pieces.length === 1 &&
-      only !== undefined &&
-      only.byteLength <= PROMPT_BYTES_MAX &&
-      accepted.every((item) => item.duringSync === undefined)
+    if (this.#writer.cursor.offset >= this.#options.segmentBytes) await this.#rotate();
+    const { bytes, syncMs } = await this.#writer.write(
+      records,
+      accepted.map((item) => item.duringSync),
     );
+    for (const record of records) this.#read(record);
+    const durationMs = this.#options.nowMs() - startMs;
+    this.#options.onSync?.({ appends: accepted.length, records: records.length, bytes, durationMs, syncMs });
   }
 
   /** The durable record becomes readable. */
@@ -336,19 +298,10 @@ export class Wal {
     segment.highestIndex = Math.max(segment.highestIndex, this.#window.lastIndex());
   }
 
-  /** The group, and zeros after it up to the next step of preallocation when it reaches past what is allocated. */
-  #padded(bytes: Uint8Array, endOffset: number): Uint8Array[] {
-    if (endOffset <= this.#allocatedBytes) return [bytes];
-    const step = this.#options.preallocateBytes;
-    this.#allocatedBytes = Math.ceil(endOffset / step) * step;
-    return [bytes, this.#zeros.subarray(0, this.#allocatedBytes - endOffset)];
-  }
-
   async #rotate(): Promise<void> {
     const before = this.#segments.at(-1)!;
-    const { offset: endBytes, previousCrc: crc } = this.#cursor;
-    await this.#openFile().close();
-    this.#file = null;
+    const { offset: endBytes, previousCrc: crc } = this.#writer.cursor;
+    await this.#writer.close();
     await this.#createSegment(before.sequence + 1, { endBytes, crc });
   }
 
@@ -363,15 +316,10 @@ export class Wal {
     if (this.#cluster !== null) records.push({ type: "cluster", cluster: this.#cluster });
     if (snapshot !== null) records.push({ type: "snapshot", snapshot, keepSuffix: true });
     records.push({ type: "hard_state", hardState: this.#hardState });
-    const { bytes, next } = encodeGroup(records, firstCursor(prefix));
     const file = await this.#files.open(path + UNFINISHED_SUFFIX, "create");
-    this.#file = file;
-    this.#allocatedBytes = 0;
-    await writeAll(file, [prefix, ...this.#padded(bytes, next.offset)], 0);
-    await file.datasync();
+    await this.#writer.begin(file, prefix, records, firstCursor(prefix));
     await this.#files.rename(path + UNFINISHED_SUFFIX, path);
     await this.#files.syncDirectory(directory);
-    this.#cursor = next;
     this.#segments.push({ path, sequence, highestIndex: this.#window.lastIndex() });
   }
 
@@ -386,11 +334,6 @@ export class Wal {
     if (removed === 0) return;
     this.#segments = this.#segments.slice(removed);
     await this.#files.syncDirectory(this.#options.directory);
-  }
-
-  #openFile(): LogFile {
-    if (this.#file === null) throw new Error("the write-ahead log has no open segment");
-    return this.#file;
   }
 
   #poison(cause: unknown): void {
