@@ -87,7 +87,7 @@ describe("R0 plain requests", () => {
     await expect.poll(() => statuses(received())).toEqual(Array(3).fill("HTTP/1.1 200"));
     expect(received()).toContain("keep-alive: timeout=65\r\n");
     expect(received()).toMatch(/\r\ndate: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\r\n/);
-    expect(counted).toEqual(Array(3).fill(["POST", "/echo", 200]));
+    expect(counted).toEqual(Array.from({ length: 3 }, () => ["POST", "/echo", 200]));
   });
 
   it("R0 carry bytes and text past ASCII unharmed, and refusals with their status", async () => {

@@ -34,7 +34,7 @@ interface Asked {
   method: string;
   target: string;
   headers: IncomingMessage["headers"];
-  body(bytesMax: number): Promise<Uint8Array>;
+  body: (bytesMax: number) => Promise<Uint8Array>;
 }
 
 /**

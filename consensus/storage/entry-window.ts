@@ -72,7 +72,8 @@ export class EntryWindow implements LogReader {
       const length = this.#lengths[i]!;
       bytes += length;
       if (out.length > 0 && bytes > bytesMax) break;
-      const data = new Uint8Array(this.#slabs[i]!, this.#offsets[i]!, length);
+      const slab: ArrayBuffer = this.#slabs[i]!;
+      const data = new Uint8Array(slab, this.#offsets[i]!, length);
       out.push({ index: this.#base + 1 + i, term: this.#terms[i]!, kind: KINDS[this.#kinds[i]!]!, data });
     }
     return out;

@@ -71,6 +71,11 @@ export function faultyFileLayer(faults: Partial<Faults> = {}): FileLayer & {
 }
 
 /** The file as one that hands every write and sync over: whether the log waits on the spot depends on the disk's speed. */
-export function withoutWritevSynced({ writev, datasync, truncate, close }: LogFile): LogFile {
-  return { writev, datasync, truncate, close };
+export function withoutWritevSynced(file: LogFile): LogFile {
+  return {
+    writev: (pieces, position) => file.writev(pieces, position),
+    datasync: () => file.datasync(),
+    truncate: (sizeBytes) => file.truncate(sizeBytes),
+    close: () => file.close(),
+  };
 }
