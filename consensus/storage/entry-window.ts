@@ -73,7 +73,7 @@ export class EntryWindow implements LogReader {
       bytes += length;
       if (out.length > 0 && bytes > bytesMax) break;
       const slab: ArrayBuffer = this.#slabs[i]!;
-      const data = new Uint8Array(slab, this.#offsets[i]!, length);
+      const data = new Uint8Array(slab, this.#offsets[i], length);
       out.push({ index: this.#base + 1 + i, term: this.#terms[i]!, kind: KINDS[this.#kinds[i]!]!, data });
     }
     return out;
