@@ -6,6 +6,8 @@ import { EntryWindow } from "./entry-window.ts";
 const membership = { voters: [1], outgoing: [], learners: [] };
 const all = (window: EntryWindow): Entry[] =>
   window.entries(window.firstIndex(), window.lastIndex() + 1, Infinity);
+/** With its data as a text: matchers take long over large arrays. */
+const shown = ({ data, ...rest }: Entry) => ({ ...rest, data: Buffer.from(data).toString("latin1") });
 const entry = (index: number, bytes = 10, kind: EntryKind = "command"): Entry => ({
   index,
   term: index % 3,
@@ -18,11 +20,11 @@ describe("R3 the window of entries in memory", () => {
     const step = record({
       act: constantFrom("append", "append", "append", "truncate", "compact"),
       share: integer({ min: 0, max: 100 }),
-      bytes: constantFrom(0, 1, 1000, 200 * 1024, 300 * 1024),
+      bytes: constantFrom(0, 1, 1000, 150 * 1024, 300 * 1024),
       kind: constantFrom<EntryKind>("command", "noop", "membership"),
     });
     assertProperty(
-      property(array(step, { maxLength: 60 }), (steps) => {
+      property(array(step, { maxLength: 30 }), (steps) => {
         const window = new EntryWindow();
         let model: Entry[] = [];
         let base = 0;
@@ -40,13 +42,13 @@ describe("R3 the window of entries in memory", () => {
             model = model.slice(at - base);
             base = at;
           }
-          expect(all(window)).toEqual(model);
+          expect(all(window).map(shown)).toEqual(model.map(shown));
           expect([window.firstIndex(), window.lastIndex()]).toEqual([base + 1, base + model.length]);
         }
         const overhead = 128 * model.length;
         expect(window.bytes()).toBe(model.reduce((sum, { data }) => sum + data.byteLength, overhead));
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
