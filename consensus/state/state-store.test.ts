@@ -45,6 +45,28 @@ describe("R3 the state store", () => {
     expect(again.stateHash()).toBe(hash);
   });
 
+  it("R4 R13 a copy succeeds whenever it is begun, in the middle of writes too, and is the state at its index", async () => {
+    const store = openStore();
+    const hashes = new Map([[0, store.stateHash()]]);
+    for (let round = 0; round < 40; round += 1) {
+      const path = join(directory, `copy-${round}.db`);
+      const state = { isDone: false };
+      const copying = store.copyTo(path).finally(() => {
+        state.isDone = true;
+      });
+      do {
+        const at = store.lastApplied() + 1;
+        store.apply(Array.from({ length: 10 }, (_, i) => createEntry(at + i, `n${at + i}`)));
+        hashes.set(store.lastApplied(), store.stateHash());
+        await new Promise((resolve) => setImmediate(resolve));
+      } while (!state.isDone);
+      const index = await copying;
+      const copy = openStore({ path });
+      expect([copy.lastApplied(), copy.stateHash()]).toEqual([index, hashes.get(index)]);
+      copy.close();
+    }
+  });
+
   it("a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
     const store = openStore();
     store.apply([createEntry(1, "a")]);

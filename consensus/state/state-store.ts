@@ -34,6 +34,8 @@ import { adoptStaged, dropStaged, stageRows } from "./staged-rows.ts";
  */
 /** Database pages that are copied in one step of a snapshot, while which writes wait. */
 const SNAPSHOT_PAGES = 1_000;
+/** Beginnings of a copy: each fails only where it meets a write, so this many hardly ever do. */
+const COPY_TRIES_MAX = 200;
 /** Feed entries that one page of a read may look at. */
 const FEED_PAGE = 256;
 
@@ -222,8 +224,15 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 
   /** Page by page beside the writes; pages that change meanwhile are copied again. */
   async copyTo(path: string): Promise<number> {
-    await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
-    return readIndex(path, this.#clusterId);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
+        return readIndex(path, this.#clusterId);
+      } catch (error) {
+        if (!metWrite(error) || tries === COPY_TRIES_MAX) throw error;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
   }
 
   install(path: string, index: number): void {
@@ -327,6 +336,14 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     // A build that knows no index base must not open this.
     if (at.indexBase > 0) this.#sql.setMeta.run(String(STATE_FORMAT_MOVED), "format");
   }
+}
+
+/**
+ * Whether a copy ended because its first step fell into a transaction of `apply`: SQLite says busy, which Node takes for
+ * the end as long as nothing is copied, and tells as an error with SQLite's code for none.
+ */
+function metWrite(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 0;
 }
 
 /** The first text after every text that begins with `prefix` (which ends in an ASCII character). */
