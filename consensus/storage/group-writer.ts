@@ -10,8 +10,7 @@
  * fast as well. A disk that turns slow therefore stalls the thread once, for as long as that one sync takes, and a disk that
  * is slow now and then for one group in PROMPT_AGAIN_GROUPS at most.
  */
-import type { LogFile } from "./file-layer.ts";
-import { writeAll } from "./file-layer.ts";
+import { type LogFile, writeAll } from "./file-layer.ts";
 import { encodeGroup, type FrameCursor } from "./wal-frame.ts";
 import type { WalRecord } from "./wal-record.ts";
 
