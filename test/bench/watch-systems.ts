@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { CoreClient } from "../../adapters/core-client/core-client.ts";
+import type { CoreClient } from "../../adapters/core-client/core-client.ts";
 import { generateSigningJwk, importSigningKey, signClientToken } from "../../adapters/tokens/sign-token.ts";
 import { kvBindingName } from "../../contracts/delivery/replica-rpc.ts";
 import { bundleWorker } from "../../dev/bundle-worker.ts";

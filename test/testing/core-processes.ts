@@ -21,6 +21,8 @@ export interface CoreProcesses {
   raftAddress: (id: number) => string;
   url: (id: number) => string;
   client: (ids: readonly number[]) => CoreClient;
+  /** Where a node keeps its data. */
+  dataDirectory: (id: number) => string;
   /** Removes a node's disk. */
   wipe: (id: number) => void;
   close: () => Promise<void>;
@@ -71,6 +73,7 @@ export async function makeCoreProcesses(): Promise<CoreProcesses> {
     node: (id) => nodes.get(id)!,
     raftAddress,
     url,
+    dataDirectory: place,
     client: (ids) => new CoreClient({ urls: ids.map(url), serviceKey: CORE_SERVICE_KEY, role: "admin" }),
     wipe: (id) => rmSync(place(id), { recursive: true }),
     close: async () => {
