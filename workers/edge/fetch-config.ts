@@ -30,6 +30,7 @@ export async function fetchConfig(exchange: Exchange, path: string): Promise<Res
   const rule = resolveRule(document.rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) throw noSuchConfig();
+  exchange.region.fetches.note(config, exchange.waitUntil);
   const circumstances = { indexToken, traceId, staleMs };
   if (matchesEtag(request.headers.get("if-none-match"), prepared.variant.etag)) {
     return notModifiedResponse(prepared, circumstances);
