@@ -143,6 +143,6 @@ function sameLine(a: IndexPosition, b: IndexPosition): boolean {
 }
 
 /** What the rules give a client; null: nothing. */
-function versionFor(rules: readonly ReleaseRule[], { labels, region }: ClientPlan): number | null {
+export function versionFor(rules: readonly ReleaseRule[], { labels, region }: ClientPlan): number | null {
   return resolveRule(compileRules(rules, region), new Map(Object.entries(labels)))?.version_id ?? null;
 }

@@ -1,4 +1,4 @@
-/** `npm run chaos`: see docs/operations.md. */
+/** `npm run chaos`: see docs/chaos.md. */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { runChaos } from "./run-chaos.ts";

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Prng, createPrng } from "../../consensus/sim/prng.ts";
-import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { type Stack, startStack, until } from "../testing/stack.ts";
 import { admin } from "../testing/stack-client.ts";
 import type { ChaosHistory, ClientPlan, LoadAnswer } from "./chaos-plan.ts";
 import { COHORTS, ConfigWriter, TIERS } from "./config-writer.ts";
+import { versionFor } from "./judge-answers.ts";
 import { LoadProcesses } from "./load-processes.ts";
 import { StackFaults } from "./stack-faults.ts";
 
@@ -195,10 +195,11 @@ async function compareWithCore({ stack, writers, clients }: Run, history: ChaosH
     const query = new URLSearchParams({ "edge.region": client.region, consistency: "linearizable" });
     for (const [name, value] of Object.entries(client.labels)) query.set(`label.${name}`, value);
     const { json } = await answered(stack, `/mgt/configs/${writer?.id}/resolve?${query.toString()}`);
-    const rules = writer?.history.states.at(-1)?.rules ?? [];
-    const rule = json["rule"] as (ReleaseRule & { position: number }) | null;
-    if (rule === null || rules[rule.position]?.version_id !== json["version_id"]) {
-      found.push(`resolve says ${JSON.stringify(json)} of client ${client.number} at ${fullName}`);
+    const wanted = versionFor(writer?.history.states.at(-1)?.rules ?? [], client);
+    if (json["version_id"] !== wanted) {
+      found.push(
+        `resolve says ${JSON.stringify(json)} of client ${client.number} at ${fullName}, not v${wanted}`,
+      );
     }
   }
   return found;
