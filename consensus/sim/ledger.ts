@@ -39,6 +39,9 @@ export class Ledger {
   #asked: { index: number; membership: Membership }[] = [];
   /** Commands by client and sequence, with what the first application answered. */
   readonly #effects = new Map<string, { index: number; version: number }>();
+  /** Commands that a node said are not in the log, and those that are. */
+  readonly #notProposed = new Map<string, true>();
+  readonly #applied = new Map<string, number>();
   acknowledged = 0;
 
   constructor(first: Membership) {
@@ -183,9 +186,21 @@ export class Ledger {
     );
   }
 
+  /** A node said that this proposal is not in the log and never will be. */
+  noteNotProposed(data: Uint8Array): void {
+    const text = textOf(data);
+    const index = this.#applied.get(text);
+    check(index === undefined, () => `called not proposed, but applied at ${index}: ${text}`);
+    remember(this.#notProposed, text, true);
+  }
+
   #noteEffect(index: number, data: Uint8Array | null, result: SimResult | null): void {
-    if (data === null || result === null || result.version === 0) return;
-    const [client, sequence] = Buffer.from(data).toString("latin1").split("\t", 2);
+    if (data === null) return;
+    const text = textOf(data);
+    check(!this.#notProposed.has(text), () => `applied at ${index}, but was called not proposed: ${text}`);
+    remember(this.#applied, text, index);
+    if (result === null || result.version === 0) return;
+    const [client, sequence] = text.split("\t", 2);
     const slot = `${client}/${sequence}`;
     const known = this.#effects.get(slot);
     if (known === undefined) remember(this.#effects, slot, { index, version: result.version });
@@ -223,6 +238,10 @@ function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
   if (map.size <= REMEMBERED) return;
   const oldest = map.keys().next();
   if (!oldest.done) map.delete(oldest.value);
+}
+
+function textOf(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
 }
 
 function hashOf(data: Uint8Array): number {
