@@ -3,7 +3,7 @@
  * from what they believe of themselves.
  */
 import type { Entry, Membership, Message, NodeId } from "../raft/types.ts";
-import { decodeMembership } from "../raft/raw-node.ts";
+import { decodeMembership, encodeMembership } from "../raft/raw-node.ts";
 import type { ReplicatedLogStatus } from "../replicated-log.ts";
 import { check } from "./sim-failure.ts";
 import type { SimResult } from "./sim-command.ts";
@@ -75,6 +75,7 @@ export class Ledger {
       this.#noteVote(message.from, message.term, message.to);
     else if (message.type === "heartbeat") this.#noteLeader(message.term, message.from);
     else if (message.type === "append") this.#noteAppend(message);
+    else if (message.type === "snapshot") this.#noteSnapshot(message);
   }
 
   /** One vote a node and term, a candidacy being a vote for oneself. */
@@ -138,6 +139,16 @@ export class Ledger {
     if (entry.kind === "membership") this.#noteMembership(entry);
   }
 
+  /** A snapshot says a membership that may be in force at its index. Of older ones than the committed one nothing is known. */
+  #noteSnapshot({ from, term, meta }: Extract<Message, { type: "snapshot" }>): void {
+    this.#noteLeader(term, from);
+    const before = this.#memberships.filter(({ index }) => index <= meta.index);
+    check(
+      before.length === 0 || before.some(({ membership }) => isSame(membership, meta.membership)),
+      () => `snapshot of ${meta.index} by ${from} has the membership ${JSON.stringify(meta.membership)}`,
+    );
+  }
+
   #noteMembership({ index, term, data }: Entry): void {
     this.#memberships.push({ index, term, membership: decodeMembership(data) });
     this.#memberships.sort((a, b) => a.index - b.index || a.term - b.term);
@@ -153,7 +164,7 @@ export class Ledger {
 
   /** Nothing is under way, and this membership is in force: others, old terms and answered commands will not be met again. */
   forget(membership: Membership): void {
-    this.#memberships = [{ index: 0, term: 0, membership }];
+    this.#memberships = [{ index: this.#last, term: 0, membership }];
     this.#asked = [];
     const terms = [...this.#leaders.keys()].toSorted((a, b) => b - a);
     const oldest = terms[TERMS_REMEMBERED] ?? 0;
@@ -238,6 +249,10 @@ function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
   if (map.size <= REMEMBERED) return;
   const oldest = map.keys().next();
   if (!oldest.done) map.delete(oldest.value);
+}
+
+function isSame(a: Membership, b: Membership): boolean {
+  return Buffer.compare(encodeMembership(a), encodeMembership(b)) === 0;
 }
 
 function textOf(data: Uint8Array): string {

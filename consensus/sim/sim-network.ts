@@ -59,7 +59,10 @@ export class SimNetwork {
         if (receive !== null) this.#stations.set(id, { process, disk, receive });
         else if (this.#stations.get(id)?.process === process) this.#stations.delete(id);
       },
-      sendSnapshot: (message, path) => this.#sendSnapshot(message, disk.get(path).read(), process),
+      sendSnapshot: (message, path) => {
+        this.#onSent(message);
+        return this.#sendSnapshot(message, disk.get(path).read(), process);
+      },
       onUnreachable: (report) => {
         unreachable = report;
       },
