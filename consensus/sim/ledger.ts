@@ -102,6 +102,9 @@ export class Ledger {
 
   #noteAppend(message: Extract<Message, { type: "append" }>): void {
     const committed = this.#noteLeader(message.term, message.from);
+    // What a leader put into its log itself and says is committed, is.
+    const own = this.#memberships.findLast((one) => one.term === message.term && one.index <= message.commit);
+    if (own !== undefined) this.#settle(own.index, own.term);
     let prevTerm = message.prevTerm;
     for (const entry of message.entries) {
       this.#noteWritten(entry, prevTerm);

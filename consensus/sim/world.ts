@@ -43,8 +43,10 @@ export class World {
     this.ledger = new Ledger({ voters: [...this.first], outgoing: [], learners: [] });
     this.network = new SimNetwork(this.time, this.prng, (message) => {
       this.trace(message.from, () => `-> ${message.to} ${describe(message)}`);
-      this.ledger.noteSent(message);
-      this.#checkPromise(message);
+      this.#judge(() => {
+        this.ledger.noteSent(message);
+        this.#checkPromise(message);
+      });
       this.#spring(message);
     });
     this.network.isEncoding = this.prng.chance(0.2);
@@ -140,6 +142,16 @@ export class World {
 
   fail(error: Error): void {
     this.failure ??= error;
+  }
+
+  /** Also where the code that is called from would take what is thrown for a failure of its own to send. */
+  #judge(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
   }
 
   /** Lets time pass. Throws when something that must hold did not. */
