@@ -6,6 +6,7 @@ import {
   changeMembership,
   compactNode,
   createCluster,
+  healCluster,
   leadersOf,
   proposeCommand,
   stepCluster,
@@ -14,6 +15,7 @@ import type { Cluster } from "./cluster.ts";
 import { createPrng } from "../prng.ts";
 import { isolate, partition } from "./sim-network.ts";
 import { crashNode, startNode, STEADY_TICK_RATE } from "./sim-node.ts";
+import type { SimNode } from "./sim-node.ts";
 
 const STORM_STEPS = 500;
 const CALM_STEPS_MAX = 6_000;
@@ -30,6 +32,8 @@ export interface CoreSeedResult {
 interface Weather {
   propose: number;
   read: number;
+  /** Nothing is read but where it could be stale. */
+  isReadAimed: boolean;
   crash: number;
   /** Of those who lead, on top: what is half replicated is where the hard cases are. */
   crashLeader: number;
@@ -58,12 +62,14 @@ export function runCoreSeed(seed: number): CoreSeedResult {
     diskStepsMax: prng.below(5),
     crashMidBatch: prng.chance(0.5) ? 0.01 : 0,
   });
+  const isReadAimed = prng.chance(0.25);
   const weather: Weather = {
     propose: prng.next(),
-    read: prng.next() * 0.3,
+    read: isReadAimed ? 0 : prng.next() * 0.3,
+    isReadAimed,
     crash: prng.chance(0.7) ? prng.next() * 0.05 : 0,
-    crashLeader: prng.chance(0.5) ? prng.next() * 0.15 : 0,
-    isolateLeader: prng.chance(0.4) ? prng.next() * 0.1 : 0,
+    crashLeader: !isReadAimed && prng.chance(0.5) ? prng.next() * 0.15 : 0,
+    isolateLeader: isReadAimed || prng.chance(0.4) ? prng.next() * 0.1 : 0,
     restart: 0.03 + prng.next() * 0.2,
     partition: prng.chance(0.7) ? prng.next() * 0.03 : 0,
     heal: 0.03,
@@ -89,6 +95,15 @@ export function runCoreSeed(seed: number): CoreSeedResult {
   };
 }
 
+/**
+ * Whether a read at a leader could be stale: beside a second one, as one of them is outdated; or, where reads are aimed, when
+ * it has not committed what others have. Then the first one it is asked is one, with nothing confirmed since it was cut off.
+ */
+function mayReadStale({ world }: Cluster, { isReadAimed }: Weather, leaders: readonly SimNode[], at: SimNode) {
+  if (!isReadAimed) return leaders.length > 1;
+  return (at.raw?.status().commit ?? 0) < world.checker.chosen.length - 1;
+}
+
 function storm(cluster: Cluster, weather: Weather): void {
   const { world, network, nodes } = cluster;
   const { prng } = world;
@@ -96,12 +111,14 @@ function storm(cluster: Cluster, weather: Weather): void {
   const leaders = leadersOf(cluster);
   for (const leader of leaders) {
     while (prng.chance(weather.propose * 0.7)) proposeCommand(cluster, leader);
-    // Beside a second leader one of them is outdated, and a read there is the one that could be stale.
-    if (prng.chance(leaders.length > 1 ? 0.8 : weather.read)) askRead(cluster, leader);
+    if (prng.chance(mayReadStale(cluster, weather, leaders, leader) ? 0.8 : weather.read)) askRead(cluster, leader);
     if (prng.chance(weather.change)) changeMembership(cluster, leader);
     if (prng.chance(weather.transfer)) leader.raw?.transferLeader(prng.pick(nodes)?.id ?? 0);
     if (prng.chance(weather.crashLeader)) crashNode(leader, world);
-    else if (prng.chance(weather.isolateLeader)) isolate(network, leader.id, ids);
+    else if (prng.chance(weather.isolateLeader)) {
+      isolate(network, leader.id, ids);
+      leader.isSlow = prng.chance(0.5);
+    }
   }
   for (const node of nodes) {
     if (node.raw === null) {
@@ -115,7 +132,7 @@ function storm(cluster: Cluster, weather: Weather): void {
   if (prng.chance(weather.partition)) {
     partition(network, prng, ids);
   } else if (prng.chance(weather.heal)) {
-    network.cut.clear();
+    healCluster(cluster);
   }
 }
 
@@ -146,7 +163,7 @@ function stepUntilSettled(cluster: Cluster, what: string): RaftStatus {
 /** After healing: a leader is found, everyone catches up, a new command commits, a read is answered. */
 function proveLiveness(cluster: Cluster): void {
   const { world, network, nodes } = cluster;
-  network.cut.clear();
+  healCluster(cluster);
   network.faults = { drop: 0, duplicate: 0, delayStepsMax: 1 };
   world.crashMidBatch = 0;
   world.diskStepsMax = 0;
