@@ -4,7 +4,7 @@ import { createChecker, noteMessage, noteReadAsked } from "./checker.ts";
 import { createPrng } from "../prng.ts";
 import type { Prng } from "../prng.ts";
 import { compact } from "./sim-disk.ts";
-import { arrivals, createNetwork, send } from "./sim-network.ts";
+import { arrivals, createNetwork, letGo, send } from "./sim-network.ts";
 import type { NetworkFaults, SimNetwork } from "./sim-network.ts";
 import { createNode, driveNode, noteRole, startNode, ticksNow } from "./sim-node.ts";
 import type { SimNode, World } from "./sim-node.ts";
@@ -68,8 +68,9 @@ export function createCluster(seed: number, shape: ClusterShape): Cluster {
   return cluster;
 }
 
-export function healCluster({ network, nodes }: Cluster): void {
+export function healCluster({ world, network, nodes }: Cluster): void {
   network.cut.clear();
+  for (const id of network.held.keys()) letGo(network, world.now, { id, gapSteps: 1 });
   for (const node of nodes) node.isSlow = false;
 }
 

@@ -1,6 +1,6 @@
 /** One seed: a stormy part, in which safety must hold, then a calm one, in which the cluster must also get going. */
-import type { NodeId, RaftStatus } from "../../raft/types.ts";
-import { check, SimFailure } from "../sim-failure.ts";
+import type { NodeId } from "../../raft/types.ts";
+import { check } from "../sim-failure.ts";
 import {
   askRead,
   changeMembership,
@@ -12,13 +12,14 @@ import {
   stepCluster,
 } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
+import { chooseOpening } from "./opening.ts";
 import { createPrng } from "../prng.ts";
-import { isolate, partition } from "./sim-network.ts";
+import { stepUntilSettled } from "./settle.ts";
+import { holdBack, isolate, letGo, partition } from "./sim-network.ts";
 import { crashNode, startNode, STEADY_TICK_RATE } from "./sim-node.ts";
 import type { SimNode } from "./sim-node.ts";
 
 const STORM_STEPS = 500;
-const CALM_STEPS_MAX = 6_000;
 const STEADY_ELECTION_TICKS = 10;
 const ELECTION_TICKS_MAX = 2 * STEADY_ELECTION_TICKS;
 
@@ -41,6 +42,7 @@ interface Weather {
   restart: number;
   partition: number;
   heal: number;
+  hold: number;
   change: number;
   transfer: number;
   compact: number;
@@ -50,8 +52,9 @@ interface Weather {
 export function runCoreSeed(seed: number): CoreSeedResult {
   const prng = createPrng(seed ^ 0x2545f491);
   const calm = prng.chance(0.2);
+  const opening = chooseOpening(prng);
   const cluster = createCluster(seed, {
-    voters: 1 + prng.below(7),
+    voters: opening?.voters ?? 1 + prng.below(7),
     spares: prng.below(3),
     faults: {
       drop: calm ? 0 : prng.next() * 0.25,
@@ -73,11 +76,13 @@ export function runCoreSeed(seed: number): CoreSeedResult {
     restart: 0.03 + prng.next() * 0.2,
     partition: prng.chance(0.7) ? prng.next() * 0.03 : 0,
     heal: 0.03,
+    hold: prng.chance(0.3) ? prng.next() * 0.02 : 0,
     change: prng.chance(0.6) ? prng.next() * 0.05 : 0,
     transfer: prng.chance(0.5) ? prng.next() * 0.03 : 0,
     compact: prng.chance(0.7) ? prng.next() * 0.1 : 0,
   };
   if (prng.chance(0.5)) for (const node of cluster.nodes) node.tickRate = 0.05 + prng.next() * 0.95;
+  opening?.play(cluster);
   for (let i = 0; i < STORM_STEPS; i += 1) {
     storm(cluster, weather);
     stepCluster(cluster);
@@ -134,30 +139,10 @@ function storm(cluster: Cluster, weather: Weather): void {
   } else if (prng.chance(weather.heal)) {
     healCluster(cluster);
   }
-}
-
-/** The one leader that everyone of its membership follows, caught up to its end; null while there is none. */
-function settledLeader(cluster: Cluster): RaftStatus | null {
-  const statuses = cluster.nodes.flatMap((node) => (node.raw === null ? [] : [node.raw.status()]));
-  const leaders = statuses.filter(({ role }) => role === "leader");
-  const leader = leaders.toSorted((a, b) => b.term - a.term)[0];
-  if (leader === undefined || leader.membership.outgoing.length > 0) return null;
-  if (leader.commit !== leader.lastIndex) return null;
-  const members = new Set([...leader.membership.voters, ...leader.membership.learners, leader.id]);
-  const behind = statuses.some(
-    (one) => members.has(one.id) && (one.applied !== leader.lastIndex || one.leader !== leader.id),
-  );
-  return behind ? null : leader;
-}
-
-function stepUntilSettled(cluster: Cluster, what: string): RaftStatus {
-  for (let i = 0; i < CALM_STEPS_MAX; i += 1) {
-    stepCluster(cluster);
-    const leader = settledLeader(cluster);
-    if (leader !== null) return leader;
+  if (prng.chance(weather.hold)) holdBack(network, prng.pick(ids) ?? 0);
+  for (const id of network.held.keys()) {
+    if (prng.chance(0.05)) letGo(network, world.now, { id, gapSteps: prng.below(4) });
   }
-  const states = cluster.nodes.map((node) => JSON.stringify(node.raw?.status() ?? node.id));
-  throw new SimFailure(`liveness: ${what} within ${CALM_STEPS_MAX} steps\n${states.join("\n")}`);
 }
 
 /** After healing: a leader is found, everyone catches up, a new command commits, a read is answered. */
