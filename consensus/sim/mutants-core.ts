@@ -11,13 +11,25 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     "if (termAt(core.view, reached) !== core.term) return;",
     "",
   ),
-  mutant(
-    "commit-past-verified",
-    "a follower commits what the leader has, though its own entries were not compared",
-    "raft/follow.ts",
-    "acceptCommit(core, Math.min(message.commit, matchIndex));",
-    "acceptCommit(core, Math.min(message.commit, lastIndex(core.view)));",
-  ),
+  {
+    name: "commit-past-verified",
+    what: "a follower commits what the leader has, though its own entries were not compared",
+    caughtBy: "core",
+    edits: [
+      {
+        file: "raft/follow.ts",
+        find: "acceptCommit(core, Math.min(message.commit, matchIndex));",
+        replace: "acceptCommit(core, Math.min(message.commit, lastIndex(core.view)));",
+      },
+      // Hidden otherwise, because a leader never begins below the first difference: its first append cuts off the rest. To begin
+      // where the logs surely match is as good a way to lead.
+      {
+        file: "raft/tracker/progress.ts",
+        find: "progress.next = Math.max(Math.min(rejected, hint + 1), progress.match + 1);",
+        replace: "progress.next = progress.match + 1;",
+      },
+    ],
+  },
   mutant(
     "heartbeat-commits-too-much",
     "a heartbeat tells a commit index that the follower is not known to have",
