@@ -95,13 +95,41 @@ export const READ_MUTANTS: readonly Mutant[] = [
     'if (consistency === "linearizable" && node.status().role !== "leader") {',
   ),
   mutant(
-    "lease-after-pause",
+    "read-while-quorum-active",
     "a leader answers reads while it has heard of a quorum within so many of its own ticks, which stop when it is frozen",
     "raft-log-barrier.ts",
     'if (consistency === "linearizable") {',
     `const { role: own, progress, membership } = node.status();
     const heard = 1 + progress.filter(({ active }) => active).length;
     if (consistency === "linearizable" && (own !== "leader" || 2 * heard <= membership.voters.length)) {`,
+  ),
+  mutant(
+    "lease-after-pause",
+    "a lease is measured in ticks of the process, which stop when it is frozen",
+    "raft-log-options.ts",
+    "nowTicks: () => clock.nowMs() / limits.tickMs,",
+    "nowTicks: ((ticks) => (clock.every(limits.tickMs, () => (ticks += 1)), () => ticks))(0),",
+  ),
+  mutant(
+    "lease-outlasts-promise",
+    "a lease lasts as long as the promises, whatever the clocks and ticks",
+    "raft/lease.ts",
+    "electionTicks - 1 - lease.driftTicks",
+    "electionTicks + lease.driftTicks",
+  ),
+  mutant(
+    "promise-lost-at-restart",
+    "a node that starts again holds no promise to the leader it had",
+    "raft/core.ts",
+    "sinceLeader: 0,",
+    "sinceLeader: Infinity,",
+  ),
+  mutant(
+    "lease-after-transfer",
+    "a leader that has asked another to take over still has a lease",
+    "raft/lease.ts",
+    "core.leaseForfeited || core.transferee !== NOBODY",
+    "core.transferee < NOBODY",
   ),
   mutant(
     "read-before-applied",

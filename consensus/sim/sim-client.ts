@@ -121,7 +121,7 @@ async function ask<T>(client: Client, serve: (running: Running) => Promise<T>): 
     world.time.after(delayMs(world), () => {
       const { running } = node;
       if (running === null) return back({ kind: "refused", leaderId: null });
-      return running.process.enter(() => void answerAt(world, running, serve, back));
+      return running.process.arrive(() => void answerAt(world, running, serve, back));
     });
   });
   if (answer.kind === "refused") client.leaderId = answer.leaderId;

@@ -123,7 +123,7 @@ export class SimNetwork {
   #deliver(message: Message): void {
     const station = this.#stations.get(message.to);
     if (station === undefined || this.isCut(message.from, message.to)) return;
-    station.process.enter(() => station.receive(message));
+    station.process.arrive(() => station.receive(message));
   }
 
   /** Takes its time; a cut, or a loss, on the way is noticed mostly. */
@@ -146,7 +146,7 @@ export class SimNetwork {
     const { process, disk, receive } = station;
     this.#files += 1;
     const path = `/data/arrived/${this.#files}`;
-    process.enter(() => {
+    process.arrive(() => {
       if (disk.isFull) return;
       const file = disk.create(path);
       file.write(0, bytes);

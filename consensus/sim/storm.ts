@@ -22,6 +22,7 @@ const FAULTS: readonly Fault[] = [
   { name: "crash at a message", weight: 14, strike: trap },
   { name: "power cut for all", weight: 3, strike: cutAllPower },
   { name: "freeze", weight: 8, strike: freeze },
+  { name: "freeze behind a cut", weight: 5, strike: freezeBehindCut },
   { name: "partition", weight: 10, strike: partition },
   { name: "weather", weight: 8, strike: changeWeather },
   { name: "slow disk", weight: 4, strike: slowDisk },
@@ -111,7 +112,23 @@ function freeze(world: World): void {
   const process = leaderOrAny(world)?.process;
   if (!process) return;
   process.pause();
-  world.time.after(100 + 4_000 * world.prng.next() ** 2, () => process.resume());
+  world.time.after(100 + 4_000 * world.prng.next() ** 2, () => process.resume(world.prng));
+}
+
+/** A leader is frozen and cut off at once, just after it was heard, and goes on before the cut heals. */
+function freezeBehindCut(world: World): void {
+  const { prng, time, network } = world;
+  const leader = world.leader();
+  const process = leader?.process;
+  if (leader === undefined || !process) return;
+  process.pause();
+  network.isolate(
+    world.nodes.map(({ id }) => id),
+    leader.id,
+  );
+  const frozenMs = 700 + 2_500 * prng.next();
+  time.after(frozenMs, () => process.resume(prng));
+  time.after(frozenMs + 1_000 * prng.next(), () => network.heal());
 }
 
 function partition(world: World): void {
@@ -174,5 +191,5 @@ function jumpClock(world: World): void {
 /** Of the next process: a clock's rate does not change while it runs. */
 function driftClock(world: World): void {
   const node = world.prng.pick(world.nodes);
-  if (node !== undefined) node.rate = 0.7 + 0.6 * world.prng.next();
+  if (node !== undefined) node.rate = world.clockRate(0.3);
 }

@@ -12,6 +12,8 @@ import { VirtualTime } from "./virtual-time.ts";
 /** Lines of a trace that are kept. */
 const TRACE_LINES_MAX = 400;
 const PROMISES_CHECKED = 0.01;
+const ELECTION_TICKS_MIN = 5;
+const LEASE_DRIFT_TICKS = 1;
 
 export class World {
   readonly prng: Prng;
@@ -30,6 +32,8 @@ export class World {
   readonly #isTracing: boolean;
   readonly #trace: string[] = [];
   #trap: { type: Message["type"]; strike: (from: NodeId, to: NodeId) => void } | null = null;
+  /** Reads are by lease: then all members wait as long, and no clock runs faster or slower than this. */
+  readonly lease: { electionTicks: number; driftMax: number } | null;
   /** How long a node is down at most. */
   readonly downMs: number;
   /** How long a client waits for an answer. */
@@ -52,6 +56,7 @@ export class World {
     this.network.isEncoding = this.prng.chance(0.2);
     this.downMs = this.prng.pick([300, 1_500, 5_000]) ?? 0;
     this.clientTimeoutMs = this.prng.pick([250, 800, 2_000]) ?? 0;
+    this.lease = this.prng.chance(0.25) ? chooseLease(this.prng) : null;
     this.#lastId = this.first.length;
     this.nodes = this.first.map((id) => new SimNode(this, id, this.first));
     for (const node of this.nodes) this.#settle(node);
@@ -83,8 +88,14 @@ export class World {
 
   /** Clocks differ from the start. */
   #settle(node: SimNode): void {
-    node.rate = this.prng.chance(0.3) ? 0.8 + 0.4 * this.prng.next() : 0.99 + 0.02 * this.prng.next();
+    node.rate = this.clockRate(this.prng.chance(0.3) ? 0.2 : 0.01);
     node.wallOffsetMs = 1e12 + (this.prng.next() - 0.5) * 10_000;
+  }
+
+  /** A clock's rate, off by no more than `drift`, nor by more than leases bear. */
+  clockRate(drift: number): number {
+    const most = Math.min(drift, this.lease?.driftMax ?? drift);
+    return 1 + most * (2 * this.prng.next() - 1);
   }
 
   nodesEver(): number {
@@ -121,11 +132,13 @@ export class World {
   /** Settings of a process; another one may have others. */
   limits(): Partial<RaftLogLimits> {
     const { prng } = this;
+    const electionTicks = ELECTION_TICKS_MIN + prng.below(4);
     const retainedBytesMax = 4_000 + prng.below(30_000);
     const preallocateBytes = 1_024 + prng.below(4_096);
     return {
       tickMs: 100,
-      electionTicks: 5 + prng.below(4),
+      electionTicks: this.lease?.electionTicks ?? electionTicks,
+      leaseDriftTicks: LEASE_DRIFT_TICKS,
       appendBytesMax: prng.pick([40, 200, 2_000, 1_000_000]) ?? 0,
       inflightMax: 1 + prng.below(32),
       uncommittedBytesMax: prng.pick([1_000, 100_000]) ?? 0,
@@ -203,6 +216,16 @@ export class World {
     });
     return [...this.#trace, ...states].join("\n");
   }
+}
+
+/**
+ * A follower's promise lasts `electionTicks` - 1 ticks of its clock at least, a lease as many less the drift of the leader's
+ * clock: between the fastest and the slowest there may be what one is longer than the other.
+ */
+function chooseLease(prng: Prng): { electionTicks: number; driftMax: number } {
+  const electionTicks = ELECTION_TICKS_MIN + prng.below(4);
+  const promise = electionTicks - 1;
+  return { electionTicks, driftMax: LEASE_DRIFT_TICKS / (2 * promise - LEASE_DRIFT_TICKS) };
 }
 
 function describe(message: object): string {
