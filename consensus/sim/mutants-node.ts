@@ -112,7 +112,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "lease-outlasts-promise",
-    "a lease lasts as long as the promises, whatever the clocks and ticks",
+    "a lease lasts longer than the promises that it stands on",
     "raft/lease.ts",
     "electionTicks - 1 - lease.driftTicks",
     "electionTicks + lease.driftTicks",

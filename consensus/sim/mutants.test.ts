@@ -33,7 +33,9 @@ describe("R16 deliberate bugs", () => {
 
   it("R16 a mutant whose text is gone is an error, not a survivor", () => {
     const [mutant] = MUTANTS;
-    expect(() => mutate(mutant!, mutant!.edits[0]!.file, "something else")).toThrow(`mutant ${mutant?.name}: not once`);
+    expect(() => mutate(mutant!, mutant!.edits[0]!.file, "something else")).toThrow(
+      `mutant ${mutant?.name}: not once`,
+    );
   });
 
   it.each(QUICK)(

@@ -37,7 +37,7 @@ export async function runClient(
   while (!options.isOver()) {
     await time.sleep(options.thinkMs * 2 * prng.next());
     const key = `k${prng.below(world.keys)}`;
-    if (prng.chance(options.writes)) await write(client, key);
+    if (prng.chance(options.writes) && time.nowMs() >= world.lullUntilMs) await write(client, key);
     else await read(client, key);
   }
 }

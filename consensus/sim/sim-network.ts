@@ -82,6 +82,11 @@ export class SimNetwork {
     for (const id of ids) if (id !== lonely) this.#cut.add(`${id}>${lonely}`).add(`${lonely}>${id}`);
   }
 
+  /** Nothing reaches it; what it sends goes out. */
+  deafen(ids: readonly NodeId[], lonely: NodeId): void {
+    for (const id of ids) if (id !== lonely) this.#cut.add(`${id}>${lonely}`);
+  }
+
   /** Cuts a part off, or one node off, or single directions. */
   partition(ids: readonly NodeId[], lonely: NodeId): void {
     this.#cut.clear();

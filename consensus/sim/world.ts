@@ -29,6 +29,8 @@ export class World {
   failure: Error | null = null;
   readonly faults = new Map<string, number>();
   #lastId: NodeId;
+  /** Until then clients write nothing. */
+  lullUntilMs = 0;
   readonly #isTracing: boolean;
   readonly #trace: string[] = [];
   #trap: { type: Message["type"]; strike: (from: NodeId, to: NodeId) => void } | null = null;

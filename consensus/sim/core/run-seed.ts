@@ -104,7 +104,12 @@ export function runCoreSeed(seed: number): CoreSeedResult {
  * Whether a read at a leader could be stale: beside a second one, as one of them is outdated; or, where reads are aimed, when
  * it has not committed what others have. Then the first one it is asked is one, with nothing confirmed since it was cut off.
  */
-function mayReadStale({ world }: Cluster, { isReadAimed }: Weather, leaders: readonly SimNode[], at: SimNode) {
+function mayReadStale(
+  { world }: Cluster,
+  { isReadAimed }: Weather,
+  leaders: readonly SimNode[],
+  at: SimNode,
+) {
   if (!isReadAimed) return leaders.length > 1;
   return (at.raw?.status().commit ?? 0) < world.checker.chosen.length - 1;
 }
@@ -116,7 +121,8 @@ function storm(cluster: Cluster, weather: Weather): void {
   const leaders = leadersOf(cluster);
   for (const leader of leaders) {
     while (prng.chance(weather.propose * 0.7)) proposeCommand(cluster, leader);
-    if (prng.chance(mayReadStale(cluster, weather, leaders, leader) ? 0.8 : weather.read)) askRead(cluster, leader);
+    if (prng.chance(mayReadStale(cluster, weather, leaders, leader) ? 0.8 : weather.read))
+      askRead(cluster, leader);
     if (prng.chance(weather.change)) changeMembership(cluster, leader);
     if (prng.chance(weather.transfer)) leader.raw?.transferLeader(prng.pick(nodes)?.id ?? 0);
     if (prng.chance(weather.crashLeader)) crashNode(leader, world);

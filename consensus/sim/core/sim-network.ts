@@ -49,7 +49,11 @@ export function holdBack(network: SimNetwork, id: NodeId): void {
 }
 
 /** Lets go what waits for `id`: that of earlier terms first, each term `gapSteps` before the next. */
-export function letGo(network: SimNetwork, now: number, { id, gapSteps }: { id: NodeId; gapSteps: number }): void {
+export function letGo(
+  network: SimNetwork,
+  now: number,
+  { id, gapSteps }: { id: NodeId; gapSteps: number },
+): void {
   const messages = network.held.get(id) ?? [];
   network.held.delete(id);
   const terms = [...new Set(messages.map(({ term }) => term))].toSorted((a, b) => a - b);
