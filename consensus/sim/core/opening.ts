@@ -22,6 +22,7 @@ export function chooseOpening(prng: Prng): Opening | null {
   const kind = prng.below(10);
   if (kind === 0) return { voters: 4 + 2 * prng.below(2), play: twoMemberships };
   if (kind === 1) return { voters: 5 + prng.below(3), play: twoAppendsAtOnce };
+  if (kind === 2) return { voters: 5 + 2 * prng.below(2), play: entriesOfAnOldTerm };
   return null;
 }
 
@@ -42,7 +43,7 @@ function settled(cluster: Cluster): SimNode | undefined {
   });
 }
 
-/** Who is elected beside `old`. */
+/** Who is elected beside `old`, in a later term. */
 function elected(cluster: Cluster, old: SimNode): SimNode | undefined {
   const term = old.raw?.status().term ?? 0;
   return stepUntil(cluster, ELECTED_STEPS_MAX, () =>
@@ -106,4 +107,36 @@ function twoAppendsAtOnce(cluster: Cluster): void {
   world.diskStepsMax = 2 + prng.below(6);
   letGo(network, world.now, { id: late, gapSteps: 1 + prng.below(3) });
   for (let left = 10 + prng.below(30); left > 0; left -= 1) stepCluster(cluster);
+}
+
+/**
+ * Figure 8 of the Raft paper: a first leader's entries reach one node; a second leader, elected by the rest, is cut off with an
+ * entry of its own; the first two bring the old entries to a majority, and are cut off; then the second comes back.
+ */
+function entriesOfAnOldTerm(cluster: Cluster): void {
+  const { world, network } = cluster;
+  const ids = idsOf(cluster);
+  const first = settled(cluster);
+  if (first === undefined) return;
+  const before = first.raw?.status().lastIndex ?? 0;
+  const friend = world.prng.pick(ids.filter((id) => id !== first.id)) ?? 0;
+  const pair = [first.id, friend];
+  const rest = ids.filter((id) => !pair.includes(id));
+  const cutPair = (): void => {
+    for (const id of pair) isolate(network, id, rest);
+  };
+  cutPair();
+  // More than fits into one append, so that they go without the entry of the term in which they are sent again.
+  for (let left = 8 + world.prng.below(8); left > 0; left -= 1) proposeCommand(cluster, first);
+  const second = elected(cluster, first);
+  if (second === undefined) return;
+  network.cut.clear();
+  isolate(network, second.id, ids);
+  const third = elected(cluster, second);
+  stepUntil(cluster, ELECTED_STEPS_MAX, () =>
+    third?.raw?.status().progress.find(({ id, match }) => rest.includes(id) && match > before),
+  );
+  network.cut.clear();
+  cutPair();
+  elected(cluster, third ?? second);
 }
