@@ -13,6 +13,7 @@ import type {
 import type {
   ConfigAnswer,
   DeletedConfigAnswer,
+  EdgeConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -154,6 +155,15 @@ export class CoreClient implements CorePort {
   edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer> {
     const cursor = input.cursor === null ? {} : { cursor: input.cursor };
     return this.#read("/v1/edge-snapshot", { limit: input.limit, inline: 1, ...cursor });
+  }
+
+  async edgeConfig(
+    { name, jti }: { name: string; jti: string },
+    options?: ReadOptions,
+  ): Promise<EdgeConfigAnswer> {
+    if (parseFullName(name) === null) throw new ConfluxError("not_found", `no config ${name}`);
+    const path = name.split("/").map(encodeURIComponent).join("/");
+    return this.#read(`/v1/edge-config/${path}`, { jti, inline: 1 }, options);
   }
 
   /** As the leader sees the cluster; as some node does while there is none. */

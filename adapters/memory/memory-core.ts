@@ -9,6 +9,7 @@ import {
 import type {
   ConfigAnswer,
   DeletedConfigAnswer,
+  EdgeConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -48,6 +49,7 @@ import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
 import { coreCommand, MemoryBackups } from "./memory-backups.ts";
+import { readEdgeConfig } from "../../domain/command/read-edge-config.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { readFeed } from "../../domain/command/read-feed.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -199,6 +201,18 @@ export class MemoryCore implements CorePort {
       inline: this.#inline(),
     });
     return { ...this.#position(), ...page, blobs: toBase64(page.blobs) };
+  }
+
+  async edgeConfig({ name, jti }: { name: string; jti: string }): Promise<EdgeConfigAnswer> {
+    const parsed = parseFullName(name);
+    if (parsed === null) throw new ConfluxError("not_found", `no config ${name}`);
+    const answer = readEdgeConfig(this.state, {
+      ...parsed,
+      jti,
+      charsMax: FEED_ANSWER_BYTES_MAX,
+      inline: this.#inline(),
+    });
+    return { ...this.#position(), ...answer, blobs: toBase64(answer.blobs) };
   }
 
   async status(): Promise<StatusAnswer> {

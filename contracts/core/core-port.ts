@@ -16,6 +16,7 @@ import type {
   ConfigAnswer,
   Consistency,
   DeletedConfigAnswer,
+  EdgeConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -91,6 +92,8 @@ export interface CorePort {
     signal?: AbortSignal;
   }): Promise<FeedAnswer<EdgeFeedEntry>>;
   edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer>;
+  /** One config as the edge must know it, and whether the token `jti` is revoked; a name that cannot be one has none. */
+  edgeConfig(input: { name: string; jti: string }, options?: ReadOptions): Promise<EdgeConfigAnswer>;
   status(): Promise<StatusAnswer>;
   /** Newest first. `precondition_failed` where no storage for backups is set up, here and in what follows. */
   listBackups(input: { cursor: string | null; limit: number }): Promise<BackupListAnswer>;

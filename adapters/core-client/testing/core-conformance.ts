@@ -13,6 +13,7 @@ export function coreConformance(core: () => CorePort): void {
   describeReads(core);
   describeFeed(core);
   describeSnapshot(core);
+  describeEdgeConfig(core);
   describeBackups(core);
   describeCluster(core);
 }
@@ -296,6 +297,30 @@ function describeSnapshot(core: () => CorePort): void {
     expect(pages).toBeGreaterThan(1);
     expect(seen.length).toBe(new Set(seen).size);
     for (const name of names) expect(seen).toContain(name);
+  });
+}
+
+function describeEdgeConfig(core: () => CorePort): void {
+  it("E4 one config comes as the feed tells it, with small contents and the token's standing", async () => {
+    const [name, jti] = [unique(), `jti-${(serial += 1)}`];
+    const full = `demo/shop/prod/${name}`;
+    const none = await core().edgeConfig({ name: full, jti });
+    expect(none).toMatchObject({ config: null, token_revoked: false, blobs: {} });
+    const made = await createIn(core(), name, '{"a":1}', { releases: [testRule(1)] });
+    await core().propose({
+      command: testCommand("revoke_token", { jti, expires_at_ms: Date.now() + 3_600_000 }),
+      attachments: [],
+    });
+    const found = await core().edgeConfig({ name: full, jti }, { consistency: "leader" });
+    expect(found).toMatchObject({
+      cluster_id: made.cluster_id,
+      config: { config_id: made.result.config.id, name, variants: [{ version_id: 1, content_bytes: 7 }] },
+      token_revoked: true,
+    });
+    expect(found.index).toBeGreaterThan(made.index);
+    expect(Object.values(found.blobs).map((blob) => atob(blob))).toEqual(['{"a":1}']);
+    expect((await core().edgeConfig({ name: full, jti: "another" })).token_revoked).toBe(false);
+    expect(await codeOf(core().edgeConfig({ name: "demo/shop", jti }))).toBe("not_found");
   });
 }
 
