@@ -22,7 +22,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     "vote-for-shorter-log",
     "a vote does not look at the candidate's log",
     "raft/election.ts",
-    "granted = free && !isPromised && isUpToDate(core, message);",
+    "granted = free && !isPromised && upToDate;",
     "granted = free && !isPromised;",
   ),
   mutant(
