@@ -10,6 +10,7 @@ import { NotProposedError, OutcomeUnknownError } from "../../consensus/replicate
 import { testCommand } from "../../domain/command/testing-commands.ts";
 import { CLUSTER_TRIES_MAX } from "./call-core.ts";
 import { CoreClient } from "./core-client.ts";
+import { backupConformance } from "./testing/backup-conformance.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
 
@@ -67,6 +68,7 @@ describe("the core over HTTP", () => {
   });
   afterAll(() => shared.stop());
   coreConformance(() => client(shared.url));
+  backupConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
 });
 

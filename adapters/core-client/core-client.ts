@@ -180,21 +180,26 @@ export class CoreClient implements CorePort {
     return this.#read("/v1/backups", cursor === null ? { limit } : { cursor, limit });
   }
 
-  startBackup({ request_id, wait_ms }: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
+  startBackup({ request_id, wait_ms, head }: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
     const query = request_id === null ? { wait_ms } : { request_id, wait_ms };
-    return this.#job("POST", withQuery("/v1/backups", query), { wait_ms, repeatable: request_id !== null });
+    return this.#job("POST", withQuery("/v1/backups", query), {
+      wait_ms,
+      repeatable: request_id !== null,
+      body: jsonBody({ head }),
+    });
   }
 
-  startDrill({ backup_id, wait_ms }: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
+  startDrill({ backup_id, wait_ms, head }: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
     const path = `/v1/backups/${encodeURIComponent(backup_id ?? "latest")}/drill`;
-    return this.#job("POST", withQuery(path, { wait_ms }), { wait_ms, repeatable: false });
+    const body = jsonBody({ head });
+    return this.#job("POST", withQuery(path, { wait_ms }), { wait_ms, repeatable: false, body });
   }
 
   startRestore(
     { wait_ms, ...request }: Parameters<CorePort["startRestore"]>[0],
     { traceparent }: { traceparent?: string } = {},
   ): Promise<ClusterJob> {
-    const body = new TextEncoder().encode(JSON.stringify(request));
+    const body = jsonBody(request);
     const path = withQuery("/v1/restore", { wait_ms });
     return this.#job("POST", path, { wait_ms, repeatable: true, traceparent, body });
   }
@@ -235,7 +240,7 @@ export class CoreClient implements CorePort {
     const response = await this.#caller.call({
       method: "POST",
       path: `/v1/cluster/${name}`,
-      body: new TextEncoder().encode(JSON.stringify(input)),
+      body: jsonBody(input),
       contentType: "application/json",
       timeoutMs: OPERATION_TIMEOUT_MS,
       repeatable: true,
@@ -283,6 +288,10 @@ async function readable<T>(body: Promise<T>): Promise<T> {
     if (cause instanceof Error && cause.name === "AbortError") throw cause;
     throw new ConfluxError("unavailable", "the core's answer was cut off", { cause, retryAfterS: 1 });
   }
+}
+
+function jsonBody(value: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
 }
 
 function withQuery(path: string, query: object): string {

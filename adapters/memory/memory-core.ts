@@ -98,6 +98,10 @@ export class MemoryCore implements CorePort {
       apply: (kind, payload, { attachments = [], ...author }) => {
         orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
       },
+      note: (summary, { trace_id, ...author }) => {
+        const command = { ...coreCommand("note_operation", { summary }, author), trace_id };
+        orThrow(this.#apply(command as Command, []));
+      },
     });
   }
 
@@ -241,11 +245,11 @@ export class MemoryCore implements CorePort {
   }
 
   startBackup(input: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
-    return this.#backups.startBackup(input.request_id);
+    return this.#backups.startBackup(input.request_id, input.head);
   }
 
   async startDrill(input: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
-    return this.#backups.startDrill(input.backup_id);
+    return this.#backups.startDrill(input.backup_id, input.head);
   }
 
   async startRestore(input: Parameters<CorePort["startRestore"]>[0]): Promise<ClusterJob> {

@@ -38,7 +38,7 @@ export async function requireLeader(core: CoreContext): Promise<void> {
   if (role !== "leader") throw new NotProposedError("this node does not lead", leaderId);
 }
 
-type OperationKind = "register_node" | "retire_node" | "note_operation";
+type OperationKind = "register_node" | "retire_node" | "note_operation" | "note_failure";
 
 /** Puts an operation's command into the log. Throws its refusal, or what the log throws. */
 export async function proposeOperation<K extends OperationKind>(

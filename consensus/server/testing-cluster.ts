@@ -2,14 +2,17 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
+import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { openRaftLog } from "../raft-log.ts";
 import type { RaftLogLimits } from "../raft-log-options.ts";
 import type { ReplicatedLog } from "../replicated-log.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../transport/memory-network.ts";
+import type { BackupParts } from "./backup-service.ts";
 import type { LogLine } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { type PeerAbilities, PeerKnowledge } from "./peer-knowledge.ts";
+import { drillBackup } from "./restore-drill.ts";
 import { talkToPeers } from "./talk-to-peers.ts";
 import { TESTING_SERVICE_KEY } from "./testing-node.ts";
 
@@ -39,6 +42,8 @@ interface ClusterOptions {
   /** What members say that they understand, by id; absent ones are of this build. */
   abilities?: Record<number, PeerAbilities>;
   limits?: Partial<RaftLogLimits>;
+  /** Where backups go, one for all members; absent: nowhere. Drills run where they are asked for. */
+  storage?: ObjectStorage;
 }
 
 /** Whole core nodes in this process, with real files and HTTP, joined by memory. */
@@ -126,6 +131,7 @@ async function startMember(of: {
     now: wallMs,
     peers,
     logger,
+    backup: options.storage === undefined ? null : backupsIn(options.storage, join(place, "backup")),
     openLog: async (stateMachine) => {
       const log = await openRaftLog({
         nodeId: id,
@@ -151,4 +157,15 @@ async function startMember(of: {
     await node.stop();
   };
   return { ...node, id, log, peers, wallMs, stop: stopNode };
+}
+
+function backupsIn(storage: ObjectStorage, directory: string): Omit<BackupParts, "nowMs"> {
+  return {
+    storage,
+    directory,
+    intervalMs: 0,
+    keepCount: 100,
+    keepDays: 100,
+    drill: (backupId) => drillBackup({ storage, backupId, directory, nowMs: Date.now }),
+  };
 }

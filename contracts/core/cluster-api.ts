@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Position } from "./core-api.ts";
 
 /** Who asks for an operation on the core, for its audit. */
-const head = z
+export const operationHead = z
   .object({
     actor: z
       .object({
@@ -15,7 +15,8 @@ const head = z
     trace_id: z.string().regex(/^[0-9a-f]{32}$/),
   })
   .strict();
-export type OperationHead = z.infer<typeof head>;
+export type OperationHead = z.infer<typeof operationHead>;
+const head = operationHead;
 
 export const NODE_ID_MAX = 999_999_999;
 const nodeId = z.int().min(1).max(NODE_ID_MAX);

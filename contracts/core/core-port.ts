@@ -5,6 +5,7 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type {
   AddNodeAnswer,
   AddNodeInput,
+  OperationHead,
   RemoveNodeAnswer,
   RemoveNodeInput,
   SnapshotAnswer,
@@ -102,8 +103,13 @@ export interface CorePort {
    * answers how it stands. `already_exists` while another one runs; a restore that cannot begin is refused like
    * `not_found` (no such backup) or `validation_failed` (damaged, or another cluster's).
    */
-  startBackup(input: { request_id: string | null; wait_ms: number }): Promise<ClusterJob>;
-  startDrill(input: { backup_id: string | null; wait_ms: number }): Promise<ClusterJob>;
+  /** `head`: who asks, for the audit. */
+  startBackup(input: {
+    request_id: string | null;
+    wait_ms: number;
+    head: OperationHead;
+  }): Promise<ClusterJob>;
+  startDrill(input: { backup_id: string | null; wait_ms: number; head: OperationHead }): Promise<ClusterJob>;
   startRestore(
     input: CoreRestoreRequest & { wait_ms: number },
     options?: { traceparent?: string },

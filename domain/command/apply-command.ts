@@ -3,6 +3,7 @@ import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
 import { stageRestoreChunk } from "../backup/restore-chunk.ts";
 import { commitRestore } from "../backup/restore-commit.ts";
+import { noteFailure } from "../cluster/note-failure.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
 import { registerNode } from "../cluster/register-node.ts";
 import { retireNode } from "../cluster/retire-node.ts";
@@ -60,6 +61,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   register_node: registerNode,
   retire_node: retireNode,
   note_operation: noteOperation,
+  note_failure: noteFailure,
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,

@@ -26,6 +26,7 @@ export interface CommandResults {
   register_node: { node_id: number };
   retire_node: { node_id: number };
   note_operation: Record<string, never>;
+  note_failure: Record<string, never>;
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };

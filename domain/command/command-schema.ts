@@ -241,6 +241,13 @@ const commandSchema = z.discriminatedUnion("kind", [
       payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
     })
     .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("note_failure"),
+      payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
+    })
+    .strict(),
   ...restoreCommands,
   ...publishCommands,
 ]);

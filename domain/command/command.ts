@@ -63,6 +63,8 @@ export interface CommandPayloads {
   retire_node: { node_id: number };
   /** An operation on the core that changes no state: here for its audit. */
   note_operation: { summary: string };
+  /** One that was refused or failed. */
+  note_failure: { summary: string };
   /** Makes the version (or takes one that is there) and puts the rule of the first stage, all or nothing (C7). */
   start_publish: {
     config_id: string;

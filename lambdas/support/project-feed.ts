@@ -136,14 +136,14 @@ function toBatch(answer: FeedAnswer, epochs: readonly EpochStart[], after: numbe
 }
 
 function toRow(entry: FeedEntry, clusterId: string, epoch: number): AuditRow {
-  const { actor, ip, action, resource, summary } = entry.audit;
+  const { actor, ip, action, resource, summary, outcome = "success" } = entry.audit;
   return {
     tenant: entry.tenant,
     actor,
     ip,
     action,
     resource,
-    outcome: "success",
+    outcome,
     traceId: entry.trace_id,
     summary,
     position: { clusterId, epoch, logIndex: entry.index },

@@ -2,14 +2,18 @@ import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
 import { benchFailover } from "./failover.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
+import { benchWatch } from "./watch.ts";
 
 /** Every benchmark by name; each answers its figures, peers included. */
 const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
   propagation: benchPropagation,
   failover: benchFailover,
   raft: benchRaft,
+  growth: benchGrowth,
+  watch: benchWatch,
 };
 
 const { values, positionals } = parseArgs({

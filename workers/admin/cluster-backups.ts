@@ -75,19 +75,21 @@ export function registerClusterBackups(app: OpenAPIHono<AdminEnv>): void {
     return c.json(await c.var.deps.core.listBackups({ cursor, limit }), 200);
   });
   app.openapi(takeRoute, async (c) => {
-    await requireOperator(c);
+    const head = await requireOperator(c);
     const answer = await c.var.deps.core.startBackup({
       request_id: await requestId(c),
       wait_ms: JOB_WAIT_MS_MAX / 2,
+      head,
     });
     return c.json(answer, answer.state === "running" ? 202 : 201);
   });
   app.openapi(drillRoute, async (c) => {
-    await requireOperator(c);
+    const head = await requireOperator(c);
     const { backup_id } = c.req.valid("param");
     const answer = await c.var.deps.core.startDrill({
       backup_id: backup_id === "latest" ? null : backup_id,
       wait_ms: JOB_WAIT_MS_MAX,
+      head,
     });
     return c.json(answer, answer.state === "running" ? 202 : 200);
   });

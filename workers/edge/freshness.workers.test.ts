@@ -104,8 +104,8 @@ describe("a client that polls", () => {
           published += 1;
         }
         for (const [i, edge] of edges.entries()) {
-        // At times of its own, or all heads would be checked in the same step.
-        if (chance() < 0.5) continue;
+          // At times of its own, or all heads would be checked in the same step.
+          if (chance() < 0.5) continue;
           const index = await poll(edge, releases, null);
           expect(numberIn(index)).toBeGreaterThanOrEqual(numberIn(staying[i] || index));
           staying[i] = index;
