@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Membership } from "../raft/types.ts";
+import type { Membership, Message } from "../raft/types.ts";
 import { encodeMembership } from "../raft/raw-node.ts";
 import { Ledger } from "./ledger.ts";
 import { encodeSimCommand } from "./sim-command.ts";
@@ -17,17 +17,15 @@ function apply(ledger: Ledger, data: Uint8Array): void {
 }
 
 /** What node 1, leader of term 1, sends to node 2; the second membership is entry 5. */
-function append(commit: number) {
+function append(commit: number): Message {
   const entry = { index: 5, term: 1, kind: "membership" as const, data: encodeMembership(SECOND) };
-  return {
-    ...{ type: "append" as const, from: 1, to: 2, term: 1, prevIndex: 4, prevTerm: 1, commit },
-    entries: [entry],
-  };
+  const entries = [entry];
+  return { type: "append", from: 1, to: 2, term: 1, prevIndex: 4, prevTerm: 1, commit, entries };
 }
-const snapshot = (index: number, membership: Membership) => ({
-  ...{ type: "snapshot" as const, from: 1, to: 3, term: 1 },
-  meta: { index, term: 1, membership },
-});
+
+function snapshot(index: number, membership: Membership): Message {
+  return { type: "snapshot", from: 1, to: 3, term: 1, meta: { index, term: 1, membership } };
+}
 
 describe("R16 the ledger sees", () => {
   it("R14 a command that was called not proposed and is applied, before or after it was", () => {

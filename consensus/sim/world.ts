@@ -182,11 +182,13 @@ export class World {
     if (this.failure !== null) throw this.failure;
   }
 
-  /** Votes are few; of acknowledgements a sample does. */
+  /** Votes are few; of acknowledgements a sample does, but where a power cut would take whole files away. */
   #checkPromise(message: Message): void {
     const node = this.node(message.from);
-    if (node === undefined || (message.type !== "vote_reply" && !this.prng.chance(PROMISES_CHECKED))) return;
-    checkPromise(message, node.disk, LOG_DIRECTORY);
+    if (node === undefined) return;
+    const isSampled = message.type === "vote_reply" || this.prng.chance(PROMISES_CHECKED);
+    if (isSampled || node.disk.hasUnsyncedNames(LOG_DIRECTORY))
+      checkPromise(message, node.disk, LOG_DIRECTORY);
   }
 
   /** A fault that waits for a message of this type to be sent. */
