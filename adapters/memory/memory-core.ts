@@ -63,7 +63,7 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
-import { memoryCluster } from "./memory-cluster.ts";
+import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
 
@@ -267,10 +267,19 @@ export class MemoryCore implements CorePort {
     return memoryCluster.removeNode(input);
   }
   async transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer> {
-    return memoryCluster.transferLeader(input, this.#position());
+    checkKey(this.state, input, this.#now());
+    const led = memoryCluster.transferLeader(input);
+    if (input.idempotency === undefined) return { ...this.#position(), replayed: false, ...led };
+    return { ...this.#note(input, "node 1 leads already"), ...led };
   }
-  async takeSnapshot(_input: SnapshotInput): Promise<SnapshotAnswer> {
-    return { ...this.#position(), node_id: 1, snapshot_index: this.#position().index };
+  async takeSnapshot(input: SnapshotInput): Promise<SnapshotAnswer> {
+    const noted = this.#note(input, "snapshot on node 1");
+    return { ...noted, node_id: 1, snapshot_index: this.#position().index };
+  }
+
+  #note(input: SnapshotInput, summary: string): Position & { replayed: boolean } {
+    const { replayed, index } = orThrow(this.#apply(noteCommand(input, summary), []));
+    return { ...this.#position(), index, replayed };
   }
 
   /** Drops the feed up to `index`, as the real core does past its retention: for tests of `feed_compacted`. */

@@ -57,7 +57,7 @@ async function propose(
 ): Promise<void> {
   const summary = text.slice(0, SUMMARY_CHARS_MAX);
   try {
-    await proposeOperation(core, { actor, ip, trace_id: traceId }, kind, { summary });
+    await proposeOperation(core, { head: { actor, ip, trace_id: traceId } }, kind, { summary });
   } catch (error) {
     const level = "warn";
     core.logger({

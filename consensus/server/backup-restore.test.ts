@@ -213,7 +213,10 @@ describe("R13 a restore", () => {
     expect(checkInvariants(fresh.store)).toEqual([]);
     const hash = fresh.store.stateHash();
     const copy = join(fresh.directory, "copy.db");
+    const oldCopy = join(old.directory, "copy.db");
+    await old.store.copyTo(oldCopy);
     expect(await fresh.store.copyTo(copy)).toBe(fresh.store.lastApplied());
+    expect([old.store.copyFormat(oldCopy), fresh.store.copyFormat(copy)]).toEqual([1, 2]);
     const again = new StateStore({ path: copy, clusterId: "c1", journal: "wal" });
     expect([again.index(), again.epoch(), again.stateHash()]).toEqual([52, 8, hash]);
     again.close();

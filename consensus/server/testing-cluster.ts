@@ -41,6 +41,8 @@ interface ClusterOptions {
   clockOffsetsMs?: Record<number, number>;
   /** What members say that they understand, by id; absent ones are of this build. */
   abilities?: Record<number, PeerAbilities>;
+  /** Members that are not started: nobody reaches them. */
+  absent?: readonly number[];
   limits?: Partial<RaftLogLimits>;
   /** Where backups go, one for all members; absent: nowhere. Drills run where they are asked for. */
   storage?: ObjectStorage;
@@ -72,7 +74,7 @@ export async function startTestingCluster(options: ClusterOptions): Promise<Test
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
-  await Promise.all(ids.map(start));
+  await Promise.all(ids.filter((id) => options.absent?.includes(id) !== true).map(start));
   return {
     network,
     members,

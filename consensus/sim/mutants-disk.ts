@@ -8,8 +8,8 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     "rename-without-directory-sync",
     "a new segment is renamed, and its directory not synced",
     "storage/wal.ts",
-    "    await this.#files.syncDirectory(directory);\n    this.#cursor = next;",
-    "    this.#cursor = next;",
+    "    await this.#files.syncDirectory(directory);\n    this.#segments.push(",
+    "    this.#segments.push(",
   ),
   mutant(
     "names-not-synced-at-recovery",
@@ -28,7 +28,7 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   mutant(
     "failed-sync-ignored",
     "a failed sync is taken for a success",
-    "storage/wal.ts",
+    "storage/group-writer.ts",
     "await synced;",
     "await synced.catch(() => undefined);",
   ),

@@ -59,7 +59,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
   mutant(
     "no-fsync",
     "the log is written and never synced",
-    "storage/wal.ts",
+    "storage/group-writer.ts",
     "const synced = file.datasync();",
     "const synced = Promise.resolve();",
   ),
@@ -186,7 +186,7 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "raft-log.ts",
-        find: "await this.#wal.append(batch, () => this.#applyWaiting());",
+        find: "await this.#wal.append(batch, meanwhile);",
         replace:
           "this.#toApply = batch.committed;\n    this.#applyWaiting();\n    await this.#wal.append(batch);",
       },

@@ -3,7 +3,7 @@ import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import { backup, DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { CONNECTION, type CopyAnswer, type CopyOrder } from "./copy-state.ts";
-import { readIndex } from "./state-schema.ts";
+import { readCopy } from "./state-schema.ts";
 
 /** Pages between two looks at whether the copy is still wanted. */
 const STEP_PAGES = 1_000;
@@ -55,7 +55,7 @@ async function copyPages(reader: DatabaseSync): Promise<void> {
 async function answer(): Promise<CopyAnswer> {
   try {
     await copy();
-    return { index: readIndex(to, clusterId) };
+    return { index: readCopy(to, clusterId).index };
   } catch (error) {
     return { failure: error instanceof Error ? error.message : String(error) };
   }

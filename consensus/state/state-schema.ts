@@ -42,15 +42,16 @@ export function openDatabase({ path, journal, clusterId }: StateFile): DatabaseS
   }
 }
 
-/** The index at which a copy of the state stands. Throws `StateFormatError` or SQLite's error when it is none of ours. */
-export function readIndex(path: string, clusterId: string): number {
+/** The index at which a copy of the state stands, and its format. Throws `StateFormatError` or SQLite's error when it is none of ours. */
+export function readCopy(path: string, clusterId: string): { index: number; format: number } {
   const db = new DatabaseSync(path);
   try {
     // So that the file is all there is of it.
     db.exec("PRAGMA journal_mode = DELETE");
     openSchema(db, clusterId);
-    const row = db.prepare("SELECT value FROM meta WHERE key = 'last_applied'").get() as { value: string };
-    return Number(row.value);
+    const read = db.prepare("SELECT value FROM meta WHERE key = ?");
+    const number = (key: string): number => Number((read.get(key) as { value: string }).value);
+    return { index: number("last_applied"), format: number("format") };
   } finally {
     db.close();
   }

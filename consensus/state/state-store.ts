@@ -17,7 +17,7 @@ import { decodeLogEntry } from "./log-entry.ts";
 import {
   openDatabase,
   prepare,
-  readIndex,
+  readCopy,
   STATE_FORMAT,
   STATE_FORMAT_MOVED,
   type StateFile,
@@ -261,7 +261,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     for (let tries = 1; ; tries += 1) {
       try {
         await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
-        return readIndex(path, this.#clusterId);
+        return readCopy(path, this.#clusterId).index;
       } catch (error) {
         if (!metWrite(error) || tries === COPY_TRIES_MAX) throw error;
         await new Promise((resolve) => setImmediate(resolve));
@@ -269,8 +269,12 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     }
   }
 
+  copyFormat(path: string): number {
+    return readCopy(path, this.#clusterId).format;
+  }
+
   install(path: string, index: number): void {
-    const found = readIndex(path, this.#clusterId);
+    const found = readCopy(path, this.#clusterId).index;
     if (found !== index) throw new StateFormatError(`the snapshot stands at ${found}, not at ${index}`);
     // Closing it brings all of the journal into the file, if nobody else has it open.
     this.close();

@@ -52,6 +52,8 @@ export const CORE_NODE_ID_HEADER = "x-conflux-node-id";
 export const CORE_LEADER_ID_HEADER = "x-conflux-leader-id";
 /** Beside it: the leader's base URL, when it is known, so that a caller finds a node that it was never told of. */
 export const CORE_LEADER_URL_HEADER = "x-conflux-leader-url";
+/** Beside that: the cluster's signature of it (leader-proof.ts), without which a caller goes to no new URL. */
+export const CORE_LEADER_PROOF_HEADER = "x-conflux-leader-proof";
 
 export type Consistency = "stale" | "leader" | "linearizable";
 

@@ -3,6 +3,7 @@ import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
 import { stageRestoreChunk } from "../backup/restore-chunk.ts";
 import { commitRestore } from "../backup/restore-commit.ts";
+import { moveNode } from "../cluster/move-node.ts";
 import { noteFailure } from "../cluster/note-failure.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
 import { registerNode } from "../cluster/register-node.ts";
@@ -59,6 +60,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   commit_restore: commitRestore,
   abort_restore: abortRestore,
   register_node: registerNode,
+  move_node: moveNode,
   retire_node: retireNode,
   note_operation: noteOperation,
   note_failure: noteFailure,

@@ -24,6 +24,7 @@ export interface CommandResults {
   commit_restore: { restored: RestoredState };
   abort_restore: { restore_id: string; staged: number };
   register_node: { node_id: number };
+  move_node: { node_id: number };
   retire_node: { node_id: number };
   note_operation: Record<string, never>;
   note_failure: Record<string, never>;

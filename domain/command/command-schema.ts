@@ -230,6 +230,13 @@ const commandSchema = z.discriminatedUnion("kind", [
   z
     .object({
       ...head,
+      kind: z.literal("move_node"),
+      payload: z.object({ node_id: nodeId, raft_address: z.string().min(1).max(256) }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
       kind: z.literal("retire_node"),
       payload: z.object({ node_id: nodeId }).strict(),
     })

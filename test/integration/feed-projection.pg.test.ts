@@ -203,6 +203,24 @@ describe("L0 A5 feed projection", () => {
     expect(await rows()).toEqual(before);
   });
 
+  test("a gap up to an entry of the system's own, which has its row, is written down beside it", async () => {
+    const core = new MemoryCore();
+    await revoke(core, 1);
+    await revoke(core, 2, "_system");
+    await revoke(core, 3);
+    await projector(core)({}, rounds(2));
+    const before = await rows();
+    core.compactFeed(2);
+    for (let i = 0; i < 2; i += 1) {
+      await deleteCursor();
+      await projector(core)({}, rounds(2));
+      const added = (await rows()).filter((row) => !before.some(({ id }) => id === row["id"]));
+      expect(added.map((row) => [row["tenant_id"], row["summary"]])).toEqual([
+        ["_system", "The feed no longer holds entries 1 to 2: those without a row were never projected."],
+      ]);
+    }
+  });
+
   const restore = async (core: MemoryCore, backup_id: string | null, epoch_min = 0) => {
     const actor = { type: "user", id: "usr_1", name: "ada" } as const;
     const request = { restore_id: `r-${backup_id}`, backup_id: backup_id ?? "", epoch_min, force: false };
