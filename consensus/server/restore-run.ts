@@ -5,6 +5,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { RESTORE_KINDS } from "../../domain/command/command.ts";
+import { COMMAND_FEATURES } from "../../domain/command/command-kinds.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
@@ -50,8 +51,11 @@ export async function runRestore(
   }
 }
 
+/** A backup may hold whatever this build can write, so every voter must know all of it. */
 function requireRestoreSupported(core: CoreContext): void {
-  for (const kind of RESTORE_KINDS) requireSupported(kind, () => core.log.status(), core.peers);
+  for (const ability of [...RESTORE_KINDS, ...COMMAND_FEATURES]) {
+    requireSupported(ability, () => core.log.status(), core.peers);
+  }
 }
 
 export function toReport({
