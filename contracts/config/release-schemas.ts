@@ -31,7 +31,9 @@ const salt = z
   .meta({ description: "Rules with one salt draw the same clients first; the config's id when left out" });
 
 /** Labels are texts, so a number or a boolean is taken for the text that it is written as. */
-const conditionValue = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const conditionValue = z
+  .union([z.string(), z.number(), z.boolean()], { error: "a text, a number or a boolean" })
+  .transform(String);
 const conditionInput = z
   .strictObject({
     label: z.string().min(1),
