@@ -32,8 +32,8 @@ export function parseIpRange(text: string): IpRange | null {
 
 export function rangeHas({ words, masks }: IpRange, address: IpAddress): boolean {
   if (words.length !== address.length) return false;
-  for (const [i, word] of words.entries()) {
-    if (((word ^ (address[i] ?? 0)) & (masks[i] ?? 0)) !== 0) return false;
+  for (let i = 0; i < words.length; i += 1) {
+    if ((((words[i] ?? 0) ^ (address[i] ?? 0)) & (masks[i] ?? 0)) !== 0) return false;
   }
   return true;
 }

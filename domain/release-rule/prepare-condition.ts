@@ -1,9 +1,9 @@
-import { compareDecimals, parseDecimal } from "./decimal.ts";
-import { type IpRange, parseIp, parseIpRange, rangeHas } from "./ip-range.ts";
+import { compareDecimals, type Decimal, parseDecimal } from "./decimal.ts";
+import { type IpAddress, type IpRange, parseIp, parseIpRange, rangeHas } from "./ip-range.ts";
 import { beginMurmur3, finishMurmur3 } from "./murmur3.ts";
 import type { RuleCondition } from "./release-rule.ts";
 import { parseSemverRange, type SemverRange, semverRangeHas } from "./semver-range.ts";
-import { parseSemver } from "./semver-version.ts";
+import { parseSemver, type SemVersion } from "./semver-version.ts";
 
 /** Whether a condition holds of a label's value; undefined when the client has no such label. */
 export type LabelTest = (value: string | undefined) => boolean;
@@ -17,11 +17,30 @@ export type PatternCompiler = (source: string) => ((text: string) => boolean) | 
 /** Buckets that a percentage divides clients into: steps of 0.01 %. */
 export const PERCENTAGE_BUCKETS = 10_000;
 
+/** Reads labels' values; each remembers the last one, since the rules of a config ask the same of a client's label. */
+export interface ValueReaders {
+  decimal: (text: string) => Decimal | null;
+  ip: (text: string) => IpAddress | null;
+  semver: (text: string) => SemVersion | null;
+}
+
+export function createValueReaders(): ValueReaders {
+  return {
+    decimal: rememberLast(parseDecimal),
+    ip: rememberLast(parseIp),
+    semver: rememberLast(parseSemver),
+  };
+}
+
 /**
  * Compiles a condition, so that testing it parses nothing but the label's value. What does not parse matches nothing,
  * and an operator of a later build throws a `RangeError`: nobody is given a version because a rule was not understood.
  */
-export function prepareCondition(condition: RuleCondition, compilePattern: PatternCompiler): LabelTest {
+export function prepareCondition(
+  condition: RuleCondition,
+  compilePattern: PatternCompiler,
+  readers: ValueReaders = createValueReaders(),
+): LabelTest {
   const { op, values } = condition;
   switch (op) {
     case "in":
@@ -39,17 +58,23 @@ export function prepareCondition(condition: RuleCondition, compilePattern: Patte
       return whenPresent((value) => tests.some((test) => test(value)));
     }
     case "semver":
-      return inSemverRange(values.flatMap((value) => parseSemverRange(value) ?? []));
+      return inSemverRange(
+        values.flatMap((value) => parseSemverRange(value) ?? []),
+        readers,
+      );
     case "cidr":
-      return inIpRanges(values.map(parseIpRange).filter((range) => range !== null));
+      return inIpRanges(
+        values.flatMap((value) => parseIpRange(value) ?? []),
+        readers,
+      );
     case "exists": {
       const wanted = wantsPresence(condition);
       return (value) => (value !== undefined) === wanted;
     }
     case "gt":
-      return comparedWith(values, (order) => order > 0);
+      return comparedWith(values, readers, (order) => order > 0);
     case "lt":
-      return comparedWith(values, (order) => order < 0);
+      return comparedWith(values, readers, (order) => order < 0);
     default:
       throw new RangeError(`unknown operator ${JSON.stringify(op satisfies never)}`);
   }
@@ -86,24 +111,36 @@ function oneOf(values: readonly string[]): LabelTest {
   return (value) => set.has(value);
 }
 
-function inSemverRange(range: SemverRange): LabelTest {
+function inSemverRange(range: SemverRange, readers: ValueReaders): LabelTest {
   return whenPresent((value) => {
-    const version = parseSemver(value);
+    const version = readers.semver(value);
     return version !== null && semverRangeHas(range, version);
   });
 }
 
-function inIpRanges(ranges: readonly IpRange[]): LabelTest {
+function inIpRanges(ranges: readonly IpRange[], readers: ValueReaders): LabelTest {
   return whenPresent((value) => {
-    const address = parseIp(value);
+    const address = readers.ip(value);
     return address !== null && ranges.some((range) => rangeHas(range, address));
   });
 }
 
-function comparedWith(values: readonly string[], holds: (order: number) => boolean): LabelTest {
-  const bounds = values.map(parseDecimal).filter((bound) => bound !== null);
+function comparedWith(
+  values: readonly string[],
+  readers: ValueReaders,
+  holds: (order: number) => boolean,
+): LabelTest {
+  const bounds = values.flatMap((value) => parseDecimal(value) ?? []);
   return whenPresent((value) => {
-    const number = parseDecimal(value);
+    const number = readers.decimal(value);
     return number !== null && bounds.some((bound) => holds(compareDecimals(number, bound)));
   });
+}
+
+function rememberLast<T>(read: (text: string) => T): (text: string) => T {
+  let last: { text: string; value: T } | null = null;
+  return (text) => {
+    if (last === null || last.text !== text) last = { text, value: read(text) };
+    return last.value;
+  };
 }

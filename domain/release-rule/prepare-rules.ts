@@ -1,9 +1,11 @@
 import type { CompiledRule, CompiledRules } from "./compile-rules.ts";
 import {
+  createValueReaders,
   type LabelTest,
   type PatternCompiler,
   prepareBucket,
   prepareCondition,
+  type ValueReaders,
 } from "./prepare-condition.ts";
 
 /** Compiled rules with everything made that matching needs: tables to look up in, and a test for each condition. */
@@ -43,6 +45,7 @@ export function prepareRules(compiled: CompiledRules, compilePattern: PatternCom
     patterns.set(source, test);
     return test;
   };
+  const readers = createValueReaders();
   const byName = new Map<string, PreparedLabel>();
   const labelOf = (name: string): PreparedLabel => {
     const label = byName.get(name) ?? { byValue: new Map(), anyValue: [] };
@@ -56,7 +59,7 @@ export function prepareRules(compiled: CompiledRules, compilePattern: PatternCom
   const names = Object.entries(compiled.by_name);
   for (const [name, indexes] of names) labelOf(name).anyValue = indexes;
   return {
-    rules: compiled.rules.map((rule) => prepareRule(rule, compileOnce)),
+    rules: compiled.rules.map((rule) => prepareRule(rule, compileOnce, readers)),
     byName,
     unlabelled: compiled.unlabelled,
     hasNames: names.length > 0,
@@ -66,10 +69,11 @@ export function prepareRules(compiled: CompiledRules, compilePattern: PatternCom
 function prepareRule(
   { position, version_id, labels, when, percentage }: CompiledRule,
   compilePattern: PatternCompiler,
+  readers: ValueReaders,
 ): PreparedRule {
   const tests = when.map((condition) => ({
     label: condition.label,
-    holds: prepareCondition(condition, compilePattern),
+    holds: prepareCondition(condition, compilePattern, readers),
   }));
   if (percentage !== null) {
     const { by, below, salt } = percentage;

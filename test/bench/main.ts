@@ -2,6 +2,7 @@ import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
 import { benchFailover } from "./failover.ts";
+import { benchMatch } from "./match.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
 
@@ -9,6 +10,7 @@ import { benchRaft } from "./raft.ts";
 const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
   propagation: benchPropagation,
   failover: benchFailover,
+  match: benchMatch,
   raft: benchRaft,
 };
 

@@ -73,7 +73,7 @@ describe("fetch config", () => {
     expect(await get({ app: "2.0.1", ip: "10.2.3.4" })).toBe("3");
     expect(await get({ ip: "11.2.3.4", host: "web-12" })).toBe("4");
     expect(await get({ host: "web-12x" })).toBe("1");
-    // murmur3_32 of "s\\0ada" is in bucket 4927, of "s\\0eve" in 8961 (in Node, and of the published algorithm).
+    // murmur3_32 of "s\0ada" is in bucket 4927, of "s\0eve" in 8961 (in Node, and of the published algorithm).
     expect(await get({ user: "ada" })).toBe("5");
     expect(await get({ user: "eve" })).toBe("1");
   });
