@@ -54,12 +54,12 @@ describe("R1 checklist: elections", () => {
     learner.raw.step(vote);
     expect(work(learner)).toMatchObject([{ type: "vote_reply", to: 2, granted: true }]);
     expect(learner.hard).toMatchObject({ term: 2, vote: 2 });
+    ticks(learner, 50);
+    expect(learner.raw.status().role).toBe("follower");
     // Able: not for a second candidate, nor for a shorter log.
     learner.raw.step({ ...vote, from: 3 });
     learner.raw.step({ ...vote, from: 3, term: 3, lastIndex: 1 });
     expect(work(learner)).toMatchObject([{ granted: false }, { granted: false }]);
-    ticks(learner, 50);
-    expect(learner.raw.status().role).toBe("follower");
   });
 
   it("PreVote with a longer log at a lower term does not deadlock", () => {

@@ -179,6 +179,7 @@ function workersConfig(
     adminPort: settings.adminPort,
     persistDir: paths.workers,
     databaseUrl,
+    clientRate: settings.clientRate,
     bindings: {
       edge: { REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
       watch: { ...core, REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
@@ -187,6 +188,7 @@ function workersConfig(
         REGIONS: regions,
         INDEX_SIGNING_KEY: secrets.index_key,
         TOKEN_SIGNING_JWK: JSON.stringify(signingJwk),
+        TOKEN_RETIRED_JWKS: "[]",
         IDEMPOTENCY_KEY: secrets.idempotency_key,
         PASSWORD_HASH_URL: `${loopback(settings.lambdaPort)}${PASSWORD_HASH_PATH}`,
         LAMBDA_SERVICE_KEY: secrets.lambda_service_key,

@@ -6,6 +6,7 @@ import {
   generateSigningJwk,
   importSigningKey,
   publicJwks,
+  RETIRED_KEYS_MAX,
   signAccessToken,
   signClientToken,
   signRefreshToken,
@@ -99,6 +100,22 @@ describe("A3 client tokens and keys", () => {
     const { keys } = await publicJwks(jwk);
     expect(Object.keys(keys[0] ?? {}).toSorted()).toEqual(["alg", "crv", "kid", "kty", "use", "x"]);
     expect(await publicJwks({ ...jwk, kid: "named" })).toEqual({ keys });
+  });
+
+  test("a retired key verifies what it signed and signs nothing more; too many, or of another kind, are refused", async () => {
+    const [oldJwk, newJwk] = [await generateSigningJwk(), await generateSigningJwk()];
+    const before = await importSigningKey(oldJwk);
+    const { keys: published } = before.jwks;
+    const { token } = await signAccessToken(before, user);
+    const after = await importSigningKey(newJwk, [...published, ...published]);
+    expect(after.jwks.keys.map(({ kid }) => kid)).toEqual([after.kid, before.kid]);
+    expect((await verifyAccessToken(token, { jwks: after.jwks, nowMs })).sub).toBe("usr_1");
+    expect(decodeProtectedHeader((await signAccessToken(after, user)).token).kid).toBe(after.kid);
+    const gone = await importSigningKey(newJwk);
+    await expect(verifyAccessToken(token, { jwks: gone.jwks, nowMs })).rejects.toMatchObject(UNAUTHENTICATED);
+    const many = Array.from({ length: RETIRED_KEYS_MAX + 1 }, () => oldJwk);
+    await expect(importSigningKey(newJwk, many)).rejects.toThrow(RangeError);
+    await expect(importSigningKey(newJwk, [{ kty: "EC" }])).rejects.toThrow(TypeError);
   });
 
   test("a key that is public or of another kind is refused", async () => {

@@ -22,7 +22,10 @@ import { CLIENT_TOKEN_TTL_S_MAX } from "../../contracts/limits.ts";
 export const ACCESS_TOKEN_TTL_S = 15 * 60;
 export const REFRESH_TOKEN_TTL_S = 12 * 60 * 60;
 
-/** A private key ready to sign, and the public half under the same `kid` (RFC 7638 thumbprint). */
+/** Keys besides the signing one whose tokens still count. */
+export const RETIRED_KEYS_MAX = 8;
+
+/** A private key ready to sign under its `kid` (RFC 7638 thumbprint), and every key that verifies: its own public half first. */
 export interface SigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
@@ -35,9 +38,15 @@ export async function generateSigningJwk(): Promise<JWK> {
   return exportJWK(privateKey);
 }
 
-/** Imports a private Ed25519 JWK. Throws a TypeError for any other key. */
-export async function importSigningKey(privateJwk: JWK): Promise<SigningKey> {
-  const jwks = await publicJwks(privateJwk);
+/**
+ * Imports a private Ed25519 JWK. `retired`: keys that signed before, whose tokens count until they expire or their key is
+ * taken out here (rotation with overlap). Throws a TypeError for a key of another kind and a RangeError for too many.
+ */
+export async function importSigningKey(privateJwk: JWK, retired: readonly JWK[] = []): Promise<SigningKey> {
+  if (retired.length > RETIRED_KEYS_MAX) {
+    throw new RangeError(`at most ${RETIRED_KEYS_MAX} retired signing keys, got ${retired.length}`);
+  }
+  const jwks = await publicJwks(privateJwk, ...retired);
   if (privateJwk.d === undefined) throw new TypeError("the signing key must be a private JWK");
   const privateKey = await importJWK({ ...privateJwk, alg: TOKEN_ALGORITHM }, TOKEN_ALGORITHM);
   const kid = jwks.keys[0]?.kid;
@@ -46,14 +55,18 @@ export async function importSigningKey(privateJwk: JWK): Promise<SigningKey> {
   return { kid, privateKey, jwks };
 }
 
-/** The JWK set that verifies what `privateJwk` signs: no private part, one key, its `kid`, `alg` and `use`. */
-export async function publicJwks(privateJwk: JWK): Promise<JSONWebKeySet> {
-  const { kty, crv, x } = privateJwk;
+/** The JWK set that verifies what `jwks` sign, in their order: no private parts; `kid`, `alg` and `use` of each. */
+export async function publicJwks(...jwks: readonly JWK[]): Promise<JSONWebKeySet> {
+  const keys = await Promise.all(jwks.map(publicJwk));
+  return { keys: keys.filter(({ kid }, i) => keys.findIndex((other) => other.kid === kid) === i) };
+}
+
+async function publicJwk({ kty, crv, x }: JWK): Promise<JWK> {
   if (kty !== "OKP" || crv !== "Ed25519" || x === undefined) {
     throw new TypeError("the signing key must be an Ed25519 JWK");
   }
   const kid = await calculateJwkThumbprint({ kty, crv, x });
-  return { keys: [{ kty, crv, x, kid, alg: TOKEN_ALGORITHM, use: "sig" }] };
+  return { kty, crv, x, kid, alg: TOKEN_ALGORITHM, use: "sig" };
 }
 
 interface Signed {

@@ -1,5 +1,6 @@
 import { exportJWK, generateKeyPair, type JSONWebKeySet, SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
+import { CLIENT_TOKEN_TTL_S_MAX } from "../../contracts/limits.ts";
 import { createClientTokenVerifier } from "./verify-client-token.ts";
 
 const NOW_MS = 1_800_000_000_000;
@@ -15,6 +16,7 @@ async function makeIssuer(kid: string, alg = "EdDSA") {
       jti: "j1",
       tenant: "demo",
       scopes: ["read:demo/**"],
+      iat: NOW_MS / 1000 - 5,
       exp: NOW_MS / 1000 + 60,
       ...changes,
     })
@@ -32,14 +34,14 @@ function makeVerifier(initial: JSONWebKeySet) {
       return state.away ? Promise.reject(new Error("away")) : Promise.resolve(state.keys);
     },
   });
-  return { state, verify: (token: string) => verifier.verify(token) };
+  return { state, verify: (token: string) => verifier.verify(token), renewal: () => verifier.renewal() };
 }
 
 describe("client token verifier", () => {
   it("E2 accepts a client token and reads the keys once", async () => {
     const issuer = await makeIssuer("k1");
     const { state, verify } = makeVerifier({ keys: [issuer.jwk] });
-    const token = await issuer.issue({ iat: NOW_MS / 1000 - 5 });
+    const token = await issuer.issue();
     for (let i = 0; i < 3; i += 1) {
       expect(await verify(token)).toEqual({
         ok: true,
@@ -63,6 +65,9 @@ describe("client token verifier", () => {
     ["no typ", {}, { typ: undefined }, "wrong_kind"],
     ["an expired token", { exp: NOW_MS / 1000 }, {}, "expired"],
     ["no expiry", { exp: undefined }, {}, "wrong_kind"],
+    ["no time of issue", { iat: undefined }, {}, "wrong_kind"],
+    ["a life longer than any token's", { exp: NOW_MS / 1000 + CLIENT_TOKEN_TTL_S_MAX }, {}, "wrong_kind"],
+    ["a token from the future", { iat: NOW_MS / 1000 + 61 }, {}, "wrong_kind"],
     ["no tenant", { tenant: undefined }, {}, "wrong_kind"],
     ["scopes of another shape", { scopes: "read:demo/**" }, {}, "wrong_kind"],
     ["too many scopes", { scopes: Array.from({ length: 51 }, () => "read:demo/**") }, {}, "wrong_kind"],
@@ -115,6 +120,27 @@ describe("client token verifier", () => {
     const exp = state.nowMs / 1000 + 60;
     expect(await verify(await issuer.issue({ exp }))).toMatchObject({ ok: true });
     expect(state.reads).toBe(2);
+  });
+
+  it("E2 drops a kept token once a renewal no longer finds its key, and tries once while the issuer is away", async () => {
+    const [old, fresh] = [await makeIssuer("k1"), await makeIssuer("k2")];
+    const { state, verify, renewal } = makeVerifier({ keys: [old.jwk, fresh.jwk] });
+    const exp = NOW_MS / 1000 + 24 * 60 * 60;
+    const [stays, goes] = [await fresh.issue({ exp }), await old.issue({ exp })];
+    expect(await verify(goes)).toMatchObject({ ok: true });
+    expect(await verify(stays)).toMatchObject({ ok: true });
+    expect(renewal()).toBeNull();
+    state.keys = { keys: [fresh.jwk] };
+    state.away = true;
+    state.nowMs += 10 * 60 * 1000;
+    expect(await renewal()).toBe(false);
+    expect(renewal()).toBeNull();
+    expect(await verify(goes)).toMatchObject({ ok: true });
+    state.away = false;
+    state.nowMs += 30_000;
+    expect(await renewal()).toBe(true);
+    expect(await verify(goes)).toEqual({ ok: false, reason: "bad_signature" });
+    expect(await verify(stays)).toMatchObject({ ok: true });
   });
 
   it("E2 does not let invented key ids flood the issuer", async () => {

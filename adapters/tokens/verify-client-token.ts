@@ -6,7 +6,7 @@ import {
   TOKEN_ALGORITHM,
   TOKEN_ISSUER,
 } from "../../contracts/access/tokens.ts";
-import { TOKEN_SCOPES_MAX } from "../../contracts/limits.ts";
+import { CLIENT_TOKEN_TTL_S_MAX, TOKEN_SCOPES_MAX } from "../../contracts/limits.ts";
 import { scopesWithinTenant } from "../../domain/access/scope-within-tenant.ts";
 import { BoundedCache } from "../../domain/delivery/bounded-cache.ts";
 
@@ -16,6 +16,10 @@ const TOKEN_CHARS_MAX = 16 * 1024;
 const CACHED_TOKEN_CHARS_MAX = 4 * 1024 * 1024;
 /** How long a key set is believed before it is read again, so that a key taken out of it stops counting. */
 const JWKS_TTL_MS = 10 * 60 * 1000;
+/** How long a failed renewal is left alone. */
+const JWKS_RETRY_MS = 30_000;
+/** How far the issuer's clock may be ahead of this one. */
+const CLOCK_SKEW_S_MAX = 60;
 /** Reads of the key set in one window: tokens with invented key ids must not become a flood at the issuer. */
 const JWKS_READS_MAX = 10;
 const JWKS_READ_WINDOW_MS = 10_000;
@@ -32,6 +36,11 @@ export type TokenVerdict = { ok: true; token: VerifiedClientToken } | { ok: fals
 
 export interface ClientTokenVerifier {
   verify(token: string): Promise<TokenVerdict>;
+  /**
+   * Work that reads an old key set again, for the caller to keep alive behind its answer; null when nothing is due. It
+   * never rejects. Without it a key that was taken out would count for every token already kept.
+   */
+  renewal(): Promise<unknown> | null;
 }
 
 interface Options {
@@ -43,17 +52,28 @@ interface Options {
   onKeysError?: (error: unknown) => void;
 }
 
-type KeySet = ReturnType<typeof createLocalJWKSet>;
+interface KeySet {
+  find: ReturnType<typeof createLocalJWKSet>;
+  /** The keys as text: two sets of the same keys are one. */
+  identity: string;
+}
+interface KeptToken {
+  token: VerifiedClientToken;
+  /** The set it was verified with; with another one it is verified again. */
+  identity: string;
+}
 
 /**
- * Verifies client tokens: one pinned algorithm, issuer, audience and `typ`; `exp` is required. A verified token is kept
- * until it expires. The key set is read when it is missing, old, or lacks a token's key id (so a rotation needs no
- * restart), and kept when the issuer is away. Revocation is the caller's to check, by `jti`.
+ * Verifies client tokens: one pinned algorithm, issuer, audience and `typ`; `iat` and `exp` are required and no further
+ * apart than a token may live. A verified token is kept until it expires or the key set changes. The set is read when it
+ * is missing, old, or lacks a token's key id (so a rotation needs no restart), and kept when the issuer is away.
+ * Revocation is the caller's to check, by `jti`.
  */
 export function createClientTokenVerifier({ jwks, now, onKeysError }: Options): ClientTokenVerifier {
-  const verified = new BoundedCache<VerifiedClientToken>(CACHED_TOKEN_CHARS_MAX);
+  const verified = new BoundedCache<KeptToken>(CACHED_TOKEN_CHARS_MAX);
   const readsMs: number[] = [];
-  let keys: { set: KeySet; readAtMs: number } | null = null;
+  let keys: (KeySet & { readAtMs: number }) | null = null;
+  let renewedAtMs = -Infinity;
 
   function mayRead(): boolean {
     while (readsMs.length > 0 && now() - (readsMs[0] ?? 0) >= JWKS_READ_WINDOW_MS) readsMs.shift();
@@ -67,8 +87,8 @@ export function createClientTokenVerifier({ jwks, now, onKeysError }: Options): 
     const cold = keys === null;
     if (!cold) readsMs.push(now());
     try {
-      const set = createLocalJWKSet(await jwks());
-      keys = { set, readAtMs: now() };
+      const set = await jwks();
+      keys = { find: createLocalJWKSet(set), identity: JSON.stringify(set.keys), readAtMs: now() };
       return true;
     } catch (error) {
       // The issuer is away or answers nonsense: known keys stay in force.
@@ -80,47 +100,72 @@ export function createClientTokenVerifier({ jwks, now, onKeysError }: Options): 
 
   async function verifySignature(token: string): Promise<TokenVerdict> {
     if (keys === null || now() - keys.readAtMs >= JWKS_TTL_MS) await readKeys();
-    if (keys === null) return { ok: false, reason: "keys_unavailable" };
-    const first = await verifyWith(keys.set, token, now());
+    const first = await verifyAndKeep(token);
     if (first !== "unknown_key") return first;
-    const again = (await readKeys()) ? await verifyWith(keys.set, token, now()) : first;
+    const again = (await readKeys()) ? await verifyAndKeep(token) : first;
     return again === "unknown_key" ? { ok: false, reason: "bad_signature" } : again;
+  }
+
+  async function verifyAndKeep(token: string): Promise<TokenVerdict | "unknown_key"> {
+    // Another request may put a new set in its place meanwhile; the token is kept under the one it was verified with.
+    const set = keys;
+    if (set === null) return { ok: false, reason: "keys_unavailable" };
+    const verdict = await verifyWith(set.find, token, now());
+    if (verdict !== "unknown_key" && verdict.ok) {
+      verified.set(token, { token: verdict.token, identity: set.identity }, token.length);
+    }
+    return verdict;
+  }
+
+  function renewal(): Promise<boolean> | null {
+    const nowMs = now();
+    if (keys === null || nowMs - keys.readAtMs < JWKS_TTL_MS || nowMs - renewedAtMs < JWKS_RETRY_MS)
+      return null;
+    renewedAtMs = nowMs;
+    return readKeys();
   }
 
   async function verify(token: string): Promise<TokenVerdict> {
     const known = verified.get(token);
-    if (known !== undefined && known.expires_at_ms > now()) return { ok: true, token: known };
+    if (known !== undefined && known.identity === keys?.identity && known.token.expires_at_ms > now()) {
+      return { ok: true, token: known.token };
+    }
     if (token.length > TOKEN_CHARS_MAX) return { ok: false, reason: "malformed" };
-    const verdict = await verifySignature(token);
-    if (verdict.ok) verified.set(token, verdict.token, token.length);
-    return verdict;
+    return verifySignature(token);
   }
-  return { verify };
+  return { verify, renewal };
 }
 
-async function verifyWith(set: KeySet, token: string, nowMs: number): Promise<TokenVerdict | "unknown_key"> {
+async function verifyWith(
+  find: KeySet["find"],
+  token: string,
+  nowMs: number,
+): Promise<TokenVerdict | "unknown_key"> {
   try {
-    const { payload } = await jwtVerify(token, set, {
+    const { payload } = await jwtVerify(token, find, {
       algorithms: [TOKEN_ALGORITHM],
       issuer: TOKEN_ISSUER,
       audience: CLIENT_TOKEN_AUDIENCE,
       typ: CLIENT_TOKEN_TYPE,
-      requiredClaims: ["exp", "sub", "jti"],
+      requiredClaims: ["exp", "iat", "sub", "jti"],
       currentDate: new Date(nowMs),
     });
-    return readClaims(payload);
+    return readClaims(payload, nowMs);
   } catch (error) {
     if (error instanceof errors.JWKSNoMatchingKey) return "unknown_key";
     return { ok: false, reason: refusalOf(error) };
   }
 }
 
-function readClaims({ sub, jti, exp, iat, ...rest }: JWTPayload): TokenVerdict {
+function readClaims({ sub, jti, exp, iat, ...rest }: JWTPayload, nowMs: number): TokenVerdict {
   const { tenant, scopes } = rest;
   if (
     typeof sub !== "string" ||
     typeof jti !== "string" ||
     typeof exp !== "number" ||
+    typeof iat !== "number" ||
+    exp - iat > CLIENT_TOKEN_TTL_S_MAX ||
+    iat > nowMs / 1000 + CLOCK_SKEW_S_MAX ||
     typeof tenant !== "string" ||
     !Array.isArray(scopes) ||
     scopes.length > TOKEN_SCOPES_MAX ||
@@ -131,7 +176,7 @@ function readClaims({ sub, jti, exp, iat, ...rest }: JWTPayload): TokenVerdict {
   const within = scopesWithinTenant(scopes, tenant);
   return {
     ok: true,
-    token: { sub, jti, tenant, scopes: within, issued_at_ms: (iat ?? 0) * 1000, expires_at_ms: exp * 1000 },
+    token: { sub, jti, tenant, scopes: within, issued_at_ms: iat * 1000, expires_at_ms: exp * 1000 },
   };
 }
 

@@ -60,6 +60,8 @@ export interface Core {
   readGroups: ReadGroup[];
   readContext: number;
   readStates: ReadState[];
+  /** A non-voter's: it refused a vote to a shorter log, and has heard no leader since (`mayStand`). */
+  isWanted: boolean;
   /** Ticks since a leader was heard, counted on through changes of term, and from the start as if one had been heard then. */
   sinceLeader: number;
   /** On a leader with leases: when each heartbeat that could still give one was sent, ascending. */
@@ -110,6 +112,7 @@ export function createCore(options: {
     readGroups: [],
     readContext: 0,
     readStates: [],
+    isWanted: false,
     sinceLeader: 0,
     heartbeatsSent: [],
     leaseForfeited: false,

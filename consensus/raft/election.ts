@@ -16,9 +16,18 @@ type VoteReply = Extract<Message, { type: "pre_vote_reply" | "vote_reply" }>;
  * Whether this node may stand: a voter of the membership in force, or of an earlier one while it does not know the one
  * in force to be committed. Without the latter, a membership could rest with nodes it leaves out: they may not stand,
  * and refuse their votes to the shorter logs of those who may (Ongaro's thesis, 4.2.2).
+ *
+ * A learner stands too when that is what it did: a voter whose log ends in a membership that was never committed, and in
+ * which the learner votes, may need exactly its vote. It leads until the membership in force is committed, then steps
+ * aside. Whoever wins has a majority of voters with shorter logs behind it, so this is as safe as any other election.
  */
 export function mayStand(core: Core): boolean {
-  return core.role !== "leader" && core.memberships.some((at) => isVoter(at.membership, core.config.id));
+  if (core.role === "leader") return false;
+  return isVoterOfAny(core) || (core.isWanted && membershipOf(core).voters.length > 0);
+}
+
+function isVoterOfAny(core: Core): boolean {
+  return core.memberships.some((at) => isVoter(at.membership, core.config.id));
 }
 
 /** Starts by asking whether it could win; needs no durable vote, so its own answer counts at once. */
@@ -111,7 +120,9 @@ export function answerVote(core: Core, message: VoteMessage): void {
   const free = isFree(core, message.from) || (message.type === "pre_vote" && message.term > core.term);
   // A promise outlives changes of term: also a vote of the present one may have to be refused.
   const isPromised = !message.transfer && holdsPromise(core);
-  const granted = free && !isPromised && isUpToDate(core, message);
+  const upToDate = isUpToDate(core, message);
+  if (!upToDate && !isVoterOfAny(core)) core.isWanted = true;
+  const granted = free && !isPromised && upToDate;
   if (granted && message.type === "vote") {
     setTermAndVote(core, core.term, message.from);
     core.electionElapsed = 0;

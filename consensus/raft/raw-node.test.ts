@@ -125,6 +125,46 @@ describe("R1 votes", () => {
     }
   });
 
+  it("a learner whose log outranks the voters' stands when it has refused them, and steps aside once it can", () => {
+    // 1, 3 and 4 vote; 4 is gone. It led term 2 and reached the learner alone, while voter 1 still holds the end of term 1:
+    // a membership that was never committed, in which the learner's vote is needed.
+    const committed = { voters: [1, 3, 4], outgoing: [], learners: [2] };
+    const one = memberWith({ id: 1, membership: committed, terms: [1, 1] });
+    const promoted = encodeMembership(voters(1, 2, 3, 4));
+    one.raw.step({
+      type: "append",
+      from: 4,
+      to: 1,
+      term: 1,
+      prevIndex: 2,
+      prevTerm: 1,
+      commit: 2,
+      entries: [{ index: 3, term: 1, kind: "membership", data: promoted }],
+    });
+    const learner = memberWith({ id: 2, membership: committed, terms: [1, 1, 2] });
+    const three = memberWith({ id: 3, membership: committed, terms: [1, 1] });
+    const members = [one, learner, three];
+    settle(members);
+    ticks(learner, 50);
+    expect(learner.raw.status().role).toBe("follower");
+    for (let i = 0; i < 60 && learner.raw.status().role !== "leader"; i += 1) {
+      ticks(one, 1);
+      ticks(learner, 1);
+      settle(members, ({ to, type }) => to === 4 || (type === "append" && to !== 2));
+    }
+    expect(learner.raw.status()).toMatchObject({ role: "leader", membership: committed });
+    for (let i = 0; i < 60 && learner.raw.status().role === "leader"; i += 1) {
+      ticks(learner, 1);
+      settle(members);
+    }
+    const leader = members.find(({ raw }) => raw.status().role === "leader");
+    expect([1, 3]).toContain(leader?.id);
+    expect(leader?.raw.status()).toMatchObject({ membership: committed, commit: 5, lastIndex: 5 });
+    expect(learner.raw.status()).toMatchObject({ role: "follower", leader: leader?.id });
+    ticks(learner, 50);
+    expect(learner.raw.status().role).toBe("follower");
+  });
+
   it("a leader that hears no quorum steps down, one that was outrun learns the term", () => {
     const [one] = startThree();
     ticks(one, 20);

@@ -71,6 +71,7 @@ function heardLeader(core: Core, message: Message): void {
     becomeFollower(core, core.term, message.from);
   }
   core.sinceLeader = 0;
+  core.isWanted = false;
 }
 
 function dispatch(core: Core, message: Message): void {

@@ -46,6 +46,7 @@ beforeAll(async () => {
     .setAudience("conflux-edge")
     .setSubject("t1")
     .setJti("j1")
+    .setIssuedAt()
     .setExpirationTime("10m")
     .sign(privateKey);
   const position = { cluster_id: "c1", epoch: 1, index: 1, age_ms: 0 };

@@ -21,6 +21,8 @@ export interface AuthBindings {
   HYPERDRIVE: { connectionString: string };
   /** Private Ed25519 key as JWK: signs access, refresh and client tokens. */
   TOKEN_SIGNING_JWK: string;
+  /** JSON list of public Ed25519 JWKs: keys that signed before and still verify; "[]" for none. */
+  TOKEN_RETIRED_JWKS: string;
   /** Function URL of lambdas/password-hash. */
   PASSWORD_HASH_URL: string;
   /** Shared with that function; at least 32 bytes. */
@@ -33,7 +35,11 @@ export function createAuthDeps(env: AuthBindings): AuthDeps {
   let key: SigningKey | null = null;
   return {
     // The key is kept and never its promise: a request must not wait for what another, perhaps cancelled, began.
-    signingKey: async () => (key ??= await importSigningKey(JSON.parse(env.TOKEN_SIGNING_JWK) as object)),
+    signingKey: async () =>
+      (key ??= await importSigningKey(
+        JSON.parse(env.TOKEN_SIGNING_JWK) as object,
+        JSON.parse(env.TOKEN_RETIRED_JWKS) as object[],
+      )),
     database: (c) => {
       const known = opened.get(c);
       if (known !== undefined) return known;

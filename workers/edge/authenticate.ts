@@ -19,7 +19,10 @@ export function bearerToken(request: Request): string | null {
  */
 export async function authenticate(exchange: Exchange, token: string | null): Promise<VerifiedClientToken> {
   if (token === null) throw new ConfluxError("unauthenticated", "the request carries no bearer token");
-  const verdict = await exchange.isolate.verifier.verify(token);
+  const { verifier } = exchange.isolate;
+  const renewal = verifier.renewal();
+  if (renewal !== null) exchange.waitUntil(renewal);
+  const verdict = await verifier.verify(token);
   if (verdict.ok) return verdict.token;
   if (verdict.reason === "keys_unavailable") throw unavailable("tokens cannot be verified yet");
   const expired = verdict.reason === "expired";

@@ -4,6 +4,7 @@ import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { clientLabels, noSuchConfig, requireConfigName } from "./client-request.ts";
 import type { Exchange } from "./exchange.ts";
+import { limitClientRate } from "./limit-client-rate.ts";
 import { loadContent, loadDocument } from "./load-document.ts";
 import { ensureHead, minimumIndex, readHead } from "./read-head.ts";
 import { fullResponse, headResponse, matchesEtag, notModifiedResponse } from "./serve-variant.ts";
@@ -15,6 +16,7 @@ import { fullResponse, headResponse, matchesEtag, notModifiedResponse } from "./
 export async function fetchConfig(exchange: Exchange, path: string): Promise<Response> {
   const { request, traceId } = exchange;
   const token = await authenticate(exchange, bearerToken(request));
+  await limitClientRate(exchange, token);
   const config = decodePath(path);
   const labels = clientLabels(request);
   await ensureHead(exchange);
