@@ -10,6 +10,7 @@ import { prepareRules } from "./prepare-rules.ts";
 import type { ReleaseRule, RuleCondition, RulePercentage } from "./release-rule.ts";
 import { resolveRule } from "./resolve.ts";
 import { testCondition } from "./testing-rules.ts";
+import { warnOfRules } from "./warn-of-rules.ts";
 
 const CONFIG_ID = "cfg-1";
 type Labels = ReadonlyMap<string, string>;
@@ -158,6 +159,27 @@ describe("resolveRule", () => {
       ),
       { numRuns: 5000 },
     );
+  });
+
+  it("C4 C5 gives nobody a rule of which a warning says that it can never match", () => {
+    let warned = 0;
+    fc.assert(
+      fc.property(
+        fc.array(rule, { maxLength: 4 }),
+        fc.array(fc.tuple(labels, region), { minLength: 5, maxLength: 5 }),
+        (rules, clients) => {
+          const never = warnOfRules(rules).map((text) =>
+            Number(/^the rule at (\d+) can never/.exec(text)?.[1]),
+          );
+          warned += never.length;
+          for (const [pairs, where] of clients) {
+            expect(never).not.toContain(naiveWinner(rules, new Map(pairs), where));
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    expect(warned).toBeGreaterThan(100);
   });
 
   it("looks at few rules however many there are, when they ask for values", () => {
