@@ -12,6 +12,7 @@ import { CLUSTER_TRIES_MAX } from "./call-core.ts";
 import { CoreClient } from "./core-client.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
+import { rulesConformance } from "./testing/rules-conformance.ts";
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -68,6 +69,7 @@ describe("the core over HTTP", () => {
   afterAll(() => shared.stop());
   coreConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
+  rulesConformance(() => client(shared.url));
 });
 
 describe("R14 known and unknown outcomes", () => {

@@ -59,7 +59,7 @@ function repositoryOf(feature: Feature): Repository {
     ...repository,
     stop: () => undefined,
     start: async () => void emitter.emit("ready"),
-  }) as unknown as Repository;
+  });
 }
 
 /** Strategies with constraints, each with a variant of its own; without metrics, which would count each answer. */
