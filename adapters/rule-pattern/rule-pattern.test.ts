@@ -1,3 +1,4 @@
+import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
 import { RULE_PATTERN_INSTRUCTIONS_MAX } from "../../domain/limits.ts";
 import { PATTERN_CASES, testCondition } from "../../domain/release-rule/testing-rules.ts";
@@ -12,6 +13,12 @@ describe("C5 expressions of rules", () => {
   it("take steps that grow with the text and no faster", () => {
     // Backtracking would need 2^250 of them.
     expect(compileRulePattern("^(a|a)*$")?.(`${"a".repeat(250)}b`)).toBe(false);
+  });
+
+  it("are held within bounds by what the library calls its budgets", () => {
+    const { dfa } = RE2JS.compile("a(a|b){9}$").re2();
+    expect(dfa).toMatchObject({ stateBudget: expect.any(Number), memBudget: expect.any(Number) });
+    expect(dfa.memBudget).toBeLessThanOrEqual(dfa.stateBudget);
   });
 
   it("answer alike once their tables are full and begun anew", () => {

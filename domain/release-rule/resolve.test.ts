@@ -161,6 +161,25 @@ describe("resolveRule", () => {
     );
   });
 
+  it("C5 decides for one client after another as it would for each alone", () => {
+    fc.assert(
+      fc.property(
+        fc.array(rule, { minLength: 1, maxLength: 6 }),
+        fc.array(labels, { minLength: 2, maxLength: 8 }),
+        (rules, clients) => {
+          const prepared = prepare(rules, null);
+          for (const have of clients.map((pairs) => new Map(pairs))) {
+            expect(resolveRule(prepared, have)?.position ?? null).toBe(naiveWinner(rules, have, null));
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+    const above = prepare([testCondition(1, "a", "gt", "5")], null);
+    const age = (text: string) => resolveRule(above, new Map([["a", text]])) !== null;
+    expect([age("6"), age("4"), age("x"), age("6")]).toEqual([true, false, false, true]);
+  });
+
   it("C4 C5 gives nobody a rule of which a warning says that it can never match", () => {
     let warned = 0;
     fc.assert(
