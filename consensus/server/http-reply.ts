@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import {
   CORE_LEADER_ID_HEADER,
+  CORE_LEADER_PROOF_HEADER,
   CORE_LEADER_URL_HEADER,
   CORE_NODE_ID_HEADER,
 } from "../../contracts/core/core-api.ts";
@@ -15,6 +16,13 @@ export interface ReplyContext {
   traceId: string;
   /** Whether the connection ends with this answer. */
   isLast: boolean;
+}
+
+/** Who leads, and where; `url` empty when nobody knows, and then `proof` too. */
+export interface LeaderAddress {
+  nodeId: number;
+  url: string;
+  proof: string;
 }
 
 /** A body of bytes up to this size leaves in one piece with its head: one system call instead of a gathered write. */
@@ -69,7 +77,7 @@ export function sendReply(response: ServerResponse, reply: CoreReply, context: R
 export function sendRefusal(
   response: ServerResponse,
   refusal: ConfluxError,
-  leader: { nodeId: number; url: string } | null,
+  leader: LeaderAddress | null,
   context: ReplyContext,
 ): void {
   const problem = toProblem(refusal, context.traceId);
@@ -78,7 +86,9 @@ export function sendRefusal(
   const isLast = context.isLast || refusal.code === "payload_too_large";
   const fields = headers({ ...context, isLast }, PROBLEM_CONTENT_TYPE, Buffer.byteLength(text));
   if (leader !== null) fields.push(CORE_LEADER_ID_HEADER, String(leader.nodeId));
-  if (leader !== null && leader.url !== "") fields.push(CORE_LEADER_URL_HEADER, leader.url);
+  if (leader !== null && leader.url !== "") {
+    fields.push(CORE_LEADER_URL_HEADER, leader.url, CORE_LEADER_PROOF_HEADER, leader.proof);
+  }
   if (refusal.retryAfterS !== undefined) fields.push("retry-after", String(refusal.retryAfterS));
   response.writeHead(problem.status, fields);
   response.end(text);

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { ServiceRole } from "../../contracts/core/core-api.ts";
 import { STATUS_BY_CODE, ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Logger } from "./core-context.ts";
-import { type ReplyContext, sendRefusal, sendReply, toRefusal } from "./http-reply.ts";
+import { type LeaderAddress, type ReplyContext, sendRefusal, sendReply, toRefusal } from "./http-reply.ts";
 import { goneSignal, readBody, splitTarget, traceIdOf } from "./http-request.ts";
 import { type Route, Router } from "./http-router.ts";
 
@@ -21,6 +21,8 @@ export interface HttpServerOptions {
   leaderId(): number | null;
   /** Where a member answers; empty when nobody knows. */
   urlOf(nodeId: number): string;
+  /** The cluster's signature of the leader's address. */
+  proveLeader(nodeId: number, url: string): string;
   /** Counts a request from now on; the answer is called with its route and status once it is answered. */
   counted(method: string): (path: string, status: number) => void;
   /** Ends the requests that wait for something: the server stops. */
@@ -139,8 +141,13 @@ export class HttpServer {
       response.destroy();
       return;
     }
-    const leader = hint === null ? null : { nodeId: hint, url: this.#options.urlOf(hint) };
+    const leader = hint === null ? null : this.#leaderAt(hint);
     sendRefusal(response, this.#namingLeader(refusal, hint), leader, this.#context(at.traceId));
+  }
+
+  #leaderAt(nodeId: number): LeaderAddress {
+    const url = this.#options.urlOf(nodeId);
+    return { nodeId, url, proof: url === "" ? "" : this.#options.proveLeader(nodeId, url) };
   }
 
   /** Tells people, too, where to go; programs have the header. */

@@ -35,13 +35,12 @@ export async function runRestore(
   },
 ): Promise<RestoreReport> {
   const { manifest, restoreId, author } = input;
-  requireRestoreSupported(core);
   const proof = await input.drill(manifest.backup_id);
   if (!proof.proven) {
     const why = proof.hash_matches ? proof.invariants_broken[0] : "its state hash is another";
     throw new ConfluxError("validation_failed", `${manifest.backup_id} cannot be proven: ${why}`);
   }
-  // Proving takes its time, and voters may have come meanwhile.
+  // Proving takes its time, and voters may have come since the restore was taken on.
   requireRestoreSupported(core);
   try {
     return toReport(await feedRestore({ ...input, propose: (command) => proposeSteadily(core, command) }));
@@ -51,8 +50,11 @@ export async function runRestore(
   }
 }
 
-/** A backup may hold whatever this build can write, so every voter must know all of it. */
-function requireRestoreSupported(core: CoreContext): void {
+/**
+ * Throws `upgrade_in_progress` while some voter is not known to apply a restore's commands, or something that this build
+ * can write: a backup may hold it.
+ */
+export function requireRestoreSupported(core: Pick<CoreContext, "log" | "peers">): void {
   for (const ability of [...RESTORE_KINDS, ...COMMAND_FEATURES]) {
     requireSupported(ability, () => core.log.status(), core.peers);
   }

@@ -38,7 +38,7 @@ const ELECTIONS: readonly Mutant[] = [
     "vote-for-shorter-log",
     "a vote does not look at the candidate's log",
     "raft/election.ts",
-    "granted = free && !isPromised && isUpToDate(core, message);",
+    "granted = free && !isPromised && upToDate;",
     "granted = free && !isPromised;",
   ),
   mutant(

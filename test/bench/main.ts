@@ -2,9 +2,11 @@ import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
 import { benchFailover } from "./failover.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchMatch } from "./match.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
+import { benchWatch } from "./watch.ts";
 
 /** Every benchmark by name; each answers its figures, peers included. */
 const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
@@ -12,6 +14,8 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   failover: benchFailover,
   match: benchMatch,
   raft: benchRaft,
+  growth: benchGrowth,
+  watch: benchWatch,
 };
 
 const { values, positionals } = parseArgs({

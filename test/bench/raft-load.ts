@@ -38,7 +38,8 @@ export function runLoad(plan: LoadPlan, pids: readonly number[]): Promise<Measur
   });
 }
 
-function cpuUs(pids: readonly number[]): number {
+/** User and system time that the processes have used, microseconds. */
+export function cpuUs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
       .replace(/^.*\) /, "")
