@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
 import { benchFailover } from "./failover.ts";
 import { benchGrowth } from "./growth.ts";
+import { benchMatch } from "./match.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
 import { benchWatch } from "./watch.ts";
@@ -11,6 +12,7 @@ import { benchWatch } from "./watch.ts";
 const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
   propagation: benchPropagation,
   failover: benchFailover,
+  match: benchMatch,
   raft: benchRaft,
   growth: benchGrowth,
   watch: benchWatch,

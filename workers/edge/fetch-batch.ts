@@ -127,8 +127,8 @@ async function itemsOf(batch: Batch, head: HeadAnswer): Promise<BatchItem[]> {
 async function itemOf(batch: Batch, { name: config, doc }: HeadEntry): Promise<BatchItem> {
   const { exchange } = batch;
   if (doc === null) return { config, status: 404 };
-  const { document, variants } = await loadDocument(exchange, config, doc);
-  const rule = resolveRule(document.rules, batch.labels);
+  const { rules, variants } = await loadDocument(exchange, config, doc);
+  const rule = resolveRule(rules, batch.labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) return { config, status: 404 };
   exchange.region.fetches.note(config, exchange.waitUntil);

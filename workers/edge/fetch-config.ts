@@ -26,8 +26,8 @@ export async function fetchConfig(exchange: Exchange, path: string): Promise<Res
   const { entries, token: indexToken, staleMs } = await readHead(exchange, [config], minimum);
   const hash = entries[0]?.doc ?? null;
   if (hash === null) throw noSuchConfig();
-  const { document, variants } = await loadDocument(exchange, config, hash);
-  const rule = resolveRule(document.rules, labels);
+  const { rules, variants } = await loadDocument(exchange, config, hash);
+  const rule = resolveRule(rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) throw noSuchConfig();
   exchange.region.fetches.note(config, exchange.waitUntil);

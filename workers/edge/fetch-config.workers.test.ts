@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { RuleCondition } from "../../domain/release-rule/release-rule.ts";
 import { SIGNING_KEY, startEdge, unique } from "./testing/edge-harness.ts";
 
 const problem = async (response: Response): Promise<Record<string, unknown>> => response.json();
@@ -45,6 +46,44 @@ describe("fetch config", () => {
     const edge = await startEdge();
     await edge.publish({ contents: [unique()], rules: [{ version_id: 1, labels: { city: "Zürich" } }] });
     expect((await edge.fetchConfig({ headers: { "X-Client-Label-City": "Zürich" } })).status).toBe(200);
+  });
+
+  it("C5 E1 decides by operators, percentages and the absence of a label", async () => {
+    const edge = await startEdge();
+    const contents = Array.from({ length: 5 }, unique);
+    const when = (label: string, op: RuleCondition["op"], ...values: string[]) => [{ label, op, values }];
+    await edge.publish({
+      contents,
+      rules: [
+        { version_id: 1, priority: -1, when: when("app", "exists", "false") },
+        { version_id: 2, when: when("app", "semver", ">=2.0.0") },
+        { version_id: 3, when: when("ip", "cidr", "10.0.0.0/8"), priority: 1 },
+        { version_id: 4, when: when("host", "regex", "^web-\\d+$"), priority: 2 },
+        { version_id: 5, priority: 3, percentage: { by: "user", percent: 50, salt: "s" } },
+      ],
+    });
+    const get = async (labels: Record<string, string>): Promise<string | null> => {
+      const headers = Object.fromEntries(Object.entries(labels).map(([k, v]) => [`X-Client-Label-${k}`, v]));
+      const response = await edge.fetchConfig({ headers });
+      return response.headers.get("x-config-version");
+    };
+    expect(await get({})).toBe("1");
+    expect(await get({ app: "1.9.9" })).toBeNull();
+    expect(await get({ app: "2.0.1" })).toBe("2");
+    expect(await get({ app: "2.0.1", ip: "10.2.3.4" })).toBe("3");
+    expect(await get({ ip: "11.2.3.4", host: "web-12" })).toBe("4");
+    expect(await get({ host: "web-12x" })).toBe("1");
+    // murmur3_32 of "s\0ada" is in bucket 4927, of "s\0eve" in 8961 (in Node, and of the published algorithm).
+    expect(await get({ user: "ada" })).toBe("5");
+    expect(await get({ user: "eve" })).toBe("1");
+  });
+
+  it("C5 serves nothing of a document that it does not understand", async () => {
+    const edge = await startEdge();
+    const rule = { version_id: 1, when: [{ label: "a", op: "sounds_like" as "in", values: ["x", "y"] }] };
+    await edge.publish({ contents: [unique()], rules: [rule] });
+    const answer = await edge.fetchConfig({ headers: { "X-Client-Label-A": "x" } });
+    expect(answer.status).toBeGreaterThanOrEqual(500);
   });
 
   it("E3 serves what was compiled for its region", async () => {
