@@ -1,6 +1,13 @@
 /** The load generator of `npm run bench -- edge`, a process of its own. */
 import type { EdgeLoadPlan } from "./edge-load-plan.ts";
-import { closedLoop, type LoadResult, openLoop, type Send, sendEachOnce, serveOnePlan } from "./load-loops.ts";
+import {
+  closedLoop,
+  type LoadResult,
+  openLoop,
+  type Send,
+  sendEachOnce,
+  serveOnePlan,
+} from "./load-loops.ts";
 import { encodeRequest, HttpConnection } from "./raft-http-client.ts";
 
 function carryOut(plan: EdgeLoadPlan): Promise<LoadResult> {

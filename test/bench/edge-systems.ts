@@ -55,7 +55,11 @@ export async function benchCredentials(): Promise<BenchCredentials> {
 }
 
 /** The edge Worker as it is deployed (the same entry, bundled), its replica, KV and key set a stand-in. */
-export async function startEdgeSystem(directory: string, { jwks }: BenchCredentials, flags = ""): Promise<EdgeSystem> {
+export async function startEdgeSystem(
+  directory: string,
+  { jwks }: BenchCredentials,
+  flags = "",
+): Promise<EdgeSystem> {
   const workerd = await startWorkerd({
     directory,
     files: {

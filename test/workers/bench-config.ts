@@ -48,14 +48,13 @@ export function benchConfigEvent(
     },
     contents: Array.from({ length: versions }, (_, i) => ({
       version_id: i + 1,
-      bytes: new TextEncoder().encode(benchContent(bytes, n, i + 1)),
+      bytes: new Uint8Array(new TextEncoder().encode(benchContent(bytes, n, i + 1))),
     })),
   };
 }
 
 /** The default rule, then one for each address. */
 function ruleAt(i: number, versions: number): ReleaseRule {
-  const labels: Record<string, string> =
-    i === 0 ? {} : { canary: "true", ip: `10.0.${i >> 8}.${i & 255}` };
+  const labels: Record<string, string> = i === 0 ? {} : { canary: "true", ip: `10.0.${i >> 8}.${i & 255}` };
   return { labels, version_id: (i % versions) + 1, priority: i === 0 ? 0 : 10 };
 }

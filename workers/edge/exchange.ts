@@ -4,6 +4,7 @@ import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
 import type { HeadCache } from "./head-cache.ts";
+import type { ReadHeaders } from "./read-headers.ts";
 
 /** Something an operator should know; the host decides where it goes. */
 export interface LogEntry {
@@ -41,6 +42,8 @@ export interface Exchange {
   isolate: Isolate;
   region: Region;
   request: Request;
+  /** Of the request, already read. */
+  headers: ReadHeaders;
   traceId: string;
   /** Keeps work alive after the answer. */
   waitUntil: (work: Promise<unknown>) => void;

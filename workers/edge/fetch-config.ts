@@ -1,22 +1,59 @@
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { scopesAllowRead } from "../../domain/access/scope.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
-import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
-import { clientLabels, noSuchConfig, requireConfigName } from "./client-request.ts";
+import { authenticate, authenticateAtOnce, bearerToken, refuseRevoked, renewKeys } from "./authenticate.ts";
+import { noSuchConfig, requireConfigName, requireLabels } from "./client-request.ts";
+import type { PreparedDocument } from "./document-cache.ts";
 import type { Exchange } from "./exchange.ts";
-import { loadContent, loadDocument } from "./load-document.ts";
-import { ensureHead, minimumIndex, readHead } from "./read-head.ts";
-import { fullResponse, headResponse, matchesEtag, notModifiedResponse } from "./serve-variant.ts";
+import { contentInMemory, loadContent, loadDocument } from "./load-document.ts";
+import { ensureHead, isHeadUsable, minimumIndex, readHead } from "./read-head.ts";
+import { type Circumstances, matchesEtag, type PreparedVariant } from "./serve-variant.ts";
 
 /**
  * `GET|HEAD /api/v1/fetch/config/{tenant}/{app}/{env}/{name}`: the bytes that the client's labels select in its region.
- * `path` is what follows `config/`. With a fresh head and a known document this does no I/O and parses no JSON.
+ * `path` is what follows `config/`. With a fresh head and a known document this does no I/O, makes no promise and parses
+ * no JSON.
  */
-export async function fetchConfig(exchange: Exchange, path: string): Promise<Response> {
-  const { request, traceId } = exchange;
-  const token = await authenticate(exchange, bearerToken(request));
+export function fetchConfig(exchange: Exchange, path: string): Promise<Response> | Response {
+  return answerFromMemory(exchange, path) ?? answerWithIo(exchange, path);
+}
+
+/**
+ * The answer when all that it takes is in memory; null when something must be asked for or waited for, or may have to be
+ * refused in detail. Decides in the order of `answerWithIo`, which is the whole truth: the token before the labels, both
+ * before revocation and scope, and those before anything is told of the config, a 304 included.
+ */
+function answerFromMemory(exchange: Exchange, path: string): Response | null {
+  const { headers, region, isolate } = exchange;
+  const nowMs = Date.now();
+  const token = authenticateAtOnce(exchange, bearerToken(exchange));
+  if (token === null || !isHeadUsable(exchange, nowMs) || headers.minimumIndex !== null) return null;
+  // Only names are held: a path that must be decoded, or is none, is not found here.
+  const entry = region.head.get(path);
+  if (entry === undefined) return null;
+  renewKeys(exchange);
+  const labels = requireLabels(headers.labels);
+  refuseRevoked(exchange, token);
+  if (!scopesAllowRead(token.scopes, path) || entry.doc === null) throw noSuchConfig();
+  const held = isolate.documents.document(entry.doc);
+  if (held === undefined) return null;
+  const prepared = selectVariant(held, labels);
+  const circumstances = {
+    indexToken: region.head.token,
+    traceId: exchange.traceId,
+    staleMs: region.head.staleMs(isolate.settings.headTtlMs, nowMs),
+  };
+  const short = answerWithoutContent(exchange, prepared, circumstances);
+  if (short !== null) return short;
+  const content = contentInMemory(exchange, prepared);
+  return content === null ? null : prepared.full(content, circumstances);
+}
+
+async function answerWithIo(exchange: Exchange, path: string): Promise<Response> {
+  const { headers, traceId } = exchange;
+  const token = await authenticate(exchange, bearerToken(exchange));
   const config = decodePath(path);
-  const labels = clientLabels(request);
+  const labels = requireLabels(headers.labels);
   await ensureHead(exchange);
   refuseRevoked(exchange, token);
   if (!scopesAllowRead(token.scopes, config)) throw noSuchConfig();
@@ -24,16 +61,35 @@ export async function fetchConfig(exchange: Exchange, path: string): Promise<Res
   const { entries, token: indexToken, staleMs } = await readHead(exchange, [config], minimum);
   const hash = entries[0]?.doc ?? null;
   if (hash === null) throw noSuchConfig();
-  const { document, variants } = await loadDocument(exchange, config, hash);
+  const prepared = selectVariant(await loadDocument(exchange, config, hash), labels);
+  const circumstances = { indexToken, traceId, staleMs };
+  return (
+    answerWithoutContent(exchange, prepared, circumstances) ??
+    prepared.full(await loadContent(exchange, config, prepared), circumstances)
+  );
+}
+
+/** The variant that a client with `labels` gets; the same 404 as for no config when no rule gives it one. */
+function selectVariant(
+  { document, variants }: PreparedDocument,
+  labels: ReadonlyMap<string, string>,
+): PreparedVariant {
   const rule = resolveRule(document.rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) throw noSuchConfig();
-  const circumstances = { indexToken, traceId, staleMs };
-  if (matchesEtag(request.headers.get("if-none-match"), prepared.variant.etag)) {
-    return notModifiedResponse(prepared, circumstances);
+  return prepared;
+}
+
+/** The answer to a client that has the content already or does not want it; null when it is to be sent. */
+function answerWithoutContent(
+  { headers, request }: Exchange,
+  prepared: PreparedVariant,
+  circumstances: Circumstances,
+): Response | null {
+  if (matchesEtag(headers.ifNoneMatch, prepared.variant.etag)) {
+    return prepared.notModified(circumstances);
   }
-  if (request.method === "HEAD") return headResponse(prepared, circumstances);
-  return fullResponse(prepared, await loadContent(exchange, config, prepared), circumstances);
+  return request.method === "HEAD" ? prepared.head(circumstances) : null;
 }
 
 /**
