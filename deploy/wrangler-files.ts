@@ -33,6 +33,7 @@ const environmentSchema = z.looseObject({
   services: bound,
   hyperdrive: bound,
   mtls_certificates: bound,
+  ratelimits: z.array(z.looseObject({ name: z.string() })).default([]),
   durable_objects: z
     .looseObject({ bindings: z.array(z.looseObject({ name: z.string(), class_name: z.string() })) })
     .default({ bindings: [] }),
@@ -53,11 +54,12 @@ export function readWranglerEnvironment(worker: WorkerName, environment: string)
 
 /** Names that the configuration gives a Worker, sorted. */
 export function bindingNames(environment: WranglerEnvironment): string[] {
-  const { kv_namespaces, services, hyperdrive, mtls_certificates, durable_objects, vars } = environment;
+  const { kv_namespaces, services, hyperdrive, mtls_certificates, durable_objects, ratelimits, vars } =
+    environment;
   return [
     ...Object.keys(vars),
     ...[kv_namespaces, services, hyperdrive, mtls_certificates].flatMap((list) => list.map((b) => b.binding)),
-    ...durable_objects.bindings.map(({ name }) => name),
+    ...[...durable_objects.bindings, ...ratelimits].map(({ name }) => name),
   ].toSorted();
 }
 

@@ -179,6 +179,7 @@ function workersConfig(
     adminPort: settings.adminPort,
     persistDir: paths.workers,
     databaseUrl,
+    clientRate: settings.clientRate,
     bindings: {
       edge: { REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
       watch: { ...core, REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },

@@ -12,6 +12,7 @@ const edge = createEdge({
     if (region === undefined) throw new RangeError("REGIONS names no region");
     return region;
   },
+  locationOf: () => undefined,
   log: (entry) => console.error(JSON.stringify({ worker: "edge", ...entry, error: String(entry.error) })),
 });
 

@@ -19,6 +19,8 @@ export interface Settings {
   /** A DynamoDB and a KMS of the user's own; null: the stand-ins. */
   dynamoDbUrl: string | null;
   kmsUrl: string | null;
+  /** Requests of one client that the edge takes in ten seconds; null: any number. */
+  clientRate: number | null;
 }
 
 const PORT_MAX = 65_535;
@@ -55,7 +57,17 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     databaseUrl: readDatabaseUrl(env["DATABASE_URL"]),
     dynamoDbUrl: readEndpoint("DYNAMODB_ENDPOINT", env["DYNAMODB_ENDPOINT"]),
     kmsUrl: readEndpoint("KMS_ENDPOINT", env["KMS_ENDPOINT"]),
+    clientRate: readClientRate(env["CONFLUX_CLIENT_RATE"]),
   };
+}
+
+function readClientRate(text: string | undefined): number | null {
+  if (text === undefined || text === "") return null;
+  const rate = Number(text);
+  if (Number.isSafeInteger(rate) && rate > 0) return rate;
+  throw new StartRefusal(
+    `CONFLUX_CLIENT_RATE must be a whole number of requests in ten seconds, not "${text}".`,
+  );
 }
 
 function readRegions(text: string): string[] {

@@ -9,6 +9,8 @@ export interface WorkersConfig {
   /** KV, Durable Objects and the rest persist here. */
   persistDir: string;
   databaseUrl: string;
+  /** As in Settings. */
+  clientRate: number | null;
   /** Plain values, by binding name, of each Worker. */
   bindings: Record<"edge" | "watch" | "admin", Record<string, string>>;
 }
@@ -58,6 +60,13 @@ export function workersOptions(config: WorkersConfig, sources: WorkerSources) {
         kvNamespaces,
         durableObjects,
         serviceBindings: { ADMIN: "admin" },
+        ...(config.clientRate === null
+          ? {}
+          : {
+              ratelimits: {
+                CLIENT_RATE: { namespace_id: "1", simple: { limit: config.clientRate, period: 10 as const } },
+              },
+            }),
         unsafeDirectSockets: [{ host: LOOPBACK, port: config.edgePort }],
       },
       {

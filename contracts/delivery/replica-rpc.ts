@@ -85,8 +85,21 @@ export interface WatchHubRpc {
   }): Promise<void>;
 }
 
-/** Object names: one replica a region (and, later, tenant shard and group of locations); hubs by region and shard. */
-export const replicaName = (region: string): string => `replica:${region}`;
+/** Object names: replicas by region and group of edge locations, hubs by region and shard. */
+export const replicaName = (region: string, group: number): string =>
+  group === 0 ? `replica:${region}` : `replica:${region}:${group}`;
+/** Replicas of one region at most; each follows the core's feed by itself. */
+export const REPLICA_GROUPS_MAX = 32;
+
+/**
+ * `REPLICA_GROUPS` of a Worker's bindings: replicas a region, so that its isolates do not all ask one object. Throws a
+ * `RangeError` for what is no whole number from 1 to REPLICA_GROUPS_MAX.
+ */
+export function readReplicaGroups(value: string | undefined): number {
+  const groups = Number(value ?? "1");
+  if (Number.isInteger(groups) && groups >= 1 && groups <= REPLICA_GROUPS_MAX) return groups;
+  throw new RangeError(`REPLICA_GROUPS is no whole number from 1 to ${REPLICA_GROUPS_MAX}: ${value}`);
+}
 export const hubName = (region: string, shard: number): string => `hub:${region}:${shard}`;
 export const HUB_SHARDS = 4;
 /** The KV binding of a region: `us-east-1` -> `KV_US_EAST_1`. */

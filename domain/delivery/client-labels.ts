@@ -9,7 +9,11 @@ export interface LabelLimits {
 
 export type ParsedLabels =
   | { ok: true; labels: ReadonlyMap<string, string> }
-  | { ok: false; errors: { path: string; message: string }[] };
+  | { ok: false; errors: LabelError[] };
+export interface LabelError {
+  path: string;
+  message: string;
+}
 
 /** Of a UTF-16 unit; a pair of surrogates has four. */
 const UTF8_BYTES_PER_UNIT_MAX = 3;
@@ -22,7 +26,8 @@ const NO_LABELS: ParsedLabels = { ok: true, labels: new Map() };
  */
 export class ClientLabels {
   readonly #limits: LabelLimits;
-  readonly #errors: { path: string; message: string }[] = [];
+  /** Null as long as there are none: on most requests. */
+  #errors: LabelError[] | null = null;
   #labels: Map<string, string> | null = null;
   #count = 0;
 
@@ -38,21 +43,24 @@ export class ClientLabels {
     const name = header.slice(LABEL_HEADER_PREFIX.length).toLowerCase();
     const message = labelFault(name, value, this.#limits);
     if (message === null) (this.#labels ??= new Map()).set(name, value);
-    else this.#errors.push({ path: LABEL_HEADER_PREFIX + name.slice(0, this.#limits.nameBytesMax), message });
+    else this.#refuse(name.slice(0, this.#limits.nameBytesMax), message);
     return true;
   }
 
+  /** What was given so far; asked for once, at the end. */
   parsed(): ParsedLabels {
     const { labelsMax } = this.#limits;
-    const message = `${this.#count} labels; at most ${labelsMax} are accepted`;
-    if (this.#count > labelsMax)
-      return { ok: false, errors: [...this.#errors, { path: LABEL_HEADER_PREFIX, message }] };
-    if (this.#errors.length > 0) return { ok: false, errors: this.#errors };
+    if (this.#count > labelsMax) this.#refuse("", `${this.#count} labels; at most ${labelsMax} are accepted`);
+    if (this.#errors !== null) return { ok: false, errors: this.#errors };
     return this.#labels === null ? NO_LABELS : { ok: true, labels: this.#labels };
+  }
+
+  #refuse(name: string, message: string): void {
+    (this.#errors ??= []).push({ path: LABEL_HEADER_PREFIX + name, message });
   }
 }
 
-/** The labels among a request's headers, as `ClientLabels` reads them. */
+/** The labels among headers, as `ClientLabels` reads them. */
 export function parseClientLabels(
   headers: Iterable<readonly [string, string]>,
   limits: LabelLimits,

@@ -20,6 +20,8 @@ export interface EdgeOptions {
    * request arrived and never from anything the client sent.
    */
   regionOf: (request: Request, regions: readonly string[]) => string;
+  /** Cloudflare's name of the location where a request arrived, as trusted as the region; undefined where there is none. */
+  locationOf: (request: Request) => string | undefined;
   log: Log;
 }
 
@@ -32,7 +34,7 @@ export interface Edge {
 }
 
 /** The edge Worker. Hosts differ in where the region comes from and where the log goes, and in nothing else. */
-export function createEdge({ regionOf, log }: EdgeOptions): Edge {
+export function createEdge({ regionOf, locationOf, log }: EdgeOptions): Edge {
   let isolate: Isolate | null = null;
   return {
     fetch(request, env, context) {
@@ -40,7 +42,7 @@ export function createEdge({ regionOf, log }: EdgeOptions): Edge {
       const traceId = traceIdOf(headers.traceparent);
       try {
         isolate ??= createIsolate(env, log);
-        const region = isolate.region(regionOf(request, isolate.settings.regions));
+        const region = isolate.region(regionOf(request, isolate.settings.regions), locationOf(request));
         const waitUntil = (work: Promise<unknown>): void => {
           context.waitUntil(work);
         };

@@ -7,18 +7,22 @@ const BEARER = "bearer ";
 
 /** The token of `Authorization: Bearer <token>`; null without one. */
 export function bearerToken({ headers: { authorization: header } }: Exchange): string | null {
-  if (header === null || header.slice(0, BEARER.length).toLowerCase() !== BEARER) return null;
+  if (header === null) return null;
+  const isBearer = header.startsWith("Bearer ") || header.slice(0, BEARER.length).toLowerCase() === BEARER;
+  if (!isBearer) return null;
   const token = header.slice(BEARER.length).trim();
   return token === "" ? null : token;
 }
 
 /** Who is asking, when the token has been verified before and still counts; null for a token that `authenticate` must judge. */
 export function authenticateAtOnce(exchange: Exchange, token: string | null): VerifiedClientToken | null {
-  return token === null ? null : exchange.isolate.verifier.known(token);
+  if (token === null) return null;
+  renewKeys(exchange);
+  return exchange.isolate.verifier.known(token);
 }
 
 /** Reads an old key set again behind the answer. */
-export function renewKeys(exchange: Exchange): void {
+function renewKeys(exchange: Exchange): void {
   const renewal = exchange.isolate.verifier.renewal();
   if (renewal !== null) exchange.waitUntil(renewal);
 }

@@ -1,4 +1,8 @@
-import { replicaName, type RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
+import {
+  readReplicaGroups,
+  replicaName,
+  type RegionReplicaRpc,
+} from "../../contracts/delivery/replica-rpc.ts";
 
 /** Bindings of the edge Worker (wrangler.toml). */
 export interface EdgeEnv {
@@ -8,6 +12,8 @@ export interface EdgeEnv {
   HUB: DurableObjectNamespace;
   /** The admin Worker: its JWKS. */
   ADMIN: Pick<Fetcher, "fetch">;
+  /** Counts requests of a client at this location, in windows of RATE_WINDOW_MS; nobody is limited without it. */
+  CLIENT_RATE?: RateLimit;
   /** Shared with the admin Worker; signs positions in the log. */
   INDEX_SIGNING_KEY: string;
   /** How long a head counts as fresh after it was checked. */
@@ -16,6 +22,8 @@ export interface EdgeEnv {
   MAX_STALE_S?: string | number;
   /** Comma list; the first is the default region. */
   REGIONS: string;
+  /** Replicas a region, by groups of edge locations; the same as the watch Worker's. 1 when left out. */
+  REPLICA_GROUPS?: string;
   /** Comma list of origins (`https://app.example.com`) whose pages may watch, besides the edge's own; none when left out. */
   ALLOWED_ORIGINS?: string;
   /** One namespace a region (`kvBindingName`). */
@@ -27,6 +35,7 @@ export interface Settings {
   maxStaleMs: number;
   regions: readonly string[];
   allowedOrigins: ReadonlySet<string>;
+  replicaGroups: number;
 }
 
 const HEAD_TTL_DEFAULT_MS = 1000;
@@ -41,13 +50,14 @@ export function readSettings(env: EdgeEnv): Settings {
     maxStaleMs: positive("MAX_STALE_S", env.MAX_STALE_S, MAX_STALE_DEFAULT_S) * 1000,
     regions,
     allowedOrigins: new Set(commaList(env.ALLOWED_ORIGINS ?? "").map(requireOrigin)),
+    replicaGroups: readReplicaGroups(env.REPLICA_GROUPS),
   };
 }
 
-/** The replica of a region. Stubs are I/O objects of one request, so one is made for each call. */
-export function replicaOf(env: EdgeEnv, region: string): RegionReplicaRpc {
+/** The replica of a region for a group of locations. Stubs are I/O objects of one request, so one is made for each call. */
+export function replicaOf(env: EdgeEnv, region: string, group: number): RegionReplicaRpc {
   // The namespace is typed without its class, which lives in another Worker; the contract is RegionReplicaRpc.
-  return env.REPLICA.getByName(replicaName(region)) as unknown as RegionReplicaRpc;
+  return env.REPLICA.getByName(replicaName(region, group)) as unknown as RegionReplicaRpc;
 }
 
 function commaList(list: string): string[] {

@@ -1,6 +1,7 @@
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { ClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
 import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
+import type { ClientRates } from "./client-rates.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
 import type { HeadCache } from "./head-cache.ts";
@@ -15,7 +16,7 @@ export interface LogEntry {
 }
 export type Log = (entry: LogEntry) => void;
 
-/** What requests of one isolate share for one region. */
+/** What requests of one isolate share for one region and group of locations. */
 export interface Region {
   name: string;
   head: HeadCache;
@@ -33,7 +34,9 @@ export interface Isolate {
   verifier: ClientTokenVerifier;
   signer: IndexSigner;
   documents: DocumentCache;
-  region: (name: string) => Region;
+  rates: ClientRates;
+  /** `location`: where the request arrived, as the platform tells. */
+  region: (name: string, location: string | undefined) => Region;
   log: Log;
 }
 

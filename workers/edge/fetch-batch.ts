@@ -18,6 +18,7 @@ import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { requireConfigName, requireLabels } from "./client-request.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Exchange } from "./exchange.ts";
+import { limitClientRate } from "./limit-client-rate.ts";
 import { loadContent, loadDocument } from "./load-document.ts";
 import { ensureHead, type HeadAnswer, minimumIndex, readHead } from "./read-head.ts";
 import { matchesEtag } from "./serve-variant.ts";
@@ -40,6 +41,7 @@ interface Batch {
 export async function fetchBatch(exchange: Exchange): Promise<Response> {
   const { request, traceId } = exchange;
   const token = await authenticate(exchange, bearerToken(exchange));
+  await limitClientRate(exchange, token);
   const asked = await readBatchRequest(request);
   const labels = requireLabels(exchange.headers.labels);
   await ensureHead(exchange);

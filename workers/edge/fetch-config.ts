@@ -1,10 +1,12 @@
+import type { VerifiedClientToken } from "../../adapters/tokens/verify-client-token.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { scopesAllowRead } from "../../domain/access/scope.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
-import { authenticate, authenticateAtOnce, bearerToken, refuseRevoked, renewKeys } from "./authenticate.ts";
+import { authenticate, authenticateAtOnce, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { noSuchConfig, requireConfigName, requireLabels } from "./client-request.ts";
 import type { PreparedDocument } from "./document-cache.ts";
 import type { Exchange } from "./exchange.ts";
+import { limitClientRate } from "./limit-client-rate.ts";
 import { contentInMemory, loadContent, loadDocument } from "./load-document.ts";
 import { ensureHead, isHeadUsable, minimumIndex, readHead } from "./read-head.ts";
 import { type Circumstances, matchesEtag, type PreparedVariant } from "./serve-variant.ts";
@@ -15,23 +17,31 @@ import { type Circumstances, matchesEtag, type PreparedVariant } from "./serve-v
  * no JSON.
  */
 export function fetchConfig(exchange: Exchange, path: string): Promise<Response> | Response {
-  return answerFromMemory(exchange, path) ?? answerWithIo(exchange, path);
+  const token = authenticateAtOnce(exchange, bearerToken(exchange));
+  if (token === null) return fetchAsStranger(exchange, path);
+  const limited = limitClientRate(exchange, token);
+  const answer = limited === null ? answerFromMemory(exchange, token, path) : null;
+  return answer ?? answerWithIo(exchange, token, path, limited);
+}
+
+/** For whoever has no token, or one that has yet to be verified. */
+async function fetchAsStranger(exchange: Exchange, path: string): Promise<Response> {
+  const token = await authenticate(exchange, bearerToken(exchange));
+  return answerWithIo(exchange, token, path, limitClientRate(exchange, token));
 }
 
 /**
- * The answer when all that it takes is in memory; null when something must be asked for or waited for, or may have to be
- * refused in detail. Decides in the order of `answerWithIo`, which is the whole truth: the token before the labels, both
- * before revocation and scope, and those before anything is told of the config, a 304 included.
+ * The answer when all that it takes is in memory; null when something must be asked for or waited for, or a path must be
+ * decoded or refused. Decides in the order of `answerWithIo`: the labels first, then revocation and scope, and only then
+ * anything that tells of the config, a 304 included.
  */
-function answerFromMemory(exchange: Exchange, path: string): Response | null {
+function answerFromMemory(exchange: Exchange, token: VerifiedClientToken, path: string): Response | null {
   const { headers, region, isolate } = exchange;
   const nowMs = Date.now();
-  const token = authenticateAtOnce(exchange, bearerToken(exchange));
-  if (token === null || !isHeadUsable(exchange, nowMs) || headers.minimumIndex !== null) return null;
+  if (headers.minimumIndex !== null || !isHeadUsable(exchange, nowMs)) return null;
   // Only names are held: a path that must be decoded, or is none, is not found here.
   const entry = region.head.get(path);
   if (entry === undefined) return null;
-  renewKeys(exchange);
   const labels = requireLabels(headers.labels);
   refuseRevoked(exchange, token);
   if (!scopesAllowRead(token.scopes, path) || entry.doc === null) throw noSuchConfig();
@@ -49,9 +59,15 @@ function answerFromMemory(exchange: Exchange, path: string): Response | null {
   return content === null ? null : prepared.full(content, circumstances);
 }
 
-async function answerWithIo(exchange: Exchange, path: string): Promise<Response> {
+/** `limited`: what the client's rate has to wait for, if anything. */
+async function answerWithIo(
+  exchange: Exchange,
+  token: VerifiedClientToken,
+  path: string,
+  limited: Promise<void> | null,
+): Promise<Response> {
   const { headers, traceId } = exchange;
-  const token = await authenticate(exchange, bearerToken(exchange));
+  if (limited !== null) await limited;
   const config = decodePath(path);
   const labels = requireLabels(headers.labels);
   await ensureHead(exchange);

@@ -1,7 +1,9 @@
 import type { JSONWebKeySet } from "jose";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { createClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
-import { kvBindingName } from "../../contracts/delivery/replica-rpc.ts";
+import { kvBindingName, replicaName } from "../../contracts/delivery/replica-rpc.ts";
+import { locationGroup } from "../../domain/delivery/location-group.ts";
+import { ClientRates } from "./client-rates.ts";
 import { unavailable } from "./deadline.ts";
 import { DocumentCache } from "./document-cache.ts";
 import { type EdgeEnv, readSettings, replicaOf } from "./env.ts";
@@ -15,18 +17,20 @@ const JWKS_DEADLINE_MS = 2000;
 export function createIsolate(env: EdgeEnv, log: Log): Isolate {
   const settings = readSettings(env);
   const regions = new Map<string, Region>();
-  const region = (name: string): Region => {
-    // Only configured regions have state, so that no request can make this map grow.
+  const region = (name: string, location: string | undefined): Region => {
+    // Only configured regions and groups have state, so that no request can make this map grow.
     const known = settings.regions.includes(name) ? name : (settings.regions[0] ?? name);
-    let state = regions.get(known);
+    const group = locationGroup(location, settings.replicaGroups);
+    const replica = replicaName(known, group);
+    let state = regions.get(replica);
     if (state === undefined) {
       state = {
         name: known,
         head: new HeadCache(),
-        replica: () => replicaOf(env, known),
+        replica: () => replicaOf(env, known, group),
         kv: env[kvBindingName(known) as `KV_${string}`] ?? null,
       };
-      regions.set(known, state);
+      regions.set(replica, state);
     }
     return state;
   };
@@ -42,6 +46,7 @@ export function createIsolate(env: EdgeEnv, log: Log): Isolate {
     }),
     signer: createIndexSigner(env.INDEX_SIGNING_KEY),
     documents: new DocumentCache(),
+    rates: new ClientRates(),
     region,
     log,
   };

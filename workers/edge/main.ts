@@ -9,12 +9,15 @@ function log({ error, ...entry }: LogEntry): void {
   console.error(JSON.stringify({ worker: "conflux-edge", ...entry, cause }));
 }
 
+function coloOf(request: Request): string | undefined {
+  const colo = request.cf?.["colo"];
+  return typeof colo === "string" ? colo : undefined;
+}
+
 /** The region is where the request arrived, as Cloudflare tells; no header has a say. */
 const edge = createEdge({
-  regionOf: (request, regions) => {
-    const colo = request.cf?.["colo"];
-    return regionOfColo(typeof colo === "string" ? colo : undefined, regions);
-  },
+  regionOf: (request, regions) => regionOfColo(coloOf(request), regions),
+  locationOf: coloOf,
   log,
 });
 

@@ -8,6 +8,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Exchange } from "./exchange.ts";
+import { limitClientRate } from "./limit-client-rate.ts";
 import { ensureHead } from "./read-head.ts";
 
 /** How a browser, which cannot set headers on a WebSocket, carries its token. */
@@ -32,6 +33,7 @@ export async function openWatch(exchange: Exchange): Promise<Response> {
   }
   const carried = bearerToken(exchange) ?? protocol?.slice(BEARER_PROTOCOL.length) ?? null;
   const token = await authenticate(exchange, carried);
+  await limitClientRate(exchange, token);
   if (!upgrade && !stream) {
     throw new ConfluxError(
       "malformed_request",

@@ -32,6 +32,23 @@ describe("head", () => {
     expect((await edge.replica.calls())["lookup"]).toBe(1);
   });
 
+  it.each([
+    ["FRA", 200],
+    ["CDG", 404],
+    [undefined, 200],
+  ])("E11 asks the replica of its location's group: %s", async (location, status) => {
+    const edge = await startEdge({ replicaGroups: 2, ...(location === undefined ? {} : { location }) });
+    // Only the first group's replica has it.
+    await edge.publish({ contents: [unique()], rules: RULES });
+    expect((await edge.fetchConfig()).status).toBe(status);
+  });
+
+  it.each([0, 1.5, 33])("E11 serves nobody with %s replicas a region", async (replicaGroups) => {
+    const edge = await startEdge({ replicaGroups });
+    expect((await edge.fetchConfig()).status).toBe(500);
+    expect(String(edge.logs[0]?.error)).toContain("REPLICA_GROUPS");
+  });
+
   it("E5 keeps what it knows of absent names", async () => {
     const edge = await startEdge({ headTtlMs: NEVER_MS });
     for (let i = 0; i < 5; i += 1) expect((await edge.fetchConfig()).status).toBe(404);

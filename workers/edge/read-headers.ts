@@ -14,6 +14,8 @@ export interface ReadHeaders {
   ifNoneMatch: string | null;
   /** `X-Conflux-Min-Index`, not verified. */
   minimumIndex: string | null;
+  /** Set by the platform; where it is missing, all clients are one. */
+  clientAddress: string;
   labels: ParsedLabels;
 }
 
@@ -26,6 +28,7 @@ export function readHeaders(headers: Headers): ReadHeaders {
   let traceparent: string | null = null;
   let ifNoneMatch: string | null = null;
   let minimumIndex: string | null = null;
+  let clientAddress = "";
   const labels = new ClientLabels(LABEL_LIMITS);
   headers.forEach((value, name) => {
     if (labels.add(name, value)) return;
@@ -33,6 +36,7 @@ export function readHeaders(headers: Headers): ReadHeaders {
     else if (name === "traceparent") traceparent = value;
     else if (name === "if-none-match") ifNoneMatch = value;
     else if (name === "x-conflux-min-index") minimumIndex = value;
+    else if (name === "cf-connecting-ip") clientAddress = value;
   });
-  return { authorization, traceparent, ifNoneMatch, minimumIndex, labels: labels.parsed() };
+  return { authorization, traceparent, ifNoneMatch, minimumIndex, clientAddress, labels: labels.parsed() };
 }

@@ -1,4 +1,4 @@
-import { replicaName } from "../../contracts/delivery/replica-rpc.ts";
+import { readReplicaGroups, replicaName } from "../../contracts/delivery/replica-rpc.ts";
 import { logEvent } from "./log-event.ts";
 import { regionsOf, type WatchEnv } from "./watch-env.ts";
 
@@ -12,13 +12,14 @@ export default {
   },
 
   async scheduled(_controller, env) {
-    const regions = regionsOf(env);
+    const groups = Array.from({ length: readReplicaGroups(env.REPLICA_GROUPS) }, (_, group) => group);
+    const replicas = regionsOf(env).flatMap((region) => groups.map((group) => replicaName(region, group)));
     const results = await Promise.allSettled(
-      regions.map((region) => env.REPLICA.getByName(replicaName(region)).ensureFollowing()),
+      replicas.map((name) => env.REPLICA.getByName(name).ensureFollowing()),
     );
     for (const [i, result] of results.entries()) {
       if (result.status === "fulfilled") continue;
-      logEvent({ level: "error", event: "replica_not_started", region: regions[i] ?? "" }, result.reason);
+      logEvent({ level: "error", event: "replica_not_started", region: replicas[i] ?? "" }, result.reason);
     }
   },
 } satisfies ExportedHandler<WatchEnv>;

@@ -110,12 +110,24 @@ describe("sweep of a region replica", () => {
 });
 
 describe("watch Worker", () => {
-  it("E12 cron starts the replica of every region; nothing else is served", async () => {
-    await main.scheduled(createScheduledController(), env as unknown as WatchEnv);
-    for (const region of ["us-east-1", "cn-chengdu"]) {
-      const answer = await testEnv.REPLICA.getByName(replicaName(region)).lookup({ names: [] });
-      expect(answer.epoch).toBe(1);
+  it("E11 E12 cron starts every replica of every region; nothing else is served", async () => {
+    await main.scheduled(createScheduledController(), {
+      ...(env as unknown as WatchEnv),
+      REPLICA_GROUPS: "2",
+    });
+    for (const name of ["us-east-1", "cn-chengdu"].flatMap((r) => [replicaName(r, 0), replicaName(r, 1)])) {
+      // Looked at from inside: a question would start it, too.
+      const position = () =>
+        runInDurableObject(testEnv.REPLICA.getByName(name), (_, { storage }) =>
+          new HeadStore(storage.sql).position(),
+        );
+      await expect.poll(position, { timeout: 10_000 }).toMatchObject({ epoch: 1 });
     }
+    const wrong = main.scheduled(createScheduledController(), {
+      ...(env as unknown as WatchEnv),
+      REPLICA_GROUPS: "0",
+    });
+    await expect(wrong).rejects.toThrow("REPLICA_GROUPS");
     expect(main.fetch().status).toBe(404);
   });
 });

@@ -14,6 +14,8 @@ export interface WatchEnv {
   INDEX_SIGNING_KEY: string;
   /** Comma-separated. */
   REGIONS: string;
+  /** Replicas a region, by groups of edge locations; the same as the edge's. 1 when left out. */
+  REPLICA_GROUPS?: string;
 }
 
 /** The KV namespace of `region`. Throws when the Worker was deployed without its binding. */
@@ -34,14 +36,14 @@ export function regionsOf(env: WatchEnv): string[] {
 const NAME_KEY = "object_name";
 
 /**
- * An object's name and the region in it (`replica:<region>` or `hub:<region>:<shard>`). Remembered in the object's
+ * An object's name, the region in it and its number of several (shard or group) (`replicaName`, `hubName`). Remembered in the object's
  * storage, because the platform does not always tell an object its name when an alarm wakes it.
  */
-export function objectIdentity(ctx: DurableObjectState): { name: string; region: string } {
+export function objectIdentity(ctx: DurableObjectState): { name: string; region: string; part: number } {
   const known = ctx.storage.kv.get<string>(NAME_KEY);
   const name = ctx.id.name ?? known;
   const region = name?.split(":")[1];
   if (name === undefined || region === undefined) throw new Error("the object was not addressed by its name");
   if (known !== name) ctx.storage.kv.put(NAME_KEY, name);
-  return { name, region };
+  return { name, region, part: Number(name.split(":")[2] ?? 0) };
 }

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import {
+  readReplicaGroups,
   replicaName,
   WATCH_PRINCIPAL_HEADER,
   type WatchHubRpc,
@@ -46,12 +47,14 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
 
   constructor(ctx: DurableObjectState, env: WatchEnv) {
     super(ctx, env);
-    const { name, region } = objectIdentity(ctx);
+    const { name, region, part } = objectIdentity(ctx);
+    // Hubs of a region spread over its replicas; all tell the same.
+    const group = part % readReplicaGroups(env.REPLICA_GROUPS);
     this.#region = region;
     this.#shard = new HubShard({
       hub: name,
       signer: createIndexSigner(env.INDEX_SIGNING_KEY),
-      replica: () => env.REPLICA.getByName(replicaName(region)),
+      replica: () => env.REPLICA.getByName(replicaName(region, group)),
       position: ctx.storage.kv.get<IndexPosition>(POSITION_KEY) ?? null,
       storePosition: (position) => {
         ctx.storage.kv.put(POSITION_KEY, position);

@@ -135,6 +135,9 @@ export async function startEdge(
     regions?: string[];
     region?: string;
     allowedOrigins?: string;
+    clientRate?: RateLimit;
+    replicaGroups?: number;
+    location?: string;
   } = {},
 ) {
   // A region of its own for each test: objects of a file share storage.
@@ -143,7 +146,7 @@ export async function startEdge(
   const kv = options.kv ?? bindings.KV_US_EAST_1;
   const issuer = await createIssuer();
   const logs: LogEntry[] = [];
-  const replica = bindings.EDGE_FAKE_REPLICA.getByName(replicaName(region));
+  const replica = bindings.EDGE_FAKE_REPLICA.getByName(replicaName(region, 0));
   const env: EdgeEnv = {
     REPLICA: bindings.EDGE_FAKE_REPLICA,
     HUB: bindings.EDGE_FAKE_HUB,
@@ -152,13 +155,20 @@ export async function startEdge(
     HEAD_TTL_MS: String(options.headTtlMs ?? 0),
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
     REGIONS: regions.join(","),
+    REPLICA_GROUPS: String(options.replicaGroups ?? 1),
     ALLOWED_ORIGINS: options.allowedOrigins ?? "",
+    ...(options.clientRate === undefined ? {} : { CLIENT_RATE: options.clientRate }),
   };
   for (const name of regions) env[kvBindingName(name) as `KV_${string}`] = kv;
 
   const token = await issuer.issue();
 
-  const newIsolate = () => createEdge({ regionOf: () => region, log: (entry) => logs.push(entry) });
+  const newIsolate = () =>
+    createEdge({
+      regionOf: () => region,
+      locationOf: () => options.location,
+      log: (entry) => logs.push(entry),
+    });
   let edge = newIsolate();
 
   async function send(path: string, init: RequestInit = {}): Promise<Response> {

@@ -23,7 +23,7 @@ export class TestRegion {
 
   /** A new stub each time: one stays broken once its object has died. */
   get replica(): DurableObjectStub<RegionReplica> {
-    return testEnv.REPLICA.getByName(replicaName(this.name));
+    return testEnv.REPLICA.getByName(replicaName(this.name, 0));
   }
   get hub(): DurableObjectStub<WatchHub> {
     return testEnv.HUB.getByName(hubName(this.name, 0));
