@@ -11,7 +11,13 @@ import {
 import { encodeRequest, HttpConnection } from "./raft-http-client.ts";
 
 function carryOut(plan: EdgeLoadPlan): Promise<LoadResult> {
-  const requests = plan.paths.map((path) => encodeRequest("GET", path, plan.headers));
+  const { paths, clients } = plan;
+  const requests = Array.from({ length: Math.max(paths.length, clients) }, (_, i) =>
+    encodeRequest("GET", paths[i % paths.length]!, {
+      ...plan.headers,
+      "cf-connecting-ip": address(i % clients),
+    }),
+  );
   const target = { host: "127.0.0.1", port: plan.port };
   const connections = Array.from({ length: plan.connections }, () => new HttpConnection(target));
   const send: Send = (client, i, done, failed) => {
@@ -25,5 +31,7 @@ function carryOut(plan: EdgeLoadPlan): Promise<LoadResult> {
   if (plan.ratePerS === null) return closedLoop(plan.connections, plan, send);
   return openLoop(plan.connections, plan.ratePerS, plan, send);
 }
+
+const address = (client: number): string => `10.1.${client >> 8}.${client & 255}`;
 
 serveOnePlan(carryOut);

@@ -4,6 +4,8 @@ export interface EdgeLoadPlan {
   /** Asked for round and round. */
   paths: readonly string[];
   headers: Readonly<Record<string, string>>;
+  /** Clients that take turns, each with an address of its own, as the platform tells it. */
+  clients: number;
   /** Every answer must have it. */
   status: number;
   connections: number;

@@ -7,7 +7,9 @@ import { BENCH_LABELS, benchContent } from "../workers/bench-config.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const REGION = "us-east-1";
+/** As deployed; every request arrives in the first. */
+const REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-2", "cn-chengdu", "cn-shanghai"] as const;
+const [REGION] = REGIONS;
 const COMPATIBILITY_DATE = "2026-10-01";
 const TOKEN_TTL_S = 24 * 60 * 60;
 const HEAD = 'using Workerd = import "/workerd/workerd.capnp";\nconst config :Workerd.Config = ';
@@ -21,10 +23,17 @@ export interface Calls {
   key_sets: number;
 }
 
-/** The edge Worker in a workerd, and what stands in for the rest of the region beside it. */
-export interface EdgeSystem {
+export const PEER = "hono-hello";
+
+/** A system under load. */
+export interface EdgeTarget {
+  system: "conflux" | typeof PEER;
   workerd: Workerd;
   port: number;
+}
+
+/** The edge Worker in a workerd, and what stands in for the rest of the region beside it. */
+export interface EdgeSystem extends EdgeTarget {
   calls(): Promise<Calls>;
 }
 
@@ -55,40 +64,39 @@ export async function benchCredentials(): Promise<BenchCredentials> {
 }
 
 /** The edge Worker as it is deployed (the same entry, bundled), its replica, KV and key set a stand-in. */
-export async function startEdgeSystem(
-  directory: string,
-  { jwks }: BenchCredentials,
-  flags = "",
-): Promise<EdgeSystem> {
+export async function startEdgeSystem(directory: string, { jwks }: BenchCredentials): Promise<EdgeSystem> {
   const workerd = await startWorkerd({
     directory,
     files: {
       "edge.mjs": await bundleWorker(join(ROOT, "workers/edge/main.ts")),
+      // The platform's counter of requests, which never refuses; clients here send too little to be asked about.
+      "client-rate.mjs": "export default () => ({ limit: async () => ({ success: true }) });",
       "stand-in.mjs": await bundleWorker(join(ROOT, "test/workers/edge-stand-in.ts")),
     },
     sockets: ["edge", "stand-in"],
     config: `${HEAD}(
   services = [(name = "edge", worker = .edge), (name = "stand-in", worker = .standIn)],
-  ${flags === "" ? "" : `v8Flags = ["${flags}"],`}
   sockets = [
     (name = "edge", address = "127.0.0.1:0", http = (), service = "edge"),
     (name = "stand-in", address = "127.0.0.1:0", http = (), service = "stand-in"),
   ],
+  extensions = [(modules = [(name = "client-rate", internal = true, esModule = embed "client-rate.mjs")])],
 );
 const edge :Workerd.Worker = (
   modules = [(name = "main", esModule = embed "edge.mjs")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
-  compatibilityFlags = ["nodejs_compat"],
   bindings = [
     (name = "REPLICA", durableObjectNamespace = (className = "Replica", serviceName = "stand-in")),
     (name = "HUB", durableObjectNamespace = (className = "Replica", serviceName = "stand-in")),
     (name = "${kvBindingName(REGION)}", kvNamespace = (name = "stand-in", entrypoint = "kv")),
     (name = "ADMIN", service = "stand-in"),
+    (name = "CLIENT_RATE", wrapped = (moduleName = "client-rate")),
     (name = "INDEX_SIGNING_KEY", text = "${randomBytes(16).toString("hex")}"),
     (name = "HEAD_TTL_MS", text = "1000"),
     (name = "MAX_STALE_S", text = "3600"),
     (name = "ALLOWED_ORIGINS", text = ""),
-    (name = "REGIONS", text = "${REGION}"),
+    (name = "REGIONS", text = "${REGIONS.join(",")}"),
+    (name = "REPLICA_GROUPS", text = "1"),
   ],
 );
 const standIn :Workerd.Worker = (
@@ -102,6 +110,7 @@ const standIn :Workerd.Worker = (
   });
   const callsUrl = `http://127.0.0.1:${workerd.ports.get("stand-in")}/calls`;
   return {
+    system: "conflux",
     workerd,
     port: workerd.ports.get("edge") ?? 0,
     calls: async () => (await fetch(callsUrl)).json() as Promise<Calls>,
@@ -112,7 +121,7 @@ const standIn :Workerd.Worker = (
 export async function startPeer(
   directory: string,
   { path, bytes }: { path: string; bytes: number },
-): Promise<{ workerd: Workerd; port: number }> {
+): Promise<EdgeTarget> {
   const workerd = await startWorkerd({
     directory,
     files: {
@@ -131,5 +140,5 @@ const hello :Workerd.Worker = (
 );
 `,
   });
-  return { workerd, port: workerd.ports.get("hello") ?? 0 };
+  return { system: PEER, workerd, port: workerd.ports.get("hello") ?? 0 };
 }

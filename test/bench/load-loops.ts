@@ -104,7 +104,7 @@ export async function openLoop(
       for (; startMs + (due * 1000) / ratePerS <= untilMs; due += 1)
         dueMs.push(startMs + (due * 1000) / ratePerS);
       sendDue();
-      setTimeout(tick, startMs + (due * 1000) / ratePerS - performance.now());
+      setTimeout(tick, Math.max(0, startMs + (due * 1000) / ratePerS - performance.now()));
     };
     tick();
   });

@@ -1,6 +1,7 @@
 import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
+import { benchEdge } from "./edge.ts";
 import { benchFailover } from "./failover.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
@@ -10,6 +11,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   propagation: benchPropagation,
   failover: benchFailover,
   raft: benchRaft,
+  edge: benchEdge,
 };
 
 const { values, positionals } = parseArgs({

@@ -2,7 +2,7 @@ import type { ConfigChanged } from "../../domain/command/feed-entry.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 
 /** Versions that the rules of a config name in turn. */
-const VERSIONS_MAX = 10;
+const VERSIONS_MAX = 2;
 const NAME = /^demo\/bench\/prod\/r(\d{1,5})-b(\d{1,7})-(\d{1,7})$/;
 
 /** What a client of the benchmark claims: the second rule of every config that has one wants the first two. */
