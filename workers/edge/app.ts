@@ -42,7 +42,10 @@ export function createEdge({ regionOf, locationOf, log }: EdgeOptions): Edge {
       const traceId = traceIdOf(headers.traceparent);
       try {
         isolate ??= createIsolate(env, log);
-        const region = isolate.region(regionOf(request, isolate.settings.regions), locationOf(request));
+        const { regions, replicaGroups } = isolate.settings;
+        // What the platform tells of a request is dear to ask for: it is asked again only where it makes a difference.
+        const location = replicaGroups > 1 ? locationOf(request) : undefined;
+        const region = isolate.region(regionOf(request, regions), location);
         const waitUntil = (work: Promise<unknown>): void => {
           context.waitUntil(work);
         };

@@ -44,11 +44,8 @@ export class PreparedVariant {
   }
 
   #fullAt(of: Circumstances): Response {
-    this.#full ??= new Template(200, {
-      ...this.#fields,
-      "content-type": this.contentType,
-      "x-content-type-options": "nosniff",
-    });
+    // No "nosniff", which costs 3 % of a hit: what cannot be had without an Authorization header is never sniffed at.
+    this.#full ??= new Template(200, { ...this.#fields, "content-type": this.contentType });
     return this.#full.at(of);
   }
 }
