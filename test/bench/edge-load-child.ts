@@ -34,4 +34,4 @@ function carryOut(plan: EdgeLoadPlan): Promise<LoadResult> {
 
 const address = (client: number): string => `10.1.${client >> 8}.${client & 255}`;
 
-serveOnePlan(carryOut);
+serveOnePlan((plan) => carryOut(plan as EdgeLoadPlan));

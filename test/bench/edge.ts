@@ -108,6 +108,7 @@ class EdgeBench {
   async #fill(isolates: Record<EdgeCase["isolate"], EdgeSystem>): Promise<void> {
     for (const one of EDGE_CASES.toSorted((a, b) => b.paths.length - a.paths.length)) {
       if (!one.isHit && this.#isQuick) continue;
+      if (!one.isHit) console.error(`asking for each of ${one.paths.length} configs once`);
       const plan = await this.#plan(one, isolates[one.isolate]);
       await this.#run(one, isolates[one.isolate], { ...plan, clients: 1, warmupMs: 0, measureMs: 0 });
     }

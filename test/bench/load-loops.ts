@@ -29,8 +29,8 @@ export type LoadMessage =
 const say = (message: LoadMessage): boolean => process.send?.(message) ?? false;
 
 /** Takes one plan by IPC, carries it out, answers LoadMessages and ends the process. */
-export function serveOnePlan<Plan>(carryOut: (plan: Plan) => Promise<LoadResult>): void {
-  process.once("message", (plan: Plan) => {
+export function serveOnePlan(carryOut: (plan: unknown) => Promise<LoadResult>): void {
+  process.once("message", (plan) => {
     carryOut(plan).then(
       (result) => {
         say({ type: "result", result });

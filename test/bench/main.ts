@@ -28,6 +28,8 @@ if (unknown.length > 0) {
   console.error(`no benchmark named ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}`);
   process.exit(2);
 }
+// An exit, unlike a signal, lets those who started processes end them.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const memoryGiB = Math.round(totalmem() / 2 ** 30);
 console.error(
   `${cpus().length} x ${cpus()[0]?.model ?? "cpu"}, ${memoryGiB} GiB, Linux ${release()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,

@@ -49,4 +49,4 @@ function carryOut(plan: LoadPlan): Promise<LoadResult> {
   return closedLoop(plan.clients, plan, send);
 }
 
-serveOnePlan(carryOut);
+serveOnePlan((plan) => carryOut(plan as LoadPlan));
