@@ -24,7 +24,12 @@ const BASE_SNAPSHOT_FORMAT = 1;
 type SnapshotOptions = Pick<
   ResolvedOptions<unknown>,
   "directory" | "clock" | "host" | "limits" | "observer" | "readsSnapshots"
-> & { stateMachine: Pick<StateMachine<unknown>, "copyTo" | "install" | "lastApplied" | "snapshotFormat"> };
+> & {
+  stateMachine: Pick<
+    StateMachine<unknown>,
+    "copyTo" | "copyFormat" | "install" | "lastApplied" | "snapshotFormat"
+  >;
+};
 interface SnapshotParts {
   wal: Wal;
   transport: Transport;
@@ -43,6 +48,7 @@ interface Outgoing {
 interface Copy {
   path: string;
   meta: SnapshotMeta;
+  format: number;
   untilMs: number;
 }
 
@@ -98,23 +104,26 @@ export class Snapshots {
 
   async #deliver(message: SnapshotMessage, outgoing: Outgoing): Promise<void> {
     const { stateMachine, clock, limits } = this.#options;
-    const format = stateMachine.snapshotFormat ?? BASE_SNAPSHOT_FORMAT;
     try {
-      if (this.#options.readsSnapshots?.(message.to, format) === false)
-        throw new Error(`it is not known to read snapshots of format ${format}`);
-      const copy = this.#keptCopy() ?? (await this.#newCopy());
+      const kept = this.#keptCopy();
+      // So that none is made for nothing; while it is made a command may change the format.
+      this.#checkRead(message.to, kept?.format ?? stateMachine.snapshotFormat ?? BASE_SNAPSHOT_FORMAT);
+      const copy = kept ?? (await this.#newCopy());
+      this.#checkRead(message.to, copy.format);
       outgoing.heldIndex = copy.meta.index;
       if (this.#outgoing !== outgoing) return;
+      const { format, meta, path } = copy;
       const signal = outgoing.stop.signal;
-      await this.#parts.transport.sendSnapshot({ ...message, meta: copy.meta }, copy.path, {
-        copy,
-        format,
-        signal,
-      });
+      await this.#parts.transport.sendSnapshot({ ...message, meta }, path, { copy, format, signal });
       outgoing.deadlineMs = clock.nowMs() + limits.snapshotReplyTimeoutMs;
     } catch (error) {
       this.#fail(outgoing, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  #checkRead(to: NodeId, format: number): void {
+    if (this.#options.readsSnapshots?.(to, format) !== false) return;
+    throw new Error(`it is not known to read snapshots of format ${format}`);
   }
 
   /** The copy of an earlier attempt, while the log still goes on from it. */
@@ -142,8 +151,9 @@ export class Snapshots {
     const index = await stateMachine.copyTo!(path);
     const term = wal.log.term(index);
     if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
+    const format = stateMachine.copyFormat?.(path) ?? BASE_SNAPSHOT_FORMAT;
     const untilMs = clock.nowMs() + limits.snapshotCopyKeptMs;
-    this.#copy = { path, meta: { index, term, membership: membershipAt(wal, index) }, untilMs };
+    this.#copy = { path, meta: { index, term, membership: membershipAt(wal, index) }, format, untilMs };
     return this.#copy;
   }
 

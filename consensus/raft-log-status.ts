@@ -15,6 +15,8 @@ export function raftLogStatus(status: RaftStatus, firstIndex: number): Replicate
     appliedIndex: status.applied,
     lastIndex: status.lastIndex,
     firstIndex,
+    round: status.round,
+    leaderSince: status.leaderSince,
     members: ids.map((id) => {
       const progress = status.progress.find((other) => other.id === id);
       const isSelf = id === status.id;
@@ -23,7 +25,7 @@ export function raftLogStatus(status: RaftStatus, firstIndex: number): Replicate
         matchIndex: isSelf ? status.lastIndex : (progress?.match ?? 0),
         voter: isVoter(id),
         active: isSelf || (progress?.active ?? id === status.leader),
-        ...(progress === undefined ? {} : { heard: progress.heard }),
+        ...(progress === undefined ? {} : { answeredRound: progress.answeredRound }),
       };
     }),
   };

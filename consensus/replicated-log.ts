@@ -50,13 +50,20 @@ export interface ReplicatedLogStatus {
   appliedIndex: number;
   lastIndex: number;
   firstIndex: number;
+  /**
+   * The latest round of heartbeats that this node has sent. Who answers a later one than this was there after this status.
+   * Absent: the log knows none.
+   */
+  round?: number;
+  /** On a leader: the index of its term's first entry, so what is before it was not of this leadership. Absent or 0: not known. */
+  leaderSince?: number;
   members: {
     nodeId: number;
     matchIndex: number;
     voter: boolean;
     active: boolean;
-    /** On a leader, of the others: answers heard so far; what it grows by was heard meanwhile. */
-    heard?: number;
+    /** On a leader, of the others: the latest round that it has answered. */
+    answeredRound?: number;
   }[];
 }
 
@@ -88,10 +95,12 @@ export interface StateMachine<R> {
    * `apply` does so by itself.
    */
   makeDurable?(): void;
-  /** Format of the copies that `copyTo` writes; whoever reads another refuses them. Absent: 1. */
+  /** Format that a copy would have now; whoever reads others alone refuses it. A command may change it. Absent: 1. */
   readonly snapshotFormat?: number;
   /** Writes a consistent copy of the state to a new file while it goes on being used; answers the index it stands at. */
   copyTo?(path: string): Promise<number>;
+  /** Format of a copy that `copyTo` wrote, which the state may have left meanwhile. Absent: 1. */
+  copyFormat?(path: string): number;
   /**
    * Replaces the state by such a copy, which it consumes, durably and in one step: a crash leaves the old state or the new
    * one. Throws, having changed nothing, when the file is none, or does not stand at `index`.

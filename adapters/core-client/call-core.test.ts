@@ -2,6 +2,8 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo, Server } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { LEADER_PROOF_TTL_S } from "../../contracts/core/leader-proof.ts";
+import { ServiceAuth } from "../../consensus/server/service-auth.ts";
 import { TESTING_SERVICE_KEY } from "../../consensus/server/testing-node.ts";
 import { CALL_TRIES_MAX, type CoreCall, CoreCaller, type CoreClientOptions } from "./call-core.ts";
 
@@ -181,5 +183,74 @@ describe("R14 a read", () => {
       }),
     );
     await expect(outcome(read(stop.signal), [url])).rejects.toThrow("enough");
+  });
+});
+
+describe("R14 where a service token goes", () => {
+  /** A server that keeps what it is sent. */
+  async function eavesdrop(listener: RequestListener): Promise<{ url: string; tokens: string[] }> {
+    const tokens: string[] = [];
+    const url = await listen(
+      createServer((request, response) => {
+        tokens.push(request.headers.authorization ?? "");
+        listener(request, response);
+      }),
+    );
+    return { url, tokens };
+  }
+  const naming = (url: string, proof?: string): RequestListener =>
+    answers(503, problem("not_proposed", 503), {
+      "x-conflux-leader-id": "9",
+      "x-conflux-leader-url": url,
+      ...(proof === undefined ? {} : { "x-conflux-leader-proof": proof }),
+    });
+  const prove = (of: { key?: string; id?: string; url: string; agoS?: number }): string =>
+    new ServiceAuth(of.key ?? TESTING_SERVICE_KEY, () => Date.now() - 1000 * (of.agoS ?? 0)).proveLeader(
+      of.id ?? "9",
+      of.url,
+    );
+
+  it.each<[string, (url: string) => string | undefined]>([
+    ["without a proof", () => undefined],
+    ["with something else in its place", () => "1"],
+    ["with a proof under another key", (url) => prove({ key: "k".repeat(40), url })],
+    ["with a proof of another node's", (url) => prove({ id: "8", url })],
+    ["with a proof of another address", (url) => prove({ url: `${url}0` })],
+    ["with a proof that has expired", (url) => prove({ url, agoS: LEADER_PROOF_TTL_S + 1 })],
+    [
+      "with a proof whose expiry was put off",
+      (url) => prove({ url }).replace(/^\d+/, (s) => String(Number(s) + 1)),
+    ],
+  ])("an answer that names a leader at an unknown address %s is not followed", async (_name, proofFor) => {
+    const thief = await eavesdrop(answers(200, "{}"));
+    const lying = await listen(createServer(naming(thief.url, proofFor(thief.url))));
+    const honest = await listen(createServer(answers(200, "{}")));
+    expect(await outcome(write({ repeatable: true }), [lying])).toBe("not_proposed");
+    expect(await outcome(read(), [lying])).toBe("unavailable");
+    expect(await outcome(write({ repeatable: true }), [lying, honest])).toBe("answer");
+    expect(thief.tokens).toEqual([]);
+  });
+
+  it("an address that the cluster itself vouches for is followed, and kept", async () => {
+    const added = await eavesdrop(answers(200, "{}", { "x-conflux-node-id": "9" }));
+    const told = await eavesdrop(naming(added.url, prove({ url: added.url })));
+    const caller = new CoreCaller({ urls: [told.url], serviceKey: TESTING_SERVICE_KEY, role: "admin" });
+    for (let i = 0; i < 2; i += 1) await (await caller.call(write())).text();
+    expect([told.tokens.length, added.tokens.length]).toEqual([1, 2]);
+  });
+
+  it("a leader that is configured is next, whatever else is", async () => {
+    const other = await eavesdrop(answers(503, problem("not_proposed", 503)));
+    const leader = await eavesdrop(answers(200, "{}"));
+    const told = await listen(createServer(naming(leader.url)));
+    expect(await outcome(write(), [told, other.url, `${leader.url}/`])).toBe("answer");
+    expect(other.tokens).toEqual([]);
+  });
+
+  it("a redirect is no answer of a core's and is not followed: with it the command would go", async () => {
+    const thief = await eavesdrop(answers(200, "{}"));
+    const url = await listen(createServer(answers(307, "", { location: `${thief.url}/v1/propose` })));
+    expect(await outcome(write(), [url])).toBe("outcome_unknown");
+    expect(thief.tokens).toEqual([]);
   });
 });

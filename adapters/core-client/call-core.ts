@@ -1,5 +1,6 @@
 import {
   CORE_LEADER_ID_HEADER,
+  CORE_LEADER_PROOF_HEADER,
   CORE_LEADER_URL_HEADER,
   CORE_NODE_ID_HEADER,
   type ServiceRole,
@@ -7,6 +8,7 @@ import {
 import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { ServiceTokens } from "./service-token.ts";
+import { type LeaderHint, verifyLeader } from "./verify-leader.ts";
 
 /** A write waits longer than the core's own limit for a commit, so that the core's word comes first. */
 export const PROPOSE_TIMEOUT_MS = 12_000;
@@ -71,14 +73,19 @@ type Try =
   | { kind: "answer"; response: Response }
   | { kind: "refused"; refusal: ConfluxError }
   | { kind: "not_sent" | "lost"; cause: unknown }
-  | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null; leaderUrl: string | null };
+  | { kind: "elsewhere"; refusal: ConfluxError; leaderId: string | null; hint: LeaderHint | null };
 
-/** Sends calls to whichever node serves them: the one that served last first, then a leader that is named, then the others. */
+/**
+ * Sends calls to whichever node serves them: the one that served last first, then a leader that is named, then the others.
+ * Invariant: nothing is sent to a URL that is neither configured nor vouched for by the cluster (verify-leader.ts).
+ */
 export class CoreCaller {
   /** As configured, and behind them those of leaders that came later, as nodes told. */
   readonly #urls: string[];
   readonly #fetch: typeof fetch;
   readonly #tokens: ServiceTokens;
+  readonly #serviceKey: string;
+  readonly #now: () => number;
   /** Node ids by URL, as the nodes told. */
   readonly #nodeIds = new Map<string, string>();
   /** Longest that nodes are gone round for a call, and most requests for it. */
@@ -87,7 +94,7 @@ export class CoreCaller {
   #preferred: string;
 
   constructor(options: CoreClientOptions) {
-    const urls = options.urls.map((url) => url.replace(/\/+$/, ""));
+    const urls = options.urls.map(baseOf);
     const first = urls[0];
     if (first === undefined) throw new TypeError("a core client needs the URL of at least one node");
     this.#urls = urls;
@@ -98,7 +105,9 @@ export class CoreCaller {
     this.#triesMax = urls.length === 1 ? CALL_TRIES_MAX : CLUSTER_TRIES_MAX;
     // A Worker's fetch must not be called as a method of something else.
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
-    this.#tokens = new ServiceTokens(options.serviceKey, options.role, options.now ?? Date.now);
+    this.#serviceKey = options.serviceKey;
+    this.#now = options.now ?? Date.now;
+    this.#tokens = new ServiceTokens(options.serviceKey, options.role, this.#now);
   }
 
   /**
@@ -131,7 +140,10 @@ export class CoreCaller {
       if (tried.kind !== "elsewhere") this.#preferred = order[(i + 1) % order.length] ?? url;
       if (tried.kind === "lost") maybeArrived = true;
       if (tried.kind === "lost" && !call.repeatable) break;
-      if (tried.kind === "elsewhere") this.#putLeaderNext(order, i, tried);
+      if (tried.kind === "elsewhere") {
+        await this.#learnLeader(order, i, tried.hint);
+        this.#putLeaderNext(order, i, tried);
+      }
     }
     throw toFailure(call, maybeArrived, last);
   }
@@ -148,7 +160,9 @@ export class CoreCaller {
     let response: Response;
     try {
       const body = call.body === undefined ? null : new Uint8Array(call.body);
-      response = await this.#fetch(url + call.path, { method: call.method, headers, body, signal });
+      // A core redirects nobody: whoever does would get the command.
+      const init = { method: call.method, headers, body, signal, redirect: "manual" as const };
+      response = await this.#fetch(url + call.path, init);
     } catch (cause) {
       call.signal?.throwIfAborted();
       return { kind: wasNeverSent(cause) ? "not_sent" : "lost", cause };
@@ -163,26 +177,34 @@ export class CoreCaller {
     if (!(refusal instanceof ConfluxError)) return { kind: "lost", cause: refusal };
     if (response.status < 500 || FINAL_CODES.has(refusal.code)) return { kind: "refused", refusal };
     const leaderId = response.headers.get(CORE_LEADER_ID_HEADER);
-    const leaderUrl = response.headers.get(CORE_LEADER_URL_HEADER);
     const isElsewhere = refusal.code === "not_proposed" || refusal.code === "unavailable";
     return isElsewhere
-      ? { kind: "elsewhere", refusal, leaderId, leaderUrl }
+      ? { kind: "elsewhere", refusal, leaderId, hint: readHint(response.headers) }
       : { kind: "lost", cause: refusal };
+  }
+
+  /**
+   * Takes up a leader that was added after this caller was set up, right behind the node that told of it, so next. On the
+   * cluster's own word alone: it is about to get a service token.
+   */
+  async #learnLeader(order: string[], tried: number, hint: LeaderHint | null): Promise<void> {
+    if (hint === null || this.#urls.length >= URLS_MAX) return;
+    const url = baseOf(hint.url);
+    if (order.includes(url) || [...this.#nodeIds.values()].includes(hint.leaderId)) return;
+    if (!(await verifyLeader(this.#serviceKey, hint, this.#now()))) return;
+    this.#urls.push(url);
+    order.splice((tried % order.length) + 1, 0, url);
   }
 
   /** Puts the node that leads where the next try looks; one that names itself has refused, and others are asked first. */
   #putLeaderNext(
     order: string[],
     tried: number,
-    { leaderId, leaderUrl }: { leaderId: string | null; leaderUrl: string | null },
+    { leaderId, hint }: { leaderId: string | null; hint: LeaderHint | null },
   ): void {
-    const isNew = leaderId !== null && ![...this.#nodeIds.values()].includes(leaderId);
-    if (isNew && leaderUrl !== null && !order.includes(leaderUrl) && this.#urls.length < URLS_MAX) {
-      // A node that was added after this caller was set up. Right behind the one that told of it, so next.
-      this.#urls.push(leaderUrl);
-      order.splice((tried % order.length) + 1, 0, leaderUrl);
-    }
-    const leader = order.find((url) => leaderId !== null && this.#nodeIds.get(url) === leaderId);
+    const leader =
+      order.find((url) => leaderId !== null && this.#nodeIds.get(url) === leaderId) ??
+      order.find((url) => hint !== null && url === baseOf(hint.url));
     if (leader === undefined || leader === order[tried % order.length]) return;
     const next = (tried + 1) % order.length;
     const at = order.indexOf(leader);
@@ -191,6 +213,18 @@ export class CoreCaller {
     order[next] = leader;
     order[at] = displaced;
   }
+}
+
+/** Null when the answer names no leader's address. */
+function readHint(headers: Headers): LeaderHint | null {
+  const leaderId = headers.get(CORE_LEADER_ID_HEADER);
+  const url = headers.get(CORE_LEADER_URL_HEADER);
+  if (leaderId === null || url === null) return null;
+  return { leaderId, url, proof: headers.get(CORE_LEADER_PROOF_HEADER) };
+}
+
+function baseOf(url: string): string {
+  return url.replace(/\/+$/, "");
 }
 
 /** The node's refusal. Throws what reading throws, and an `Error` for an answer that is none of a node's. */

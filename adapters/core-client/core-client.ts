@@ -13,6 +13,7 @@ import type {
 import type {
   ConfigAnswer,
   DeletedConfigAnswer,
+  EdgeConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -156,6 +157,15 @@ export class CoreClient implements CorePort {
     return this.#read("/v1/edge-snapshot", { limit: input.limit, inline: 1, ...cursor });
   }
 
+  async edgeConfig(
+    { name, jti }: { name: string; jti: string },
+    options?: ReadOptions,
+  ): Promise<EdgeConfigAnswer> {
+    if (parseFullName(name) === null) throw new ConfluxError("not_found", `no config ${name}`);
+    const path = name.split("/").map(encodeURIComponent).join("/");
+    return this.#read(`/v1/edge-config/${path}`, { jti, inline: 1 }, options);
+  }
+
   /** As the leader sees the cluster; as some node does while there is none. */
   async status(): Promise<StatusAnswer> {
     try {
@@ -170,21 +180,26 @@ export class CoreClient implements CorePort {
     return this.#read("/v1/backups", cursor === null ? { limit } : { cursor, limit });
   }
 
-  startBackup({ request_id, wait_ms }: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
+  startBackup({ request_id, wait_ms, head }: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
     const query = request_id === null ? { wait_ms } : { request_id, wait_ms };
-    return this.#job("POST", withQuery("/v1/backups", query), { wait_ms, repeatable: request_id !== null });
+    return this.#job("POST", withQuery("/v1/backups", query), {
+      wait_ms,
+      repeatable: request_id !== null,
+      body: jsonBody({ head }),
+    });
   }
 
-  startDrill({ backup_id, wait_ms }: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
+  startDrill({ backup_id, wait_ms, head }: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
     const path = `/v1/backups/${encodeURIComponent(backup_id ?? "latest")}/drill`;
-    return this.#job("POST", withQuery(path, { wait_ms }), { wait_ms, repeatable: false });
+    const body = jsonBody({ head });
+    return this.#job("POST", withQuery(path, { wait_ms }), { wait_ms, repeatable: false, body });
   }
 
   startRestore(
     { wait_ms, ...request }: Parameters<CorePort["startRestore"]>[0],
     { traceparent }: { traceparent?: string } = {},
   ): Promise<ClusterJob> {
-    const body = new TextEncoder().encode(JSON.stringify(request));
+    const body = jsonBody(request);
     const path = withQuery("/v1/restore", { wait_ms });
     return this.#job("POST", path, { wait_ms, repeatable: true, traceparent, body });
   }
@@ -225,7 +240,7 @@ export class CoreClient implements CorePort {
     const response = await this.#caller.call({
       method: "POST",
       path: `/v1/cluster/${name}`,
-      body: new TextEncoder().encode(JSON.stringify(input)),
+      body: jsonBody(input),
       contentType: "application/json",
       timeoutMs: OPERATION_TIMEOUT_MS,
       repeatable: true,
@@ -273,6 +288,10 @@ async function readable<T>(body: Promise<T>): Promise<T> {
     if (cause instanceof Error && cause.name === "AbortError") throw cause;
     throw new ConfluxError("unavailable", "the core's answer was cut off", { cause, retryAfterS: 1 });
   }
+}
+
+function jsonBody(value: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
 }
 
 function withQuery(path: string, query: object): string {

@@ -4,6 +4,7 @@ import type {
   ClusterJob,
   CoreRestoreRequest,
 } from "../../contracts/backup/backup-api.ts";
+import type { OperationHead } from "../../contracts/core/cluster-api.ts";
 import { backupIdOf } from "../../contracts/backup/backup-manifest.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
@@ -13,6 +14,7 @@ import { type Actor, COMMAND_FORMAT_VERSION, type CommandPayloads } from "../../
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { isKeptRow, stateKey } from "../../domain/command/state-view.ts";
 
+type OwnKind = RestoreKind | "note_operation";
 type RestoreKind = "begin_restore" | "restore_chunk" | "commit_restore" | "abort_restore";
 /** What backups need of the core in memory. */
 export interface MemoryBackupParts {
@@ -26,6 +28,8 @@ export interface MemoryBackupParts {
     payload: CommandPayloads[K],
     more: { actor: Actor; ip: string; attachments?: Uint8Array[] },
   ) => void;
+  /** Writes an operation down for its audit. */
+  note: (summary: string, head: OperationHead) => void;
 }
 
 /** Backups of the core in memory: one chunk each, done at once, gone with it. */
@@ -47,7 +51,7 @@ export class MemoryBackups {
     return { items, next_cursor: isLast ? null : (items.at(-1)?.backup_id ?? null) };
   }
 
-  async startBackup(requestId: string | null): Promise<ClusterJob> {
+  async startBackup(requestId: string | null, head: OperationHead): Promise<ClusterJob> {
     const known = requestId === null ? undefined : this.#jobs.get(requestId);
     if (known !== undefined) return known;
     const { clusterId, state, now } = this.#parts;
@@ -72,10 +76,11 @@ export class MemoryBackups {
       url: `memory:///${clusterId}/manifests/${backup_id}.json`,
     };
     this.#backups.set(backup_id, { view, chunk });
+    this.#parts.note(`took backup ${backup_id}`, head);
     return this.#done("backup", requestId, { backup_id, backup: view });
   }
 
-  startDrill(backupId: string | null): ClusterJob {
+  startDrill(backupId: string | null, head: OperationHead): ClusterJob {
     const { view } = this.#find(backupId ?? this.list({ cursor: null, limit: 1 }).items[0]?.backup_id ?? "");
     const { backup_id, index, state_hash, state_bytes } = view;
     const drill = {
@@ -90,6 +95,7 @@ export class MemoryBackups {
       proven: true,
       duration_ms: 0,
     };
+    this.#parts.note(`proved backup ${backup_id} by a drill`, head);
     return this.#done("drill", null, { backup_id, drill });
   }
 
@@ -162,7 +168,7 @@ export class MemoryBackups {
 }
 
 /** A command of the core's own, as the log would have it. */
-export function coreCommand<K extends RestoreKind>(
+export function coreCommand<K extends OwnKind>(
   kind: K,
   payload: CommandPayloads[K],
   { actor, ip }: { actor: Actor; ip: string },

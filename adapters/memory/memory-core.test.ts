@@ -1,13 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { testCommand } from "../../domain/command/testing-commands.ts";
+import { backupConformance } from "../core-client/testing/backup-conformance.ts";
 import { codeOf, coreConformance, createIn } from "../core-client/testing/core-conformance.ts";
+import { clusterConformance } from "../core-client/testing/cluster-conformance.ts";
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
 import { MemoryCore } from "./memory-core.ts";
 
 describe("the core in memory", () => {
   const shared = new MemoryCore();
   coreConformance(() => shared);
+  backupConformance(() => shared);
   publishConformance(() => shared);
+  clusterConformance(() => shared);
 
   it("a cursor before the compacted part is feed_compacted, the snapshot goes on", async () => {
     const core = new MemoryCore();

@@ -9,6 +9,7 @@ import {
 import type {
   ConfigAnswer,
   DeletedConfigAnswer,
+  EdgeConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -48,6 +49,7 @@ import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
 import { coreCommand, MemoryBackups } from "./memory-backups.ts";
+import { readEdgeConfig } from "../../domain/command/read-edge-config.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { readFeed } from "../../domain/command/read-feed.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -61,7 +63,7 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
-import { memoryCluster } from "./memory-cluster.ts";
+import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
 
@@ -95,6 +97,10 @@ export class MemoryCore implements CorePort {
       }),
       apply: (kind, payload, { attachments = [], ...author }) => {
         orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
+      },
+      note: (summary, { trace_id, ...author }) => {
+        const command = { ...coreCommand("note_operation", { summary }, author), trace_id };
+        orThrow(this.#apply(command as Command, []));
       },
     });
   }
@@ -201,6 +207,18 @@ export class MemoryCore implements CorePort {
     return { ...this.#position(), ...page, blobs: toBase64(page.blobs) };
   }
 
+  async edgeConfig({ name, jti }: { name: string; jti: string }): Promise<EdgeConfigAnswer> {
+    const parsed = parseFullName(name);
+    if (parsed === null) throw new ConfluxError("not_found", `no config ${name}`);
+    const answer = readEdgeConfig(this.state, {
+      ...parsed,
+      jti,
+      charsMax: FEED_ANSWER_BYTES_MAX,
+      inline: this.#inline(),
+    });
+    return { ...this.#position(), ...answer, blobs: toBase64(answer.blobs) };
+  }
+
   async status(): Promise<StatusAnswer> {
     return {
       ...this.#position(),
@@ -227,11 +245,11 @@ export class MemoryCore implements CorePort {
   }
 
   startBackup(input: Parameters<CorePort["startBackup"]>[0]): Promise<ClusterJob> {
-    return this.#backups.startBackup(input.request_id);
+    return this.#backups.startBackup(input.request_id, input.head);
   }
 
   async startDrill(input: Parameters<CorePort["startDrill"]>[0]): Promise<ClusterJob> {
-    return this.#backups.startDrill(input.backup_id);
+    return this.#backups.startDrill(input.backup_id, input.head);
   }
 
   async startRestore(input: Parameters<CorePort["startRestore"]>[0]): Promise<ClusterJob> {
@@ -249,10 +267,19 @@ export class MemoryCore implements CorePort {
     return memoryCluster.removeNode(input);
   }
   async transferLeader(input: TransferLeaderInput): Promise<TransferLeaderAnswer> {
-    return memoryCluster.transferLeader(input, this.#position());
+    checkKey(this.state, input, this.#now());
+    const led = memoryCluster.transferLeader(input);
+    if (input.idempotency === undefined) return { ...this.#position(), replayed: false, ...led };
+    return { ...this.#note(input, "node 1 leads already"), ...led };
   }
-  async takeSnapshot(_input: SnapshotInput): Promise<SnapshotAnswer> {
-    return { ...this.#position(), node_id: 1, snapshot_index: this.#position().index };
+  async takeSnapshot(input: SnapshotInput): Promise<SnapshotAnswer> {
+    const noted = this.#note(input, "snapshot on node 1");
+    return { ...noted, node_id: 1, snapshot_index: this.#position().index };
+  }
+
+  #note(input: SnapshotInput, summary: string): Position & { replayed: boolean } {
+    const { replayed, index } = orThrow(this.#apply(noteCommand(input, summary), []));
+    return { ...this.#position(), index, replayed };
   }
 
   /** Drops the feed up to `index`, as the real core does past its retention: for tests of `feed_compacted`. */

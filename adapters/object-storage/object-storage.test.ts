@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,8 @@ import type { ObjectStorage } from "../../contracts/object-storage/object-storag
 import { DirectoryObjectStorage } from "./directory-object-storage.ts";
 import { MemoryObjectStorage } from "./memory-object-storage.ts";
 import { openObjectStorage } from "./open-object-storage.ts";
+import { S3ObjectStorage } from "./s3-object-storage.ts";
+import { FaultyS3 } from "./testing/faulty-s3.ts";
 import { objectStorageConformance } from "./testing/object-storage-conformance.ts";
 
 const root = mkdtempSync(join(tmpdir(), "conflux-objects-"));
@@ -47,6 +50,47 @@ describe("in S3", () => {
     });
     await expect(away.list("", { after: null, limit: 1 })).rejects.toMatchObject({ code: "unavailable" });
   });
+});
+
+describe("an S3 that fails", () => {
+  let s3: FaultyS3;
+  let storage: S3ObjectStorage;
+  beforeAll(async () => {
+    s3 = await FaultyS3.start();
+    const { bucket, endpoint } = s3;
+    storage = new S3ObjectStorage({ bucket, prefix: "p/", endpoint, requestMsMax: 200, callMsMax: 1_500 });
+    await storage.put("a", new Uint8Array(randomBytes(100_000)));
+  });
+  afterAll(() => s3.stop());
+  const all = { after: null, limit: 10 };
+
+  it.each([
+    ["hang_up", /^S3 does not answer: /],
+    ["silence", /^S3 does not answer: .*200 ms/],
+    ["error", /^S3 does not answer: InternalError: as the test says$/],
+    ["deny", /^S3 refuses: SignatureDoesNotMatch: as the test says$/],
+  ] as const)("R13 %s: every verb says unavailable, and why", async (fault, why) => {
+    s3.judge = () => fault;
+    const away = { code: "unavailable", message: expect.stringMatching(why) as unknown };
+    await expect(storage.put("b", new Uint8Array(10))).rejects.toMatchObject(away);
+    await expect(storage.get("a", 1e6)).rejects.toMatchObject(away);
+    await expect(storage.list("", all)).rejects.toMatchObject(away);
+    await expect(storage.remove(["a"])).rejects.toMatchObject(away);
+    s3.judge = () => null;
+    expect((await storage.list("", all)).items.map(({ name }) => name)).toEqual(["a"]);
+    expect(await storage.get("a", 1e6)).toHaveLength(100_000);
+  });
+
+  it.each(["cut_off", "half_silence", "garbled"] as const)(
+    "R13 %s: an answer that is not whole is told, and ends",
+    async (fault) => {
+      s3.judge = () => fault;
+      const why = expect.stringMatching(/^a did not arrive whole from S3: /) as unknown;
+      await expect(storage.get("a", 1e6)).rejects.toMatchObject({ code: "unavailable", message: why });
+      s3.judge = () => null;
+      expect(await storage.get("a", 1e6)).toHaveLength(100_000);
+    },
+  );
 });
 
 describe("a directory", () => {

@@ -16,10 +16,12 @@ import {
 } from "../../contracts/object-storage/object-storage.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type AwsEndpoint, clientOptions } from "../aws/aws-endpoint.ts";
-import { isAwsError, mapAwsError } from "../aws/map-aws-error.ts";
+import { isAwsError } from "../aws/map-aws-error.ts";
 
-/** An object is larger than what other services are asked for, and takes longer. */
+/** An object is larger than what other services are asked for, and takes longer until an answer begins. */
 const REQUEST_MS_MAX = 30_000;
+/** All attempts at one call with all of its answer: an answer that begins and then stops must not hold a job for ever. */
+const CALL_MS_MAX = 120_000;
 
 /**
  * Objects of an S3 bucket below a prefix (empty, or ending in a slash). S3 shows a new object whole or not at all, and
@@ -30,15 +32,23 @@ export class S3ObjectStorage implements ObjectStorage {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #prefix: string;
+  readonly #callMsMax: number;
 
-  constructor(options: { bucket: string; prefix: string; endpoint: AwsEndpoint }) {
+  constructor(options: {
+    bucket: string;
+    prefix: string;
+    endpoint: AwsEndpoint;
+    requestMsMax?: number;
+    callMsMax?: number;
+  }) {
     const { requestHandler, ...client } = clientOptions(options.endpoint);
     this.#bucket = options.bucket;
     this.#prefix = options.prefix;
+    this.#callMsMax = options.callMsMax ?? CALL_MS_MAX;
     this.url = `s3://${options.bucket}/${options.prefix}`;
     this.#client = new S3Client({
       ...client,
-      requestHandler: { ...requestHandler, requestTimeout: REQUEST_MS_MAX },
+      requestHandler: { ...requestHandler, requestTimeout: options.requestMsMax ?? REQUEST_MS_MAX },
       // A stand-in answers at one address, whatever the bucket.
       forcePathStyle: options.endpoint.url !== undefined,
     });
@@ -47,22 +57,27 @@ export class S3ObjectStorage implements ObjectStorage {
   async put(name: string, bytes: Uint8Array): Promise<void> {
     checkObjectSize(name, bytes.byteLength);
     const command = new PutObjectCommand({ Bucket: this.#bucket, Key: this.#keyOf(name), Body: bytes });
-    await this.#client.send(command).catch(refuse);
+    await this.#client.send(command, this.#limits()).catch(refuse);
   }
 
   async get(name: string, bytesMax: number): Promise<Uint8Array> {
     const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#keyOf(name) });
-    const { Body, ContentLength } = await this.#client.send(command).catch((error: unknown) => {
-      if (isAwsError(error, "NoSuchKey", "NotFound")) throw objectNotFound(name);
-      return refuse(error);
-    });
+    const { Body, ContentLength } = await this.#client
+      .send(command, this.#limits())
+      .catch((error: unknown) => {
+        if (isAwsError(error, "NoSuchKey", "NotFound")) throw objectNotFound(name);
+        return refuse(error);
+      });
     if (Body === undefined) throw new ConfluxError("unavailable", "S3 answered without a body.");
     if (ContentLength === undefined || ContentLength > bytesMax) {
       // An unread body would keep the connection.
       await Body.transformToWebStream().cancel();
       throw objectTooLarge(name, ContentLength ?? Infinity, bytesMax);
     }
-    return Body.transformToByteArray().catch(refuse);
+    return Body.transformToByteArray().catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ConfluxError("unavailable", `${name} did not arrive whole from S3: ${reason}`, { cause });
+    });
   }
 
   async list(prefix: string, options: { after: string | null; limit: number }): Promise<ObjectPage> {
@@ -72,7 +87,7 @@ export class S3ObjectStorage implements ObjectStorage {
       MaxKeys: Math.min(options.limit, OBJECT_LIST_MAX),
       ...(options.after === null ? {} : { StartAfter: this.#prefix + options.after }),
     });
-    const { Contents = [], IsTruncated } = await this.#client.send(command).catch(refuse);
+    const { Contents = [], IsTruncated } = await this.#client.send(command, this.#limits()).catch(refuse);
     const items = Contents.map(({ Key = "", Size = 0, LastModified }) => ({
       name: Key.slice(this.#prefix.length),
       bytes: Size,
@@ -86,12 +101,16 @@ export class S3ObjectStorage implements ObjectStorage {
     for (let from = 0; from < keys.length; from += OBJECT_LIST_MAX) {
       const Objects = keys.slice(from, from + OBJECT_LIST_MAX).map((Key) => ({ Key }));
       const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } });
-      const { Errors = [] } = await this.#client.send(command).catch(refuse);
+      const { Errors = [] } = await this.#client.send(command, this.#limits()).catch(refuse);
       const [first] = Errors;
       if (first !== undefined) {
         throw new ConfluxError("unavailable", `S3 did not remove ${first.Key ?? "an object"}: ${first.Code}`);
       }
     }
+  }
+
+  #limits(): { abortSignal: AbortSignal } {
+    return { abortSignal: AbortSignal.timeout(this.#callMsMax) };
   }
 
   #keyOf(name: string): string {
@@ -101,8 +120,10 @@ export class S3ObjectStorage implements ObjectStorage {
 }
 
 function refuse(error: unknown): never {
-  const isRefused = isAwsError(error, "NoSuchBucket", "AccessDenied", "InvalidAccessKeyId");
-  if (!isRefused) throw mapAwsError(error, "S3");
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : "";
-  throw new ConfluxError("unavailable", `S3 refuses: ${reason}`, { cause: error });
+  if (error instanceof ConfluxError) throw error;
+  const isRefusal = error instanceof Error && "$fault" in error && error.$fault === "client";
+  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  throw new ConfluxError("unavailable", `S3 ${isRefusal ? "refuses" : "does not answer"}: ${reason}`, {
+    cause: error,
+  });
 }

@@ -5,7 +5,10 @@ import { setTenant, type Transaction } from "./with-tenant.ts";
 export const AUDIT_SUMMARY_CHARACTERS_MAX = 2000;
 const ROWS_PER_STATEMENT_MAX = 200;
 
-/** One line of the audit. `position` says which log entry it stands for; null for an act that only Postgres saw. */
+/**
+ * One line of the audit. `position` says which log entry it stands for; null for an act that only Postgres saw. A negative
+ * index is of no entry: it only tells rows about the feed itself apart.
+ */
 export interface AuditRow {
   tenant: string;
   actor: Actor;

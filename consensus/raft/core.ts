@@ -59,6 +59,8 @@ export interface Core {
   readsWaiting: number[];
   readGroups: ReadGroup[];
   readContext: number;
+  /** Index of the first entry of the term in which this node led last. */
+  leaderSince: Index;
   readStates: ReadState[];
   /** A non-voter's: it refused a vote to a shorter log, and has heard no leader since (`mayStand`). */
   isWanted: boolean;
@@ -111,6 +113,7 @@ export function createCore(options: {
     readsWaiting: [],
     readGroups: [],
     readContext: 0,
+    leaderSince: 0,
     readStates: [],
     isWanted: false,
     sinceLeader: 0,

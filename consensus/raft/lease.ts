@@ -35,9 +35,9 @@ export function holdsPromise(core: Core): boolean {
 /** A round of heartbeats is about to be sent: gives it a context of its own. */
 export function noteHeartbeat(core: Core): void {
   const { lease } = core.config;
+  core.readContext += 1;
   if (lease === undefined) return;
   const atTicks = lease.nowTicks();
-  core.readContext += 1;
   core.heartbeatsSent.push({ context: core.readContext, atTicks });
   const goneBefore = atTicks - leaseTicks(core);
   const kept = core.heartbeatsSent.findIndex((sent) => sent.atTicks > goneBefore);

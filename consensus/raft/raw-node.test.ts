@@ -298,7 +298,8 @@ describe("R6 reads", () => {
     settle(members, (m) => m.type === "append");
     expect(one.reads).toEqual([]);
     ticks(one, 1);
-    settle(members, (m) => m.type === "heartbeat_reply" && m.readContext > 0);
+    const { round } = one.raw.status();
+    settle(members, (m) => m.type === "heartbeat_reply" && m.readContext > round);
     expect(one.raw.status().commit).toBe(1);
     expect(one.reads).toEqual([]);
     ticks(one, 1);
@@ -307,6 +308,21 @@ describe("R6 reads", () => {
       { request: 1, index: 1 },
       { request: 2, index: 1 },
     ]);
+  });
+
+  it("R5 an answer says which round it answers, so one that was on its way tells nothing of who is there now", () => {
+    const [one, two] = startThree();
+    ticks(one, 1);
+    const [before] = work(one).filter(({ to }) => to === 2);
+    two.raw.step(before!);
+    const onItsWay = work(two);
+    const asked = one.raw.status().round;
+    for (const message of onItsWay) one.raw.step(message);
+    const answered = (): number => one.raw.status().progress.find(({ id }) => id === 2)!.answeredRound;
+    expect(answered()).toBe(asked);
+    ticks(one, 1);
+    settle([one, two]);
+    expect(answered()).toBeGreaterThan(asked);
   });
 
   it("a single voter answers at once", () => {

@@ -228,13 +228,15 @@ function statusOf(core: Core): RaftStatus {
     applied: core.applied,
     lastIndex: lastIndex(core.view),
     membership: { voters: [...voters], outgoing: [...outgoing], learners: [...learners] },
-    progress: others.map(([id, { match, next, state, active, heard }]) => ({
+    round: core.readContext,
+    leaderSince: core.role === "leader" ? core.leaderSince : 0,
+    progress: others.map(([id, { match, next, state, active, readAck }]) => ({
       id,
       match,
       next,
       state,
       active,
-      heard,
+      answeredRound: readAck,
     })),
   };
 }

@@ -58,5 +58,5 @@ export function becomeLeader(core: Core): void {
   for (const progress of core.progress.values()) progress.active = true;
   const own = core.progress.get(core.config.id);
   if (own !== undefined) own.match = stableIndex(core.view);
-  appendOwn(core, "noop", NO_DATA);
+  core.leaderSince = appendOwn(core, "noop", NO_DATA).index;
 }

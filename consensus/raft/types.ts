@@ -139,6 +139,10 @@ export interface RaftStatus {
   applied: Index;
   lastIndex: Index;
   membership: Membership;
+  /** On a leader: the index of its term's first entry; 0 elsewhere. */
+  leaderSince: Index;
+  /** The latest round of heartbeats that this node has sent; each has a number of its own. */
+  round: number;
   /** On a leader: how far each other member is. */
   progress: {
     id: NodeId;
@@ -146,7 +150,8 @@ export interface RaftStatus {
     next: Index;
     state: "probe" | "replicate" | "snapshot";
     active: boolean;
-    heard: number;
+    /** The latest round of heartbeats that it has answered to this leader; 0: none. */
+    answeredRound: number;
   }[];
 }
 

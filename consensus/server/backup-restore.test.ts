@@ -7,7 +7,13 @@ import { stateKey } from "../../domain/command/state-view.ts";
 import { StateStore } from "../state/state-store.ts";
 import { createEntry } from "../state/testing-entries.ts";
 import { readManifest, sealManifest } from "./backup-read.ts";
-import { FaultyStorage, openTestingBackups, rowsHash, type TestingBackups } from "./testing-backups.ts";
+import {
+  FaultyStorage,
+  openTestingBackups,
+  rowsHash,
+  TESTING_AUTHOR,
+  type TestingBackups,
+} from "./testing-backups.ts";
 
 const open: TestingBackups[] = [];
 async function start(options: Parameters<typeof openTestingBackups>[0] = {}): Promise<TestingBackups> {
@@ -27,7 +33,7 @@ describe("R13 a backup", () => {
   it("R13 is the state at its index, whatever is written meanwhile", async () => {
     const node = await start();
     await node.write(...Array.from({ length: 300 }, (_, i) => `a${i}`));
-    const job = node.service.startBackup(null);
+    const job = node.service.startBackup(null, null);
     for (let i = 0; i < 200; i += 1) await node.write(`b${i}`);
     const { backup } = await node.service.job(job.job_id, 60_000);
     expect(backup).toMatchObject({ cluster_id: "c1", epoch: 1, term: 1 });
@@ -61,11 +67,11 @@ describe("R13 a backup", () => {
   it("R13 two at once: the second is refused and told of the first", async () => {
     const node = await start();
     await node.write("a");
-    const first = node.service.startBackup("req-1");
-    expect(() => node.service.startBackup("req-2")).toThrow(first.job_id);
-    expect(node.service.startBackup("req-1")).toBe(first);
+    const first = node.service.startBackup("req-1", null);
+    expect(() => node.service.startBackup("req-2", null)).toThrow(first.job_id);
+    expect(node.service.startBackup("req-1", null)).toBe(first);
     await node.service.job("req-1", 60_000);
-    expect(node.service.startBackup("req-1").state).toBe("complete");
+    expect(node.service.startBackup("req-1", null).state).toBe("complete");
   });
 
   it("R13 a storage that fails at any call leaves no backup, an unhurt node, and what the next prune sweeps away", async () => {
@@ -78,7 +84,7 @@ describe("R13 a backup", () => {
       const node = await start({ storage, nowMs: () => nowMs });
       await node.write("a");
       storage.failAt = failAt;
-      const job = await node.service.job(node.service.startBackup(null).job_id, 60_000);
+      const job = await node.service.job(node.service.startBackup(null, null).job_id, 60_000);
       expect(job).toMatchObject({ state: "failed", error: { code: "unavailable" }, backup: null });
       expect(node.lines.at(-1)).toMatchObject({ level: "error", msg: "backup failed" });
       storage.failAt = Infinity;
@@ -207,7 +213,10 @@ describe("R13 a restore", () => {
     expect(checkInvariants(fresh.store)).toEqual([]);
     const hash = fresh.store.stateHash();
     const copy = join(fresh.directory, "copy.db");
+    const oldCopy = join(old.directory, "copy.db");
+    await old.store.copyTo(oldCopy);
     expect(await fresh.store.copyTo(copy)).toBe(fresh.store.lastApplied());
+    expect([old.store.copyFormat(oldCopy), fresh.store.copyFormat(copy)]).toEqual([1, 2]);
     const again = new StateStore({ path: copy, clusterId: "c1", journal: "wal" });
     expect([again.index(), again.epoch(), again.stateHash()]).toEqual([52, 8, hash]);
     again.close();
@@ -221,6 +230,25 @@ describe("R13 a restore", () => {
     await node.write("b");
     expect(await node.restore({ backup_id, restore_id: "same" })).toEqual(first);
     expect(named(node, "b")).toBe(true);
+    expect(node.store.epoch()).toBe(2);
+  });
+
+  it("R13 a backup or restore that failed is begun anew when it is asked for again under its id", async () => {
+    const node = await start();
+    await node.write("a");
+    Object.assign(node.storage, { failAt: 1, failures: Infinity });
+    const take = () => node.service.job(node.service.startBackup("take", null).job_id, 60_000);
+    expect(await take()).toMatchObject({ state: "failed", error: { code: "unavailable" } });
+    node.storage.failAt = Infinity;
+    const { state, backup_id } = await take();
+    expect(state).toBe("complete");
+    // Past the manifest: what the restore reads for its proof.
+    node.storage.failAt = node.storage.calls + 2;
+    const order = { backup_id: backup_id ?? "", restore_id: "again" };
+    expect(await node.restore(order)).toMatchObject({ state: "failed", error: { code: "unavailable" } });
+    expect(node.store.epoch()).toBe(1);
+    node.storage.failAt = Infinity;
+    expect(await node.restore(order)).toMatchObject({ state: "complete", restore: { epoch: 2 } });
     expect(node.store.epoch()).toBe(2);
   });
 
@@ -256,7 +284,7 @@ describe("R13 damage", () => {
     await node.write("a", "b");
     const backup_id = await node.backup();
     await node.write("c");
-    const hash = node.store.stateHash();
+    const hash = rowsHash(node.store);
     for (const { name, bytes } of (await node.storage.list("", all)).items) {
       const good = await node.storage.get(name, 1e6);
       for (let at = 0; at < bytes; at += Math.ceil(bytes / 12)) {
@@ -265,7 +293,7 @@ describe("R13 damage", () => {
         await node.storage.put(name, bad);
         const refused = await node.restore({ backup_id }).catch((error: unknown) => ({ error }));
         expect(refused).toMatchObject({ error: { code: "validation_failed" } });
-        const drilled = await node.service.startDrill(backup_id).then(
+        const drilled = await node.service.startDrill(backup_id, TESTING_AUTHOR).then(
           ({ job_id }) => node.service.job(job_id, 60_000),
           (error: unknown) => ({ error }),
         );
@@ -276,7 +304,7 @@ describe("R13 damage", () => {
       expect(cut).toMatchObject({ error: { code: "validation_failed" } });
       await node.storage.put(name, good);
     }
-    expect(node.store.stateHash()).toBe(hash);
+    expect(rowsHash(node.store)).toBe(hash);
     expect(await node.restore({ backup_id })).toMatchObject({ state: "complete" });
   });
 
@@ -298,7 +326,7 @@ describe("R13 damage", () => {
     await expect(node.restore({ backup_id })).rejects.toThrow("is of format 2, this build knows 1");
     await node.storage.remove([`c1/manifests/${backup_id}.json`]);
     await expect(node.restore({ backup_id })).rejects.toMatchObject({ code: "not_found" });
-    await expect(node.service.startDrill(null)).rejects.toMatchObject({ code: "not_found" });
+    await expect(node.service.startDrill(null, TESTING_AUTHOR)).rejects.toMatchObject({ code: "not_found" });
   });
 
   it("R13 a state that its hash or the invariants disown is never put in place", async () => {
@@ -307,13 +335,13 @@ describe("R13 damage", () => {
     const manifest = await readManifest(node.storage, await node.backup());
     const lie = { ...manifest, state_hash: "0".repeat(64) };
     await node.storage.put(`c1/manifests/${manifest.backup_id}.json`, sealManifest(lie));
-    const hash = node.store.stateHash();
+    const hash = rowsHash(node.store);
     expect(await node.restore({ backup_id: manifest.backup_id })).toMatchObject({
       state: "failed",
       error: { code: "validation_failed" },
     });
-    expect(node.store.stateHash()).toBe(hash);
-    const { job_id } = await node.service.startDrill(manifest.backup_id);
+    expect(rowsHash(node.store)).toBe(hash);
+    const { job_id } = await node.service.startDrill(manifest.backup_id, TESTING_AUTHOR);
     expect(await node.service.job(job_id, 60_000)).toMatchObject({
       state: "failed",
       drill: { proven: false, hash_matches: false, state_hash: manifest.state_hash },
@@ -376,13 +404,13 @@ describe("R13 a drill", () => {
     await node.write("a", "b");
     await node.backup();
     await node.write("c");
-    const hash = node.store.stateHash();
-    const { job_id } = await node.service.startDrill(null);
+    const hash = rowsHash(node.store);
+    const { job_id } = await node.service.startDrill(null, TESTING_AUTHOR);
     expect(await node.service.job(job_id, 60_000)).toMatchObject({
       state: "complete",
       drill: { proven: true, hash_matches: true, invariants_broken: [], rows: 10 },
     });
-    expect(node.store.stateHash()).toBe(hash);
+    expect(rowsHash(node.store)).toBe(hash);
     expect(scratchOf(node)).toEqual([]);
   });
 });

@@ -1,14 +1,18 @@
+import { z } from "zod";
 import {
   type CoreRestoreRequest,
   coreRestoreRequest,
   JOB_WAIT_MS_MAX,
   RESTORE_BODY_BYTES_MAX,
 } from "../../contracts/backup/backup-api.ts";
+import { operationHead } from "../../contracts/core/cluster-api.ts";
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { BackupService } from "./backup-service.ts";
 import type { CoreReply, CoreRequest, Route } from "./http-router.ts";
+import { readOperation } from "./cluster-operation.ts";
 import { wholeNumber } from "./query.ts";
+import type { RestoreAuthor } from "./restore-feed.ts";
 
 const REQUEST_ID = /^[A-Za-z0-9._~:-]{1,128}$/;
 
@@ -41,11 +45,13 @@ export function backupRoutes(service: BackupService | null): Route[] {
       if (requestId !== null && !REQUEST_ID.test(requestId)) {
         throw new ConfluxError("malformed_request", "request_id is not valid");
       }
-      return answerJob(backups, request, backups.startBackup(requestId).job_id);
+      const author = await readAuthor(request);
+      return answerJob(backups, request, backups.startBackup(requestId, author).job_id);
     }),
     route("POST", "/v1/backups/:id/drill", async (backups, request) => {
       const [id = ""] = request.params;
-      return answerJob(backups, request, (await backups.startDrill(id === "latest" ? null : id)).job_id);
+      const job = await backups.startDrill(id === "latest" ? null : id, await readAuthor(request));
+      return answerJob(backups, request, job.job_id);
     }),
     route("POST", "/v1/restore", async (backups, request) => {
       const { actor, ip, ...asked } = await readRestore(request);
@@ -60,6 +66,13 @@ async function answerJob(backups: BackupService, request: CoreRequest, jobId: st
   const waitMs = wholeNumber(request.query, "wait_ms", { min: 0, max: JOB_WAIT_MS_MAX, fallback: 0 });
   const job = await backups.job(jobId, waitMs, request.signal);
   return { json: job, status: job.state === "running" ? 202 : 200 };
+}
+
+const authorInput = z.object({ head: operationHead }).strict();
+
+async function readAuthor(request: CoreRequest): Promise<RestoreAuthor> {
+  const { head } = await readOperation(request, authorInput);
+  return { actor: head.actor, ip: head.ip, traceId: head.trace_id };
 }
 
 async function readRestore(request: CoreRequest): Promise<CoreRestoreRequest> {

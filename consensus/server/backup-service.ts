@@ -12,14 +12,15 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { PendingRestore } from "../../domain/backup/backup-origin.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { NotProposedError } from "../replicated-log.ts";
+import { audited, auditFailure } from "./backup-audit.ts";
 import { BackupMetrics } from "./backup-metrics.ts";
 import { type BackupRetention, pruneBackups, takenAtMs } from "./backup-prune.ts";
 import { listBackupIds, readManifest } from "./backup-read.ts";
 import { takeBackup } from "./backup-take.ts";
-import { ClusterJobs } from "./cluster-jobs.ts";
+import { ClusterJobs, type JobWork } from "./cluster-jobs.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { RestoreAuthor } from "./restore-feed.ts";
-import { dropRestore, runRestore, toReport } from "./restore-run.ts";
+import { dropRestore, requireRestoreSupported, runRestore, toReport } from "./restore-run.ts";
 
 /** Pause between two looks at whether a backup is due or a restore was left behind. */
 export const BACKUP_TICK_MS = 5_000;
@@ -89,10 +90,13 @@ export class BackupService {
     if (running !== undefined) await this.#jobs.wait(running, CLOSE_GRACE_MS);
   }
 
-  /** `requestId` names the request, so that a repeated one is answered with the job of the first. */
-  startBackup(requestId: string | null): ClusterJob {
+  /**
+   * `requestId` names the request, so that a repeated one is answered with the job of the first; `author` is who asks, null
+   * for the schedule.
+   */
+  startBackup(requestId: string | null, author: RestoreAuthor | null): ClusterJob {
     this.#requireLeader();
-    return this.#jobs.start("backup", requestId, async (note) => {
+    return this.#start("backup", requestId, author, async (note) => {
       const { store, log, clusterId } = this.#core;
       const { storage, directory, nowMs } = this.#parts;
       const manifest = await takeBackup({
@@ -112,12 +116,12 @@ export class BackupService {
   }
 
   /** Proves a backup: the newest when none is named. Rejects with `not_found` when there is none. */
-  async startDrill(backupId: string | null): Promise<ClusterJob> {
+  async startDrill(backupId: string | null, author: RestoreAuthor): Promise<ClusterJob> {
     this.#requireLeader();
     const id = backupId ?? (await listBackupIds(this.#parts.storage, this.#core.clusterId))[0];
     if (id === undefined) throw new ConfluxError("not_found", "there is no backup yet");
     await readManifest(this.#parts.storage, id);
-    return this.#jobs.start("drill", null, async (note) => {
+    return this.#start("drill", null, author, async (note) => {
       note({ backup_id: id });
       const drill = await this.#parts.drill(id);
       note({ drill });
@@ -125,12 +129,16 @@ export class BackupService {
     });
   }
 
-  /** Rejects, before anything begins, when there is no such backup, or it is damaged, or another cluster's. */
+  /**
+   * Rejects, before anything begins, when there is no such backup, or it is damaged, or another cluster's, and with
+   * `upgrade_in_progress` while some voter is not known to apply the commands of a restore.
+   */
   async startRestore(request: RestoreOrder, author: RestoreAuthor): Promise<ClusterJob> {
     this.#requireLeader();
     await this.#core.log.readBarrier("leader");
     const known = this.#jobs.find(request.restore_id);
-    if (known !== null) return known;
+    if (known !== null && known.state !== "failed") return known;
+    // Also what failed here: the commit of unknown outcome, or another leader in the meantime, may have done it.
     const last = this.#core.store.restored();
     if (last?.restore_id === request.restore_id) {
       const done = toReport(last);
@@ -138,16 +146,12 @@ export class BackupService {
         note({ backup_id: done.backup_id, restore: done });
       });
     }
-    const manifest = await readManifest(this.#parts.storage, this.#backupIdOf(request));
-    const { clusterId } = this.#core;
-    if (manifest.cluster_id !== clusterId && !request.force) {
-      throw new ConfluxError(
-        "validation_failed",
-        `the backup is of cluster ${manifest.cluster_id}, this is ${clusterId}`,
-        { errors: [{ path: "/force", message: "true, to take over another cluster's state" }] },
-      );
-    }
-    return this.#jobs.start("restore", request.restore_id, async (note) => {
+    const manifest = await this.#manifestToRestore(request).catch(async (error: unknown) => {
+      const backupId = request.backup_id ?? null;
+      await auditFailure(this.#core, author, "restore", { backupId, error });
+      throw error;
+    });
+    return this.#start("restore", request.restore_id, author, async (note) => {
       note({ backup_id: manifest.backup_id });
       const restore = await runRestore(this.#core, {
         ...this.#parts,
@@ -159,6 +163,27 @@ export class BackupService {
       });
       note({ restore });
     });
+  }
+
+  async #manifestToRestore(request: RestoreOrder): Promise<BackupManifest> {
+    requireRestoreSupported(this.#core);
+    const manifest = await readManifest(this.#parts.storage, this.#backupIdOf(request));
+    const { clusterId } = this.#core;
+    if (manifest.cluster_id === clusterId || request.force) return manifest;
+    throw new ConfluxError(
+      "validation_failed",
+      `the backup is of cluster ${manifest.cluster_id}, this is ${clusterId}`,
+      { errors: [{ path: "/force", message: "true, to take over another cluster's state" }] },
+    );
+  }
+
+  #start(
+    kind: ClusterJob["kind"],
+    jobId: string | null,
+    author: RestoreAuthor | null,
+    work: JobWork,
+  ): ClusterJob {
+    return this.#jobs.start(kind, jobId, audited(this.#core, author, kind, work));
   }
 
   /** Rejects with `not_found` on the leader; elsewhere the leader is pointed to. */
@@ -211,7 +236,7 @@ export class BackupService {
       if (this.#parts.intervalMs > 0 && this.#jobs.running === null && (await this.#isDue())) {
         this.#failures += 1;
         this.#dueAtMs = this.#parts.nowMs() + this.#retryMs();
-        this.startBackup(null);
+        this.startBackup(null, null);
       }
     } catch (error) {
       this.#core.logger({ level: "warn", msg: "backups could not be looked after", error: String(error) });
@@ -235,7 +260,12 @@ export class BackupService {
   async #isDue(): Promise<boolean> {
     const { storage, intervalMs, nowMs } = this.#parts;
     if (this.#dueAtMs === null) {
-      const newest = (await listBackupIds(storage, this.#core.clusterId))[0];
+      // A storage that does not even tell is tried at once: what ails it then fails a backup, and is counted.
+      const ids = await listBackupIds(storage, this.#core.clusterId).catch((error: unknown) => {
+        if (error instanceof ConfluxError) return [];
+        throw error;
+      });
+      const [newest] = ids;
       this.#dueAtMs = newest === undefined ? nowMs() : takenAtMs(newest) + intervalMs;
     }
     return nowMs() >= this.#dueAtMs;

@@ -34,10 +34,13 @@ export class ClusterJobs {
     return this.#jobs.get(jobId)?.job ?? null;
   }
 
-  /** Starts a job; one of this id that is known is answered as it is. Throws `already_exists` while another one runs. */
+  /**
+   * Starts a job; one of this id that runs or is complete is answered as it is, and one that failed is begun anew: a
+   * refusal is not remembered. Throws `already_exists` while another one runs.
+   */
   start(kind: ClusterJob["kind"], jobId: string | null, work: JobWork): ClusterJob {
     const known = jobId === null ? undefined : this.#jobs.get(jobId)?.job;
-    if (known !== undefined) return known;
+    if (known !== undefined && known.state !== "failed") return known;
     if (this.#running !== null) {
       const { kind: what, job_id, backup_id } = this.#running;
       const of = backup_id === null ? "" : ` of ${backup_id}`;
@@ -59,6 +62,8 @@ export class ClusterJobs {
       drill: null,
     };
     this.#running = job;
+    // As the newest: the oldest are forgotten first.
+    this.#jobs.delete(job.job_id);
     this.#jobs.set(job.job_id, { job, ended: this.#run(job, work) });
     this.#forgetOldest();
     return job;

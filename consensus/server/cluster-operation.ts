@@ -1,10 +1,12 @@
 import type { z } from "zod";
 import { encodeCommand } from "../../contracts/core/command-codec.ts";
 import type { OperationHead } from "../../contracts/core/cluster-api.ts";
+import type { Position } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { COMMAND_FORMAT_VERSION, type Command, type CommandPayloads } from "../../domain/command/command.ts";
 import { NotProposedError } from "../replicated-log.ts";
+import { findResult, type StoredResult } from "../../domain/command/idempotency.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreRequest } from "./http-router.ts";
@@ -38,12 +40,56 @@ export async function requireLeader(core: CoreContext): Promise<void> {
   if (role !== "leader") throw new NotProposedError("this node does not lead", leaderId);
 }
 
-type OperationKind = "register_node" | "retire_node" | "note_operation";
+type OperationKind = "register_node" | "move_node" | "retire_node" | "note_operation" | "note_failure";
 
-/** Puts an operation's command into the log. Throws its refusal, or what the log throws. */
+/** Who asks for an operation, and under which key. */
+export interface OperationRequest {
+  head: OperationHead;
+  idempotency?: NonNullable<Command["idempotency"]> | undefined;
+}
+
+/**
+ * What is kept of an earlier request under the same key; null when there was none, or no key. Ask on a leader that knows all
+ * that is committed. Throws `idempotency_conflict` when that was another request.
+ */
+export function findEarlier(core: CoreContext, { idempotency }: OperationRequest): StoredResult | null {
+  if (idempotency === undefined) return null;
+  const nowMs = core.clock.stampMs(core.store.lastTimestampMs());
+  const found = findResult(core.store, { tenant: SYSTEM_TENANT, idempotency }, nowMs);
+  if (found !== null && found.digest !== idempotency.digest) {
+    throw new ConfluxError("idempotency_conflict", "the idempotency key was used with another request");
+  }
+  return found;
+}
+
+/** Where an operation's answer stands: at its first time, when this one had nothing left to do. */
+export function answerAt(
+  core: CoreContext,
+  earlier: StoredResult | null,
+  { worked }: { worked: boolean },
+): Position & { replayed: boolean } {
+  const replayed = earlier !== null && !worked;
+  return { ...core.position(), ...(replayed ? { index: earlier.index } : {}), replayed };
+}
+
+/** The request for who proposes its commands: its key is given once, by the first request that had it. */
+export function withKeyOnce(request: OperationRequest, earlier: StoredResult | null): OperationRequest {
+  const { head, idempotency } = request;
+  return earlier === null ? { head, idempotency } : { head };
+}
+
+/** Keeps the key of a request that no command of its own carries, with a line in the audit; nothing without a key. */
+export async function noteKey(core: CoreContext, request: OperationRequest, summary: string): Promise<void> {
+  if (request.idempotency !== undefined) await proposeOperation(core, request, "note_operation", { summary });
+}
+
+/**
+ * Puts an operation's command into the log; exactly one command of an operation is given its request's key. Throws its
+ * refusal, or what the log throws.
+ */
 export async function proposeOperation<K extends OperationKind>(
   core: CoreContext,
-  head: OperationHead,
+  { head, idempotency }: OperationRequest,
   kind: K,
   payload: CommandPayloads[K],
 ): Promise<void> {
@@ -53,7 +99,7 @@ export async function proposeOperation<K extends OperationKind>(
     kind,
     tenant: SYSTEM_TENANT,
     ...head,
-    idempotency: null,
+    idempotency: idempotency ?? null,
     expected_revision: null,
     payload,
   } as Command;

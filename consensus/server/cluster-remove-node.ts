@@ -1,7 +1,15 @@
 import type { RemoveNodeAnswer, RemoveNodeInput } from "../../contracts/core/cluster-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { membership } from "./cluster-add-node.ts";
-import { proposeOperation, requireLeader, waitFor } from "./cluster-operation.ts";
+import {
+  answerAt,
+  findEarlier,
+  noteKey,
+  proposeOperation,
+  requireLeader,
+  waitFor,
+  withKeyOnce,
+} from "./cluster-operation.ts";
 import type { CoreContext } from "./core-context.ts";
 
 /** How long a node that is up may take to hear of its removal. */
@@ -17,13 +25,17 @@ const LOOK_EVERY_MS = 25;
  */
 export async function removeNode(core: CoreContext, input: RemoveNodeInput): Promise<RemoveNodeAnswer> {
   await requireLeader(core);
-  const { node_id: nodeId, head } = input;
+  const earlier = findEarlier(core, input);
+  const request = withKeyOnce(input, earlier);
+  const { node_id: nodeId } = input;
   const record = core.book.recordOf(nodeId);
   const isMember = core.log.status().members.some((member) => member.nodeId === nodeId);
   if (!isMember && record === undefined) throw new ConfluxError("not_found", `no node ${nodeId}`);
   if (isMember) await checkVotersLeft(core, nodeId);
-  if (record?.removed !== true) {
-    await proposeOperation(core, head, "retire_node", { node_id: nodeId });
+  const isRetired = record?.removed === true;
+  if (isRetired) await noteKey(core, request, `node ${nodeId} is removed already`);
+  else {
+    await proposeOperation(core, request, "retire_node", { node_id: nodeId });
     await letItKnow(core, nodeId);
   }
   if (isMember) {
@@ -31,7 +43,7 @@ export async function removeNode(core: CoreContext, input: RemoveNodeInput): Pro
     const without = (ids: number[]): number[] => ids.filter((id) => id !== nodeId);
     await core.log.changeMembership({ voters: without(voters), learners: without(learners) });
   }
-  return { ...core.position(), node_id: nodeId };
+  return { ...answerAt(core, earlier, { worked: isMember || !isRetired }), node_id: nodeId };
 }
 
 /** A node that is up is given the time to hear of its removal: afterwards nobody sends it anything. */
@@ -48,7 +60,7 @@ async function letItKnow(core: CoreContext, nodeId: number): Promise<void> {
 
 /**
  * A membership whose majority is not there could never be changed again. Who was heard of before the request came may have
- * died since, so only what is heard from here on counts.
+ * died since, with answers still on their way: so only an answer to a heartbeat that was sent after it came counts.
  */
 async function checkVotersLeft(core: CoreContext, nodeId: number): Promise<void> {
   const votersLeft = () =>
@@ -57,12 +69,14 @@ async function checkVotersLeft(core: CoreContext, nodeId: number): Promise<void>
   if (left.length === 0) {
     throw new ConfluxError("conflict", `node ${nodeId} is the last voter: add another first`);
   }
-  const heardBefore = new Map(left.map((member) => [member.nodeId, member.heard ?? 0]));
-  const isUp = (member: { nodeId: number; heard?: number }): boolean =>
-    member.nodeId === core.log.status().nodeId || (member.heard ?? 0) > (heardBefore.get(member.nodeId) ?? 0);
+  const { nodeId: self, round = 0 } = core.log.status();
+  const isUp = (member: { nodeId: number; answeredRound?: number }): boolean =>
+    member.nodeId === self || (member.answeredRound ?? 0) > round;
   const enough = (): true | null => (2 * votersLeft().filter(isUp).length > left.length ? true : null);
   // Heartbeats go out every tick, and all answer them who can.
   if ((await waitFor(enough, performance.now() + ANSWER_MS, LOOK_EVERY_MS)) !== null) return;
+  // A leader that was deposed meanwhile is answered by nobody.
+  await requireLeader(core);
   const up = votersLeft().filter(isUp);
   throw new ConfluxError(
     "conflict",

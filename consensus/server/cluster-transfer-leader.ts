@@ -1,33 +1,51 @@
 import type { TransferLeaderAnswer, TransferLeaderInput } from "../../contracts/core/cluster-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { NotProposedError } from "../replicated-log.ts";
-import { proposeOperation, requireLeader } from "./cluster-operation.ts";
+import {
+  answerAt,
+  findEarlier,
+  noteKey,
+  proposeOperation,
+  requireLeader,
+  withKeyOnce,
+} from "./cluster-operation.ts";
 import type { CoreContext } from "./core-context.ts";
 
 /**
  * Hands leadership to a voter, or to the one that has most of the log. Throws `not_found` for a target that is no voter,
- * `conflict` when there is no other voter or it does not take over in time, and what the log throws.
+ * `conflict` when there is no other voter or it does not take over in time, and what the log throws. A repetition under the
+ * same key hands nothing over once leadership has moved since the first: it answers who leads.
  */
 export async function transferLeader(
   core: CoreContext,
   input: TransferLeaderInput,
 ): Promise<TransferLeaderAnswer> {
   await requireLeader(core);
+  const earlier = findEarlier(core, input);
   const target = input.target_node_id;
-  const { nodeId, term, members } = core.log.status();
+  const { nodeId, term, members, leaderSince = 0 } = core.log.status();
+  const indexBase = core.store.index() - core.store.lastApplied();
+  // The first one was asked of an earlier leadership, which has ended as it was asked to.
+  if (earlier !== null && earlier.index < leaderSince + indexBase) {
+    return { ...answerAt(core, earlier, { worked: false }), leader_id: nodeId, term };
+  }
   const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
   if (target !== undefined && !voters.includes(target)) {
     throw new ConfluxError("not_found", `node ${target} is no voter`);
   }
-  if (target === nodeId) return { ...core.position(), leader_id: nodeId, term };
+  if (target === nodeId) {
+    await noteKey(core, withKeyOnce(input, earlier), `node ${nodeId} leads already`);
+    return { ...answerAt(core, earlier, { worked: false }), leader_id: nodeId, term };
+  }
   if (voters.length === 1) throw new ConfluxError("conflict", `node ${nodeId} is the only voter`);
   const to = target === undefined ? "the voter that has most of the log" : `node ${target}`;
-  await proposeOperation(core, input.head, "note_operation", {
-    summary: `leadership from node ${nodeId} to ${to}`,
-  });
+  if (earlier === null) {
+    const summary = `leadership from node ${nodeId} to ${to}`;
+    await proposeOperation(core, input, "note_operation", { summary });
+  }
   try {
     const { leaderId, term: newTerm } = await core.log.transferLeader(target);
-    return { ...core.position(), leader_id: leaderId, term: newTerm };
+    return { ...answerAt(core, earlier, { worked: true }), leader_id: leaderId, term: newTerm };
   } catch (cause) {
     if (!(cause instanceof NotProposedError)) throw cause;
     throw new ConfluxError("conflict", `${to} did not take over: ${cause.message}`, { cause });

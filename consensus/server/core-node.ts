@@ -122,7 +122,7 @@ function medianClock(
 }
 
 function changesNodes({ kind }: { kind: string }): boolean {
-  return kind === "register_node" || kind === "retire_node";
+  return kind === "register_node" || kind === "move_node" || kind === "retire_node";
 }
 
 /** The node's state, and who hears of what is applied to it. */

@@ -36,6 +36,7 @@ export function createCoreServer(
     nodeId: () => nodeId,
     leaderId: () => core.log.status().leaderId,
     urlOf: (id) => core.addressOf(id).url,
+    proveLeader: (id, url) => auth.proveLeader(String(id), url),
     counted: (method) => core.metrics.request(method),
     onClosing: () => core.waiters.close(),
     logger: core.logger,

@@ -1,8 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { scanAll } from "../../domain/command/scan-all.ts";
-import { stateKey, type StateView } from "../../domain/command/state-view.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { ReplicatedLogStatus } from "../replicated-log.ts";
+import type { StateStore } from "../state/state-store.ts";
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25];
 
@@ -71,12 +70,9 @@ export class CoreMetrics {
   }
 
   /** Counts the configs that the state holds at start; `applied` keeps the count from then on. */
-  countConfigs(state: StateView): void {
+  countConfigs(state: Pick<StateStore, "configCounts">): void {
     this.#configs.reset();
-    for (const { key } of scanAll(state, stateKey.configByNamePrefix)) {
-      const [, tenant = "", app = "", env = ""] = key.split("/");
-      this.#configs.inc({ tenant, app, env });
-    }
+    for (const { namespace, count } of state.configCounts()) this.#configs.set({ ...namespace }, count);
   }
 
   applied(entries: readonly FeedEntry[], durationMs: number): void {

@@ -14,6 +14,25 @@ const newer = { ...OWN_ABILITIES, build: "2.0", commandKinds: [...OWN_ABILITIES.
 const older = { ...OWN_ABILITIES, build: "1.0" };
 
 describe("a cluster that is upgraded node by node", () => {
+  it("R5 gets rid of a member that nobody has reached since the newer build came, and only then takes what is new", async () => {
+    const abilities: Record<number, PeerAbilities> = { 1: newer, 2: newer };
+    cluster = await startTestingCluster({ size: 3, abilities, absent: [3] });
+    const leader = await cluster.leader();
+    const other = [...cluster.members.values()].find(({ id }) => id !== leader.id)!;
+    await until(() => leader.peers.abilitiesOf(other.id) !== null);
+    const ask = (): void => requireSupported("paint", () => leader.log.status(), leader.peers);
+    expect(ask).toThrow("node 3 (not heard of yet)");
+    const head = {
+      actor: { type: "user" as const, id: "u-1", name: "ada" },
+      ip: "",
+      trace_id: "0".repeat(32),
+    };
+    const removed = await cluster.client(leader, other).removeNode({ node_id: 3, head });
+    expect(removed).toMatchObject({ node_id: 3 });
+    expect(leader.log.status().members.map(({ nodeId }) => nodeId)).toEqual([1, 2]);
+    expect(ask).not.toThrow();
+  });
+
   it("takes a new kind of command once the last voter understands it, and goes on taking the old ones", async () => {
     const abilities: Record<number, PeerAbilities> = { 1: newer, 2: newer, 3: older };
     cluster = await startTestingCluster({ size: 3, abilities });

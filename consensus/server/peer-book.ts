@@ -13,9 +13,11 @@ export interface JoinRequest {
 /** Node ids that a cluster may use up over its life. */
 export const NODE_RECORDS_MAX = 10_000;
 
-/** Where the book's peers are put into effect. */
+/** Where the book's peers are put into effect, and looked for. */
 export interface PeerStreams {
   setPeers(peers: readonly PeerAddress[], options: { welcomesAll: boolean }): void;
+  /** Resolves when the node answers at its address; rejects with what was found there instead. */
+  probe(peer: PeerAddress, timeoutMs: number): Promise<void>;
 }
 
 /** Splits `host:port`, the host of an IPv6 address in brackets; null for what is none. */
@@ -78,6 +80,18 @@ export class PeerBook {
   membershipApplied(members: readonly NodeId[]): void {
     this.#appliedMembers = members;
     this.refresh();
+  }
+
+  /** Why nobody answers as this node at an address, in words; null when it does. Waits `timeoutMs` at most. */
+  async troubleAt(peer: PeerAddress, timeoutMs: number): Promise<string | null> {
+    try {
+      await this.#streams?.probe(peer, timeoutMs);
+      return null;
+    } catch (error) {
+      const { message, code } = error as NodeJS.ErrnoException;
+      // Several addresses of one name that all refuse have no message between them.
+      return message || (code ?? "no reason given");
+    }
   }
 
   /** Lets a node in that asks, and dials it, until the state says more. */

@@ -1,6 +1,7 @@
 import type {
   ConfigAnswer,
   DeletedConfigAnswer,
+  EdgeConfigAnswer,
   EdgeSnapshotAnswer,
   FeedAnswer,
   ListAnswer,
@@ -21,6 +22,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { InlineBudget } from "../../domain/command/inline-blobs.ts";
+import { readEdgeConfig } from "../../domain/command/read-edge-config.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
 import { type EdgeEntry, readFeed } from "../../domain/command/read-feed.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -104,6 +106,11 @@ export function readRoutes(core: CoreContext): Route[] {
     get("/v1/blobs/:tenant/:sha256", SERVICE_ROLES, (r) => answerBlob(core, r)),
     get("/v1/feed", SERVICE_ROLES, (r) => answerFeed(core, r)),
     get("/v1/edge-snapshot", SERVICE_ROLES, (r) => answerSnapshot(core, r)),
+    get(
+      "/v1/edge-config/:tenant/:app/:env/:name",
+      SERVICE_ROLES,
+      barred((r) => answerEdgeConfig(core, r)),
+    ),
     get("/v1/status", SERVICE_ROLES, async (r) => {
       // What the others have is known to the leader alone.
       if (r.query.get("consistency") === "leader") await readBarrier(core, r);
@@ -255,6 +262,18 @@ function answerSnapshot(core: CoreContext, { query }: CoreRequest): CoreReply {
   });
   const answer: EdgeSnapshotAnswer = { ...core.position(), ...page, blobs: toBase64(page.blobs) };
   return { json: answer };
+}
+
+function answerEdgeConfig(core: CoreContext, { params, query }: CoreRequest): Body<EdgeConfigAnswer> {
+  const [tenant = "", app = "", env = "", name = ""] = params;
+  const answer = readEdgeConfig(core.store, {
+    namespace: { tenant, app, env },
+    name,
+    jti: query.get("jti") ?? "",
+    charsMax: FEED_ANSWER_BYTES_MAX,
+    inline: inlineOf(core, query),
+  });
+  return { ...answer, blobs: toBase64(answer.blobs) };
 }
 
 function answerStatus(core: CoreContext): StatusAnswer {

@@ -34,13 +34,12 @@ export async function runRestore(
   },
 ): Promise<RestoreReport> {
   const { manifest, restoreId, author } = input;
-  requireRestoreSupported(core);
   const proof = await input.drill(manifest.backup_id);
   if (!proof.proven) {
     const why = proof.hash_matches ? proof.invariants_broken[0] : "its state hash is another";
     throw new ConfluxError("validation_failed", `${manifest.backup_id} cannot be proven: ${why}`);
   }
-  // Proving takes its time, and voters may have come meanwhile.
+  // Proving takes its time, and voters may have come since the restore was taken on.
   requireRestoreSupported(core);
   try {
     return toReport(await feedRestore({ ...input, propose: (command) => proposeSteadily(core, command) }));
@@ -50,7 +49,8 @@ export async function runRestore(
   }
 }
 
-function requireRestoreSupported(core: CoreContext): void {
+/** Throws `upgrade_in_progress` while some voter is not known to apply a restore's commands. */
+export function requireRestoreSupported(core: Pick<CoreContext, "log" | "peers">): void {
   for (const kind of RESTORE_KINDS) requireSupported(kind, () => core.log.status(), core.peers);
 }
 

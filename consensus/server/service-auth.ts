@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { jwtVerify } from "jose";
 import {
   CORE_AUDIENCE,
@@ -6,6 +7,7 @@ import {
   SERVICE_TOKEN_TTL_S,
   type ServiceRole,
 } from "../../contracts/core/core-api.ts";
+import { formatLeaderProof, LEADER_PROOF_TTL_S, leaderProofText } from "../../contracts/core/leader-proof.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 
 /** Verified tokens remembered until they expire, so that a busy caller costs one check a token. */
@@ -14,7 +16,7 @@ const CLOCK_TOLERANCE_S = 5;
 /** HS256 wants a key as long as its hash. */
 export const SERVICE_KEY_BYTES_MIN = 32;
 
-/** Checks the service tokens of requests. `serviceKey` has at least SERVICE_KEY_BYTES_MIN bytes. */
+/** Checks the service tokens of requests, and signs with their key where the leader is. `serviceKey` has at least SERVICE_KEY_BYTES_MIN bytes. */
 export class ServiceAuth {
   readonly #key: Uint8Array;
   readonly #now: () => number;
@@ -35,6 +37,13 @@ export class ServiceAuth {
     const nowMs = this.#now();
     if (known !== undefined && known.expiresAtMs > nowMs) return known.role;
     return this.#verifyOnce(authorization, nowMs);
+  }
+
+  /** The proof that the leader is at `url`, for callers that were never told of it. */
+  proveLeader(leaderId: string, url: string): string {
+    const expiresAtS = Math.floor(this.#now() / 1000) + LEADER_PROOF_TTL_S;
+    const mac = createHmac("sha256", this.#key).update(leaderProofText({ leaderId, url, expiresAtS }));
+    return formatLeaderProof(expiresAtS, mac.digest("hex"));
   }
 
   async #verifyOnce(authorization: string | undefined, nowMs: number): Promise<ServiceRole> {

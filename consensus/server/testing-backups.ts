@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryObjectStorage } from "../../adapters/object-storage/memory-object-storage.ts";
 import type { ClusterJob, CoreRestoreRequest } from "../../contracts/backup/backup-api.ts";
+import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { NotProposedError } from "../replicated-log.ts";
@@ -53,13 +54,15 @@ export class LosingLog extends TestingLog<ApplyOutcome> {
   }
 }
 
-export interface TestingBackups {
+export interface TestingBackups<S extends ObjectStorage = FaultyStorage> {
   store: StateStore;
   log: LosingLog;
-  storage: FaultyStorage;
+  storage: S;
   service: BackupService;
   lines: LogLine[];
   directory: string;
+  /** How many jobs of a kind ended so on this node, as its metrics say. */
+  counted(kind: ClusterJob["kind"], result: "success" | "failure"): Promise<number>;
   /** Creates configs of these names. */
   write(...names: string[]): Promise<void>;
   /** Takes a backup and answers its id. */
@@ -68,25 +71,33 @@ export interface TestingBackups {
   close(): Promise<void>;
 }
 
-const AUTHOR = {
+export const TESTING_AUTHOR = {
   actor: { type: "user", id: "u-1", name: "ada" },
   ip: "192.0.2.1",
   traceId: "a".repeat(32),
 } as const;
 let restores = 0;
 
+interface TestingOptions {
+  clusterId?: string;
+  settings?: Partial<BackupSettings>;
+  nowMs?: () => number;
+}
+
+export function openTestingBackups({
+  storage = new FaultyStorage(),
+  ...options
+}: TestingOptions & { storage?: FaultyStorage } = {}): Promise<TestingBackups> {
+  return openTestingBackupsIn(storage, options);
+}
+
 /** A node's state, log and backups without its sockets; drills run where they are asked for. */
-export async function openTestingBackups(
-  options: {
-    storage?: FaultyStorage;
-    clusterId?: string;
-    settings?: Partial<BackupSettings>;
-    nowMs?: () => number;
-  } = {},
-): Promise<TestingBackups> {
+export async function openTestingBackupsIn<S extends ObjectStorage>(
+  storage: S,
+  options: TestingOptions = {},
+): Promise<TestingBackups<S>> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-backups-"));
   const clusterId = options.clusterId ?? "c1";
-  const storage = options.storage ?? new FaultyStorage();
   const store = new StateStore({ path: join(directory, "state.db"), clusterId, journal: "wal" });
   const log = new LosingLog(store);
   await log.start();
@@ -125,18 +136,22 @@ export async function openTestingBackups(
     service,
     lines,
     directory,
+    counted: async (kind, result) => {
+      const line = `conflux_backup_jobs_total{kind="${kind}",result="${result}"} `;
+      return gaugeIn(await core.metrics.registry.metrics(), line);
+    },
     write: async (...names) => {
       for (const name of names) await log.propose(createEntry(0, name, JSON.stringify({ name })).data);
     },
     backup: async () => {
-      const job = await ended(service.startBackup(null).job_id);
+      const job = await ended(service.startBackup(null, null).job_id);
       if (job.backup === null) throw new Error(job.error?.detail ?? "no backup");
       return job.backup.backup_id;
     },
     restore: async (request) => {
       const restore_id = `restore-${(restores += 1)}`;
       const order = { restore_id, force: false, epoch_min: 0, ...request };
-      return ended((await service.startRestore(order, AUTHOR)).job_id);
+      return ended((await service.startRestore(order, TESTING_AUTHOR)).job_id);
     },
     close: async () => {
       await service.close();
@@ -144,6 +159,12 @@ export async function openTestingBackups(
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The number that stands behind `line` in a page of metrics; 0 when nothing does. */
+function gaugeIn(page: string, line: string): number {
+  const found = page.split("\n").find((one) => one.startsWith(line));
+  return Number(found?.slice(line.length) ?? 0);
 }
 
 /** The hash that a backup of this state would bear. */

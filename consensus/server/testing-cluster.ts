@@ -2,14 +2,17 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
+import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { openRaftLog } from "../raft-log.ts";
 import type { RaftLogLimits } from "../raft-log-options.ts";
 import type { ReplicatedLog } from "../replicated-log.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../transport/memory-network.ts";
+import type { BackupParts } from "./backup-service.ts";
 import type { LogLine } from "./core-context.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { type PeerAbilities, PeerKnowledge } from "./peer-knowledge.ts";
+import { drillBackup } from "./restore-drill.ts";
 import { talkToPeers } from "./talk-to-peers.ts";
 import { TESTING_SERVICE_KEY } from "./testing-node.ts";
 
@@ -38,7 +41,11 @@ interface ClusterOptions {
   clockOffsetsMs?: Record<number, number>;
   /** What members say that they understand, by id; absent ones are of this build. */
   abilities?: Record<number, PeerAbilities>;
+  /** Members that are not started: nobody reaches them. */
+  absent?: readonly number[];
   limits?: Partial<RaftLogLimits>;
+  /** Where backups go, one for all members; absent: nowhere. Drills run where they are asked for. */
+  storage?: ObjectStorage;
 }
 
 /** Whole core nodes in this process, with real files and HTTP, joined by memory. */
@@ -67,7 +74,7 @@ export async function startTestingCluster(options: ClusterOptions): Promise<Test
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
-  await Promise.all(ids.map(start));
+  await Promise.all(ids.filter((id) => options.absent?.includes(id) !== true).map(start));
   return {
     network,
     members,
@@ -126,6 +133,7 @@ async function startMember(of: {
     now: wallMs,
     peers,
     logger,
+    backup: options.storage === undefined ? null : backupsIn(options.storage, join(place, "backup")),
     openLog: async (stateMachine) => {
       const log = await openRaftLog({
         nodeId: id,
@@ -151,4 +159,15 @@ async function startMember(of: {
     await node.stop();
   };
   return { ...node, id, log, peers, wallMs, stop: stopNode };
+}
+
+function backupsIn(storage: ObjectStorage, directory: string): Omit<BackupParts, "nowMs"> {
+  return {
+    storage,
+    directory,
+    intervalMs: 0,
+    keepCount: 100,
+    keepDays: 100,
+    drill: (backupId) => drillBackup({ storage, backupId, directory, nowMs: Date.now }),
+  };
 }

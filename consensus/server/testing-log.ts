@@ -1,4 +1,5 @@
 import {
+  type MembershipTarget,
   NotProposedError,
   type ReplicatedLog,
   type ReplicatedLogStatus,
@@ -40,11 +41,11 @@ export class TestingLog<R> implements ReplicatedLog<R> {
     return this.#machine.lastApplied();
   }
 
-  async changeMembership(): Promise<{ index: number; term: number }> {
+  async changeMembership(_next: MembershipTarget): Promise<{ index: number; term: number }> {
     throw this.failure ?? new NotProposedError("a log of tests has one member", 1);
   }
 
-  async transferLeader(): Promise<{ leaderId: number; term: number }> {
+  async transferLeader(_target?: number): Promise<{ leaderId: number; term: number }> {
     throw this.failure ?? new NotProposedError("no other voter is there to lead", 1);
   }
 

@@ -38,7 +38,7 @@ const ELECTIONS: readonly Mutant[] = [
     "vote-for-shorter-log",
     "a vote does not look at the candidate's log",
     "raft/election.ts",
-    "granted = free && !isPromised && isUpToDate(core, message);",
+    "granted = free && !isPromised && upToDate;",
     "granted = free && !isPromised;",
   ),
   mutant(
@@ -75,7 +75,7 @@ const REPLICATION: readonly Mutant[] = [
   mutant(
     "no-fsync",
     "the log is written and never synced",
-    "storage/wal.ts",
+    "storage/group-writer.ts",
     "const synced = file.datasync();",
     "const synced = Promise.resolve();",
   ),
@@ -261,7 +261,7 @@ const STATE: readonly Mutant[] = [
     file: "raft-log.ts",
     edits: [
       {
-        find: "await this.#wal.append(batch, () => this.#applyWaiting());",
+        find: "await this.#wal.append(batch, meanwhile);",
         replace:
           "this.#toApply = batch.committed;\n    this.#applyWaiting();\n    await this.#wal.append(batch);",
       },
@@ -282,8 +282,8 @@ const DISK: readonly Mutant[] = [
     "rename-without-directory-sync",
     "a new segment is renamed, and its directory not synced",
     "storage/wal.ts",
-    "    await this.#files.syncDirectory(directory);\n    this.#cursor = next;",
-    "    this.#cursor = next;",
+    "    await this.#files.syncDirectory(directory);\n    this.#segments.push(",
+    "    this.#segments.push(",
   ),
   mutant(
     "names-not-synced-at-recovery",
@@ -302,7 +302,7 @@ const DISK: readonly Mutant[] = [
   mutant(
     "failed-sync-ignored",
     "a failed sync is taken for a success",
-    "storage/wal.ts",
+    "storage/group-writer.ts",
     "await synced;",
     "await synced.catch(() => undefined);",
   ),

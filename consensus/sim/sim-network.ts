@@ -66,6 +66,11 @@ export class SimNetwork {
     };
   }
 
+  /** The node will never run again; its last process left no word when it was killed. */
+  forget(id: NodeId): void {
+    this.#stations.delete(id);
+  }
+
   isCut(from: NodeId, to: NodeId): boolean {
     return this.#cut.has(`${from}>${to}`);
   }

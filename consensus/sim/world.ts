@@ -76,7 +76,9 @@ export class World {
     this.ledger.forget({ voters, outgoing: [], learners });
     const isMember = ({ id }: SimNode): boolean => members.some(({ nodeId }) => nodeId === id);
     for (const node of this.nodes) if (!node.isAble() && !isMember(node)) node.retire();
-    this.nodes = this.nodes.filter((node) => !node.isLost || isMember(node));
+    const isKept = (node: SimNode): boolean => !node.isLost || isMember(node);
+    for (const node of this.nodes) if (!isKept(node)) this.network.forget(node.id);
+    this.nodes = this.nodes.filter(isKept);
   }
 
   /** Clocks differ from the start. */

@@ -16,7 +16,7 @@ export const STATE_FORMATS: readonly number[] = [STATE_FORMAT, STATE_FORMAT_MOVE
  * SQLite carries its journal into the file after this many pages (16 MiB), with a sync that everything waits for: seldom,
  * and what was written often in between is carried once.
  */
-const CHECKPOINT_PAGES = 4_096;
+export const CHECKPOINT_PAGES = 4_096;
 /** Pages in memory; with less, a batch spills into the journal before its commit. */
 const CACHE_KIB = 32 * 1024;
 
@@ -42,15 +42,16 @@ export function openDatabase({ path, journal, clusterId }: StateFile): DatabaseS
   }
 }
 
-/** The index at which a copy of the state stands. Throws `StateFormatError` or SQLite's error when it is none of ours. */
-export function readIndex(path: string, clusterId: string): number {
+/** The index at which a copy of the state stands, and its format. Throws `StateFormatError` or SQLite's error when it is none of ours. */
+export function readCopy(path: string, clusterId: string): { index: number; format: number } {
   const db = new DatabaseSync(path);
   try {
     // So that the file is all there is of it.
     db.exec("PRAGMA journal_mode = DELETE");
     openSchema(db, clusterId);
-    const row = db.prepare("SELECT value FROM meta WHERE key = 'last_applied'").get() as { value: string };
-    return Number(row.value);
+    const read = db.prepare("SELECT value FROM meta WHERE key = ?");
+    const number = (key: string): number => Number((read.get(key) as { value: string }).value);
+    return { index: number("last_applied"), format: number("format") };
   } finally {
     db.close();
   }
@@ -114,6 +115,7 @@ export function prepare(db: DatabaseSync) {
     deleteJson: sql("DELETE FROM kv WHERE key = ?"),
     scanFrom: sql("SELECT key, value FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"),
     scanAfter: sql("SELECT key, value FROM kv WHERE key > ? AND key < ? ORDER BY key LIMIT ?"),
+    countBetween: sql("SELECT count(*) AS count FROM kv WHERE key >= ? AND key < ?"),
     getBlob: sql("SELECT bytes FROM blob WHERE key = ?"),
     hasBlob: sql("SELECT 1 FROM blob WHERE key = ?"),
     putBlob: sql("INSERT INTO blob VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes"),

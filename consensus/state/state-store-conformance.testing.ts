@@ -5,6 +5,17 @@ import { stateKey } from "../../domain/command/state-view.ts";
 import { testCommand, testRule } from "../../domain/command/testing-commands.ts";
 import { type AnyStateStore, createMemoryStateStore } from "./memory-state-store.testing.ts";
 import { createEntry, entryOf } from "./testing-entries.ts";
+import {
+  backupOf,
+  beginEntry,
+  chunkEntry,
+  dumpOf,
+  epochOf,
+  restoreEntries,
+  restoreEntry,
+  rowsOf,
+  type TestingBackup,
+} from "./testing-restore.ts";
 
 export interface StateStoreMaker {
   /** An empty store of cluster `c1`. */
@@ -12,17 +23,6 @@ export interface StateStoreMaker {
   cleanUp(): void;
 }
 
-/** Everything a reader can see, as one text. */
-function dump(store: AnyStateStore): string {
-  const rows = [...store.scan("", { limit: 100_000 })];
-  const blobs = rows
-    .filter(({ key }) => key.startsWith("r/"))
-    .map(({ key }) => Buffer.from(store.bytes(`b/${key.slice(2)}`) ?? []).toString("hex"));
-  const feed = [...store.feed().entriesAfter(0)];
-  const { appliedIndex, compactedIndex } = store.feed();
-  const at = [appliedIndex, compactedIndex, store.lastTimestampMs(), store.lastFeedIndex()];
-  return JSON.stringify({ at, rows, blobs, feed });
-}
 const feedOf = (store: AnyStateStore, after: number) =>
   readFeed(store.feed(), { after, limit: 1000, view: "full", charsMax: 1e9, inline: null });
 
@@ -45,6 +45,8 @@ export function describeStateStore(name: string, makeMaker: () => StateStoreMake
     };
     describeApplying(create);
     describeReading(create);
+    describeRestoring(create);
+    describeRestoreEnds(create);
   });
 }
 
@@ -78,12 +80,12 @@ function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateS
   it("R3 a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
     const store = create();
     store.apply([createEntry(1, "a")]);
-    const before = dump(store);
+    const before = dumpOf(store);
     const unknown = { index: 3, data: new Uint8Array([9, 9]) };
     expect(() => store.apply([createEntry(2, "b"), unknown])).toThrow("unknown log entry format 9");
     expect(() => store.apply([createEntry(3, "b")])).toThrow("gap");
     expect(() => store.apply([createEntry(2, "b"), createEntry(4, "c")])).toThrow("gap");
-    expect(dump(store)).toBe(before);
+    expect(dumpOf(store)).toBe(before);
     expect(store.apply([createEntry(2, "b")])).toMatchObject([{ ok: true }]);
   });
 
@@ -97,12 +99,12 @@ function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateS
       const store = create(10);
       for (let i = 0; i < entries.length; i += size) store.apply(entries.slice(i, i + size));
       expect(checkInvariants(store)).toEqual([]);
-      return dump(store);
+      return dumpOf(store);
     });
     // And to the same as the store in memory, byte for byte.
     const memory = createMemoryStateStore({ clusterId: "c1", feedRetainedEntriesMax: 10 });
     memory.apply(entries);
-    expect(new Set([...dumps, dump(memory)]).size).toBe(1);
+    expect(new Set([...dumps, dumpOf(memory)]).size).toBe(1);
   });
 
   it("R9 time in the state never goes back", () => {
@@ -174,5 +176,119 @@ function describeReading(create: (feedRetainedEntriesMax?: number) => AnyStateSt
     });
     expect(feedOf(store, 10)).toMatchObject({ ok: true, entries: [] });
     expect(feedOf(store, 11)).toMatchObject({ ok: false, code: "feed_ahead" });
+  });
+}
+
+/** Three configs, then a backup in chunks of four rows, then one config more and one less. */
+function prepareRestore(store: AnyStateStore): {
+  store: AnyStateStore;
+  backup: TestingBackup;
+  rows: Uint8Array[];
+} {
+  store.apply([createEntry(1, "a"), createEntry(2, "b", "{1}"), createEntry(3, "c", "{2}")]);
+  const backup = backupOf(store, 4);
+  const rows = rowsOf(store);
+  const gone = testCommand("delete_config", { config_id: "cfg-c1-1" });
+  const node = { node_id: 4, raft_address: "h:7504", url: "http://h:7404", disk_id: "d" };
+  store.apply([createEntry(4, "d", "{3}"), entryOf(5, gone), entryOf(6, testCommand("register_node", node))]);
+  return { store, backup, rows };
+}
+const configs = (store: AnyStateStore): string[] =>
+  [...store.scan("n/", { limit: 99 })].map(({ key }) => key.split("/").at(-1) ?? "");
+
+function describeRestoring(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+  const prepared = () => prepareRestore(create());
+  it("R13 takes a backup's rows over whole, all but those about its nodes, with the commit and not before", () => {
+    const { store, backup, rows } = prepared();
+    expect(backup.chunks.length).toBeGreaterThan(2);
+    const entries = restoreEntries(7, "r", backup);
+    const commit = entries.pop()!;
+    store.apply(entries);
+    expect([configs(store), epochOf(store)]).toEqual([["b", "c", "d"], 1]);
+    expect(store.apply([commit])).toMatchObject([{ ok: true, result: { restored: { epoch: 2 } } }]);
+    expect([configs(store), epochOf(store)]).toEqual([["a", "b", "c"], 2]);
+    expect(rowsOf(store)).toEqual(rows);
+    expect(store.hasKey(stateKey.node(4))).toBe(true);
+    expect(store.hasKey(stateKey.pendingRestore)).toBe(false);
+    expect(checkInvariants(store)).toEqual([]);
+    const feed = feedOf(store, 0);
+    expect(feed.ok && feed.entries.map(({ prev_index, kind }) => [prev_index, kind]).at(-1)).toEqual([
+      6,
+      "commit_restore",
+    ]);
+    expect(store.apply([createEntry(commit.index + 1, "d")])).toMatchObject([{ ok: true }]);
+  });
+
+  it("R13 answers each repeated step like the first, and refuses what is out of turn or another's", () => {
+    const { store, backup } = prepared();
+    const last = backup.chunks.length - 1;
+    const steps = (index: number) => [
+      chunkEntry(index, "r", backup, 0),
+      restoreEntry(index + 1, "commit_restore", { restore_id: "r" }),
+    ];
+    const refused = { ok: false, code: "precondition_failed" };
+    expect(store.apply(steps(7))).toMatchObject([refused, refused]);
+    store.apply([beginEntry(9, "r", backup), chunkEntry(10, "r", backup, 0)]);
+    expect(store.apply(steps(11))).toMatchObject([{ ok: true, result: { staged: 1 } }, refused]);
+    expect(
+      store.apply([
+        chunkEntry(13, "r", backup, last),
+        chunkEntry(14, "other", backup, 1),
+        chunkEntry(15, "r", { ...backup, chunks: backup.chunks.toReversed() }, 1),
+        restoreEntry(16, "abort_restore", { restore_id: "other" }),
+      ]),
+    ).toMatchObject([refused, refused, { code: "validation_failed" }, { ok: true }]);
+    const before = rowsOf(store);
+    store.apply(backup.chunks.slice(1).map((_, i) => chunkEntry(17 + i, "r", backup, i + 1)));
+    expect(rowsOf(store)).toEqual(before);
+    const at = store.lastApplied() + 1;
+    const commits = [0, 1].map((i) => restoreEntry(at + i, "commit_restore", { restore_id: "r" }));
+    const [first, again] = store.apply(commits) as { ok: true; result: unknown }[];
+    expect(again?.result).toEqual(first?.result);
+    expect(store.apply([beginEntry(at + 2, "r", backup)])).toMatchObject([{ code: "already_exists" }]);
+    expect([configs(store), epochOf(store)]).toEqual([["a", "b", "c"], 2]);
+  });
+}
+
+function describeRestoreEnds(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+  const prepared = () => prepareRestore(create());
+  it("R13 drops what was staged when a restore is aborted or another one begins, and a failed batch keeps it", () => {
+    const { store, backup, rows } = prepared();
+    const own = rowsOf(store);
+    store.apply([beginEntry(7, "r1", backup), chunkEntry(8, "r1", backup, 0)]);
+    const pending = dumpOf(store);
+    const broken = { index: 10, data: new Uint8Array([9, 9]) };
+    expect(() => store.apply([restoreEntry(9, "abort_restore", { restore_id: "r1" }), broken])).toThrow(
+      "format",
+    );
+    expect(dumpOf(store)).toBe(pending);
+    store.apply([restoreEntry(9, "abort_restore", { restore_id: "r1" })]);
+    expect(store.hasKey(stateKey.pendingRestore)).toBe(false);
+    expect(rowsOf(store)).toEqual(own);
+    // A smaller backup: of the other's chunks nothing may be left in it.
+    const small = { ...backup, chunks: backup.chunks.slice(1) };
+    store.apply([beginEntry(10, "r2", backup), chunkEntry(11, "r2", backup, 0)]);
+    store.apply(restoreEntries(12, "r3", small));
+    expect(Buffer.concat(rowsOf(store)).equals(Buffer.concat(small.chunks.map(({ bytes }) => bytes)))).toBe(
+      true,
+    );
+    store.apply(restoreEntries(store.lastApplied() + 1, "r4", backup));
+    expect(rowsOf(store)).toEqual(rows);
+  });
+
+  it("R13 comes to the same state as the store in memory, however a restore is cut into batches", () => {
+    const restoredTwice = (store: AnyStateStore, size: number): string => {
+      const { backup } = prepareRestore(store);
+      const entries = restoreEntries(7, "r", backup);
+      const next = entries.length + 7;
+      entries.push(createEntry(next, "e"), ...restoreEntries(next + 1, "s", backup));
+      for (let i = 0; i < entries.length; i += size) store.apply(entries.slice(i, i + size));
+      return dumpOf(store);
+    };
+    const dumps = [1, 3, 100].map((size) => restoredTwice(create(), size));
+    const memory = createMemoryStateStore({ clusterId: "c1", feedRetainedEntriesMax: 1000 });
+    dumps.push(restoredTwice(memory, 100));
+    expect(new Set(dumps).size).toBe(1);
+    expect(epochOf(memory)).toBe(3);
   });
 }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkInvariants } from "../../domain/command/check-invariants.ts";
 import { scanAll } from "../../domain/command/scan-all.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
-import { testCommand } from "../../domain/command/testing-commands.ts";
+import { testCommand, testConfigPayload } from "../../domain/command/testing-commands.ts";
 import { StateFormatError } from "./state-schema.ts";
 import { StateStore, type StateStoreOptions } from "./state-store.ts";
 import { createEntry, entryOf } from "./testing-entries.ts";
@@ -45,6 +46,28 @@ describe("R3 the state store", () => {
     expect(again.stateHash()).toBe(hash);
   });
 
+  it("R4 R13 a copy succeeds whenever it is begun, in the middle of writes too, and is the state at its index", async () => {
+    const store = openStore();
+    const hashes = new Map([[0, store.stateHash()]]);
+    for (let round = 0; round < 40; round += 1) {
+      const path = join(directory, `copy-${round}.db`);
+      const state = { isDone: false };
+      const copying = store.copyTo(path).finally(() => {
+        state.isDone = true;
+      });
+      do {
+        const at = store.lastApplied() + 1;
+        store.apply(Array.from({ length: 10 }, (_, i) => createEntry(at + i, `n${at + i}`)));
+        hashes.set(store.lastApplied(), store.stateHash());
+        await new Promise((resolve) => setImmediate(resolve));
+      } while (!state.isDone);
+      const index = await copying;
+      const copy = openStore({ path });
+      expect([copy.lastApplied(), copy.stateHash()]).toEqual([index, hashes.get(index)]);
+      copy.close();
+    }
+  });
+
   it("a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
     const store = openStore();
     store.apply([createEntry(1, "a")]);
@@ -69,6 +92,31 @@ describe("R3 the state store", () => {
       return store.stateHash();
     });
     expect(new Set(hashes).size).toBe(1);
+  });
+});
+
+describe("M1 configs by namespace", () => {
+  it("M1 are counted apart, also where one name begins like another", () => {
+    const store = openStore();
+    expect([...store.configCounts()]).toEqual([]);
+    const spaces = ["prod", "prod-2", "prod-20", "prod.x", "p", "prod~"];
+    const wanted = spaces.map((env, i) => ({
+      namespace: { tenant: "demo", app: "shop", env },
+      count: i + 1,
+    }));
+    const names = wanted.flatMap(({ namespace, count }) =>
+      Array.from({ length: count }, (_, n) => ({ namespace, name: `n${n}` })),
+    );
+    const bytes = new TextEncoder().encode("{}");
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    store.apply(
+      names.map(({ namespace, name }, i) =>
+        entryOf(i + 1, testCommand("create_config", testConfigPayload(name, sha256, { namespace })), [bytes]),
+      ),
+    );
+    const counts = [...store.configCounts()];
+    expect(counts).toHaveLength(wanted.length);
+    expect(counts).toEqual(expect.arrayContaining(wanted));
   });
 });
 

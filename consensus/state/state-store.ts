@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { backup, type DatabaseSync } from "node:sqlite";
 import { FEED_RETAINED_ENTRIES_MAX } from "../../contracts/limits.ts";
 import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
@@ -7,14 +8,16 @@ import { type RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import { isKeptRow, type StateChange, stateKey, type StateView } from "../../domain/command/state-view.ts";
 import type { StateRow } from "../../domain/backup/restore-rows.ts";
+import type { Namespace } from "../../domain/config/config-name.ts";
 import type { FeedSource } from "../../domain/command/read-feed.ts";
-import { replaceFile } from "../storage/replace-file.ts";
+import { replaceFile, syncDirectory } from "../storage/replace-file.ts";
 import type { StateMachine } from "../replicated-log.ts";
+import { StateCopies } from "./copy-state.ts";
 import { decodeLogEntry } from "./log-entry.ts";
 import {
   openDatabase,
   prepare,
-  readIndex,
+  readCopy,
   STATE_FORMAT,
   STATE_FORMAT_MOVED,
   type StateFile,
@@ -34,6 +37,8 @@ import { adoptStaged, dropStaged, stageRows } from "./staged-rows.ts";
  */
 /** Database pages that are copied in one step of a snapshot, while which writes wait. */
 const SNAPSHOT_PAGES = 1_000;
+/** Beginnings of a copy: each fails only where it meets a write, so this many hardly ever do. */
+const COPY_TRIES_MAX = 200;
 /** Feed entries that one page of a read may look at. */
 const FEED_PAGE = 256;
 
@@ -68,6 +73,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   readonly #clusterId: string;
   readonly #feedRetainedMax: number;
   readonly #onApplied: (applied: AppliedBatch) => void;
+  readonly #copies = new StateCopies();
   #sql: ReturnType<typeof prepare>;
   #at: Position;
 
@@ -159,6 +165,24 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     return rows.map(({ key, value }) => ({ key, value: JSON.parse(value) as unknown }));
   }
 
+  /**
+   * How many configs each namespace has. SQLite counts, so that a node with many is not kept from its heartbeats; namespaces
+   * are found by going from one to the next.
+   */
+  *configCounts(): Generator<{ namespace: Namespace; count: number }> {
+    const end = endOf(stateKey.configByNamePrefix);
+    let from: string = stateKey.configByNamePrefix;
+    for (;;) {
+      const row = this.#sql.scanFrom.get(from, end, 1) as { key: string } | undefined;
+      if (row === undefined) return;
+      const [, tenant = "", app = "", env = ""] = row.key.split("/");
+      const prefix = stateKey.configByName(tenant, app, env, "");
+      from = endOf(prefix);
+      const { count } = this.#sql.countBetween.get(prefix, from) as { count: number };
+      yield { namespace: { tenant, app, env }, count };
+    }
+  }
+
   feed(): FeedSource {
     const readAfter = this.#sql.feedAfter;
     return {
@@ -213,24 +237,47 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   }
 
   /**
-   * Makes everything applied survive a power cut. In WAL mode NORMAL leaves that to checkpoints; in TRUNCATE mode every
-   * commit has done it.
+   * Makes everything applied survive a power cut. In WAL mode NORMAL leaves that to checkpoints, but the journal alone does
+   * too; in TRUNCATE mode every commit has done it.
    */
   makeDurable(): void {
-    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (this.#options.journal === "truncate") return;
+    const journal = openSync(`${this.#options.path}-wal`, "r");
+    try {
+      fdatasyncSync(journal);
+    } finally {
+      closeSync(journal);
+    }
+    syncDirectory(dirname(this.#options.path));
   }
 
-  /** Page by page beside the writes; pages that change meanwhile are copied again. */
+  /**
+   * In WAL mode the state as it is when the copying begins, by a thread (copy-state.ts). In TRUNCATE mode as it is at the end,
+   * page by page beside the writes; pages that change meanwhile are copied again.
+   */
   async copyTo(path: string): Promise<number> {
-    await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
-    return readIndex(path, this.#clusterId);
+    const { journal, path: from, clusterId } = this.#options;
+    if (journal === "wal") return this.#copies.make({ db: this.#db, path: from, clusterId }, path);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
+        return readCopy(path, this.#clusterId).index;
+      } catch (error) {
+        if (!metWrite(error) || tries === COPY_TRIES_MAX) throw error;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  }
+
+  copyFormat(path: string): number {
+    return readCopy(path, this.#clusterId).format;
   }
 
   install(path: string, index: number): void {
-    const found = readIndex(path, this.#clusterId);
+    const found = readCopy(path, this.#clusterId).index;
     if (found !== index) throw new StateFormatError(`the snapshot stands at ${found}, not at ${index}`);
-    this.makeDurable();
-    this.#db.close();
+    // Closing it brings all of the journal into the file, if nobody else has it open.
+    this.close();
     // Of the old state; closing has emptied and removed them, but the new one must never meet them.
     for (const suffix of ["-wal", "-shm", "-journal"]) rmSync(this.#options.path + suffix, { force: true });
     replaceFile(path, this.#options.path);
@@ -242,6 +289,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 
   /** Idempotent. */
   close(): void {
+    this.#copies.stop();
     if (this.#db.isOpen) this.#db.close();
   }
 
@@ -327,6 +375,14 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     // A build that knows no index base must not open this.
     if (at.indexBase > 0) this.#sql.setMeta.run(String(STATE_FORMAT_MOVED), "format");
   }
+}
+
+/**
+ * Whether a copy ended because its first step fell into a transaction of `apply`: SQLite says busy, which Node takes for
+ * the end as long as nothing is copied, and tells as an error with SQLite's code for none.
+ */
+function metWrite(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 0;
 }
 
 /** The first text after every text that begins with `prefix` (which ends in an ASCII character). */

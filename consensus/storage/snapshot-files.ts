@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { replaceFile, syncDirectory } from "./replace-file.ts";
+import { removeFile, replaceFile, syncDirectory } from "./replace-file.ts";
 
 /** The part of a file system that whole snapshot files stand on: rare, small calls, so synchronous ones. */
 export interface SnapshotFiles {
@@ -19,6 +19,6 @@ export const nodeSnapshotFiles: SnapshotFiles = {
     syncDirectory(dirname(directory));
   },
   exists: existsSync,
-  remove: (path) => rmSync(path, { force: true }),
+  remove: removeFile,
   replace: replaceFile,
 };

@@ -1,6 +1,6 @@
-import { connect } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import { connectPeer, discard } from "./connect-peer.ts";
 import { introduce, INTRODUCTION_MS, type Introduction, type PeerStream } from "./introduce-peer.ts";
-import { identityTrouble } from "./peer-identity.ts";
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 
 /** Pause before a peer is dialled again; doubles with each failure in a row, and half of it is chance. */
@@ -53,35 +53,15 @@ export class PeerDialer {
   async #connect(): Promise<PeerStream> {
     const { peer, credentials, introduction } = this.#options;
     const expected = { clusterId: introduction.clusterId, nodeId: peer.nodeId };
-    const socket = connect({
-      ...credentials,
-      host: peer.host,
-      port: peer.port,
-      minVersion: "TLSv1.3",
-      // The name that counts is the node's, not the host's.
-      checkServerIdentity: (_host, certificate) => {
-        const trouble = identityTrouble(certificate.subjectaltname, expected);
-        return trouble === null ? undefined : new Error(trouble);
-      },
-    });
-    this.#abort = () => socket.destroy();
+    const onSocket = (opened: TLSSocket): void => {
+      this.#abort = () => opened.destroy();
+    };
+    const socket = await connectPeer({ peer, credentials, expected, timeoutMs: INTRODUCTION_MS, onSocket });
     try {
-      await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error("the peer does not answer")), INTRODUCTION_MS);
-        const settle = (act: () => void): void => {
-          clearTimeout(timer);
-          act();
-        };
-        socket.once("secureConnect", () => settle(resolve));
-        socket.once("error", (error) => settle(() => reject(error)));
-        socket.once("close", () => settle(() => reject(new Error("the peer hung up"))));
-      });
       const introduced = await introduce(socket, introduction, expected);
       return { nodeId: peer.nodeId, socket, ...introduced, closed: () => this.#again() };
     } catch (error) {
-      // An error that follows the first one has nobody else to hear it.
-      socket.on("error", () => undefined);
-      socket.destroy();
+      discard(socket);
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectPlain } from "node:net";
+import { type AddressInfo, connect as connectPlain, createServer as createPlain } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
@@ -216,6 +216,10 @@ describe("R8 who is let in", () => {
 describe("R8 what a peer may say", () => {
   /** A peer with node 2's certificate that says what it likes after its introduction. */
   async function speak(to: Node, ...frames: Buffer[]): Promise<string> {
+    return speakAfter(to, {}, ...frames);
+  }
+  /** With something else in its introduction, too. */
+  async function speakAfter(to: Node, said: Record<string, unknown>, ...frames: Buffer[]): Promise<string> {
     const socket = connect({
       ...certificates.get(2)!,
       ca: ca.cert,
@@ -224,7 +228,7 @@ describe("R8 what a peer may say", () => {
       checkServerIdentity: () => undefined,
     });
     socket.on("error", () => undefined);
-    const hello = JSON.stringify({ protocol: 1, cluster_id: "c1", node_id: 2 });
+    const hello = JSON.stringify({ protocol: 1, cluster_id: "c1", node_id: 2, ...said });
     const closed = new Promise((resolve) => socket.on("close", resolve));
     socket.write(Buffer.concat([encodeFrame(FRAME_KINDS.hello, Buffer.from(hello)), ...frames]));
     socket.resume();
@@ -234,6 +238,33 @@ describe("R8 what a peer may say", () => {
     return String(to.lines.find(({ msg }) => ends.includes(msg))?.reason);
   }
   const frame = (message: Message): Buffer => encodeFrame(FRAME_KINDS.message, encodeMessage(message));
+
+  it.each<[string, unknown]>([
+    ["no list", "1,2"],
+    ["a list of words", ["message"]],
+    ["a list of fractions", [1.5]],
+    ["null", null],
+    ["an object", { length: 0 }],
+    ["too long a list", Array.from({ length: 256 }, (_, kind) => kind)],
+  ])("an introduction whose kinds of frame are %s is refused", async (_name, takes) => {
+    const one = await node(1);
+    expect(await speakAfter(one, { takes })).toContain("lists no kinds of frame");
+    expect(one.transport.connected()).toEqual([]);
+  });
+
+  it("one without such a list is of the first build, and is taken", async () => {
+    const one = await node(1);
+    expect(await speakAfter(one, { takes: undefined }, encodeFrame(99, Buffer.alloc(0)))).toContain(
+      "kind 99",
+    );
+  });
+
+  it("an introduction of another protocol, or in another's name, is refused", async () => {
+    const one = await node(1);
+    expect(await speakAfter(one, { protocol: 2 })).toContain("speaks protocol 2");
+    one.lines.length = 0;
+    expect(await speakAfter(one, { node_id: 3 })).toContain("claims to be another");
+  });
 
   it("a message in another's name, garbage, a damaged frame end the stream with a line in the log", async () => {
     const one = await node(1);
@@ -253,5 +284,102 @@ describe("R8 what a peer may say", () => {
       one.lines.length = 0;
       expect(await speak(one, frames)).toContain(reason);
     }
+  });
+});
+
+describe("R5 a look at who answers at an address", () => {
+  const PROBE_MS = 2_000;
+  const at = (nodeId: number, port: number) => ({ nodeId, host: "127.0.0.1", port });
+  /** What `from` finds where node 2 is said to be. */
+  const find = (from: Node, port: number, timeoutMs = PROBE_MS): Promise<string> =>
+    from.transport.probe(at(2, port), timeoutMs).then(
+      () => "node 2",
+      (error: unknown) => (error as Error).message,
+    );
+
+  it("finds the node, and is no peer to it, nor trouble in its log", async () => {
+    const one = await node(1);
+    const two = await node(2);
+    expect(await find(one, two.port)).toBe("node 2");
+    // From the higher id too, as the leader may be.
+    expect(await (await node(3)).transport.probe(at(1, one.port), PROBE_MS)).toBeUndefined();
+    // What is said afterwards comes after it in the log.
+    await node(3, { lower: two });
+    await until(() => two.lines.length > 0);
+    expect(two.lines.map(({ msg }) => msg)).toEqual(["the stream to a peer is up"]);
+    expect(one.lines).toEqual([]);
+  });
+
+  it("finds another node by its certificate, and whoever is of another CA", async () => {
+    const one = await node(1);
+    const three = await node(3);
+    expect(await find(one, three.port)).toContain("conflux://c1/node/3");
+    const foreign = await makePeerCertificate(otherCa, { clusterId: "c1", nodeId: 2 });
+    const stranger = await node(2, { pair: foreign });
+    expect(await find(one, stranger.port)).toMatch(/certificate/);
+  });
+
+  it("finds that nobody listens, that it is no TLS, that nothing answers in time", async () => {
+    const one = await node(1);
+    const gone = await node(2);
+    await gone.transport.close();
+    expect(await find(one, gone.port)).toContain("ECONNREFUSED");
+    const servers = ["HTTP/1.1 400 Bad Request\r\n\r\n", null].map((says) =>
+      createPlain((socket) => {
+        socket.on("error", () => undefined).resume();
+        if (says !== null) socket.end(says);
+      }),
+    );
+    for (const server of servers)
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const [plain = 0, silent = 0] = servers.map((server) => (server.address() as AddressInfo).port);
+    expect(await find(one, plain)).toMatch(/wrong version number|packet length|hung up/i);
+    expect(await find(one, silent, 50)).toBe("the peer does not answer");
+    for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+describe("R5 peers that come and go", () => {
+  const at = (nodeId: number, port: number) => ({ nodeId, host: "127.0.0.1", port });
+  const strict = { welcomesAll: false };
+
+  it("one that is a peer no more loses its stream, is not dialled and not let in; one that is again is", async () => {
+    const one = await node(1);
+    const two = await node(2, { lower: one });
+    await until(() => one.transport.connected().includes(2));
+    one.transport.setPeers([at(3, 1)], strict);
+    expect(one.transport.connected()).toEqual([]);
+    await until(() => one.lines.some(({ reason }) => reason === "it is no member any more"));
+    // It goes on dialling, and is refused.
+    await until(() => one.lines.some(({ reason }) => String(reason).includes("not a peer that dials")));
+    two.transport.setPeers([], strict);
+    one.transport.setPeers([at(2, 1)], strict);
+    two.transport.setPeers([at(1, one.port)], strict);
+    await until(() => one.transport.connected().includes(2) && two.transport.connected().includes(1));
+  });
+
+  it("one that has moved is dialled where it is now, and the same again changes nothing", async () => {
+    const gone = await node(1);
+    const two = await node(2, { lower: gone });
+    await until(() => two.transport.connected().includes(1));
+    const moved = await node(1);
+    two.transport.setPeers([at(1, moved.port)], strict);
+    await until(() => moved.transport.connected().includes(2));
+    const up = (): number => two.lines.filter(({ msg }) => msg === "the stream to a peer is up").length;
+    await until(() => up() === 2);
+    two.transport.setPeers([at(1, moved.port)], strict);
+    await two.transport.probe(at(1, moved.port), 2_000);
+    expect([up(), two.transport.connected()]).toEqual([2, [1]]);
+  });
+
+  it("a node that knows no better lets whoever has a certificate in, and only those with a higher id", async () => {
+    const two = await node(2);
+    two.transport.setPeers([], { welcomesAll: true });
+    await node(3, { lower: two });
+    await until(() => two.transport.connected().includes(3));
+    const one = await node(1);
+    // From below: that is not how it is dialled.
+    one.transport.dial(at(2, two.port));
+    await until(() => two.lines.some(({ reason }) => reason === "node 1 is not a peer that dials this node"));
   });
 });

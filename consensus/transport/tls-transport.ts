@@ -12,10 +12,11 @@ import { join } from "node:path";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Message, NodeId } from "../raft/types.ts";
 import { hashFile } from "../storage/hash-file.ts";
+import { connectPeer, PROBE_PROTOCOL, takeLeave } from "./connect-peer.ts";
 import { FRAME_KINDS } from "./frame.ts";
 import type { InfoChannel, InfoReceiver } from "./info-channel.ts";
 import { encodeMessage } from "./message-codec.ts";
-import { acceptPeer, type Introduction, type PeerStream } from "./introduce-peer.ts";
+import { acceptPeer, type Introduction, INTRODUCTION_MS, type PeerStream } from "./introduce-peer.ts";
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 import { PeerDialer } from "./peer-dialer.ts";
 import { PeerSession } from "./peer-session.ts";
@@ -82,6 +83,7 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
       requestCert: true,
       rejectUnauthorized: true,
       minVersion: "TLSv1.3",
+      ALPNProtocols: [PROBE_PROTOCOL],
     });
     this.#server.on("secureConnection", (socket) => this.#accept(socket));
     this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
@@ -131,6 +133,13 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
     this.#dialers.get(nodeId)?.dialer.close();
     this.#dialers.delete(nodeId);
     this.#sessions.get(nodeId)?.connection.close("it is no member any more");
+  }
+
+  /** Resolves when the node answers at its address; rejects with what was found there instead (connect-peer.ts). */
+  async probe(peer: PeerAddress, timeoutMs: number): Promise<void> {
+    const { clusterId, credentials } = this.#options;
+    const expected = { clusterId, nodeId: peer.nodeId };
+    takeLeave(await connectPeer({ peer, credentials, expected, timeoutMs, isProbe: true }), timeoutMs);
   }
 
   /** Keeps a stream to a member with a lower id, from now on, and none to where it was before. */
@@ -209,6 +218,10 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   #accept(socket: TLSSocket): void {
     // Whatever happens to a stream before it is a peer's is told by the refusal below.
     socket.on("error", () => undefined);
+    if (socket.alpnProtocol === PROBE_PROTOCOL) {
+      takeLeave(socket, INTRODUCTION_MS);
+      return;
+    }
     const known = (nodeId: NodeId): boolean =>
       nodeId > this.#options.nodeId && (this.#welcomesAll || this.#peers.has(nodeId));
     acceptPeer(socket, { introduction: this.#introduction, known }).then(

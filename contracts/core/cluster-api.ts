@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Position } from "./core-api.ts";
 
 /** Who asks for an operation on the core, for its audit. */
-const head = z
+export const operationHead = z
   .object({
     actor: z
       .object({
@@ -15,7 +15,8 @@ const head = z
     trace_id: z.string().regex(/^[0-9a-f]{32}$/),
   })
   .strict();
-export type OperationHead = z.infer<typeof head>;
+export type OperationHead = z.infer<typeof operationHead>;
+const head = operationHead;
 
 export const NODE_ID_MAX = 999_999_999;
 const nodeId = z.int().min(1).max(NODE_ID_MAX);
@@ -29,22 +30,31 @@ const raftAddress = z
   })
   .refine((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "a port is at most 65535");
 
-/** Bodies of the admin API; the core's own carry a `head` besides. */
+/** Bodies of the admin API; the core's own carry a `head` besides, and the key if there is one. */
 export const addNodeBody = z.object({ node_id: nodeId, raft_address: raftAddress }).strict();
 export const removeNodeBody = z.object({ node_id: nodeId }).strict();
 export const transferLeaderBody = z.object({ target_node_id: nodeId.optional() }).strict();
 export const snapshotBody = z.object({}).strict();
 
-export const addNodeInput = addNodeBody.extend({ head });
-export const removeNodeInput = removeNodeBody.extend({ head });
-export const transferLeaderInput = transferLeaderBody.extend({ head });
-export const snapshotInput = snapshotBody.extend({ head });
+/** The caller's idempotency key, as commands carry it (`CommandOf`); absent without one. */
+const idempotency = z
+  .object({ scope: z.string().min(1).max(128), digest: z.string().min(1).max(128) })
+  .strict();
+const asked = { head, idempotency: idempotency.optional() };
+export const addNodeInput = addNodeBody.extend(asked);
+export const removeNodeInput = removeNodeBody.extend(asked);
+export const transferLeaderInput = transferLeaderBody.extend(asked);
+export const snapshotInput = snapshotBody.extend(asked);
 export type AddNodeInput = z.infer<typeof addNodeInput>;
 export type RemoveNodeInput = z.infer<typeof removeNodeInput>;
 export type TransferLeaderInput = z.infer<typeof transferLeaderInput>;
 export type SnapshotInput = z.infer<typeof snapshotInput>;
 
-export interface AddNodeAnswer extends Position {
+interface OperationAnswer extends Position {
+  /** The key had been used by the same request, which had nothing left to do: `index` is the first one's. */
+  replayed: boolean;
+}
+export interface AddNodeAnswer extends OperationAnswer {
   node_id: number;
   /** `learner`: it has not caught up yet and does not vote; the same request goes on with it. */
   role: "voter" | "learner";
@@ -52,14 +62,14 @@ export interface AddNodeAnswer extends Position {
   match_index: number;
   last_index: number;
 }
-export interface RemoveNodeAnswer extends Position {
+export interface RemoveNodeAnswer extends OperationAnswer {
   node_id: number;
 }
-export interface TransferLeaderAnswer extends Position {
+export interface TransferLeaderAnswer extends OperationAnswer {
   leader_id: number;
   term: number;
 }
-export interface SnapshotAnswer extends Position {
+export interface SnapshotAnswer extends OperationAnswer {
   node_id: number;
   /** The state is durable up to here, and the log need not reach back behind it. */
   snapshot_index: number;

@@ -25,6 +25,7 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
+ *   GET  /v1/edge-config/{tenant}/{app}/{env}/{name}?jti&inline=1&consistency -> EdgeConfigAnswer
  *   GET  /v1/status?consistency=stale|leader                                  -> StatusAnswer
  *   GET  /v1/backups?cursor&limit                                             -> BackupListAnswer (newest first)
  *   POST /v1/backups?wait_ms                                                  -> ClusterJob
@@ -39,7 +40,7 @@ export const CORE_AUDIENCE = "conflux-core";
 export const SERVICE_TOKEN_TTL_S = 300;
 export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
 /**
- * `admin` may propose and read all; `replica` reads feed, snapshot, blobs, status; `lambda` reads all and may propose
+ * `admin` may propose and read all; `replica` reads feed, snapshot, single configs, blobs, status; `lambda` reads all and may propose
  * what PROPOSED_BY_LAMBDA names.
  */
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
@@ -51,6 +52,8 @@ export const CORE_NODE_ID_HEADER = "x-conflux-node-id";
 export const CORE_LEADER_ID_HEADER = "x-conflux-leader-id";
 /** Beside it: the leader's base URL, when it is known, so that a caller finds a node that it was never told of. */
 export const CORE_LEADER_URL_HEADER = "x-conflux-leader-url";
+/** Beside that: the cluster's signature of it (leader-proof.ts), without which a caller goes to no new URL. */
+export const CORE_LEADER_PROOF_HEADER = "x-conflux-leader-proof";
 
 export type Consistency = "stale" | "leader" | "linearizable";
 
@@ -112,6 +115,17 @@ export interface EdgeSnapshotAnswer extends Position {
   revisions: Record<string, number>;
   blobs: Record<string, string>;
   next_cursor: string | null;
+}
+
+/** What the edge needs to answer one fetch by itself when its replica is away. */
+export interface EdgeConfigAnswer extends Position {
+  /** Null: no such config. */
+  config: ConfigChanged | null;
+  /** Whether the token of the `jti` asked for is revoked. */
+  token_revoked: boolean;
+  /** As in EdgeSnapshotAnswer. */
+  tokens_not_before_ms: number;
+  blobs: Record<string, string>;
 }
 
 export interface NodeStatus {

@@ -5,6 +5,7 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type {
   AddNodeAnswer,
   AddNodeInput,
+  OperationHead,
   RemoveNodeAnswer,
   RemoveNodeInput,
   SnapshotAnswer,
@@ -16,6 +17,7 @@ import type {
   ConfigAnswer,
   Consistency,
   DeletedConfigAnswer,
+  EdgeConfigAnswer,
   EdgeFeedEntry,
   EdgeSnapshotAnswer,
   FeedAnswer,
@@ -91,6 +93,8 @@ export interface CorePort {
     signal?: AbortSignal;
   }): Promise<FeedAnswer<EdgeFeedEntry>>;
   edgeSnapshot(input: { cursor: string | null; limit: number }): Promise<EdgeSnapshotAnswer>;
+  /** One config as the edge must know it, and whether the token `jti` is revoked; a name that cannot be one has none. */
+  edgeConfig(input: { name: string; jti: string }, options?: ReadOptions): Promise<EdgeConfigAnswer>;
   status(): Promise<StatusAnswer>;
   /** Newest first. `precondition_failed` where no storage for backups is set up, here and in what follows. */
   listBackups(input: { cursor: string | null; limit: number }): Promise<BackupListAnswer>;
@@ -99,8 +103,13 @@ export interface CorePort {
    * answers how it stands. `already_exists` while another one runs; a restore that cannot begin is refused like
    * `not_found` (no such backup) or `validation_failed` (damaged, or another cluster's).
    */
-  startBackup(input: { request_id: string | null; wait_ms: number }): Promise<ClusterJob>;
-  startDrill(input: { backup_id: string | null; wait_ms: number }): Promise<ClusterJob>;
+  /** `head`: who asks, for the audit. */
+  startBackup(input: {
+    request_id: string | null;
+    wait_ms: number;
+    head: OperationHead;
+  }): Promise<ClusterJob>;
+  startDrill(input: { backup_id: string | null; wait_ms: number; head: OperationHead }): Promise<ClusterJob>;
   startRestore(
     input: CoreRestoreRequest & { wait_ms: number },
     options?: { traceparent?: string },

@@ -45,6 +45,17 @@ describe("R5 what the state knows of nodes", () => {
     expect(findNodeRecord(state, 4)).toEqual({ ...four, removed: false });
   });
 
+  it("moves a node that it knows, disk and all, and no other", () => {
+    const { state, apply } = machine();
+    const move = testCommand("move_node", { node_id: 4, raft_address: "h:1" });
+    expect(apply(move)).toMatchObject({ ok: false, code: "not_found" });
+    apply(testCommand("register_node", four));
+    for (let i = 0; i < 2; i += 1) expect(apply(move)).toMatchObject({ ok: true, result: { node_id: 4 } });
+    expect(findNodeRecord(state, 4)).toEqual({ ...four, raft_address: "h:1", removed: false });
+    apply(testCommand("retire_node", { node_id: 4 }));
+    expect(apply(move)).toMatchObject({ ok: false, code: "already_exists" });
+  });
+
   it("never takes an id again that was removed, registered before or not", () => {
     const { state, apply } = machine();
     apply(testCommand("register_node", four));

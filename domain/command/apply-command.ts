@@ -3,6 +3,8 @@ import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
 import { stageRestoreChunk } from "../backup/restore-chunk.ts";
 import { commitRestore } from "../backup/restore-commit.ts";
+import { moveNode } from "../cluster/move-node.ts";
+import { noteFailure } from "../cluster/note-failure.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
 import { registerNode } from "../cluster/register-node.ts";
 import { retireNode } from "../cluster/retire-node.ts";
@@ -58,8 +60,10 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   commit_restore: commitRestore,
   abort_restore: abortRestore,
   register_node: registerNode,
+  move_node: moveNode,
   retire_node: retireNode,
   note_operation: noteOperation,
+  note_failure: noteFailure,
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,

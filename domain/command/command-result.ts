@@ -24,8 +24,10 @@ export interface CommandResults {
   commit_restore: { restored: RestoredState };
   abort_restore: { restore_id: string; staged: number };
   register_node: { node_id: number };
+  move_node: { node_id: number };
   retire_node: { node_id: number };
   note_operation: Record<string, never>;
+  note_failure: Record<string, never>;
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };

@@ -230,6 +230,13 @@ const commandSchema = z.discriminatedUnion("kind", [
   z
     .object({
       ...head,
+      kind: z.literal("move_node"),
+      payload: z.object({ node_id: nodeId, raft_address: z.string().min(1).max(256) }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
       kind: z.literal("retire_node"),
       payload: z.object({ node_id: nodeId }).strict(),
     })
@@ -238,6 +245,13 @@ const commandSchema = z.discriminatedUnion("kind", [
     .object({
       ...head,
       kind: z.literal("note_operation"),
+      payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("note_failure"),
       payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
     })
     .strict(),

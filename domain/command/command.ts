@@ -59,10 +59,14 @@ export interface CommandPayloads {
   abort_restore: { restore_id: string };
   /** Admits a node of the core: where it is, and which disk is its own (R5). */
   register_node: { node_id: number; raft_address: string; url: string; disk_id: string };
+  /** Corrects where a node is that nobody reached at the address before; its disk stays its own. */
+  move_node: { node_id: number; raft_address: string };
   /** Uses an id of a node up. */
   retire_node: { node_id: number };
   /** An operation on the core that changes no state: here for its audit. */
   note_operation: { summary: string };
+  /** One that was refused or failed. */
+  note_failure: { summary: string };
   /** Makes the version (or takes one that is there) and puts the rule of the first stage, all or nothing (C7). */
   start_publish: {
     config_id: string;

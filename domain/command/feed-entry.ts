@@ -73,6 +73,8 @@ export interface FeedAudit {
   action: "write" | "delete" | "publish";
   resource: string;
   summary: string;
+  /** Absent: it was done. */
+  outcome?: "failure";
 }
 
 /**

@@ -35,7 +35,11 @@ const KEPT_NONE: Kept = { count: 0, chars: 0 };
 const EVICT_PAGE = 64;
 
 /** The live result kept for the command's key, or null. An expired one counts as none. */
-export function findResult(state: StateView, command: Command, nowMs: number): StoredResult | null {
+export function findResult(
+  state: StateView,
+  command: Pick<Command, "tenant" | "idempotency">,
+  nowMs: number,
+): StoredResult | null {
   if (command.idempotency === null) return null;
   const key = stateKey.idempotency(command.tenant, command.idempotency.scope);
   const stored = state.json(key) as StoredResult | undefined;

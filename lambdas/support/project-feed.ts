@@ -136,14 +136,14 @@ function toBatch(answer: FeedAnswer, epochs: readonly EpochStart[], after: numbe
 }
 
 function toRow(entry: FeedEntry, clusterId: string, epoch: number): AuditRow {
-  const { actor, ip, action, resource, summary } = entry.audit;
+  const { actor, ip, action, resource, summary, outcome = "success" } = entry.audit;
   return {
     tenant: entry.tenant,
     actor,
     ip,
     action,
     resource,
-    outcome: "success",
+    outcome,
     traceId: entry.trace_id,
     summary,
     position: { clusterId, epoch, logIndex: entry.index },
@@ -152,8 +152,9 @@ function toRow(entry: FeedEntry, clusterId: string, epoch: number): AuditRow {
 }
 
 /**
- * The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. The row has
- * the position of the last entry that is gone, so a repeat leaves it out.
+ * The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. The row stands at
+ * the last entry that is gone, so a repeat leaves it out; with its index negative, since that entry may be the system's own
+ * and have its row, which would leave this one out.
  */
 async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch> {
   const { cluster_id, epochs, compacted_index } = await deps.core.status();
@@ -172,7 +173,7 @@ async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch
     outcome: "failure",
     traceId: "",
     summary: `The feed no longer holds entries ${after + 1} to ${compacted_index}: those without a row were never projected.`,
-    position: { clusterId: cluster_id, epoch: epochOf(epochs, compacted_index), logIndex: compacted_index },
+    position: { clusterId: cluster_id, epoch: epochOf(epochs, compacted_index), logIndex: -compacted_index },
     createdAtMs: deps.nowMs(),
   };
   return { to: compacted_index, rows: [row] };

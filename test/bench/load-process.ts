@@ -43,7 +43,8 @@ export function runLoadProcess(input: {
   });
 }
 
-function cpuUs(pids: readonly number[]): number {
+/** User and system time that the processes have used, microseconds. */
+export function cpuUs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
       .replace(/^.*\) /, "")

@@ -3,8 +3,10 @@ import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
 import { benchEdge } from "./edge.ts";
 import { benchFailover } from "./failover.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
+import { benchWatch } from "./watch.ts";
 
 /** Every benchmark by name; each answers its figures, peers included. */
 const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
@@ -12,6 +14,8 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   failover: benchFailover,
   raft: benchRaft,
   edge: benchEdge,
+  growth: benchGrowth,
+  watch: benchWatch,
 };
 
 const { values, positionals } = parseArgs({

@@ -80,6 +80,7 @@ const server = new HttpServer({
   nodeId: () => env.nodeId,
   leaderId: () => log.status().leaderId,
   urlOf: (nodeId) => env.peers?.members.find((member) => member.nodeId === nodeId)?.url ?? "",
+  proveLeader: (nodeId, leaderUrl) => auth.proveLeader(String(nodeId), leaderUrl),
   counted: (method) => metrics.request(method),
   onClosing: () => undefined,
   logger,

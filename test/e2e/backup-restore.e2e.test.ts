@@ -136,6 +136,13 @@ test(
         return rows[0]?.["summary"] as string | undefined;
       }, "the restore is in the audit");
       expect(rolledBack).toContain(`restored backup ${backup_id}`);
+      const operated = await sql`
+        select summary, outcome from audit_logs
+        where tenant_id = '_system' and resource = '_system/cluster' order by log_index limit 2`;
+      expect(operated.map((row) => ({ ...row }))).toEqual([
+        { summary: `took backup ${backup_id}`, outcome: "success" },
+        { summary: `proved backup ${backup_id} by a drill`, outcome: "success" },
+      ]);
       const [cluster] = await sql`select epoch from clusters`;
       expect(cluster?.["epoch"]).toBe(2);
       const doubled = await sql`

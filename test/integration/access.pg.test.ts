@@ -3,6 +3,7 @@ import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
+import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { createUser } from "../../adapters/postgres/create-user.ts";
 import { ensureRole, grantPermissions, grantRole } from "../../adapters/postgres/grant-role.ts";
@@ -181,6 +182,29 @@ describe("A3 signing in", () => {
       await owner`update users set is_active = true, tokens_not_before = 'epoch' where id = 'usr_reader'`;
     }
     expect((await refresh()).status).toBe(200);
+  });
+
+  test("R13 a restore ends every session, and who signs in after it has a new one", async () => {
+    const testing = admin();
+    const before = await login(testing);
+    const use = (of: typeof before) =>
+      testing.send("GET", "/api/v1/mgt/configs?tenant=demo", undefined, of.bearer);
+    const refresh = (of: typeof before) =>
+      testing.send("POST", "/api/v1/auth/refresh", { refresh_token: of.body["refresh_token"] });
+    expect((await use(before)).status).toBe(200);
+    try {
+      const tokensNotBeforeMs = Date.now() + 30_000;
+      await adoptClusterEpoch(database, { clusterId: "c1", epoch: 2, tokensNotBeforeMs });
+      expect((await use(before)).status).toBe(403);
+      expect((await refresh(before)).status).toBe(401);
+      aheadS = 60;
+      const after = await login(testing);
+      expect((await use(after)).status).toBe(200);
+      expect((await refresh(after)).status).toBe(200);
+    } finally {
+      aheadS = 0;
+      await owner`update clusters set epoch = 1, tokens_not_before = 'epoch'`;
+    }
   });
 
   test.each([

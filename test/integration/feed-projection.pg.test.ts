@@ -13,7 +13,7 @@ import type { CorePort } from "../../contracts/core/core-port.ts";
 import { DYNAMODB_TABLES, FEED_CURSORS_TABLE } from "../../contracts/dynamodb/tables.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CursorStore } from "../../contracts/projection/cursor-store.ts";
-import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
+import { COMMAND_FORMAT_VERSION, type CommandOf } from "../../domain/command/command.ts";
 import { cloneDatabase } from "../testing/postgres.ts";
 import { createHandler } from "../../lambdas/feed-projection.ts";
 
@@ -24,6 +24,12 @@ function rounds(n: number): { getRemainingTimeInMillis: () => number } {
   let left = n * 2;
   return { getRemainingTimeInMillis: () => ((left -= 1) > 0 ? 5_001 : 1) };
 }
+
+const HEAD = {
+  actor: { type: "user" as const, id: "u-1", name: "ada" },
+  ip: "192.0.2.1",
+  trace_id: "a".repeat(32),
+};
 
 const dynalite = await startDynalite();
 const dynamo = connectDynamoDb(dynalite.endpoint);
@@ -197,6 +203,24 @@ describe("L0 A5 feed projection", () => {
     expect(await rows()).toEqual(before);
   });
 
+  test("a gap up to an entry of the system's own, which has its row, is written down beside it", async () => {
+    const core = new MemoryCore();
+    await revoke(core, 1);
+    await revoke(core, 2, "_system");
+    await revoke(core, 3);
+    await projector(core)({}, rounds(2));
+    const before = await rows();
+    core.compactFeed(2);
+    for (let i = 0; i < 2; i += 1) {
+      await deleteCursor();
+      await projector(core)({}, rounds(2));
+      const added = (await rows()).filter((row) => !before.some(({ id }) => id === row["id"]));
+      expect(added.map((row) => [row["tenant_id"], row["summary"]])).toEqual([
+        ["_system", "The feed no longer holds entries 1 to 2: those without a row were never projected."],
+      ]);
+    }
+  });
+
   const restore = async (core: MemoryCore, backup_id: string | null, epoch_min = 0) => {
     const actor = { type: "user", id: "usr_1", name: "ada" } as const;
     const request = { restore_id: `r-${backup_id}`, backup_id: backup_id ?? "", epoch_min, force: false };
@@ -212,7 +236,7 @@ describe("L0 A5 feed projection", () => {
     await owner`insert into clusters (id) values ('c1') on conflict do nothing`;
     const core = new MemoryCore();
     for (let n = 1; n <= 2; n += 1) await revoke(core, n);
-    const { backup_id } = await core.startBackup({ request_id: null, wait_ms: 0 });
+    const { backup_id } = await core.startBackup({ request_id: null, wait_ms: 0, head: HEAD });
     await projector(core)({}, ONE_ROUND);
     await revoke(core, 3);
     const done = await restore(core, backup_id);
@@ -223,11 +247,13 @@ describe("L0 A5 feed projection", () => {
     expect(positions.map(({ epoch, i, tenant_id }) => `${epoch}/${i} ${tenant_id}`)).toEqual([
       "1/1 demo",
       "1/2 demo",
-      "1/3 demo",
+      // The backup was taken by an operator.
+      "1/3 _system",
+      "1/4 demo",
       `2/${done?.index} _system`,
       `2/${(done?.index ?? 0) + 1} demo`,
     ]);
-    expect(positions[3]?.["summary"]).toContain("what epoch 1 held after index 2 is rolled back");
+    expect(positions[4]?.["summary"]).toContain("what epoch 1 held after index 2 is rolled back");
     expect(await cluster()).toEqual({ epoch: 2, tokens_not_before: new Date(done?.tokens_not_before ?? 0) });
     // Told again, or by one that is behind, nothing goes back.
     await adoptClusterEpoch(database, { clusterId: "c1", epoch: 1, tokensNotBeforeMs: 5 });
@@ -239,6 +265,34 @@ describe("L0 A5 feed projection", () => {
     expect(await readClusterEpoch(database, "c1")).toBe(2);
   });
 
+  test("R13 A5 what operators did with backups has rows under _system, what failed as a failure", async () => {
+    const core = new MemoryCore();
+    await revoke(core, 1);
+    const { backup_id } = await core.startBackup({ request_id: null, wait_ms: 0, head: HEAD });
+    await core.startDrill({ backup_id, wait_ms: 0, head: HEAD });
+    const failed: CommandOf<"note_failure"> = {
+      ...HEAD,
+      format: COMMAND_FORMAT_VERSION,
+      kind: "note_failure",
+      tenant: "_system",
+      idempotency: null,
+      expected_revision: null,
+      payload: { summary: "restore failed: unavailable" },
+    };
+    await core.propose<"note_failure">({ command: failed, attachments: [] });
+    await projector(core)({}, ONE_ROUND);
+    const found = await owner`
+      select actor_id, actor_name, ip, trace_id, outcome, resource, summary
+      from audit_logs where tenant_id = '_system' order by log_index`;
+    const by = { actor_id: "u-1", actor_name: "ada", ip: "192.0.2.1", trace_id: HEAD.trace_id };
+    const resource = "_system/cluster";
+    expect(found.map((one) => ({ ...one }))).toEqual([
+      { ...by, resource, outcome: "success", summary: `took backup ${backup_id}` },
+      { ...by, resource, outcome: "success", summary: `proved backup ${backup_id} by a drill` },
+      { ...by, resource, outcome: "failure", summary: "restore failed: unavailable" },
+    ]);
+  });
+
   test("R13 a cluster made anew from an older backup: the projection goes back to where the new epoch begins", async () => {
     const lost = new MemoryCore();
     for (let n = 1; n <= 9; n += 1) await revoke(lost, n);
@@ -246,7 +300,7 @@ describe("L0 A5 feed projection", () => {
     expect(await cursor()).toEqual({ epoch: 1, index: 9 });
     const young = new MemoryCore();
     for (let n = 1; n <= 3; n += 1) await revoke(young, n);
-    const { backup_id } = await young.startBackup({ request_id: null, wait_ms: 0 });
+    const { backup_id } = await young.startBackup({ request_id: null, wait_ms: 0, head: HEAD });
     const done = await restore(young, backup_id);
     expect(done?.index).toBeLessThan(9);
     await revoke(young, 4);

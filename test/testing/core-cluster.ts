@@ -35,6 +35,8 @@ export interface CoreClusterOptions {
   place?: (nodeId: number) => { prefix: readonly string[]; host: string; httpPort: number; peerPort: number };
   /** A data directory elsewhere, for one node or the other. */
   dataDirectoryOf?: (nodeId: number) => string | undefined;
+  /** For every node, besides what it needs to be one. */
+  env?: Readonly<Record<string, string>>;
   /** Absent: node:fetch from this process, which does for loopback. */
   readMetrics?: (url: string) => Promise<string>;
 }
@@ -78,6 +80,7 @@ export class CoreCluster {
         CONFLUX_PEER_CA_FILE: files.get(id)?.ca ?? "",
         CONFLUX_PEER_CERT_FILE: files.get(id)?.cert ?? "",
         CONFLUX_PEER_KEY_FILE: files.get(id)?.key ?? "",
+        ...options.env,
       };
       const isReady = (line: string): boolean => line.includes('"ready":true');
       const url = `http://${host}:${httpPort}`;

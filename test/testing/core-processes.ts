@@ -6,7 +6,7 @@ import { freePorts } from "./free-ports.ts";
 import { makePeerCa, makePeerCertificate, type PemPair } from "./peer-certificates.ts";
 import { NodeProcess } from "./node-process.ts";
 
-const SERVICE_KEY = "a service key of the tests, 32 bytes or more";
+export const CORE_SERVICE_KEY = "a service key of the tests, 32 bytes or more";
 /** Ids that a test may use. */
 const NODES_MAX = 8;
 
@@ -21,6 +21,8 @@ export interface CoreProcesses {
   raftAddress: (id: number) => string;
   url: (id: number) => string;
   client: (ids: readonly number[]) => CoreClient;
+  /** Where a node keeps its data. */
+  dataDirectory: (id: number) => string;
   /** Removes a node's disk. */
   wipe: (id: number) => void;
   close: () => Promise<void>;
@@ -45,7 +47,7 @@ export async function makeCoreProcesses(): Promise<CoreProcesses> {
         CONFLUX_NODE_ID: String(id),
         CONFLUX_CORE_LISTEN_PORT: String(ports[id - 1]),
         CONFLUX_CORE_DATA_DIR: place(id),
-        CONFLUX_CORE_SERVICE_KEY: SERVICE_KEY,
+        CONFLUX_CORE_SERVICE_KEY: CORE_SERVICE_KEY,
         CONFLUX_PEERS: peers.map((peer) => `${peer}=${raftAddress(peer)}@${url(peer)}`).join(","),
         CONFLUX_PEER_CA_FILE: join(directory, "ca.pem"),
         CONFLUX_PEER_CERT_FILE: join(directory, `node-${id}.pem`),
@@ -71,7 +73,8 @@ export async function makeCoreProcesses(): Promise<CoreProcesses> {
     node: (id) => nodes.get(id)!,
     raftAddress,
     url,
-    client: (ids) => new CoreClient({ urls: ids.map(url), serviceKey: SERVICE_KEY, role: "admin" }),
+    dataDirectory: place,
+    client: (ids) => new CoreClient({ urls: ids.map(url), serviceKey: CORE_SERVICE_KEY, role: "admin" }),
     wipe: (id) => rmSync(place(id), { recursive: true }),
     close: async () => {
       await Promise.all([...nodes.values()].map((node) => node.stop()));

@@ -61,7 +61,7 @@ function parseCursor(text: string): { createdAtMs: number; id: number } {
 
 function toView(row: AuditLogRow): AuditLogView {
   const { clusterId, epoch, logIndex } = row;
-  const inLog = clusterId !== null && epoch !== null && logIndex !== null;
+  const inLog = clusterId !== null && epoch !== null && logIndex !== null && logIndex > 0;
   return auditLogView.parse({
     id: String(row.id),
     tenant: row.tenantId,

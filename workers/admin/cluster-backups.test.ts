@@ -34,6 +34,21 @@ describe("R13 backups by the admin API", () => {
     expect(other.job_id).not.toBe(first.job_id);
   });
 
+  it("A5 R13 passes on who asks, from where and in which trace, for the audit", async () => {
+    const { send, core } = testingAdmin();
+    const taken = await send("POST", PATH);
+    const drilled = await send("POST", `${PATH}/latest/drill`);
+    const { entries } = await core.feed({ after: 0, limit: 9, wait_ms: 0, view: "full" });
+    const audit = { actor: { type: "user", id: "user-admin", name: "admin" }, ip: "192.0.2.1" };
+    expect(entries).toMatchObject(
+      [taken, drilled].map((answer) => ({
+        tenant: "_system",
+        trace_id: answer.headers.get("x-trace-id"),
+        audit,
+      })),
+    );
+  });
+
   it.each([
     ["GET", PATH],
     ["POST", PATH],

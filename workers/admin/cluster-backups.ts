@@ -2,7 +2,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { backupView, clusterJob, JOB_WAIT_MS_MAX } from "../../contracts/backup/backup-api.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../../contracts/limits.ts";
-import { CLUSTER_RESOURCE, requireOperator } from "./cluster-operator.ts";
+import { CLUSTER_RESOURCE, operationRequest, requireOperator } from "./cluster-operator.ts";
 import { requestId } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -75,19 +75,21 @@ export function registerClusterBackups(app: OpenAPIHono<AdminEnv>): void {
     return c.json(await c.var.deps.core.listBackups({ cursor, limit }), 200);
   });
   app.openapi(takeRoute, async (c) => {
-    await requireOperator(c);
+    const { head } = await operationRequest(c);
     const answer = await c.var.deps.core.startBackup({
       request_id: await requestId(c),
       wait_ms: JOB_WAIT_MS_MAX / 2,
+      head,
     });
     return c.json(answer, answer.state === "running" ? 202 : 201);
   });
   app.openapi(drillRoute, async (c) => {
-    await requireOperator(c);
+    const { head } = await operationRequest(c);
     const { backup_id } = c.req.valid("param");
     const answer = await c.var.deps.core.startDrill({
       backup_id: backup_id === "latest" ? null : backup_id,
       wait_ms: JOB_WAIT_MS_MAX,
+      head,
     });
     return c.json(answer, answer.state === "running" ? 202 : 200);
   });

@@ -41,9 +41,14 @@ describe("R5 A4 who may operate the core", () => {
 describe("R5 operations on the core", () => {
   it("pass on who asks, and answer a signed index", async () => {
     const position = { cluster_id: "c1", epoch: 1, index: 7 };
-    const addNode = vi
-      .spyOn(admin.core, "addNode")
-      .mockResolvedValue({ ...position, node_id: 4, role: "learner", match_index: 3, last_index: 9 });
+    const addNode = vi.spyOn(admin.core, "addNode").mockResolvedValue({
+      ...position,
+      replayed: false,
+      node_id: 4,
+      role: "learner",
+      match_index: 3,
+      last_index: 9,
+    });
     const body = { node_id: 4, raft_address: "h:7504" };
     const added = await admin.send("POST", `${CLUSTER}/add-node`, body, as("operator"));
     expect(added.status).toBe(200);
@@ -63,9 +68,43 @@ describe("R5 operations on the core", () => {
       },
     });
     const taken = await admin.send("POST", `${CLUSTER}/snapshot`, {}, as("operator"));
-    expect(await taken.json()).toMatchObject({ node_id: 1, snapshot_index: 0 });
+    expect(await taken.json()).toMatchObject({ node_id: 1, snapshot_index: 1 });
     const led = await admin.send("POST", `${CLUSTER}/transfer-leader`, { target_node_id: 1 }, as("operator"));
     expect(await led.json()).toMatchObject({ leader_id: 1, term: 1 });
+  });
+
+  it.each<[string, object, object]>([
+    ["snapshot", {}, { more: 1 }],
+    ["transfer-leader", { target_node_id: 1 }, { target_node_id: 9 }],
+  ])("C12 %s under a key: its repetition says so, another body is a conflict", async (name, body, other) => {
+    const key = { ...as("operator"), "x-idempotency-key": "k1" };
+    const first = await admin.send("POST", `${CLUSTER}/${name}`, body, key);
+    const again = await admin.send("POST", `${CLUSTER}/${name}`, body, key);
+    expect([first.status, first.headers.get("idempotency-replayed")]).toEqual([200, null]);
+    expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([200, "true"]);
+    const { index } = await first.json<{ index: string }>();
+    expect(await again.json()).toMatchObject({ index });
+    const refused = await admin.send("POST", `${CLUSTER}/${name}`, other, key);
+    // A body that makes no sense is said to make none, whatever the key.
+    const code = name === "snapshot" ? "validation_failed" : "idempotency_conflict";
+    expect(await readProblem(refused)).toMatchObject({ code });
+    const elsewhere = await admin.send("POST", `${CLUSTER}/snapshot`, {}, { ...key, ...as("operator") });
+    expect(elsewhere.headers.get("idempotency-replayed")).toBe(name === "snapshot" ? "true" : null);
+  });
+
+  it("C12 pass a key on as a digest, with the digest of the body", async () => {
+    const removeNode = vi.spyOn(admin.core, "removeNode");
+    const key = { ...as("operator"), "x-idempotency-key": "a secret of mine" };
+    for (const node_id of [8, 9]) await admin.send("POST", `${CLUSTER}/remove-node`, { node_id }, key);
+    const [one, two] = removeNode.mock.calls.map(([input]) => input.idempotency);
+    expect(one).toEqual({
+      scope: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+    });
+    expect(two).toEqual({
+      scope: one?.scope,
+      digest: expect.not.stringMatching(one?.digest ?? "") as unknown,
+    });
   });
 
   it.each([

@@ -24,7 +24,8 @@ export async function commandHead(c: Context<AdminEnv>, tenant: string, revision
   };
 }
 
-async function idempotency(
+/** The request's idempotency key as commands carry it; null without one. */
+export async function idempotency(
   c: Context<AdminEnv>,
   tenant: string,
 ): Promise<{ scope: string; digest: string } | null> {

@@ -15,7 +15,7 @@ import { ensureHead } from "./read-head.ts";
 const BEARER_PROTOCOL = "conflux.bearer.";
 /** The page's origin may not watch. */
 const CLOSE_FORBIDDEN_ORIGIN = 4403;
-const HUB_DEADLINE_MS = 5000;
+const HUB_DEADLINE_MS = 20_000;
 
 /**
  * `GET /api/v1/watch`: authenticates and hands the connection to a hub shard of the region. The hub gets what was

@@ -113,6 +113,70 @@ describe("resync of a region replica", () => {
     expect(region.faults.core.calls.edgeSnapshot).toBe(pages);
   });
 
+  it("R13 E11 E7 a replica that was away for many changes and a restore serves the old head until the new one is whole, never a mixture", async () => {
+    const region = new TestRegion();
+    const { core } = region.faults;
+    const names = Array.from({ length: 12 }, (_, i) => `n${String(i).padStart(2, "0")}.json`);
+    const ids: string[] = [];
+    for (const name of names) ids.push((await region.create(name, "1")).id);
+    const { restore } = await region.backup();
+    let last = 0;
+    for (const id of ids) last = await region.release(id, "2");
+    await region.head(names[0] ?? "", last);
+    /** Every name's version in one answer, with where the answer stands. */
+    const look = async (): Promise<string> => {
+      const asked = [...names, "x.json", "y.json"].map((name) => `demo/shop/prod/${name}`);
+      const { epoch, entries } = await region.replica.lookup({ names: asked });
+      return `${epoch}: ${entries.map((entry) => (entry.doc === null ? 0 : entry.version)).join(" ")}`;
+    };
+    const old = `1: ${names.map(() => 2).join(" ")} 0 0`;
+    expect(await look()).toBe(old);
+
+    core.failure = new Error("connection refused");
+    await region.create("x.json", "1");
+    for (const id of ids) await region.release(id, "3");
+    for (const id of ids.slice(0, 4)) await region.delete(id);
+    const to = await restore();
+    // Of the new epoch: another config, one that is changed, one that is gone; and the feed begins after all of it.
+    await region.create("y.json", "1");
+    await region.release(ids[5] ?? "", "4");
+    last = await region.delete(ids[6] ?? "");
+    core.core.compactFeed(last);
+    expect(await look()).toBe(old);
+
+    const seen = new Set<string>();
+    core.snapshotLimit = 2;
+    core.afterPage = async () => {
+      seen.add(await look());
+      // On a page that is through already, and on one to come.
+      if (core.calls.edgeSnapshot === pages + 3) {
+        last = await region.release(ids[0] ?? "", "5");
+        last = await region.release(ids[11] ?? "", "5");
+      }
+    };
+    const pages = core.calls.edgeSnapshot;
+    const cutOff = new Error("connection reset");
+    let polls = Infinity;
+    core.editSnapshot = (page) => {
+      // The pages are of different ages, and what evens them out is out of reach for a while.
+      if (page.next_cursor === null) [core.failure, polls] = [cutOff, core.calls.edgeFeed];
+      return page;
+    };
+    core.failure = null;
+    await until(() => core.calls.edgeFeed > polls + 1);
+    expect(await look()).toBe(old);
+    core.failure = null;
+    await until(async () => {
+      const now = await look();
+      seen.add(now);
+      return now.startsWith(`${to.epoch}: `);
+    });
+    expect(core.calls.edgeSnapshot).toBeGreaterThan(pages + 5);
+    await region.head("y.json", last);
+    const restored = names.map((_, i) => (i === 6 ? 0 : [0, 5, 11].includes(i) ? 2 : 1));
+    expect(seen).toEqual(new Set([old, `${to.epoch}: ${restored.join(" ")} 0 1`]));
+  });
+
   it("E11 a core that is behind on the same line does not turn the head back", async () => {
     const region = new TestRegion();
     const a = await region.create("a.json", "{}");

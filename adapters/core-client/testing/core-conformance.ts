@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { ClusterJob } from "../../../contracts/backup/backup-api.ts";
 import type { ProposeAnswer } from "../../../contracts/core/core-api.ts";
 import type { CorePort } from "../../../contracts/core/core-port.ts";
 import { ConfluxError, type ErrorCode } from "../../../contracts/problem/error-codes.ts";
@@ -13,8 +12,7 @@ export function coreConformance(core: () => CorePort): void {
   describeReads(core);
   describeFeed(core);
   describeSnapshot(core);
-  describeBackups(core);
-  describeCluster(core);
+  describeEdgeConfig(core);
 }
 
 let serial = 0;
@@ -299,96 +297,26 @@ function describeSnapshot(core: () => CorePort): void {
   });
 }
 
-function describeBackups(core: () => CorePort): void {
-  describe("backups", () => {
-    const waiting = { wait_ms: 20_000 };
-    const author = { actor: { type: "user", id: "u-1", name: "ada" }, ip: "192.0.2.1" } as const;
-    const restore = (restore_id: string, backup_id: string, epoch_min = 0): Promise<ClusterJob> =>
-      core().startRestore({ ...waiting, ...author, restore_id, backup_id, epoch_min, force: false });
-
-    it("R13 a backup is listed, proven, and restored under a higher epoch, once for one request", async () => {
-      const name = unique();
-      const made = await createIn(core(), name, "{}");
-      const taken = await core().startBackup({ ...waiting, request_id: `b-${name}` });
-      expect(taken).toMatchObject({ kind: "backup", state: "complete", error: null });
-      expect(taken.backup).toMatchObject({
-        cluster_id: made.cluster_id,
-        index: made.index,
-        epoch: made.epoch,
-      });
-      expect(await core().startBackup({ ...waiting, request_id: `b-${name}` })).toEqual(taken);
-      const { items } = await core().listBackups({ cursor: null, limit: 1 });
-      expect(items).toEqual([taken.backup]);
-      const drilled = await core().startDrill({ ...waiting, backup_id: null });
-      expect(drilled).toMatchObject({
-        state: "complete",
-        drill: { proven: true, backup_id: taken.backup_id },
-      });
-      expect(await core().getJob({ ...waiting, job_id: drilled.job_id })).toEqual(drilled);
-
-      const later = unique();
-      const lost = await createIn(core(), later, "{}");
-      const done = await restore(`r-${name}`, taken.backup_id ?? "", made.epoch + 4);
-      expect(done).toMatchObject({ state: "complete", restore: { epoch: made.epoch + 5 } });
-      expect(done.restore?.index).toBeGreaterThan(lost.index);
-      expect(await codeOf(core().getConfigByName(`demo/shop/prod/${later}`))).toBe("not_found");
-      expect((await core().getConfigByName(`demo/shop/prod/${name}`)).config.id).toBe(made.result.config.id);
-      const status = await core().status();
-      expect(status.epoch).toBe(made.epoch + 5);
-      expect(new Date(status.tokens_not_before_ms).toISOString()).toBe(done.restore?.tokens_not_before);
-      expect(status.epochs.slice(-2)).toMatchObject([
-        { epoch: made.epoch },
-        { epoch: made.epoch + 5, first_index: done.restore?.index },
-      ]);
-      const page = await core().edgeSnapshot({ cursor: null, limit: 1 });
-      expect(page.tokens_not_before_ms).toBe(status.tokens_not_before_ms);
-      const { entries } = await core().feed({ after: lost.index, limit: 9, wait_ms: 0, view: "full" });
-      expect(entries).toMatchObject([
-        { kind: "commit_restore", prev_index: lost.index, audit: { actor: { id: "u-1" } } },
-      ]);
-      const again = await createIn(core(), later, "{}");
-      expect(await restore(`r-${name}`, taken.backup_id ?? "")).toEqual(done);
-      expect(await core().getConfig(again.result.config.id)).toMatchObject({ epoch: made.epoch + 5 });
+function describeEdgeConfig(core: () => CorePort): void {
+  it("E4 one config comes as the feed tells it, with small contents and the token's standing", async () => {
+    const [name, jti] = [unique(), `jti-${(serial += 1)}`];
+    const full = `demo/shop/prod/${name}`;
+    const none = await core().edgeConfig({ name: full, jti });
+    expect(none).toMatchObject({ config: null, token_revoked: false, blobs: {} });
+    const made = await createIn(core(), name, '{"a":1}', { releases: [testRule(1)] });
+    await core().propose({
+      command: testCommand("revoke_token", { jti, expires_at_ms: Date.now() + 3_600_000 }),
+      attachments: [],
     });
-
-    it("R13 what is not there is not_found; a caller cannot propose the steps of a restore", async () => {
-      const none = "bak-c1-20200101000000000-1-00000000";
-      expect(await codeOf(core().startDrill({ ...waiting, backup_id: none }))).toBe("not_found");
-      expect(await codeOf(restore(unique(), none))).toBe("not_found");
-      expect(await codeOf(core().getJob({ job_id: "none", wait_ms: 0 }))).toBe("not_found");
-      const command = testCommand("commit_restore", { restore_id: "x" });
-      expect(await codeOf(core().propose({ command, attachments: [] }))).toBe("forbidden");
+    const found = await core().edgeConfig({ name: full, jti }, { consistency: "leader" });
+    expect(found).toMatchObject({
+      cluster_id: made.cluster_id,
+      config: { config_id: made.result.config.id, name, variants: [{ version_id: 1, content_bytes: 7 }] },
+      token_revoked: true,
     });
-  });
-}
-
-/** Of a core of one node that was started alone. */
-function describeCluster(core: () => CorePort): void {
-  const head = {
-    actor: { type: "user" as const, id: "u-1", name: "ada" },
-    ip: "127.0.0.1",
-    trace_id: "0".repeat(31) + "1",
-  };
-  describe("R5 operations on the nodes", () => {
-    it("a node alone is neither joined nor left nor relieved", async () => {
-      expect(await codeOf(core().addNode({ node_id: 4, raft_address: "h:7504", head }))).toBe("conflict");
-      expect(await codeOf(core().removeNode({ node_id: 1, head }))).toBe("conflict");
-      expect(await codeOf(core().removeNode({ node_id: 9, head }))).toBe("not_found");
-      expect(await codeOf(core().transferLeader({ head }))).toBe("conflict");
-      expect(await codeOf(core().transferLeader({ target_node_id: 9, head }))).toBe("not_found");
-      expect(await core().transferLeader({ target_node_id: 1, head })).toMatchObject({
-        leader_id: 1,
-        term: 1,
-      });
-    });
-
-    it("a snapshot says how far it reaches, twice", async () => {
-      const { index } = await createIn(core(), unique(), "{}");
-      for (let i = 0; i < 2; i += 1) {
-        const taken = await core().takeSnapshot({ head });
-        expect(taken).toMatchObject({ node_id: 1 });
-        expect(taken.snapshot_index).toBeGreaterThanOrEqual(index);
-      }
-    });
+    expect(found.index).toBeGreaterThan(made.index);
+    expect(Object.values(found.blobs).map((blob) => atob(blob))).toEqual(['{"a":1}']);
+    expect((await core().edgeConfig({ name: full, jti: "another" })).token_revoked).toBe(false);
+    expect(await codeOf(core().edgeConfig({ name: "demo/shop", jti }))).toBe("not_found");
   });
 }

@@ -15,13 +15,11 @@ export interface Progress {
   state: ProgressState;
   /** Heard from since the last quorum check. */
   active: boolean;
-  /** Answers heard from it while this node leads. */
-  heard: number;
   /** In probe: the one message is on its way. */
   probeSent: boolean;
   /** In snapshot: the index the follower will have when it is through. */
   pendingSnapshot: Index;
-  /** Highest read context this member has acknowledged in this term. */
+  /** Highest context of a heartbeat that this member has acknowledged in this term. */
   readAck: number;
   window: InflightWindow;
 }
@@ -32,7 +30,6 @@ export function createProgress(next: Index, window: WindowLimits): Progress {
     next,
     state: "probe",
     active: false,
-    heard: 0,
     probeSent: false,
     pendingSnapshot: 0,
     readAck: 0,
@@ -74,7 +71,6 @@ export function isPaused(progress: Progress): boolean {
 
 export function noteHeard(progress: Progress): void {
   progress.active = true;
-  progress.heard += 1;
 }
 
 /** Takes an acknowledgement up to `index`; false when it says nothing new. */

@@ -88,7 +88,11 @@ export class TestRegion {
   /** Takes a backup of the core; `restore` puts it in the state's place and answers the new position. */
   async backup(): Promise<{ restore: () => Promise<{ epoch: number; index: number; notBeforeMs: number }> }> {
     const { core } = this.faults.core;
-    const { backup_id } = await core.startBackup({ request_id: null, wait_ms: 0 });
+    const { backup_id } = await core.startBackup({
+      request_id: null,
+      wait_ms: 0,
+      head: { actor: { type: "user", id: "u-1", name: "ada" }, ip: "192.0.2.1", trace_id: "a".repeat(32) },
+    });
     return {
       restore: async () => {
         const { restore } = await core.startRestore({
