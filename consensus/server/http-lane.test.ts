@@ -40,6 +40,7 @@ beforeEach(async () => {
     roleOf: () => "admin",
     nodeId: () => 7,
     leaderId: () => 7,
+    proveLeader: () => "",
     urlOf: () => "",
     counted: (method) => (path, status) => counted.push([method, path, status]),
     onClosing: () => undefined,
