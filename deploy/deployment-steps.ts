@@ -33,7 +33,7 @@ const MIGRATIONS_DIRECTORY = join(PROJECT_DIRECTORY, "migrations");
 
 /** Variables that a real deployment needs, and what each is. */
 export const REQUIRED_VARIABLES: Readonly<Record<string, string>> = {
-  CLOUDFLARE_API_TOKEN: "a token that may edit Workers, KV and Hyperdrive",
+  CLOUDFLARE_API_TOKEN: "a token that may edit Workers, KV, Queues and Hyperdrive",
   CLOUDFLARE_ACCOUNT_ID: "the Cloudflare account",
   AWS_REGION: "the region of cdk.json",
   CONFLUX_OWNER_DATABASE_URL: "Postgres as the owner, through the tunnel",

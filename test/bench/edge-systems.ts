@@ -69,6 +69,8 @@ export async function startEdgeSystem(directory: string, { jwks }: BenchCredenti
     directory,
     files: {
       "edge.mjs": await bundleWorker(join(ROOT, "workers/edge/main.ts")),
+      // The queue that is told which configs are fetched, behind an answer now and then.
+      "delivery.mjs": "export default () => ({ send: async () => {} });",
       // The platform's counter of requests, which never refuses; clients here send too little to be asked about.
       "client-rate.mjs": "export default () => ({ limit: async () => ({ success: true }) });",
       "stand-in.mjs": await bundleWorker(join(ROOT, "test/workers/edge-stand-in.ts")),
@@ -80,7 +82,10 @@ export async function startEdgeSystem(directory: string, { jwks }: BenchCredenti
     (name = "edge", address = "127.0.0.1:0", http = (), service = "edge"),
     (name = "stand-in", address = "127.0.0.1:0", http = (), service = "stand-in"),
   ],
-  extensions = [(modules = [(name = "client-rate", internal = true, esModule = embed "client-rate.mjs")])],
+  extensions = [(modules = [
+    (name = "client-rate", internal = true, esModule = embed "client-rate.mjs"),
+    (name = "delivery", internal = true, esModule = embed "delivery.mjs"),
+  ])],
 );
 const edge :Workerd.Worker = (
   modules = [(name = "main", esModule = embed "edge.mjs")],
@@ -90,6 +95,7 @@ const edge :Workerd.Worker = (
     (name = "HUB", durableObjectNamespace = (className = "Replica", serviceName = "stand-in")),
     (name = "${kvBindingName(REGION)}", kvNamespace = (name = "stand-in", entrypoint = "kv")),
     (name = "ADMIN", service = "stand-in"),
+    (name = "DELIVERY", wrapped = (moduleName = "delivery")),
     (name = "CLIENT_RATE", wrapped = (moduleName = "client-rate")),
     (name = "INDEX_SIGNING_KEY", text = "${randomBytes(16).toString("hex")}"),
     (name = "HEAD_TTL_MS", text = "1000"),

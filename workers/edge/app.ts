@@ -6,11 +6,13 @@ import { fetchBatch } from "./fetch-batch.ts";
 import { fetchConfig } from "./fetch-config.ts";
 import { createIsolate } from "./isolate.ts";
 import { openWatch } from "./open-watch.ts";
+import { postReports } from "./post-reports.ts";
 import { readHeaders } from "./read-headers.ts";
 import { traceIdOf } from "./trace-id.ts";
 
 const CONFIG_PATH = "/api/v1/fetch/config/";
 const BATCH_PATH = "/api/v1/fetch/batch";
+const REPORTS_PATH = "/api/v1/reports";
 const WATCH_PATH = "/api/v1/watch";
 const HEALTH_PATH = "/healthz";
 
@@ -72,6 +74,10 @@ function route(exchange: Exchange): Promise<Response> | Response {
   if (path === BATCH_PATH) {
     requireMethod(request, "POST");
     return fetchBatch(exchange);
+  }
+  if (path === REPORTS_PATH) {
+    requireMethod(request, "POST");
+    return postReports(exchange);
   }
   if (path === WATCH_PATH) {
     requireMethod(request, "GET");

@@ -4,6 +4,7 @@ import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
 import type { ClientRates } from "./client-rates.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
+import type { FetchNotes } from "./fetch-notes.ts";
 import type { HeadCache } from "./head-cache.ts";
 import type { ReadHeaders } from "./read-headers.ts";
 
@@ -22,6 +23,8 @@ export interface Region {
   head: HeadCache;
   replica: () => RegionReplicaRpc;
   kv: KVNamespace | null;
+  /** Tells which configs are fetched. */
+  fetches: FetchNotes;
 }
 
 /**

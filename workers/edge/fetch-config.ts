@@ -47,7 +47,7 @@ function answerFromMemory(exchange: Exchange, token: VerifiedClientToken, path: 
   if (!scopesAllowRead(token.scopes, path) || entry.doc === null) throw noSuchConfig();
   const held = isolate.documents.document(entry.doc);
   if (held === undefined) return null;
-  const prepared = selectVariant(held, labels);
+  const prepared = selectVariant(exchange, path, held, labels);
   const circumstances = {
     indexToken: region.head.token,
     traceId: exchange.traceId,
@@ -77,7 +77,7 @@ async function answerWithIo(
   const { entries, token: indexToken, staleMs } = await readHead(exchange, [config], minimum);
   const hash = entries[0]?.doc ?? null;
   if (hash === null) throw noSuchConfig();
-  const prepared = selectVariant(await loadDocument(exchange, config, hash), labels);
+  const prepared = selectVariant(exchange, config, await loadDocument(exchange, config, hash), labels);
   const circumstances = { indexToken, traceId, staleMs };
   return (
     answerWithoutContent(exchange, prepared, circumstances) ??
@@ -87,12 +87,15 @@ async function answerWithIo(
 
 /** The variant that a client with `labels` gets; the same 404 as for no config when no rule gives it one. */
 function selectVariant(
+  exchange: Exchange,
+  config: string,
   { document, variants }: PreparedDocument,
   labels: ReadonlyMap<string, string>,
 ): PreparedVariant {
   const rule = resolveRule(document.rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) throw noSuchConfig();
+  exchange.region.fetches.note(config, exchange.waitUntil);
   return prepared;
 }
 

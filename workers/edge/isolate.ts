@@ -4,14 +4,16 @@ import { createClientTokenVerifier } from "../../adapters/tokens/verify-client-t
 import { kvBindingName } from "../../contracts/delivery/replica-rpc.ts";
 import { locationGroup } from "../../domain/delivery/location-group.ts";
 import { ClientRates } from "./client-rates.ts";
-import { unavailable } from "./deadline.ts";
+import { unavailable, withDeadline } from "./deadline.ts";
 import { DocumentCache } from "./document-cache.ts";
 import { type EdgeEnv, readSettings, replicaOf } from "./env.ts";
 import type { Isolate, Log, Region } from "./exchange.ts";
+import { FetchNotes } from "./fetch-notes.ts";
 import { HeadCache } from "./head-cache.ts";
 
 const JWKS_URL = "http://admin/.well-known/jwks.json";
 const JWKS_DEADLINE_MS = 2000;
+const QUEUE_DEADLINE_MS = 5000;
 
 /** Sets up an isolate from its bindings; a `RangeError` names a binding that makes no sense. */
 export function createIsolate(env: EdgeEnv, log: Log): Isolate {
@@ -29,6 +31,14 @@ export function createIsolate(env: EdgeEnv, log: Log): Isolate {
       head: new HeadCache(),
       replica: () => replicaOf(env, known, group),
       kv: env[kvBindingName(known) as `KV_${string}`] ?? null,
+      fetches: new FetchNotes({
+        region: known,
+        send: (message) =>
+          withDeadline(env.DELIVERY.send(message, { contentType: "json" }), QUEUE_DEADLINE_MS, "the queue"),
+        log,
+        nowMs: () => Date.now(),
+        sleep: (ms) => scheduler.wait(ms),
+      }),
     });
   };
   return {
