@@ -1,6 +1,7 @@
 import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
+import { benchEdge } from "./edge.ts";
 import { benchFailover } from "./failover.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchMatch } from "./match.ts";
@@ -14,6 +15,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   failover: benchFailover,
   match: benchMatch,
   raft: benchRaft,
+  edge: benchEdge,
   growth: benchGrowth,
   watch: benchWatch,
 };
@@ -32,6 +34,8 @@ if (unknown.length > 0) {
   console.error(`no benchmark named ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}`);
   process.exit(2);
 }
+// An exit, unlike a signal, lets those who started processes end them.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const memoryGiB = Math.round(totalmem() / 2 ** 30);
 console.error(
   `${cpus().length} x ${cpus()[0]?.model ?? "cpu"}, ${memoryGiB} GiB, Linux ${release()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,

@@ -6,6 +6,7 @@ import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
 import type { FetchNotes } from "./fetch-notes.ts";
 import type { HeadCache } from "./head-cache.ts";
+import type { ReadHeaders } from "./read-headers.ts";
 
 /** Something an operator should know; the host decides where it goes. */
 export interface LogEntry {
@@ -47,6 +48,8 @@ export interface Exchange {
   isolate: Isolate;
   region: Region;
   request: Request;
+  /** Of the request, already read. */
+  headers: ReadHeaders;
   traceId: string;
   /** Keeps work alive after the answer. */
   waitUntil: (work: Promise<unknown>) => void;

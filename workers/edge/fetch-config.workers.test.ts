@@ -154,6 +154,75 @@ describe("fetch config", () => {
   });
 });
 
+describe("fetch config from memory", () => {
+  const warm = async () => {
+    const edge = await startEdge({ headTtlMs: 600_000 });
+    const content = unique();
+    await edge.publish({ contents: [content], rules: [{ version_id: 1, labels: { canary: "true" } }] });
+    const headers = { "X-Client-Label-Canary": "true" };
+    const first = await edge.fetchConfig({ headers });
+    const etag = first.headers.get("etag") ?? "";
+    return { ...edge, content, headers, first, etag };
+  };
+  /** Asks twice: what was unknown to the isolate at first is in memory then. */
+  const twice = async (ask: () => Promise<Response>): Promise<Response[]> => [await ask(), await ask()];
+
+  it("E1 E6 answers as it did with I/O, and asks nobody", async () => {
+    const edge = await warm();
+    const before = await edge.replica.calls();
+    const { headers, etag } = edge;
+    const again = await edge.fetchConfig({ headers });
+    expect(await again.text()).toBe(edge.content);
+    const fields = (response: Response) => ({ ...Object.fromEntries(response.headers), "x-trace-id": "" });
+    expect(fields(again)).toEqual(fields(edge.first));
+    const known = await edge.fetchConfig({ headers: { ...headers, "If-None-Match": etag } });
+    expect([known.status, await known.text()]).toEqual([304, ""]);
+    const head = await edge.fetchConfig({ method: "HEAD", headers });
+    expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([
+      200,
+      String(edge.content.length),
+      "",
+    ]);
+    expect(await edge.replica.calls()).toEqual(before);
+  });
+
+  it("E2 E6 decides who may read before it tells of the config", async () => {
+    const edge = await warm();
+    const foreign = await edge.issue({ jti: "foreign", scopes: ["read:demo/other/prod/*"] });
+    const condition = { ...edge.headers, "If-None-Match": "*" };
+    const refused = [
+      ...(await twice(() =>
+        edge.fetchConfig({ headers: { ...condition, authorization: `Bearer ${foreign}` } }),
+      )),
+      ...(await twice(() => edge.fetchConfig({ headers: { "If-None-Match": "*" } }))),
+      ...(await twice(() => edge.fetchConfig({ headers: condition }, "demo/shop/prod/unknown"))),
+    ];
+    const bodies = await Promise.all(refused.map(problem));
+    for (const [i, body] of bodies.entries()) {
+      expect(refused[i]?.status).toBe(404);
+      expect({ ...body, trace_id: "" }).toEqual({ ...bodies[0], trace_id: "" });
+    }
+    const flood = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`x-client-label-l${i}`, "1"]));
+    for (const response of await twice(() => edge.fetchConfig({ headers: flood })))
+      expect(response.status).toBe(400);
+    const stranger = { ...condition, authorization: "none" };
+    expect((await edge.fetchConfig({ headers: stranger })).status).toBe(401);
+  });
+
+  it("E2 refuses a token that was verified before and is revoked since", async () => {
+    const edge = await warm();
+    const index = await edge.replica.put({ name: "demo/shop/prod/other", doc: null, version: 1 });
+    await edge.replica.revoke("j1");
+    const minimum = await createIndexSigner(SIGNING_KEY).sign({ cluster_id: "c1", epoch: 1, index });
+    expect((await edge.fetchConfig({ headers: edge.headers })).status).toBe(200);
+    // Brings the head forward, and the revocation with it.
+    await edge.fetchConfig({ headers: { ...edge.headers, "X-Conflux-Min-Index": minimum } });
+    const condition = { ...edge.headers, "If-None-Match": "*" };
+    for (const response of await twice(() => edge.fetchConfig({ headers: condition })))
+      expect(response.status).toBe(401);
+  });
+});
+
 describe("fetch config refuses", () => {
   it.each([
     ["no token", async () => "none"],
