@@ -2,10 +2,12 @@ import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts
 import type { ClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
 import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
 import type { ClientRates } from "./client-rates.ts";
+import type { CoreFallback } from "./core-fallback.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
 import type { FetchNotes } from "./fetch-notes.ts";
 import type { HeadCache } from "./head-cache.ts";
+import type { ReadHeaders } from "./read-headers.ts";
 
 /** Something an operator should know; the host decides where it goes. */
 export interface LogEntry {
@@ -37,6 +39,8 @@ export interface Isolate {
   signer: IndexSigner;
   documents: DocumentCache;
   rates: ClientRates;
+  /** Null: a region that is away is answered for by nobody. */
+  fallback: CoreFallback | null;
   /** `location`: where the request arrived, as the platform tells. */
   region: (name: string, location: string | undefined) => Region;
   log: Log;
@@ -47,6 +51,8 @@ export interface Exchange {
   isolate: Isolate;
   region: Region;
   request: Request;
+  /** Of the request, already read. */
+  headers: ReadHeaders;
   traceId: string;
   /** Keeps work alive after the answer. */
   waitUntil: (work: Promise<unknown>) => void;

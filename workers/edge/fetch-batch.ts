@@ -15,7 +15,7 @@ import { scopesAllowRead } from "../../domain/access/scope.ts";
 import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
-import { clientLabels, requireConfigName } from "./client-request.ts";
+import { requireConfigName, requireLabels } from "./client-request.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Exchange } from "./exchange.ts";
 import { limitClientRate } from "./limit-client-rate.ts";
@@ -41,10 +41,10 @@ interface Batch {
  */
 export async function fetchBatch(exchange: Exchange): Promise<Response> {
   const { request, traceId } = exchange;
-  const token = await authenticate(exchange, bearerToken(request));
+  const token = await authenticate(exchange, bearerToken(exchange));
   await limitClientRate(exchange, token);
   const asked = await readBatchRequest(request);
-  const labels = clientLabels(request);
+  const labels = requireLabels(exchange.headers.labels);
   await ensureHead(exchange);
   refuseRevoked(exchange, token);
   const ifNoneMatch = asked.if_none_match ?? {};
@@ -127,8 +127,8 @@ async function itemsOf(batch: Batch, head: HeadAnswer): Promise<BatchItem[]> {
 async function itemOf(batch: Batch, { name: config, doc }: HeadEntry): Promise<BatchItem> {
   const { exchange } = batch;
   if (doc === null) return { config, status: 404 };
-  const { document, variants } = await loadDocument(exchange, config, doc);
-  const rule = resolveRule(document.rules, batch.labels);
+  const { rules, variants } = await loadDocument(exchange, config, doc);
+  const rule = resolveRule(rules, batch.labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) return { config, status: 404 };
   exchange.region.fetches.note(config, exchange.waitUntil);

@@ -29,7 +29,7 @@ interface PlacedReport {
  */
 export async function postReports(exchange: Exchange): Promise<Response> {
   const { request, region, traceId, isolate } = exchange;
-  const token = await authenticate(exchange, bearerToken(request));
+  const token = await authenticate(exchange, bearerToken(exchange));
   await limitClientRate(exchange, token);
   const { client_id, reports } = await readJson(request, {
     bytesMax: REPORTS_BODY_BYTES_MAX,

@@ -13,6 +13,7 @@ import type { ReleaseRule } from "../../../domain/release-rule/release-rule.ts";
 import { createEdge } from "../app.ts";
 import type { EdgeEnv } from "../env.ts";
 import type { LogEntry } from "../exchange.ts";
+import type { EdgeCore } from "../open-core.ts";
 import type { FakeReplica } from "./fake-replica.ts";
 
 export const SIGNING_KEY = "a key of the tests alone";
@@ -151,6 +152,8 @@ interface HarnessOptions {
   clientRate?: RateLimit;
   replicaGroups?: number;
   location?: string;
+  /** The last place to ask; none when left out. */
+  core?: EdgeCore;
 }
 
 /** An isolate of the edge with a region, a replica and an issuer of its own. */
@@ -168,6 +171,8 @@ export async function startEdge(options: HarnessOptions = {}) {
     REPLICA: bindings.EDGE_FAKE_REPLICA,
     HUB: bindings.EDGE_FAKE_HUB,
     ADMIN: issuer.admin,
+    CORE_URLS: "[]",
+    CORE_SERVICE_KEY: "",
     INDEX_SIGNING_KEY: SIGNING_KEY,
     HEAD_TTL_MS: String(options.headTtlMs ?? 0),
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
@@ -184,6 +189,7 @@ export async function startEdge(options: HarnessOptions = {}) {
     createEdge({
       regionOf: () => region,
       locationOf: () => options.location,
+      openCore: () => options.core ?? null,
       log: (entry) => logs.push(entry),
     });
   let edge = newIsolate();
