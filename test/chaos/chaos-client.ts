@@ -67,9 +67,9 @@ export class ChaosClient {
     if (!this.#plan.watches) void this.#poll();
   }
 
-  /** Cuts the socket as a lost network would. */
-  cut(): void {
-    if (this.#socket !== null) void this.#reconnect();
+  /** Cuts the socket as a lost network would, which is back after half of `awayMs` to all of it. */
+  cut(awayMs: number): void {
+    if (this.#socket !== null) void this.#reconnect(awayMs);
   }
 
   async #poll(): Promise<void> {
@@ -115,11 +115,11 @@ export class ChaosClient {
     this.#reconnects = 0;
   }
 
-  async #reconnect(): Promise<void> {
+  async #reconnect(awayMs = 0): Promise<void> {
     this.#unwatchedSinceMs ??= this.#world.nowMs();
     this.#socket?.destroy();
     this.#socket = null;
-    await this.#backOff(this.#reconnects, 0);
+    await this.#backOff(this.#reconnects, awayMs);
     this.#reconnects += 1;
     this.#connect();
   }

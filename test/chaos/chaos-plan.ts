@@ -38,8 +38,8 @@ export type ChaosHistory = Record<string, ConfigHistory>;
 
 export type LoadCommand =
   | { type: "start"; plan: LoadPlan }
-  /** All clients cut their sockets at once. */
-  | { type: "cut" }
+  /** All clients cut their sockets at once, and come back after half of `awayMs` to all of it, or as their backoff says. */
+  | { type: "cut"; awayMs: number }
   /** For so long, clients give up every other request half way. */
   | { type: "cancel"; forMs: number }
   | { type: "tally" }

@@ -64,15 +64,23 @@ export class ConfigWriter {
   }
 
   start(): void {
+    this.#isRunning = true;
     this.#isDone = this.#run();
     // Looked at in stop().
     this.#isDone.catch(() => undefined);
   }
 
-  /** Resolves when the last write is acknowledged; rejects when one was refused for good. */
+  /** Resolves when the last write is acknowledged; rejects when one was refused for good. It may be started again. */
   async stop(): Promise<void> {
     this.#isRunning = false;
     await this.#isDone;
+  }
+
+  /** Gives everybody a version that nobody has; resolves when that is acknowledged. */
+  async surprise(): Promise<void> {
+    await this.#addVersion();
+    const rules = [{ labels: {}, priority: 0, version_id: this.#latest() }];
+    this.#keepState(await this.#write("PUT", "releases", rules));
   }
 
   async #run(): Promise<void> {

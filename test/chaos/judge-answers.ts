@@ -1,5 +1,7 @@
+import { compileRulePattern } from "../../adapters/rule-pattern/compile-rule-pattern.ts";
 import { type IndexPosition, parseIndexToken } from "../../domain/delivery/index-token.ts";
 import { compileRules } from "../../domain/release-rule/compile-rules.ts";
+import { prepareRules } from "../../domain/release-rule/prepare-rules.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import type { ChaosHistory, ClientPlan } from "./chaos-plan.ts";
@@ -144,5 +146,8 @@ function sameLine(a: IndexPosition, b: IndexPosition): boolean {
 
 /** What the rules give a client; null: nothing. */
 export function versionFor(rules: readonly ReleaseRule[], { labels, region }: ClientPlan): number | null {
-  return resolveRule(compileRules(rules, region), new Map(Object.entries(labels)))?.version_id ?? null;
+  // The id is the salt of percentages that name none, and there are none here.
+  const compiled = compileRules({ rules, region, configId: "" });
+  const prepared = prepareRules(compiled, compileRulePattern);
+  return resolveRule(prepared, new Map(Object.entries(labels)))?.version_id ?? null;
 }

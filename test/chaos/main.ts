@@ -7,7 +7,7 @@ const HELP = `Random faults under clients that read and writers that release, on
 
   npm run chaos -- [--minutes 10] [--clients 1000] [--processes 2] [--poll-ms 1500] [--seed N]
 
-  --minutes    how long faults go on; then everything heals and clients must converge
+  --minutes    how long faults go on; every minute all heals and clients must converge
   --clients    half of them watch, half of them poll
   --processes  that the clients live in
   --poll-ms    mean time between two polls of a client
@@ -67,10 +67,9 @@ const rows = (of: Record<string, number>): string[] =>
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, n]) => `  ${name.padEnd(34)}${n}`);
 console.log(["clients", ...rows(counts), "writers", ...rows(writes), "faults", ...rows(faults)].join("\n"));
+const times = convergedAfterMs.map((ms) => (ms === null ? "never" : `${ms} ms`)).join(", ");
 console.log(
-  convergedAfterMs === null
-    ? "Some clients never came to hold their newest version."
-    : `Every client held its newest version ${Math.round(convergedAfterMs)} ms after the last fault and the last write.`,
+  `Every client held its newest version so long after the last fault and the last write of a round: ${times}`,
 );
 for (const violation of violations) console.log(`VIOLATION ${violation}`);
 console.log(violations.length === 0 ? "No violation." : `${violations.length} violations are shown above.`);

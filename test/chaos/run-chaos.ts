@@ -16,6 +16,10 @@ const LAST_WRITE_MS_MAX = 60_000;
 const CONVERGE_MS_MAX = 60_000;
 const CONVERGE_CHECK_MS = 250;
 const SAY_EVERY_MS = 15_000;
+/** After so long everything is left to heal, and faults begin anew when it is. */
+const ROUND_MS = 60_000;
+/** How long watchers are away at the end of a round. */
+const AWAY_MS = 4_000;
 /** Clients whose entitlement is also asked of the admin API. */
 const RESOLVED_CLIENTS = 20;
 
@@ -35,15 +39,15 @@ export interface ChaosReport {
   counts: Record<string, number>;
   faults: Record<string, number>;
   writes: { writes: number; repeated: number };
-  /** From the end of the last fault and the last write; null when some never got there. */
-  convergedAfterMs: number | null;
+  /** Of each round, from the end of the last fault and the last write; null when some never got there. */
+  convergedAfterMs: (number | null)[];
   /** What is wrong, in words; empty when all is well. */
   violations: string[];
 }
 
 /**
- * Random faults for `seconds` under clients that read and writers that release; then everything is left to heal, and
- * every client must come to hold what the newest rules give it. Starts a stack of its own and stops it.
+ * Random faults for `seconds` under clients that read and writers that release. Every minute, and in the end, everything is
+ * left to heal, and every client must come to hold what the newest rules give it. Starts a stack of its own and stops it.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const stack = await startStack({
@@ -117,12 +121,11 @@ async function carryOut(options: ChaosOptions, run: Run): Promise<ChaosReport> {
   const faults = new StackFaults({
     stack,
     chance: createPrng(options.seed + 300),
-    cutSockets: () => load.ask({ type: "cut" }),
+    cutSockets: () => load.ask({ type: "cut", awayMs: 0 }),
     cancelRequests: (forMs) => load.ask({ type: "cancel", forMs }),
     say: options.say,
   });
   options.say(`${run.clients.length} clients are there`);
-  for (const writer of writers) writer.start();
   const endMs = performance.now() + options.seconds * 1000;
   const isOver = (): boolean => performance.now() > endMs || options.signal?.aborted === true;
   const saying = setInterval(() => {
@@ -132,34 +135,59 @@ async function carryOut(options: ChaosOptions, run: Run): Promise<ChaosReport> {
     );
   }, SAY_EVERY_MS);
   try {
-    await faults.run(isOver);
-    options.say("no more faults");
-    await lastWrites(writers);
-    const healedMs = performance.now();
+    const convergedAfterMs: (number | null)[] = [];
+    const wrong: string[] = [];
+    while (!isOver() && wrong.length === 0) {
+      const behind = await playRound(run, faults, isOver);
+      convergedAfterMs.push(behind.afterMs);
+      wrong.push(...behind.clients);
+      options.say(`all clients up to date after ${behind.afterMs} ms`);
+    }
     const history = historyOf(writers);
-    const behind = await converge(load, history);
-    const convergedAfterMs = behind.length === 0 ? performance.now() - healedMs : null;
-    options.say("judging");
-    const wrong = await compareWithCore(run, history);
+    wrong.push(...(await compareWithCore(run, history)));
     const { counts, violations } = await load.ask({ type: "judge", history });
     return {
       counts,
       faults: faults.counts,
       writes: sumWrites(writers),
       convergedAfterMs,
-      violations: [...violations, ...behind, ...wrong],
+      violations: [...violations, ...wrong],
     };
   } finally {
     clearInterval(saying);
   }
 }
 
-/** Waits until every writer's last write is acknowledged. */
-async function lastWrites(writers: readonly ConfigWriter[]): Promise<void> {
+/**
+ * Faults for a minute, then the change that nobody may miss: while all watchers are away, and now and then workerd is
+ * killed under them, every config gets its last version. No later change can hide that a watcher was not told.
+ */
+async function playRound(
+  { load, writers }: Run,
+  faults: StackFaults,
+  isOver: () => boolean,
+): Promise<{ afterMs: number | null; clients: string[] }> {
+  const endMs = performance.now() + ROUND_MS;
+  for (const writer of writers) writer.start();
+  await faults.run(() => isOver() || performance.now() > endMs);
+  await acknowledged(writers.map((writer) => writer.stop()));
+  await load.ask({ type: "cut", awayMs: AWAY_MS });
+  const surprised = acknowledged(writers.map((writer) => writer.surprise()));
+  // Looked at below.
+  surprised.catch(() => undefined);
+  if (faults.chance.chance(0.5)) await faults.one("kill workerd");
+  await surprised;
+  const healedMs = performance.now();
+  const clients = await converge(load, historyOf(writers));
+  return { afterMs: clients.length === 0 ? Math.round(performance.now() - healedMs) : null, clients };
+}
+
+/** Waits for writes that nothing is in the way of any more. */
+async function acknowledged(writes: readonly Promise<void>[]): Promise<void> {
   const late = sleep(LAST_WRITE_MS_MAX, undefined, { ref: false }).then(() => {
     throw new Error(`writes are not acknowledged ${LAST_WRITE_MS_MAX} ms after the last fault`);
   });
-  await Promise.race([Promise.all(writers.map((writer) => writer.stop())), late]);
+  await Promise.race([Promise.all(writes), late]);
 }
 
 function historyOf(writers: readonly ConfigWriter[]): ChaosHistory {

@@ -54,6 +54,10 @@ export class StackFaults {
     this.#parts = parts;
   }
 
+  get chance(): Prng {
+    return this.#parts.chance;
+  }
+
   /** Goes on until `isOver`, and resolves when everything is healed; rejects when something does not come back. */
   async run(isOver: () => boolean): Promise<void> {
     const { chance } = this.#parts;
@@ -74,6 +78,11 @@ export class StackFaults {
   #draw(): (typeof FAULTS)[number] {
     const all = FAULTS.flatMap((fault) => Array.from({ length: fault.weight }, () => fault));
     return this.#parts.chance.pick(all)!;
+  }
+
+  /** This fault and no other; resolves when it is healed. */
+  async one(name: string): Promise<void> {
+    await this.#inject(FAULTS.find((fault) => fault.name === name)!);
   }
 
   async #inject({ name, part }: (typeof FAULTS)[number]): Promise<void> {

@@ -41,7 +41,7 @@ async function start(plan: LoadPlan): Promise<void> {
 
 async function carryOut(command: LoadCommand): Promise<string[]> {
   if (command.type === "start") await start(command.plan);
-  else if (command.type === "cut") for (const client of clients) client.cut();
+  else if (command.type === "cut") for (const client of clients) client.cut(command.awayMs);
   else if (command.type === "cancel") cancelUntilMs = performance.now() + command.forMs;
   else if (command.type === "behind") return clients.flatMap(({ judge }) => judge.behind(command.history));
   else if (command.type === "judge") {
