@@ -53,7 +53,8 @@ async function carryOut(command: LoadCommand): Promise<string[]> {
 async function answerTo(command: LoadCommand): Promise<void> {
   try {
     const answer: LoadAnswer = { behind: await carryOut(command), counts, violations };
-    process.send?.(answer);
+    // Nobody may be listening any more.
+    process.send?.(answer, undefined, undefined, () => undefined);
   } catch (error) {
     console.error(error);
     process.exit(1);
