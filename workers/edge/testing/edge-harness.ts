@@ -137,6 +137,7 @@ export async function startEdge(
     allowedOrigins?: string;
     clientRate?: RateLimit;
     replicaGroups?: number;
+    hubShards?: number;
     location?: string;
   } = {},
 ) {
@@ -156,6 +157,7 @@ export async function startEdge(
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
     REGIONS: regions.join(","),
     REPLICA_GROUPS: String(options.replicaGroups ?? 1),
+    ...(options.hubShards === undefined ? {} : { HUB_SHARDS: String(options.hubShards) }),
     ALLOWED_ORIGINS: options.allowedOrigins ?? "",
     ...(options.clientRate === undefined ? {} : { CLIENT_RATE: options.clientRate }),
   };
