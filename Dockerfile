@@ -23,4 +23,5 @@ VOLUME /identity
 USER 10001:10001
 EXPOSE 7401 7402
 STOPSIGNAL SIGTERM
-CMD ["node", "consensus/server/main.ts"]
+# The flags are those of contracts/core/node-flags.ts, which says why.
+CMD ["node", "--min-semi-space-size=16", "--max-semi-space-size=16", "consensus/server/main.ts"]

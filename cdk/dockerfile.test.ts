@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { IgnoreStrategy } from "aws-cdk-lib";
 import { build } from "esbuild";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CORE_NODE_FLAGS } from "../contracts/core/node-flags.ts";
 import { CORE_PEER_PORT, CORE_PORT, CORE_UID } from "./deployment-settings.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -53,6 +54,7 @@ describe("L6 the core's image", () => {
     const app = makeTree();
     const [program, ...args] = command;
     expect(program).toBe("node");
+    expect(args).toEqual([...CORE_NODE_FLAGS, "consensus/server/main.ts"]);
     child = spawn(process.execPath, args, {
       cwd: app,
       env: {
@@ -80,7 +82,7 @@ describe("L6 the core's image", () => {
 
   it("carries no test and nothing that the entry does not import", async () => {
     const { metafile } = await build({
-      entryPoints: [join(root, command[1] ?? "")],
+      entryPoints: [join(root, command.at(-1) ?? "")],
       absWorkingDir: root,
       bundle: true,
       packages: "external",

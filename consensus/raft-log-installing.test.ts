@@ -5,6 +5,7 @@ import { afterAll, expect, it } from "vitest";
 import { openRaftLog } from "./raft-log.ts";
 import type { Message } from "./raft/types.ts";
 import type { StateMachine } from "./replicated-log.ts";
+import { withoutWritevSynced } from "./storage/faulty-file-layer.testing.ts";
 import { memoryFileLayer } from "./storage/memory-file-layer.testing.ts";
 import type { Receive, SnapshotMessage } from "./transport/transport.ts";
 
@@ -57,7 +58,7 @@ it("R4 a snapshot that arrives while another is being installed is refused, and 
         open: async (path, mode) => {
           const file = await files.open(path, mode);
           return {
-            ...file,
+            ...withoutWritevSynced(file),
             datasync: () => {
               duringSync();
               return file.datasync();

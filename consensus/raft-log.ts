@@ -321,7 +321,8 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#send(batch.messagesNow);
     this.#reads.confirmed(batch.readStates, this.#applied);
     this.#urgent.noticeCommit();
-    await this.#wal.append(batch, () => this.#applyWaiting());
+    const meanwhile = this.#toApply.length === 0 ? undefined : (): void => this.#applyWaiting();
+    await this.#wal.append(batch, meanwhile);
     if (batch.snapshot !== null && snapshotPath !== null) this.#install(batch.snapshot, snapshotPath);
     this.#node.persisted(batch);
     this.#send(batch.messages);

@@ -33,3 +33,20 @@ export const TOKEN_SCOPES_MAX = 50;
 export const CLIENT_TOKEN_TTL_S_MAX = 365 * 24 * 60 * 60;
 /** How long a fetch waits for `X-Conflux-Min-Index`. */
 export const MIN_INDEX_WAIT_MS = 1000;
+/** Delivery reports in one request. */
+export const REPORTS_MAX = 100;
+/** Bytes of a request of reports. What is queued of it must fit into one message, for which Queues take 128 KB. */
+export const REPORTS_BODY_BYTES_MAX = 112 * 1024;
+export const CLIENT_ID_CHARACTERS_MAX = 128;
+export const REPORT_REASON_CHARACTERS_MAX = 500;
+/** A client that has not been heard of for so long is forgotten. */
+export const DELIVERY_CLIENT_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+/** Clients that are remembered of one config; the least recently seen make room. */
+export const DELIVERY_CLIENTS_MAX = 100_000;
+/** Days for which propagation is kept. */
+export const PROPAGATION_KEPT_DAYS = 30;
+/** When a config was last fetched is remembered for so long; the dead configs of a year can be asked for. */
+export const FETCH_TIME_KEPT_MS = 400 * 24 * 60 * 60 * 1000;
+export const NOT_FETCHED_DAYS_MAX = 365;
+/** Versions and regions that the overview of a config tells apart; the ones with the most clients. */
+export const DELIVERY_GROUPS_MAX = 500;

@@ -81,9 +81,11 @@ describe("L7 Workers are given what they read", () => {
       expect(bindingNames(staging)).toEqual(bindingNames(production));
       expect(staging.name).toBe(`${production.name}-staging`);
       const targets = (text: typeof production): string[] =>
-        [...JSON.stringify(text).matchAll(/"(?:id|certificate_id|script_name|service)":"([^"]+)"/g)].map(
-          (m) => m[1]!,
-        );
+        [
+          ...JSON.stringify(text).matchAll(
+            /"(?:id|certificate_id|script_name|service|queue|dead_letter_queue)":"([^"]+)"/g,
+          ),
+        ].map((m) => m[1]!);
       expect(targets(staging).filter((id) => targets(production).includes(id))).toEqual([]);
     },
   );
@@ -93,6 +95,14 @@ describe("L7 Workers are given what they read", () => {
     expect(edge.kv_namespaces).toEqual(watch.kv_namespaces);
     expect(new Set(edge.kv_namespaces.map((kv) => kv["id"])).size).toBe(5);
     for (const { script_name } of edge.durable_objects.bindings) expect(script_name).toBe(watch.name);
+  });
+
+  it.each(ENVIRONMENTS)("E16 what the edge queues is what the admin Worker empties in %s", (env) => {
+    const [edge, admin] = [readWranglerEnvironment("edge", env), readWranglerEnvironment("admin", env)];
+    const [consumer] = admin.queues.consumers;
+    expect(edge.queues.producers).toEqual([{ binding: "DELIVERY", queue: consumer?.queue }]);
+    expect(admin.queues.consumers).toHaveLength(1);
+    expect(consumer?.dead_letter_queue).toMatch(/^conflux-delivery-dead/);
   });
 
   it("a value of the example is found", () => {

@@ -37,6 +37,14 @@ const environmentSchema = z.looseObject({
   durable_objects: z
     .looseObject({ bindings: z.array(z.looseObject({ name: z.string(), class_name: z.string() })) })
     .default({ bindings: [] }),
+  queues: z
+    .strictObject({
+      producers: z.array(z.strictObject({ binding: z.string(), queue: z.string() })).default([]),
+      consumers: z
+        .array(z.looseObject({ queue: z.string(), dead_letter_queue: z.string(), max_retries: z.int() }))
+        .default([]),
+    })
+    .default({ producers: [], consumers: [] }),
 });
 const fileSchema = environmentSchema.extend({
   env: z.record(z.string(), environmentSchema).default({}),
@@ -54,11 +62,13 @@ export function readWranglerEnvironment(worker: WorkerName, environment: string)
 
 /** Names that the configuration gives a Worker, sorted. */
 export function bindingNames(environment: WranglerEnvironment): string[] {
-  const { kv_namespaces, services, hyperdrive, mtls_certificates, durable_objects, ratelimits, vars } =
-    environment;
+  const { kv_namespaces, services, hyperdrive, mtls_certificates, durable_objects } = environment;
+  const { queues, ratelimits, vars } = environment;
   return [
     ...Object.keys(vars),
-    ...[kv_namespaces, services, hyperdrive, mtls_certificates].flatMap((list) => list.map((b) => b.binding)),
+    ...[kv_namespaces, services, hyperdrive, mtls_certificates, queues.producers].flatMap((list) =>
+      list.map((b) => b.binding),
+    ),
     ...[...durable_objects.bindings, ...ratelimits].map(({ name }) => name),
   ].toSorted();
 }

@@ -13,4 +13,5 @@ export default {
     headers.set("cf-connecting-ip", LOOPBACK);
     return admin.fetch(new Request(request, { headers }), env, ctx);
   },
+  queue: admin.queue,
 } satisfies ExportedHandler<AdminEnv>;

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { AwsEndpoint } from "../adapters/aws/aws-endpoint.ts";
+import { CORE_NODE_FLAGS } from "../contracts/core/node-flags.ts";
 import { awsEnvironment } from "./aws-endpoint.ts";
 import { reapLeftovers } from "./child-ledger.ts";
 import { coreNodeIds } from "./core-cluster.ts";
@@ -48,8 +49,10 @@ export function coreSpec(
   { settings, paths, secrets, peers }: Pick<StackContext, "settings" | "paths" | "secrets" | "peers">,
   nodeId: number,
 ): ChildSpec {
+  const child = nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts"));
   return {
-    ...nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts")),
+    ...child,
+    args: [...CORE_NODE_FLAGS, ...child.args],
     env: {
       ...nodeEnv(paths),
       CONFLUX_NODE_ID: String(nodeId),

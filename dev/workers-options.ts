@@ -30,6 +30,14 @@ export const WORKER_ENTRIES: WorkerSources = {
 /** The same date and flags as in the Workers' wrangler configuration. */
 const RUNTIME = { compatibilityDate: "2026-10-01", compatibilityFlags: ["nodejs_compat"], modules: true };
 const LOOPBACK = "127.0.0.1";
+const DELIVERY_QUEUE = "conflux-delivery";
+/** As in workers/admin/wrangler.toml, but without waiting for a batch to fill. */
+const DELIVERY_CONSUMER = {
+  maxBatchSize: 100,
+  maxBatchTimeout: 0.2,
+  maxRetries: 100,
+  deadLetterQueue: "conflux-delivery-dead",
+};
 
 /**
  * Options of one Miniflare with the three Workers. The edge and the admin Worker each listen on a socket of their own,
@@ -60,6 +68,7 @@ export function workersOptions(config: WorkersConfig, sources: WorkerSources) {
         kvNamespaces,
         durableObjects,
         serviceBindings: { ADMIN: "admin" },
+        queueProducers: { DELIVERY: { queueName: DELIVERY_QUEUE } },
         ...(config.clientRate === null
           ? {}
           : {
@@ -83,6 +92,7 @@ export function workersOptions(config: WorkersConfig, sources: WorkerSources) {
         script: sources.admin,
         bindings: config.bindings.admin,
         hyperdrives: { HYPERDRIVE: config.databaseUrl },
+        queueConsumers: { [DELIVERY_QUEUE]: DELIVERY_CONSUMER },
         unsafeDirectSockets: [{ host: LOOPBACK, port: config.adminPort }],
       },
     ],

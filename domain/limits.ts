@@ -11,11 +11,27 @@ export const LABEL_NAME_BYTES_MAX = 64;
 export const LABEL_VALUE_BYTES_MAX = 256;
 /** Regions that one rule's `edge` condition may name. */
 export const RULE_REGIONS_MAX = 64;
+/** Conditions (`when`) of one rule. */
+export const CONDITIONS_MAX = 16;
+/** Values of one condition that compares texts whole (`in`, `not_in`): these cost the same however many they are. */
+export const CONDITION_VALUES_MAX = 1_000;
+/** Values of one condition that are tried one after the other, of every other operator. */
+export const CONDITION_TRIES_MAX = 100;
+/** Values of all conditions of a config's rules. */
+export const RULE_VALUES_MAX = 100_000;
+/** Bytes of one regular expression. */
+export const PATTERN_BYTES_MAX = 256;
+/** Different regular expressions in a config's rules: an edge holds them compiled. */
+export const RULE_PATTERNS_MAX = 100;
+/** Instructions of one regular expression as it is compiled: what testing one character may cost. */
+export const PATTERN_INSTRUCTIONS_MAX = 500;
+/** Instructions of all regular expressions of a config's rules. */
+export const RULE_PATTERN_INSTRUCTIONS_MAX = 5_000;
 /** How far a rule's priority may be from 0. */
 export const PRIORITY_ABS_MAX = 1_000_000;
 /** Warnings in one answer; the rest is counted. */
 export const RULE_WARNINGS_MAX = 20;
-/** Pairs of rules that are compared when looking for rules that can never match; keeps one apply short. */
+/** Pairs of rules, or of values of two conditions, that are compared when looking for rules that can never match. */
 export const RULE_COMPARISONS_MAX = 1_000_000;
 /** How long the result of an idempotent write is kept. */
 export const IDEMPOTENCY_TTL_MS = 24 * 60 * 60 * 1000;

@@ -5,6 +5,7 @@
 import {
   bigint,
   boolean,
+  date,
   integer,
   jsonb,
   pgEnum,
@@ -144,4 +145,48 @@ export const auditLogs = pgTable(
     createdAt: instant("created_at").notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+);
+
+export const deliveryClients = pgTable(
+  "delivery_clients",
+  {
+    tenantId: text("tenant_id").notNull(),
+    config: text("config").notNull(),
+    clientId: text("client_id").notNull(),
+    region: text("region").notNull(),
+    versionId: integer("version_id").notNull(),
+    state: text("state", { enum: ["applied", "rejected", "error"] }).notNull(),
+    reason: text("reason"),
+    runningVersionId: integer("running_version_id"),
+    clusterId: text("cluster_id"),
+    epoch: integer("epoch"),
+    logIndex: bigint("log_index", { mode: "number" }),
+    reportedAt: instant("reported_at").notNull(),
+    seenAt: instant("seen_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.config, t.clientId] })],
+);
+
+export const configFetches = pgTable(
+  "config_fetches",
+  {
+    tenantId: text("tenant_id").notNull(),
+    config: text("config").notNull(),
+    region: text("region").notNull(),
+    lastFetchedAt: instant("last_fetched_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.config, t.region] })],
+);
+
+export const propagationLatency = pgTable(
+  "propagation_latency",
+  {
+    tenantId: text("tenant_id").notNull(),
+    config: text("config").notNull(),
+    region: text("region").notNull(),
+    day: date("day", { mode: "string" }).notNull(),
+    leMs: integer("le_ms").notNull(),
+    samples: bigint("samples", { mode: "number" }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.config, t.region, t.day, t.leMs] })],
 );

@@ -4,6 +4,7 @@ import { backupConformance } from "../core-client/testing/backup-conformance.ts"
 import { codeOf, coreConformance, createIn } from "../core-client/testing/core-conformance.ts";
 import { clusterConformance } from "../core-client/testing/cluster-conformance.ts";
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
+import { rulesConformance } from "../core-client/testing/rules-conformance.ts";
 import { MemoryCore } from "./memory-core.ts";
 
 describe("the core in memory", () => {
@@ -11,6 +12,7 @@ describe("the core in memory", () => {
   coreConformance(() => shared);
   backupConformance(() => shared);
   publishConformance(() => shared);
+  rulesConformance(() => shared);
   clusterConformance(() => shared);
 
   it("a cursor before the compacted part is feed_compacted, the snapshot goes on", async () => {

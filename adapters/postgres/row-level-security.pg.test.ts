@@ -12,6 +12,10 @@ const ROWS: Record<string, string> = {
   client_tokens:
     "insert into client_tokens (tenant_id, id, name, scopes, created_by, expires_at) values ($1, 't1', 't', '{read:x}', 'u1', now() + interval '1 day')",
   idempotency_keys: "insert into idempotency_keys values ($1, 's', 'd', '{}', now())",
+  delivery_clients:
+    "insert into delivery_clients (tenant_id, config, client_id, region, version_id, state, reported_at, seen_at) values ($1, 't/a/e/n', 'c1', 'r1', 1, 'applied', now(), now())",
+  config_fetches: "insert into config_fetches values ($1, 't/a/e/n', 'r1', now())",
+  propagation_latency: "insert into propagation_latency values ($1, 't/a/e/n', 'r1', current_date, 50, 1)",
   audit_logs:
     "insert into audit_logs (tenant_id, actor_type, actor_id, actor_name, ip, action, resource, outcome, trace_id, summary, created_at) values ($1, 'user', 'u1', 'u', '', 'write', 'x', 'success', '', '', now())",
 };

@@ -34,7 +34,12 @@ function makeVerifier(initial: JSONWebKeySet) {
       return state.away ? Promise.reject(new Error("away")) : Promise.resolve(state.keys);
     },
   });
-  return { state, verify: (token: string) => verifier.verify(token), renewal: () => verifier.renewal() };
+  return {
+    state,
+    known: (token: string) => verifier.known(token),
+    verify: (token: string) => verifier.verify(token),
+    renewal: () => verifier.renewal(),
+  };
 }
 
 describe("client token verifier", () => {
@@ -99,6 +104,25 @@ describe("client token verifier", () => {
     expect(await verify(token)).toMatchObject({ ok: true });
     state.nowMs += 60_000;
     expect(await verify(token)).toEqual({ ok: false, reason: "expired" });
+  });
+
+  it("E2 knows at once only a token that it has verified, until it expires or its key is gone", async () => {
+    const issuer = await makeIssuer("k1");
+    const { state, known, verify, renewal } = makeVerifier({ keys: [issuer.jwk] });
+    const [token, short] = [await issuer.issue({ exp: NOW_MS / 1000 + 3600 }), await issuer.issue()];
+    expect(known(token)).toBeNull();
+    for (const one of [token, short]) {
+      const verdict = await verify(one);
+      expect(verdict).toEqual({ ok: true, token: known(one) });
+    }
+    expect(known(`${token}x`)).toBeNull();
+    state.nowMs += 61_000;
+    expect(known(short)).toBeNull();
+    expect(known(token)).not.toBeNull();
+    state.keys = { keys: [(await makeIssuer("k2")).jwk] };
+    state.nowMs += 600_000;
+    await renewal();
+    expect(known(token)).toBeNull();
   });
 
   it("E2 follows a rotation and drops a withdrawn key in time", async () => {

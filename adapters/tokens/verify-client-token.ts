@@ -35,6 +35,8 @@ type TokenRefusal = "malformed" | "wrong_kind" | "expired" | "bad_signature" | "
 export type TokenVerdict = { ok: true; token: VerifiedClientToken } | { ok: false; reason: TokenRefusal };
 
 export interface ClientTokenVerifier {
+  /** The claims of a token that is kept and still counts: what `verify` would answer, at once. Null: it must be asked. */
+  known(token: string): VerifiedClientToken | null;
   verify(token: string): Promise<TokenVerdict>;
   /**
    * Work that reads an old key set again, for the caller to keep alive behind its answer; null when nothing is due. It
@@ -125,15 +127,19 @@ export function createClientTokenVerifier({ jwks, now, onKeysError }: Options): 
     return readKeys();
   }
 
+  function known(token: string): VerifiedClientToken | null {
+    const kept = verified.get(token);
+    if (kept === undefined || kept.identity !== keys?.identity) return null;
+    return kept.token.expires_at_ms > now() ? kept.token : null;
+  }
+
   async function verify(token: string): Promise<TokenVerdict> {
-    const known = verified.get(token);
-    if (known !== undefined && known.identity === keys?.identity && known.token.expires_at_ms > now()) {
-      return { ok: true, token: known.token };
-    }
+    const kept = known(token);
+    if (kept !== null) return { ok: true, token: kept };
     if (token.length > TOKEN_CHARS_MAX) return { ok: false, reason: "malformed" };
     return verifySignature(token);
   }
-  return { verify, renewal };
+  return { known, verify, renewal };
 }
 
 async function verifyWith(

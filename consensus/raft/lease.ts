@@ -10,7 +10,7 @@
  *   tick early, because a tick of the follower's may follow the heartbeat at once, and `driftTicks` early for the clocks.
  * - Leader transfer asks for votes in spite of promises. From then on the term has no lease: the message that asks may
  *   arrive late, also after the transfer was given up.
- * What breaks it: a member without `lease`; clocks that drift further apart than `driftTicks` in an election timeout; a
+ * What breaks it: a member without `lease`, or with fewer `electionTicks` than the leader; clocks that drift further apart than `driftTicks` in an election timeout; a
  * clock that stands still while the process does (a stopped process is covered exactly as far as `nowTicks` goes on
  * counting; ticks that come late only lengthen promises); a driver that ticks faster than time passes.
  */

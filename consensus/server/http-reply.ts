@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import {
   CORE_LEADER_ID_HEADER,
   CORE_LEADER_PROOF_HEADER,
@@ -8,6 +7,7 @@ import {
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { PROBLEM_CONTENT_TYPE, toProblem, TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
+import type { ReplyTarget } from "./http-lane.ts";
 import type { CoreReply } from "./http-router.ts";
 
 /** What every answer says. */
@@ -59,23 +59,35 @@ function headers(context: ReplyContext, contentType: string, bodyBytes: number):
   return fields;
 }
 
-export function sendReply(response: ServerResponse, reply: CoreReply, context: ReplyContext): void {
+export function sendReply(response: ReplyTarget, reply: CoreReply, context: ReplyContext): void {
   const status = reply.status ?? 200;
   if ("json" in reply) {
-    const text = JSON.stringify(reply.json);
-    response.writeHead(status, headers(context, "application/json", Buffer.byteLength(text)));
-    response.end(text);
+    sendText(response, status, JSON.stringify(reply.json), (bytes) =>
+      headers(context, "application/json", bytes),
+    );
     return;
   }
   const { bytes, contentType } = reply;
   response.writeHead(status, headers(context, contentType, bytes.byteLength));
-  if (bytes.byteLength > JOINED_BYTES_MAX) response.end(bytes);
+  if (bytes.byteLength > JOINED_BYTES_MAX) response.end(bytes, "utf8");
   else
     response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"), "latin1");
 }
 
+/** Text without anything but ASCII, which nearly all is, need not be encoded. */
+function sendText(
+  response: ReplyTarget,
+  status: number,
+  text: string,
+  fieldsOf: (bodyBytes: number) => string[],
+): void {
+  const bodyBytes = Buffer.byteLength(text);
+  response.writeHead(status, fieldsOf(bodyBytes));
+  response.end(text, bodyBytes === text.length ? "latin1" : "utf8");
+}
+
 export function sendRefusal(
-  response: ServerResponse,
+  response: ReplyTarget,
   refusal: ConfluxError,
   leader: LeaderAddress | null,
   context: ReplyContext,
@@ -84,12 +96,13 @@ export function sendRefusal(
   const text = JSON.stringify(problem);
   // An unread body makes the connection useless: say so instead of reading megabytes to the end.
   const isLast = context.isLast || refusal.code === "payload_too_large";
-  const fields = headers({ ...context, isLast }, PROBLEM_CONTENT_TYPE, Buffer.byteLength(text));
-  if (leader !== null) fields.push(CORE_LEADER_ID_HEADER, String(leader.nodeId));
-  if (leader !== null && leader.url !== "") {
-    fields.push(CORE_LEADER_URL_HEADER, leader.url, CORE_LEADER_PROOF_HEADER, leader.proof);
-  }
-  if (refusal.retryAfterS !== undefined) fields.push("retry-after", String(refusal.retryAfterS));
-  response.writeHead(problem.status, fields);
-  response.end(text);
+  sendText(response, problem.status, text, (bodyBytes) => {
+    const fields = headers({ ...context, isLast }, PROBLEM_CONTENT_TYPE, bodyBytes);
+    if (leader !== null) fields.push(CORE_LEADER_ID_HEADER, String(leader.nodeId));
+    if (leader !== null && leader.url !== "") {
+      fields.push(CORE_LEADER_URL_HEADER, leader.url, CORE_LEADER_PROOF_HEADER, leader.proof);
+    }
+    if (refusal.retryAfterS !== undefined) fields.push("retry-after", String(refusal.retryAfterS));
+    return fields;
+  });
 }

@@ -1,6 +1,7 @@
 import { randomFillSync } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { ReplyTarget } from "./http-lane.ts";
 
 /** Path and query of a request's target. */
 export function splitTarget(target: string): { path: string; query: URLSearchParams } {
@@ -34,11 +35,17 @@ export function traceIdOf(headers: IncomingMessage["headers"]): string {
   return given === undefined || /^0+$/.test(given) ? newTraceId() : given;
 }
 
+const tooLarge = (bytesMax: number): ConfluxError =>
+  new ConfluxError("payload_too_large", `a body has at most ${bytesMax} bytes`);
+
+/** A body that is here already. Rejects with `payload_too_large`. */
+export function wholeBody(body: Uint8Array, bytesMax: number): Promise<Uint8Array> {
+  return body.byteLength > bytesMax ? Promise.reject(tooLarge(bytesMax)) : Promise.resolve(body);
+}
+
 /** The whole body. Rejects with `payload_too_large`, or with the stream's error when the client goes in its middle. */
 export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
-  const tooLarge = (): ConfluxError =>
-    new ConfluxError("payload_too_large", `a body has at most ${bytesMax} bytes`);
-  if (Number(request.headers["content-length"] ?? 0) > bytesMax) return Promise.reject(tooLarge());
+  if (Number(request.headers["content-length"] ?? 0) > bytesMax) return Promise.reject(tooLarge(bytesMax));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -46,7 +53,7 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
     request.on("data", (chunk: Buffer) => {
       size += chunk.byteLength;
       if (size <= bytesMax) chunks.push(chunk);
-      else reject(tooLarge());
+      else reject(tooLarge(bytesMax));
     });
     request.on("end", () => {
       const [only] = chunks;
@@ -57,7 +64,7 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
 }
 
 /** A signal for those who wait on the client's behalf: aborted when the response ends, made only when asked for. */
-export function goneSignal(response: ServerResponse): AbortSignal {
+export function goneSignal(response: ReplyTarget): AbortSignal {
   const gone = new AbortController();
   if (response.closed) gone.abort();
   else response.once("close", () => gone.abort());

@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import type { ServiceRole } from "../../contracts/core/core-api.ts";
 import { STATUS_BY_CODE, ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Logger } from "./core-context.ts";
+import { HttpLane, type ReplyTarget } from "./http-lane.ts";
 import { type LeaderAddress, type ReplyContext, sendRefusal, sendReply, toRefusal } from "./http-reply.ts";
-import { goneSignal, readBody, splitTarget, traceIdOf } from "./http-request.ts";
+import { goneSignal, readBody, splitTarget, traceIdOf, wholeBody } from "./http-request.ts";
 import { type Route, Router } from "./http-router.ts";
 
 /** How long requests in flight may take to end when the node stops. */
@@ -30,11 +31,23 @@ export interface HttpServerOptions {
   logger: Logger;
 }
 
-/** The HTTP/1.1 server of a node on node:http: finds the route, checks the caller, answers problem documents. */
+/** What a request is, however it was read. */
+interface Asked {
+  method: string;
+  target: string;
+  headers: IncomingMessage["headers"];
+  body: (bytesMax: number) => Promise<Uint8Array>;
+}
+
+/**
+ * The HTTP/1.1 server of a node, on node:http with a short way for plain requests (http-lane.ts): finds the route, checks
+ * the caller, answers problem documents.
+ */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #router: Router;
   readonly #server: Server;
+  readonly #lane: HttpLane;
   #inFlight = 0;
   #closing = false;
   /** Called when the last request in flight has ended. */
@@ -44,8 +57,22 @@ export class HttpServer {
     this.#options = options;
     this.#router = new Router(options.routes);
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-      void this.#answer(request, response);
+      const { method = "GET", url = "/", headers } = request;
+      const body = (bytesMax: number): Promise<Uint8Array> => readBody(request, bytesMax);
+      void this.#answer({ method, target: url, headers, body }, response);
     });
+    // Connections come to the short way first; what is not for it goes on to who was to have them.
+    const listeners = this.#server.listeners("connection");
+    this.#server.removeAllListeners("connection");
+    this.#lane = new HttpLane({
+      answer: ({ body, ...request }, reply) =>
+        this.#answer({ ...request, body: (bytesMax) => wholeBody(body, bytesMax) }, reply),
+      handOver: (socket) => {
+        for (const listener of listeners) listener.call(this.#server, socket);
+      },
+      keepAliveMs: KEEP_ALIVE_MS,
+    });
+    this.#server.on("connection", (socket: Socket) => this.#lane.accept(socket));
   }
 
   /** Listens and answers the base URL. Rejects with the system's error, as for a taken port. */
@@ -78,39 +105,39 @@ export class HttpServer {
     clearTimeout(grace);
     // Not only idle ones: a connection opened in advance, on which nothing was ever asked, does not count as idle.
     this.#server.closeAllConnections();
+    this.#lane.closeAll();
     await closed;
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const method = request.method ?? "GET";
+  async #answer(asked: Asked, response: ReplyTarget): Promise<void> {
+    const { method, headers, body } = asked;
     const counted = this.#options.counted(method);
-    const traceId = traceIdOf(request.headers);
+    const traceId = traceIdOf(headers);
     this.#inFlight += 1;
-    response.on("close", () => {
+    response.once("close", () => {
       counted(path, response.statusCode);
       this.#inFlight -= 1;
       if (this.#inFlight === 0) this.#drained();
     });
     let path = "(none)";
     try {
-      const target = splitTarget(request.url ?? "/");
+      const target = splitTarget(asked.target);
       const { route, params } = this.#router.find(method, target.path);
       path = route.path;
-      const role =
-        route.roles === null ? "replica" : await this.#options.roleOf(request.headers.authorization);
+      const role = route.roles === null ? "replica" : await this.#options.roleOf(headers.authorization);
       if (route.roles !== null && !route.roles.includes(role)) {
         throw new ConfluxError("forbidden", `the role ${role} may not call ${route.path}`);
       }
       const reply = await route.handle({
         params,
         query: target.query,
-        headers: request.headers,
+        headers,
         role,
         traceId,
         get signal() {
           return goneSignal(response);
         },
-        body: (bytesMax) => readBody(request, bytesMax),
+        body,
       });
       sendReply(response, reply, this.#context(traceId));
     } catch (error) {
@@ -119,7 +146,7 @@ export class HttpServer {
   }
 
   #refuse(
-    response: ServerResponse,
+    response: ReplyTarget,
     error: unknown,
     at: { traceId: string; method: string; path: string },
   ): void {

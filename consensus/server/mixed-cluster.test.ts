@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
-import { testCommand } from "../../domain/command/testing-commands.ts";
+import { testCommand, testConfigPayload, testRule } from "../../domain/command/testing-commands.ts";
+import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { OWN_ABILITIES } from "./own-abilities.ts";
 import type { PeerAbilities } from "./peer-knowledge.ts";
 import { startTestingCluster, type TestingCluster } from "./testing-cluster.ts";
@@ -14,6 +16,50 @@ const newer = { ...OWN_ABILITIES, build: "2.0", commandKinds: [...OWN_ABILITIES.
 const older = { ...OWN_ABILITIES, build: "1.0" };
 
 describe("a cluster that is upgraded node by node", () => {
+  it("C5 takes rules with conditions once every voter knows them, and plain ones all the while", async () => {
+    const commandKinds = OWN_ABILITIES.commandKinds.filter((kind) => kind !== "rule_conditions");
+    const abilities: Record<number, PeerAbilities> = {
+      1: OWN_ABILITIES,
+      2: OWN_ABILITIES,
+      3: { build: "1.0", commandKinds, snapshotFormats: OWN_ABILITIES.snapshotFormats },
+    };
+    cluster = await startTestingCluster({ size: 3, abilities });
+    const leader = await cluster.leader();
+    if (leader.id === 3) await leader.log.transferLeader(1);
+    await until(() => {
+      const all = [...cluster.members.values()];
+      return all.every(({ peers, id }) => [1, 2, 3].every((o) => o === id || peers.abilitiesOf(o) !== null));
+    });
+    const content = new TextEncoder().encode("{}");
+    const sha256 = createHash("sha256").update(content).digest("hex");
+    const when = [{ label: "app", op: "semver" as const, values: ["^1.0.0"] }];
+    const create = (name: string, releases: ReleaseRule[]) =>
+      cluster.client().propose({
+        command: testCommand("create_config", testConfigPayload(name, sha256, { releases })),
+        attachments: [content],
+      });
+    const { config } = (await create("plain", [testRule(1)])).result;
+    const put = () =>
+      cluster.client().propose({
+        command: testCommand("put_releases", { config_id: config.id, releases: [{ ...testRule(1), when }] }),
+        attachments: [],
+      });
+    const refusal = { code: "upgrade_in_progress", message: expect.stringContaining("rule_conditions") };
+    await expect(put()).rejects.toMatchObject(refusal);
+    await expect(create("other", [{ ...testRule(1), when }])).rejects.toMatchObject(refusal);
+
+    abilities[3] = OWN_ABILITIES;
+    await cluster.stop(3);
+    await cluster.start(3);
+    await until(() =>
+      [...cluster.members.values()].every(
+        ({ peers, id }) => id === 3 || peers.abilitiesOf(3)?.build === OWN_ABILITIES.build,
+      ),
+    );
+    await cluster.leader();
+    expect((await put()).result.config.releases).toEqual([{ ...testRule(1), when }]);
+  });
+
   it("R5 gets rid of a member that nobody has reached since the newer build came, and only then takes what is new", async () => {
     const abilities: Record<number, PeerAbilities> = { 1: newer, 2: newer };
     cluster = await startTestingCluster({ size: 3, abilities, absent: [3] });

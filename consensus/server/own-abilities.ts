@@ -1,4 +1,5 @@
 import { COMMAND_KINDS } from "../../domain/command/apply-command.ts";
+import { COMMAND_FEATURES } from "../../domain/command/command-kinds.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { STATE_FORMATS } from "../state/state-schema.ts";
 import type { PeerAbilities } from "./peer-knowledge.ts";
@@ -9,7 +10,7 @@ const BASE_SNAPSHOT_FORMAT = 1;
 /** What this build understands, as it tells the other members. */
 export const OWN_ABILITIES: PeerAbilities = {
   build: packageJson.version,
-  commandKinds: COMMAND_KINDS,
+  commandKinds: [...COMMAND_KINDS, ...COMMAND_FEATURES],
   snapshotFormats: STATE_FORMATS,
 };
 

@@ -9,6 +9,7 @@ import { COMMAND_BYTES_MAX, CONTENT_BYTES_MAX } from "../../contracts/limits.ts"
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { type Command, isRestoreKind } from "../../domain/command/command.ts";
+import { abilitiesNeeded } from "../../domain/command/command-kinds.ts";
 import { contentOf } from "../../domain/command/content-of.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { Config } from "../../domain/config/config.ts";
@@ -35,7 +36,9 @@ export async function proposeCommand(core: CoreContext, request: CoreRequest): P
     throw new ConfluxError("forbidden", `the role lambda may not propose ${command.kind}`);
   }
   const app = appOf(core, command);
-  requireSupported(command.kind, () => core.log.status(), core.peers);
+  for (const ability of abilitiesNeeded(command)) {
+    requireSupported(ability, () => core.log.status(), core.peers);
+  }
   const stampMs = core.clock.stampMs(core.store.lastTimestampMs());
   let outcome: ApplyOutcome;
   try {

@@ -5,6 +5,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { RESTORE_KINDS } from "../../domain/command/command.ts";
+import { COMMAND_FEATURES } from "../../domain/command/command-kinds.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
@@ -49,9 +50,14 @@ export async function runRestore(
   }
 }
 
-/** Throws `upgrade_in_progress` while some voter is not known to apply a restore's commands. */
+/**
+ * Throws `upgrade_in_progress` while some voter is not known to apply a restore's commands, or something that this build
+ * can write: a backup may hold it.
+ */
 export function requireRestoreSupported(core: Pick<CoreContext, "log" | "peers">): void {
-  for (const kind of RESTORE_KINDS) requireSupported(kind, () => core.log.status(), core.peers);
+  for (const ability of [...RESTORE_KINDS, ...COMMAND_FEATURES]) {
+    requireSupported(ability, () => core.log.status(), core.peers);
+  }
 }
 
 export function toReport({

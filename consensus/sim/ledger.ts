@@ -3,7 +3,7 @@
  * from what they believe of themselves.
  */
 import type { Entry, Membership, Message, NodeId } from "../raft/types.ts";
-import { decodeMembership } from "../raft/raw-node.ts";
+import { decodeMembership, encodeMembership } from "../raft/raw-node.ts";
 import type { ReplicatedLogStatus } from "../replicated-log.ts";
 import { check } from "./sim-failure.ts";
 import type { SimResult } from "./sim-command.ts";
@@ -39,6 +39,9 @@ export class Ledger {
   #asked: { index: number; membership: Membership }[] = [];
   /** Commands by client and sequence, with what the first application answered. */
   readonly #effects = new Map<string, { index: number; version: number }>();
+  /** Commands that a node said are not in the log, and those that are. */
+  readonly #notProposed = new Map<string, true>();
+  readonly #applied = new Map<string, number>();
   acknowledged = 0;
 
   constructor(first: Membership) {
@@ -72,6 +75,7 @@ export class Ledger {
       this.#noteVote(message.from, message.term, message.to);
     else if (message.type === "heartbeat") this.#noteLeader(message.term, message.from);
     else if (message.type === "append") this.#noteAppend(message);
+    else if (message.type === "snapshot") this.#noteSnapshot(message);
   }
 
   /** One vote a node and term, a candidacy being a vote for oneself. */
@@ -98,6 +102,9 @@ export class Ledger {
 
   #noteAppend(message: Extract<Message, { type: "append" }>): void {
     const committed = this.#noteLeader(message.term, message.from);
+    // What a leader put into its log itself and says is committed, is.
+    const own = this.#memberships.findLast((one) => one.term === message.term && one.index <= message.commit);
+    if (own !== undefined) this.#settle(own.index, own.term);
     let prevTerm = message.prevTerm;
     for (const entry of message.entries) {
       this.#noteWritten(entry, prevTerm);
@@ -135,6 +142,16 @@ export class Ledger {
     if (entry.kind === "membership") this.#noteMembership(entry);
   }
 
+  /** A snapshot says a membership that may be in force at its index. Of older ones than the committed one nothing is known. */
+  #noteSnapshot({ from, term, meta }: Extract<Message, { type: "snapshot" }>): void {
+    this.#noteLeader(term, from);
+    const before = this.#memberships.filter(({ index }) => index <= meta.index);
+    check(
+      before.length === 0 || before.some(({ membership }) => isSame(membership, meta.membership)),
+      () => `snapshot of ${meta.index} by ${from} has the membership ${JSON.stringify(meta.membership)}`,
+    );
+  }
+
   #noteMembership({ index, term, data }: Entry): void {
     this.#memberships.push({ index, term, membership: decodeMembership(data) });
     this.#memberships.sort((a, b) => a.index - b.index || a.term - b.term);
@@ -150,7 +167,7 @@ export class Ledger {
 
   /** Nothing is under way, and this membership is in force: others, old terms and answered commands will not be met again. */
   forget(membership: Membership): void {
-    this.#memberships = [{ index: 0, term: 0, membership }];
+    this.#memberships = [{ index: this.#last, term: 0, membership }];
     this.#asked = [];
     const terms = [...this.#leaders.keys()].toSorted((a, b) => b - a);
     const oldest = terms[TERMS_REMEMBERED] ?? 0;
@@ -183,9 +200,21 @@ export class Ledger {
     );
   }
 
+  /** A node said that this proposal is not in the log and never will be. */
+  noteNotProposed(data: Uint8Array): void {
+    const text = textOf(data);
+    const index = this.#applied.get(text);
+    check(index === undefined, () => `called not proposed, but applied at ${index}: ${text}`);
+    remember(this.#notProposed, text, true);
+  }
+
   #noteEffect(index: number, data: Uint8Array | null, result: SimResult | null): void {
-    if (data === null || result === null || result.version === 0) return;
-    const [client, sequence] = Buffer.from(data).toString("latin1").split("\t", 2);
+    if (data === null) return;
+    const text = textOf(data);
+    check(!this.#notProposed.has(text), () => `applied at ${index}, but was called not proposed: ${text}`);
+    remember(this.#applied, text, index);
+    if (result === null || result.version === 0) return;
+    const [client, sequence] = text.split("\t", 2);
     const slot = `${client}/${sequence}`;
     const known = this.#effects.get(slot);
     if (known === undefined) remember(this.#effects, slot, { index, version: result.version });
@@ -223,6 +252,14 @@ function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
   if (map.size <= REMEMBERED) return;
   const oldest = map.keys().next();
   if (!oldest.done) map.delete(oldest.value);
+}
+
+function isSame(a: Membership, b: Membership): boolean {
+  return Buffer.compare(encodeMembership(a), encodeMembership(b)) === 0;
+}
+
+function textOf(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
 }
 
 function hashOf(data: Uint8Array): number {

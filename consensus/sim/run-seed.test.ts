@@ -30,14 +30,23 @@ describe("R16 simulator of the whole node", () => {
     ];
     names.push(
       "freeze",
+      "freeze behind a cut",
       "full disk",
+      "hand over and go deaf",
       "lost disk",
       "membership",
       "orderly stop",
       "partition",
       "power cut for all",
     );
-    names.push("second process", "slow disk", "transfer", "wall clock jump", "weather");
+    names.push(
+      "restart behind a cut",
+      "second process",
+      "slow disk",
+      "transfer",
+      "wall clock jump",
+      "weather",
+    );
     expect([...seen]).toEqual(expect.arrayContaining(names));
   }, 600_000);
 

@@ -131,7 +131,7 @@ function heal(world: World): void {
     node.disk.failingSyncs = 0;
     node.disk.syncMs = 2;
     if (node.process !== null) node.process.operationsLeft = Infinity;
-    node.process?.resume();
+    node.process?.resume(world.prng);
     node.start();
   }
 }

@@ -37,7 +37,7 @@ export async function runClient(
   while (!options.isOver()) {
     await time.sleep(options.thinkMs * 2 * prng.next());
     const key = `k${prng.below(world.keys)}`;
-    if (prng.chance(options.writes)) await write(client, key);
+    if (prng.chance(options.writes) && time.nowMs() >= world.lullUntilMs) await write(client, key);
     else await read(client, key);
   }
 }
@@ -50,11 +50,20 @@ export async function write(client: Client, key: string): Promise<boolean> {
   const value = `${name}.${sequence}`;
   const calledAt = world.time.nowMs();
   let maybe = false;
+  let attempts = 0;
   while (world.time.nowMs() < calledAt + PATIENCE_MS) {
-    const answer = await ask(client, async ({ log, machine, clock }) => {
+    attempts += 1;
+    const attempt = attempts;
+    const answer = await ask(client, async ({ process, log, machine, clock }) => {
       const stampMs = clock.stampMs(machine.state.stampMs);
-      const data = encodeSimCommand({ client: name, sequence, key, value, stampMs });
-      return (await log.propose(data)).result.version;
+      const data = encodeSimCommand({ client: name, sequence, attempt, key, value, stampMs });
+      try {
+        return (await log.propose(data)).result.version;
+      } catch (error) {
+        // Whether or not the client still hears of it.
+        if (error instanceof NotProposedError && process.isAlive) world.ledger.noteNotProposed(data);
+        throw error;
+      }
     });
     if (answer.kind === "answered") {
       const version = answer.value;
@@ -80,8 +89,11 @@ export async function read(client: Client, key: string): Promise<boolean> {
   while (world.time.nowMs() < until) {
     const calledAt = world.time.nowMs();
     const answer = await ask(client, async ({ log, machine }) => {
+      // What any node had applied by now was committed, so the read has to see it.
+      const floor = world.ledger.lastIndex();
       const index = await log.readBarrier("linearizable");
       check(machine.state.index >= index, () => `a read is allowed at ${index}, before it is applied`);
+      check(index >= floor, () => `stale read: it is answered at ${index}, ${floor} was committed before it`);
       return { ...(machine.state.values.get(key) ?? { version: 0, value: null }) };
     });
     if (answer.kind === "answered") {
@@ -109,7 +121,7 @@ async function ask<T>(client: Client, serve: (running: Running) => Promise<T>): 
     world.time.after(delayMs(world), () => {
       const { running } = node;
       if (running === null) return back({ kind: "refused", leaderId: null });
-      return running.process.enter(() => void answerAt(world, running, serve, back));
+      return running.process.arrive(() => void answerAt(world, running, serve, back));
     });
   });
   if (answer.kind === "refused") client.leaderId = answer.leaderId;

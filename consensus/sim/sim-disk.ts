@@ -67,6 +67,11 @@ export class SimDisk {
     return named.toSorted(([a], [b]) => (a < b ? -1 : 1));
   }
 
+  /** Whether a power cut may undo what was created, renamed or removed in a directory. */
+  hasUnsyncedNames(directory: string): boolean {
+    return this.#pending.some((change) => change.directory === directory);
+  }
+
   create(path: string): Inode {
     if (this.has(path)) throw new Error(`EEXIST: ${path}`);
     const inode = new Inode();

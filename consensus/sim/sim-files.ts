@@ -71,7 +71,7 @@ function simFileLayer(machine: Machine): FileLayer {
 }
 
 function logFile(machine: Machine, inode: Inode): LogFile {
-  const { disk, prng } = machine;
+  const { disk, process, prng } = machine;
   const part = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, prng.below(bytes.byteLength));
   const writeNow = (pieces: readonly Uint8Array[], position: number): number => {
     const all = Buffer.concat(pieces);
@@ -83,23 +83,41 @@ function logFile(machine: Machine, inode: Inode): LogFile {
     inode.write(position, bytes.byteLength === 0 ? all : bytes);
     return bytes.byteLength === 0 ? all.byteLength : bytes.byteLength;
   };
+  const writePart = (pieces: readonly Uint8Array[], position: number): void =>
+    inode.write(position, part(Buffer.concat(pieces)));
+  const endSync = (): void => {
+    if (disk.failingSyncs === 0) return inode.endSync();
+    disk.failingSyncs -= 1;
+    inode.failSync(prng);
+    throw new SimDiskError("EIO", "sync failed");
+  };
+  /** The process may end before it, in the middle of the write, or in the sync, when any part may have reached the device. */
+  const writevSynced = (pieces: readonly Uint8Array[], position: number): void => {
+    let rest = Buffer.concat(pieces);
+    for (let at = position; rest.byteLength > 0;) {
+      process.crashPoint(() => writePart([rest], at));
+      const written = writeNow([rest], at);
+      rest = rest.subarray(written);
+      at += written;
+    }
+    inode.beginSync();
+    process.crashPoint();
+    endSync();
+  };
   return {
     writev: (pieces, position) =>
       later(
         machine,
         disk.writeMs,
         () => writeNow(pieces, position),
-        () => inode.write(position, part(Buffer.concat(pieces))),
+        () => writePart(pieces, position),
       ),
     datasync: () => {
       inode.beginSync();
-      return later(machine, disk.syncMs, () => {
-        if (disk.failingSyncs === 0) return inode.endSync();
-        disk.failingSyncs -= 1;
-        inode.failSync(prng);
-        throw new SimDiskError("EIO", "sync failed");
-      });
+      return later(machine, disk.syncMs, endSync);
     },
+    // In virtual time it takes none: half of the files can, so that the log also meets disks that are never fast enough.
+    ...(prng.chance(0.5) ? { writevSynced } : {}),
     truncate: (sizeBytes) => later(machine, disk.writeMs, () => inode.truncate(sizeBytes)),
     close: () => later(machine, disk.writeMs, () => undefined),
   };

@@ -59,7 +59,10 @@ export class SimNetwork {
         if (receive !== null) this.#stations.set(id, { process, disk, receive });
         else if (this.#stations.get(id)?.process === process) this.#stations.delete(id);
       },
-      sendSnapshot: (message, path) => this.#sendSnapshot(message, disk.get(path).read(), process),
+      sendSnapshot: (message, path) => {
+        this.#onSent(message);
+        return this.#sendSnapshot(message, disk.get(path).read(), process);
+      },
       onUnreachable: (report) => {
         unreachable = report;
       },
@@ -82,6 +85,11 @@ export class SimNetwork {
   /** Cuts one node off, both ways. */
   isolate(ids: readonly NodeId[], lonely: NodeId): void {
     for (const id of ids) if (id !== lonely) this.#cut.add(`${id}>${lonely}`).add(`${lonely}>${id}`);
+  }
+
+  /** Nothing reaches it; what it sends goes out. */
+  deafen(ids: readonly NodeId[], lonely: NodeId): void {
+    for (const id of ids) if (id !== lonely) this.#cut.add(`${id}>${lonely}`);
   }
 
   /** Cuts a part off, or one node off, or single directions. */
@@ -125,7 +133,7 @@ export class SimNetwork {
   #deliver(message: Message): void {
     const station = this.#stations.get(message.to);
     if (station === undefined || this.isCut(message.from, message.to)) return;
-    station.process.enter(() => station.receive(message));
+    station.process.arrive(() => station.receive(message));
   }
 
   /** Takes its time; a cut, or a loss, on the way is noticed mostly. */
@@ -148,7 +156,7 @@ export class SimNetwork {
     const { process, disk, receive } = station;
     this.#files += 1;
     const path = `/data/arrived/${this.#files}`;
-    process.enter(() => {
+    process.arrive(() => {
       if (disk.isFull) return;
       const file = disk.create(path);
       file.write(0, bytes);

@@ -31,6 +31,8 @@ export interface NodeWorld {
   readonly ledger: Ledger;
   /** How long a node is down at most. */
   readonly downMs: number;
+  /** Reads are by lease; null: by quorum. */
+  readonly lease: object | null;
   /** Processes started so far. */
   processes: number;
   limits(): Partial<RaftLogLimits>;
@@ -132,6 +134,7 @@ export class SimNode {
         members: this.#members,
         joins: this.#members.length === 0,
         fenced: this.isFenced,
+        readMode: world.lease === null ? "quorum" : "lease",
         stateMachine,
         transport: world.network.transport(this.id, process, this.disk),
         onFatal: (error) => this.#died(process, error),

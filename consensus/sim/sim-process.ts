@@ -1,5 +1,6 @@
 /** One run of a node's process, from its start to its end. What it began and did not finish ends with it. */
 import type { Clock } from "../raft-log-options.ts";
+import type { Prng } from "./prng.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** Unwinds the code of a process that has just ended in the middle of it. */
@@ -22,7 +23,7 @@ export class SimProcess {
   readonly #bornMs: number;
   isAlive = true;
   isPaused = false;
-  #backlog: (() => void)[] = [];
+  #backlog: { act: () => void; isFromOutside: boolean }[] = [];
   /** Operations on the disk until it crashes. */
   operationsLeft = Infinity;
 
@@ -39,11 +40,16 @@ export class SimProcess {
     this.#time.after(delayMs, () => this.enter(act));
   }
 
+  /** What comes from outside, by the network: like `enter`. */
+  arrive(act: () => void): void {
+    this.enter(act, true);
+  }
+
   /** Does it now, when the process goes on, or never. */
-  enter(act: () => void): void {
+  enter(act: () => void, isFromOutside = false): void {
     if (!this.isAlive) return;
     if (this.isPaused) {
-      this.#backlog.push(act);
+      this.#backlog.push({ act, isFromOutside });
       return;
     }
     try {
@@ -58,10 +64,13 @@ export class SimProcess {
     this.isPaused = true;
   }
 
-  resume(): void {
+  /** What came meanwhile is looked at in any order: it waited in as many sockets as there are others. */
+  resume(prng: Prng): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    for (const act of this.#backlog.splice(0)) this.after(0, act);
+    const backlog = this.#backlog.splice(0);
+    const arrived = prng.shuffle(backlog.filter(({ isFromOutside }) => isFromOutside));
+    for (const { act, isFromOutside } of backlog) this.after(0, isFromOutside ? arrived.pop()!.act : act);
   }
 
   end(): void {

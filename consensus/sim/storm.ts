@@ -22,7 +22,10 @@ const FAULTS: readonly Fault[] = [
   { name: "crash at a message", weight: 14, strike: trap },
   { name: "power cut for all", weight: 3, strike: cutAllPower },
   { name: "freeze", weight: 8, strike: freeze },
+  { name: "freeze behind a cut", weight: 5, strike: freezeBehindCut },
   { name: "partition", weight: 10, strike: partition },
+  { name: "hand over and go deaf", weight: 4, strike: handOverDeaf },
+  { name: "restart behind a cut", weight: 4, strike: restartBehindCut },
   { name: "weather", weight: 8, strike: changeWeather },
   { name: "slow disk", weight: 4, strike: slowDisk },
   { name: "full disk", weight: 4, strike: fillDisk },
@@ -111,7 +114,23 @@ function freeze(world: World): void {
   const process = leaderOrAny(world)?.process;
   if (!process) return;
   process.pause();
-  world.time.after(100 + 4_000 * world.prng.next() ** 2, () => process.resume());
+  world.time.after(100 + 4_000 * world.prng.next() ** 2, () => process.resume(world.prng));
+}
+
+/** A leader is frozen and cut off at once, just after it was heard, and goes on before the cut heals. */
+function freezeBehindCut(world: World): void {
+  const { prng, time, network } = world;
+  const leader = world.leader();
+  const process = leader?.process;
+  if (leader === undefined || !process) return;
+  process.pause();
+  network.isolate(
+    world.nodes.map(({ id }) => id),
+    leader.id,
+  );
+  const frozenMs = 700 + 2_500 * prng.next();
+  time.after(frozenMs, () => process.resume(prng));
+  time.after(frozenMs + 1_000 * prng.next(), () => network.heal());
 }
 
 function partition(world: World): void {
@@ -119,6 +138,45 @@ function partition(world: World): void {
   const ids = nodes.map(({ id }) => id);
   network.partition(ids, world.leader()?.id ?? prng.pick(ids) ?? 0);
   world.time.after(200 + 5_000 * prng.next(), () => network.heal());
+}
+
+/** A leader hands over, and once it has asked another to stand it hears of nothing any more. */
+function handOverDeaf(world: World): void {
+  const ids = world.nodes.map(({ id }) => id);
+  world.setTrap("timeout_now", (from) => {
+    world.network.deafen(ids, from);
+    world.time.after(300 + 1_500 * world.prng.next(), () => world.network.heal());
+  });
+  world
+    .leader()
+    ?.running?.log.transferLeader()
+    .catch(() => undefined);
+}
+
+/**
+ * While nobody writes, one follower does not hear the leader and asks for votes. Then the leader is cut off from all, and the others, who have
+ * just heard it, start again at once.
+ */
+function restartBehindCut(world: World): void {
+  const { prng, time, network, nodes } = world;
+  const leader = world.leader();
+  const eager = prng.pick(nodes.filter((node) => node.isUp() && node !== leader));
+  if (leader === undefined || eager === undefined) return;
+  const [quietMs, deafMs] = [100 + 300 * prng.next(), 600 + 1_500 * prng.next()];
+  world.lullUntilMs = time.nowMs() + quietMs + deafMs;
+  time.after(quietMs, () => network.deafen([leader.id], eager.id));
+  time.after(quietMs + deafMs, () => {
+    network.isolate(
+      nodes.map(({ id }) => id),
+      leader.id,
+    );
+    for (const node of nodes) {
+      if (node === leader || node === eager || !node.isUp()) continue;
+      node.crash(false);
+      time.after(30 * prng.next(), () => node.start());
+    }
+    time.after(300 + 1_500 * prng.next(), () => network.heal());
+  });
 }
 
 function changeWeather({ prng, network }: World): void {
@@ -174,5 +232,5 @@ function jumpClock(world: World): void {
 /** Of the next process: a clock's rate does not change while it runs. */
 function driftClock(world: World): void {
   const node = world.prng.pick(world.nodes);
-  if (node !== undefined) node.rate = 0.7 + 0.6 * world.prng.next();
+  if (node !== undefined) node.rate = world.clockRate(0.3);
 }

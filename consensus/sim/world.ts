@@ -12,6 +12,8 @@ import { VirtualTime } from "./virtual-time.ts";
 /** Lines of a trace that are kept. */
 const TRACE_LINES_MAX = 400;
 const PROMISES_CHECKED = 0.01;
+const ELECTION_TICKS_MIN = 5;
+const LEASE_DRIFT_TICKS = 1;
 
 export class World {
   readonly prng: Prng;
@@ -27,9 +29,13 @@ export class World {
   failure: Error | null = null;
   readonly faults = new Map<string, number>();
   #lastId: NodeId;
+  /** Until then clients write nothing. */
+  lullUntilMs = 0;
   readonly #isTracing: boolean;
   readonly #trace: string[] = [];
   #trap: { type: Message["type"]; strike: (from: NodeId, to: NodeId) => void } | null = null;
+  /** Reads are by lease: then all members wait as long, and no clock runs faster or slower than this. */
+  readonly lease: { electionTicks: number; driftMax: number } | null;
   /** How long a node is down at most. */
   readonly downMs: number;
   /** How long a client waits for an answer. */
@@ -43,13 +49,16 @@ export class World {
     this.ledger = new Ledger({ voters: [...this.first], outgoing: [], learners: [] });
     this.network = new SimNetwork(this.time, this.prng, (message) => {
       this.trace(message.from, () => `-> ${message.to} ${describe(message)}`);
-      this.ledger.noteSent(message);
-      this.#checkPromise(message);
+      this.#judge(() => {
+        this.ledger.noteSent(message);
+        this.#checkPromise(message);
+      });
       this.#spring(message);
     });
     this.network.isEncoding = this.prng.chance(0.2);
     this.downMs = this.prng.pick([300, 1_500, 5_000]) ?? 0;
     this.clientTimeoutMs = this.prng.pick([250, 800, 2_000]) ?? 0;
+    this.lease = this.prng.chance(0.25) ? chooseLease(this.prng) : null;
     this.#lastId = this.first.length;
     this.nodes = this.first.map((id) => new SimNode(this, id, this.first));
     for (const node of this.nodes) this.#settle(node);
@@ -83,8 +92,14 @@ export class World {
 
   /** Clocks differ from the start. */
   #settle(node: SimNode): void {
-    node.rate = this.prng.chance(0.3) ? 0.8 + 0.4 * this.prng.next() : 0.99 + 0.02 * this.prng.next();
+    node.rate = this.clockRate(this.prng.chance(0.3) ? 0.2 : 0.01);
     node.wallOffsetMs = 1e12 + (this.prng.next() - 0.5) * 10_000;
+  }
+
+  /** A clock's rate, off by no more than `drift`, nor by more than leases bear. */
+  clockRate(drift: number): number {
+    const most = Math.min(drift, this.lease?.driftMax ?? drift);
+    return 1 + most * (2 * this.prng.next() - 1);
   }
 
   nodesEver(): number {
@@ -121,11 +136,13 @@ export class World {
   /** Settings of a process; another one may have others. */
   limits(): Partial<RaftLogLimits> {
     const { prng } = this;
+    const electionTicks = ELECTION_TICKS_MIN + prng.below(4);
     const retainedBytesMax = 4_000 + prng.below(30_000);
     const preallocateBytes = 1_024 + prng.below(4_096);
     return {
       tickMs: 100,
-      electionTicks: 5 + prng.below(4),
+      electionTicks: this.lease?.electionTicks ?? electionTicks,
+      leaseDriftTicks: LEASE_DRIFT_TICKS,
       appendBytesMax: prng.pick([40, 200, 2_000, 1_000_000]) ?? 0,
       inflightMax: 1 + prng.below(32),
       uncommittedBytesMax: prng.pick([1_000, 100_000]) ?? 0,
@@ -144,6 +161,16 @@ export class World {
     this.failure ??= error;
   }
 
+  /** Also where the code that is called from would take what is thrown for a failure of its own to send. */
+  #judge(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
   /** Lets time pass. Throws when something that must hold did not. */
   async run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
     const { time } = this;
@@ -155,11 +182,13 @@ export class World {
     if (this.failure !== null) throw this.failure;
   }
 
-  /** Votes are few; of acknowledgements a sample does. */
+  /** Votes are few; of acknowledgements a sample does, but where a power cut would take whole files away. */
   #checkPromise(message: Message): void {
     const node = this.node(message.from);
-    if (node === undefined || (message.type !== "vote_reply" && !this.prng.chance(PROMISES_CHECKED))) return;
-    checkPromise(message, node.disk, LOG_DIRECTORY);
+    if (node === undefined) return;
+    const isSampled = message.type === "vote_reply" || this.prng.chance(PROMISES_CHECKED);
+    if (isSampled || node.disk.hasUnsyncedNames(LOG_DIRECTORY))
+      checkPromise(message, node.disk, LOG_DIRECTORY);
   }
 
   /** A fault that waits for a message of this type to be sent. */
@@ -193,6 +222,16 @@ export class World {
     });
     return [...this.#trace, ...states].join("\n");
   }
+}
+
+/**
+ * A follower's promise lasts `electionTicks` - 1 ticks of its clock at least, a lease as many less the drift of the leader's
+ * clock: between the fastest and the slowest there may be what one is longer than the other.
+ */
+function chooseLease(prng: Prng): { electionTicks: number; driftMax: number } {
+  const electionTicks = ELECTION_TICKS_MIN + prng.below(4);
+  const promise = electionTicks - 1;
+  return { electionTicks, driftMax: LEASE_DRIFT_TICKS / (2 * promise - LEASE_DRIFT_TICKS) };
 }
 
 function describe(message: object): string {

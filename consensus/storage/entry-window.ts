@@ -1,14 +1,29 @@
-import type { Entry, Index, LogReader, SnapshotMeta, Term } from "../raft/types.ts";
+import type { Entry, EntryKind, Index, LogReader, SnapshotMeta, Term } from "../raft/types.ts";
 
 /** What an entry costs in memory beside its data; an estimate for bounds. */
 const ENTRY_OVERHEAD_BYTES = 128;
+/** Data of entries is kept together in pieces of so many bytes; longer data is a piece of its own. */
+const SLAB_BYTES = 256 * 1024;
+const KINDS: readonly EntryKind[] = ["command", "noop", "membership"];
 
 /**
- * The entries after the snapshot, in memory: index `base + 1 + i` is `#entries[i]`, without gaps. Only what is durable
- * may be put here, because the Raft core takes what it reads for persisted.
+ * The entries after the snapshot, in memory: index `base + 1 + i` is at place `i` of each list, without gaps. Only what is
+ * durable may be put here, because the Raft core takes what it reads for persisted.
+ *
+ * There are hundreds of thousands of them and each is read once or twice, so they are kept as bytes and numbers and made anew
+ * for each reader: objects that live as long as the window would be copied and marked by the garbage collector, and take more
+ * memory than their data. The copy also lets go of whatever the given data was a part of.
  */
 export class EntryWindow implements LogReader {
-  #entries: Entry[] = [];
+  /** Where the data of each entry lies. */
+  #slabs: ArrayBuffer[] = [];
+  #offsets: number[] = [];
+  #lengths: number[] = [];
+  #terms: Term[] = [];
+  #kinds: number[] = [];
+  /** The piece that is being filled. */
+  #slab = new ArrayBuffer(0);
+  #slabUsed = 0;
   #base: Index = 0;
   /** Undefined only during recovery, when the segment that held the entry is gone. */
   #baseTerm: Term | undefined = 0;
@@ -20,7 +35,7 @@ export class EntryWindow implements LogReader {
   }
 
   lastIndex(): Index {
-    return this.#base + this.#entries.length;
+    return this.#base + this.#terms.length;
   }
 
   snapshot(): SnapshotMeta | null {
@@ -35,8 +50,8 @@ export class EntryWindow implements LogReader {
   /** The highest index after which at most `bytesMax` are held. */
   indexBefore(bytesMax: number): Index {
     let bytes = 0;
-    for (let i = this.#entries.length - 1; i >= 0; i -= 1) {
-      bytes += this.#entries[i]!.data.byteLength + ENTRY_OVERHEAD_BYTES;
+    for (let i = this.#lengths.length - 1; i >= 0; i -= 1) {
+      bytes += this.#lengths[i]! + ENTRY_OVERHEAD_BYTES;
       if (bytes > bytesMax) return this.#base + 1 + i;
     }
     return this.#base;
@@ -44,29 +59,44 @@ export class EntryWindow implements LogReader {
 
   term(index: Index): Term | undefined {
     if (index === this.#base) return this.#baseTerm;
-    return this.#entries[index - this.#base - 1]?.term;
+    return this.#terms[index - this.#base - 1];
   }
 
+  /** Their data must not be changed. */
   entries(from: Index, to: Index, bytesMax: number): Entry[] {
     const out: Entry[] = [];
+    if (from <= this.#base) return out;
+    const end = Math.min(to - this.#base - 1, this.#terms.length);
     let bytes = 0;
-    for (let index = from; index < to; index += 1) {
-      const entry = this.#entries[index - this.#base - 1];
-      if (entry === undefined) break;
-      bytes += entry.data.byteLength;
+    for (let i = from - this.#base - 1; i < end; i += 1) {
+      const length = this.#lengths[i]!;
+      bytes += length;
       if (out.length > 0 && bytes > bytesMax) break;
-      out.push(entry);
+      const slab: ArrayBuffer = this.#slabs[i]!;
+      const data = new Uint8Array(slab, this.#offsets[i], length);
+      out.push({ index: this.#base + 1 + i, term: this.#terms[i]!, kind: KINDS[this.#kinds[i]!]!, data });
     }
     return out;
   }
 
-  /** Appends the entry after the last. Throws a `RangeError` for any other index. */
+  /** Appends a copy of the entry after the last. Throws a `RangeError` for any other index. */
   append(entry: Entry): void {
     if (entry.index !== this.lastIndex() + 1) {
       throw new RangeError(`entry ${entry.index} does not follow entry ${this.lastIndex()}`);
     }
-    this.#entries.push(entry);
-    this.#bytes += entry.data.byteLength + ENTRY_OVERHEAD_BYTES;
+    const { byteLength } = entry.data;
+    if (this.#slabUsed + byteLength > this.#slab.byteLength) {
+      this.#slab = new ArrayBuffer(Math.max(byteLength, SLAB_BYTES));
+      this.#slabUsed = 0;
+    }
+    new Uint8Array(this.#slab, this.#slabUsed, byteLength).set(entry.data);
+    this.#slabs.push(this.#slab);
+    this.#offsets.push(this.#slabUsed);
+    this.#lengths.push(byteLength);
+    this.#terms.push(entry.term);
+    this.#kinds.push(KINDS.indexOf(entry.kind));
+    this.#slabUsed += byteLength;
+    this.#bytes += byteLength + ENTRY_OVERHEAD_BYTES;
   }
 
   /** Drops `from` and all after it; below the window (recovery without the first segments) the window moves down. */
@@ -75,13 +105,12 @@ export class EntryWindow implements LogReader {
       this.reset(from - 1, undefined);
       return;
     }
-    this.#drop(this.#entries.splice(from - this.#base - 1));
+    this.#drop(from - this.#base - 1, Infinity);
   }
 
   /** Forgets everything; the next entry is `base + 1`. */
   reset(base: Index, baseTerm: Term | undefined): void {
-    this.#entries = [];
-    this.#bytes = 0;
+    this.#drop(0, Infinity);
     this.#base = base;
     this.#baseTerm = baseTerm;
   }
@@ -93,7 +122,7 @@ export class EntryWindow implements LogReader {
     if (snapshot.index > this.lastIndex()) {
       throw new RangeError(`snapshot ${snapshot.index} is past the last entry ${this.lastIndex()}`);
     }
-    this.#drop(this.#entries.splice(0, snapshot.index - this.#base));
+    this.#drop(0, snapshot.index - this.#base);
     this.#base = snapshot.index;
     this.#baseTerm = snapshot.term;
   }
@@ -104,7 +133,8 @@ export class EntryWindow implements LogReader {
     this.reset(snapshot.index, snapshot.term);
   }
 
-  #drop(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#bytes -= entry.data.byteLength + ENTRY_OVERHEAD_BYTES;
+  #drop(at: number, count: number): void {
+    for (const list of [this.#slabs, this.#offsets, this.#terms, this.#kinds]) list.splice(at, count);
+    for (const length of this.#lengths.splice(at, count)) this.#bytes -= length + ENTRY_OVERHEAD_BYTES;
   }
 }

@@ -7,6 +7,11 @@ export interface LogFile {
   writev(pieces: readonly Uint8Array[], position: number): Promise<number>;
   /** Resolves when every completed write has reached the device (fdatasync). */
   datasync(): Promise<void>;
+  /**
+   * All of `writev` and `datasync` before it returns: the thread stands still for as long as the disk takes, and no hand-over
+   * to another one is paid. Throws when either fails; then nothing is known about the file. Absent: the layer cannot.
+   */
+  writevSynced?(pieces: readonly Uint8Array[], position: number): void;
   truncate(sizeBytes: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -41,6 +46,15 @@ function logFile(fd: number): LogFile {
     writev: (pieces, position) =>
       settle<number>((done) => fs.writev(fd, pieces, position, (error, written) => done(error, written))),
     datasync: () => settleVoid((done) => fs.fdatasync(fd, done)),
+    writevSynced: (pieces, position) => {
+      let rest = pieces;
+      for (let at = position; rest.length > 0;) {
+        const written = fs.writevSync(fd, rest, at);
+        at += written;
+        rest = unwritten(rest, written);
+      }
+      fs.fdatasyncSync(fd);
+    },
     truncate: (sizeBytes) => settleVoid((done) => fs.ftruncate(fd, sizeBytes, (error) => done(error))),
     close: () => settleVoid((done) => fs.close(fd, (error) => done(error ?? null))),
   };
@@ -80,13 +94,18 @@ export async function writeAll(
   let at = position;
   while (rest.length > 0) {
     const written = await file.writev(rest, at);
-    if (written <= 0) throw new Error("the file takes no more bytes");
     at += written;
-    let skip = written;
-    rest = rest.flatMap((piece) => {
-      const cut = Math.min(skip, piece.byteLength);
-      skip -= cut;
-      return cut === piece.byteLength ? [] : [piece.subarray(cut)];
-    });
+    rest = unwritten(rest, written);
   }
+}
+
+/** What is left of the pieces after `written` bytes. Throws when the file took none. */
+function unwritten(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
+  if (written <= 0) throw new Error("the file takes no more bytes");
+  let skip = written;
+  return pieces.flatMap((piece) => {
+    const cut = Math.min(skip, piece.byteLength);
+    skip -= cut;
+    return cut === piece.byteLength ? [] : [piece.subarray(cut)];
+  });
 }

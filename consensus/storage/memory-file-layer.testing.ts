@@ -38,12 +38,12 @@ export function memoryFileLayer(): MemoryFileLayer {
     if (file === undefined) throw systemError("ENOENT", path);
     return file;
   };
-  const settled = <T>(act: () => T): Promise<T> =>
-    new Promise((resolve) => {
-      if (operationsLeft <= 0) throw systemError("EIO", "the disk is gone");
-      operationsLeft -= 1;
-      resolve(act());
-    });
+  const now = <T>(act: () => T): T => {
+    if (operationsLeft <= 0) throw systemError("EIO", "the disk is gone");
+    operationsLeft -= 1;
+    return act();
+  };
+  const settled = <T>(act: () => T): Promise<T> => new Promise((resolve) => resolve(now(act)));
   return {
     ensureDirectory: (directory) =>
       settled(() => {
@@ -61,7 +61,7 @@ export function memoryFileLayer(): MemoryFileLayer {
         }
         const openedIn = boot;
         return openFile(find(path), (act) =>
-          settled(() => {
+          now(() => {
             if (openedIn !== boot) throw systemError("EBADF", path);
             return act();
           }),
@@ -109,25 +109,31 @@ function namesOf(
   };
 }
 
-function openFile(file: MemoryFile, settled: <T>(act: () => T) => Promise<T>): LogFile {
+/** `now` does one operation, or throws instead. */
+function openFile(file: MemoryFile, now: <T>(act: () => T) => T): LogFile {
+  const settled = <T>(act: () => T): Promise<T> => new Promise((resolve) => resolve(now(act)));
+  const write = (pieces: readonly Uint8Array[], position: number): number => {
+    const total = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    const grown = new Uint8Array(Math.max(file.bytes.byteLength, position + total));
+    grown.set(file.bytes);
+    let offset = position;
+    for (const piece of pieces) {
+      grown.set(piece, offset);
+      offset += piece.byteLength;
+    }
+    file.bytes = grown;
+    return total;
+  };
+  const sync = (): void => {
+    file.durable = file.bytes.slice();
+  };
   return {
-    writev: (pieces, position) =>
-      settled(() => {
-        const total = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
-        const grown = new Uint8Array(Math.max(file.bytes.byteLength, position + total));
-        grown.set(file.bytes);
-        let offset = position;
-        for (const piece of pieces) {
-          grown.set(piece, offset);
-          offset += piece.byteLength;
-        }
-        file.bytes = grown;
-        return total;
-      }),
-    datasync: () =>
-      settled(() => {
-        file.durable = file.bytes.slice();
-      }),
+    writev: (pieces, position) => settled(() => write(pieces, position)),
+    datasync: () => settled(sync),
+    writevSynced: (pieces, position) => {
+      now(() => write(pieces, position));
+      now(sync);
+    },
     truncate: (sizeBytes) =>
       settled(() => {
         file.bytes = file.bytes.slice(0, sizeBytes);

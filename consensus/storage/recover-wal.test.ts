@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Entry } from "../raft/types.ts";
+import { withoutWritevSynced } from "./faulty-file-layer.testing.ts";
 import { type FileLayer, nodeFileLayer } from "./file-layer.ts";
 import { openWal, type Wal } from "./wal.ts";
 
@@ -36,7 +37,7 @@ function observed(): { files: FileLayer; calls: string[] } {
     open: async (path, mode) => {
       const file = await nodeFileLayer.open(path, mode);
       return {
-        ...file,
+        ...withoutWritevSynced(file),
         writev: (pieces, position) => {
           calls.push(`write ${Buffer.concat(pieces).byteLength} at ${position}`);
           return file.writev(pieces, position);

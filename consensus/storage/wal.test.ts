@@ -6,7 +6,7 @@ import { assert as assertProperty, asyncProperty, integer, nat } from "fast-chec
 import { afterAll, describe, expect, it } from "vitest";
 import type { Entry, SnapshotMeta } from "../raft/types.ts";
 import { type FileLayer, nodeFileLayer } from "./file-layer.ts";
-import { faultyFileLayer } from "./faulty-file-layer.testing.ts";
+import { faultyFileLayer, withoutWritevSynced } from "./faulty-file-layer.testing.ts";
 import { scanSegment } from "./wal-segment.ts";
 import { openWal, type Wal, type WalOptions, type WalSync } from "./wal.ts";
 
@@ -106,7 +106,7 @@ describe("R3 write-ahead log", () => {
       open: async (path, mode) => {
         const file = await nodeFileLayer.open(path, mode);
         return {
-          ...file,
+          ...withoutWritevSynced(file),
           writev: (pieces, position) => {
             dirty += 1;
             return alone(() => file.writev(pieces, position));

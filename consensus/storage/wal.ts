@@ -14,9 +14,9 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Entry, HardState, Index, LogReader, SnapshotMeta } from "../raft/types.ts";
 import type { EntryWindow } from "./entry-window.ts";
-import { type FileLayer, type LogFile, nodeFileLayer, writeAll } from "./file-layer.ts";
+import { type FileLayer, nodeFileLayer } from "./file-layer.ts";
+import { GroupWriter } from "./group-writer.ts";
 import { type RecoveryReport, type Recovered, recoverWal, type SegmentInfo } from "./recover-wal.ts";
-import { encodeGroup, type FrameCursor } from "./wal-frame.ts";
 import type { ClusterMeta, WalRecord } from "./wal-record.ts";
 import { encodeSegmentPrefix, firstCursor, segmentName, UNFINISHED_SUFFIX } from "./wal-segment.ts";
 
@@ -87,11 +87,8 @@ export class Wal {
   readonly #options: Required<Omit<WalOptions, "files" | "onSync">> & Pick<WalOptions, "onSync">;
   readonly #window: EntryWindow;
   readonly #logId: Uint8Array;
-  readonly #zeros: Uint8Array;
+  readonly #writer: GroupWriter;
   #segments: SegmentInfo[];
-  #file: LogFile | null = null;
-  #cursor: FrameCursor = { seed: 0, offset: 0, previousCrc: 0, group: 0 };
-  #allocatedBytes = 0;
   #hardState: HardState;
   /** A commit index that moved alone: written with the next group, since losing it loses nothing. */
   #unwritten: HardState | null = null;
@@ -111,7 +108,7 @@ export class Wal {
       newLogId: () => randomBytes(8),
       ...options,
     };
-    this.#zeros = new Uint8Array(this.#options.preallocateBytes);
+    this.#writer = new GroupWriter(this.#options.preallocateBytes, this.#options.nowMs);
     this.#window = recovered.window;
     this.#tail = recovered.window.lastIndex();
     this.#hardState = recovered.hardState;
@@ -153,9 +150,8 @@ export class Wal {
       await this.#createSegment(1, null);
       return;
     }
-    this.#file = await this.#files.open(last.path, "existing");
-    this.#cursor = recovered.cursor;
-    this.#allocatedBytes = recovered.lastSizeBytes;
+    const file = await this.#files.open(last.path, "existing");
+    this.#writer.use(file, recovered.cursor, recovered.lastSizeBytes);
   }
 
   /** Says whose log this is. Resolves when durable. */
@@ -168,7 +164,8 @@ export class Wal {
 
   /**
    * Resolves when `write` is durable. `duringSync` runs once while the disk works (at once when there is nothing to
-   * wait for), and must not throw: the time to apply what is committed. A hard state that moves only `commit` is kept for the next group.
+   * wait for), and must not throw: the time to apply what is committed. Without it this thread may wait for the disk, when
+   * that is short. A hard state that moves only `commit` is kept for the next group.
    * Rejects with a `RangeError` for entries that would leave a gap or overwrite the snapshot (nothing is written).
    */
   append(write: WalWrite, duringSync?: () => void): Promise<void> {
@@ -201,8 +198,7 @@ export class Wal {
     this.#closed = true;
     await last;
     await this.#flushing;
-    await this.#file?.close();
-    this.#file = null;
+    await this.#writer.close();
   }
 
   #refusal(): Error | null {
@@ -280,24 +276,14 @@ export class Wal {
   }
 
   async #writeRecords(records: WalRecord[], accepted: readonly Waiting[], startMs: number): Promise<void> {
-    if (this.#cursor.offset >= this.#options.segmentBytes) await this.#rotate();
-    const file = this.#openFile();
-    const { bytes, next } = encodeGroup(records, this.#cursor);
-    await writeAll(file, this.#padded(bytes, next.offset), this.#cursor.offset);
-    const syncStartMs = this.#options.nowMs();
-    const synced = file.datasync();
-    for (const item of accepted) item.duringSync?.();
-    await synced;
-    this.#cursor = next;
+    if (this.#writer.cursor.offset >= this.#options.segmentBytes) await this.#rotate();
+    const { bytes, syncMs } = await this.#writer.write(
+      records,
+      accepted.map((item) => item.duringSync),
+    );
     for (const record of records) this.#read(record);
-    const nowMs = this.#options.nowMs();
-    this.#options.onSync?.({
-      appends: accepted.length,
-      records: records.length,
-      bytes: bytes.byteLength,
-      durationMs: nowMs - startMs,
-      syncMs: nowMs - syncStartMs,
-    });
+    const durationMs = this.#options.nowMs() - startMs;
+    this.#options.onSync?.({ appends: accepted.length, records: records.length, bytes, durationMs, syncMs });
   }
 
   /** The durable record becomes readable. */
@@ -312,19 +298,10 @@ export class Wal {
     segment.highestIndex = Math.max(segment.highestIndex, this.#window.lastIndex());
   }
 
-  /** The group, and zeros after it up to the next step of preallocation when it reaches past what is allocated. */
-  #padded(bytes: Uint8Array, endOffset: number): Uint8Array[] {
-    if (endOffset <= this.#allocatedBytes) return [bytes];
-    const step = this.#options.preallocateBytes;
-    this.#allocatedBytes = Math.ceil(endOffset / step) * step;
-    return [bytes, this.#zeros.subarray(0, this.#allocatedBytes - endOffset)];
-  }
-
   async #rotate(): Promise<void> {
     const before = this.#segments.at(-1)!;
-    const { offset: endBytes, previousCrc: crc } = this.#cursor;
-    await this.#openFile().close();
-    this.#file = null;
+    const { offset: endBytes, previousCrc: crc } = this.#writer.cursor;
+    await this.#writer.close();
     await this.#createSegment(before.sequence + 1, { endBytes, crc });
   }
 
@@ -339,15 +316,10 @@ export class Wal {
     if (this.#cluster !== null) records.push({ type: "cluster", cluster: this.#cluster });
     if (snapshot !== null) records.push({ type: "snapshot", snapshot, keepSuffix: true });
     records.push({ type: "hard_state", hardState: this.#hardState });
-    const { bytes, next } = encodeGroup(records, firstCursor(prefix));
     const file = await this.#files.open(path + UNFINISHED_SUFFIX, "create");
-    this.#file = file;
-    this.#allocatedBytes = 0;
-    await writeAll(file, [prefix, ...this.#padded(bytes, next.offset)], 0);
-    await file.datasync();
+    await this.#writer.begin(file, prefix, records, firstCursor(prefix));
     await this.#files.rename(path + UNFINISHED_SUFFIX, path);
     await this.#files.syncDirectory(directory);
-    this.#cursor = next;
     this.#segments.push({ path, sequence, highestIndex: this.#window.lastIndex() });
   }
 
@@ -362,11 +334,6 @@ export class Wal {
     if (removed === 0) return;
     this.#segments = this.#segments.slice(removed);
     await this.#files.syncDirectory(this.#options.directory);
-  }
-
-  #openFile(): LogFile {
-    if (this.#file === null) throw new Error("the write-ahead log has no open segment");
-    return this.#file;
   }
 
   #poison(cause: unknown): void {

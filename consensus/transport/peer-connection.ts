@@ -37,7 +37,6 @@ export class PeerConnection {
   #heardAtMs = performance.now();
   #pings: NodeJS.Timeout;
   #closed: string | null = null;
-  #corked = false;
 
   constructor(socket: Socket, events: PeerConnectionEvents, queueBytesMax = QUEUE_BYTES_MAX) {
     this.#socket = socket;
@@ -57,7 +56,7 @@ export class PeerConnection {
     return this.#closed !== null;
   }
 
-  /** Queues a frame. On a closed connection it is lost. */
+  /** Sends a frame at once, or queues it behind those that wait. On a closed connection it is lost. */
   send(kind: number, payload: Uint8Array, options: { droppable: boolean }): void {
     if (this.#closed !== null) return;
     const bytes = encodeFrame(kind, payload);
@@ -102,15 +101,6 @@ export class PeerConnection {
   }
 
   #pump(): void {
-    // Small frames of one turn share TLS records.
-    if (!this.#corked && this.#queue.length > 0) {
-      this.#corked = true;
-      this.#socket.cork();
-      setImmediate(() => {
-        this.#corked = false;
-        if (this.#closed === null) this.#socket.uncork();
-      });
-    }
     let sent = 0;
     while (sent < this.#queue.length && !this.#socket.writableNeedDrain) {
       const { bytes } = this.#queue[sent]!;

@@ -1,8 +1,49 @@
 import { z } from "zod";
-import { PRIORITY_ABS_MAX, RULES_MAX } from "../../domain/limits.ts";
+import {
+  CONDITION_VALUES_MAX,
+  CONDITIONS_MAX,
+  LABEL_VALUE_BYTES_MAX,
+  PATTERN_BYTES_MAX,
+  PRIORITY_ABS_MAX,
+  RULES_MAX,
+} from "../../domain/limits.ts";
+import { CONDITION_OPS } from "../../domain/release-rule/release-rule.ts";
 import { etagSchema, indexSchema, versionIdSchema } from "./fields.ts";
 
 const edgeSchema = z.strictObject({ regions: z.array(z.string().min(1).max(64)).min(1) });
+
+const op = z.enum(CONDITION_OPS, { error: `an operator: ${CONDITION_OPS.join(", ")}` }).meta({
+  description:
+    "in, not_in, prefix, suffix: exact texts; regex: RE2, found anywhere, at most " +
+    `${PATTERN_BYTES_MAX} bytes; semver: npm ranges; cidr: IPv4 and IPv6; exists: no value, "true" or "false"; ` +
+    "gt, lt: decimal numbers. Only not_in and exists false hold for a client without the label",
+});
+const percent = z
+  .number()
+  .min(0)
+  .max(100)
+  .meta({ description: "0.00 to 100.00; raising it only adds clients" });
+const salt = z
+  .string()
+  .min(1)
+  .max(LABEL_VALUE_BYTES_MAX)
+  .optional()
+  .meta({ description: "Rules with one salt draw the same clients first; the config's id when left out" });
+
+/** Labels are texts, so a number or a boolean is taken for the text that it is written as. */
+const conditionValue = z
+  .union([z.string(), z.number(), z.boolean()], { error: "a text, a number or a boolean" })
+  .transform(String);
+const conditionInput = z
+  .strictObject({
+    label: z.string().min(1),
+    op,
+    values: z.array(conditionValue).max(CONDITION_VALUES_MAX).default([]),
+  })
+  .meta({ id: "RuleConditionInput" });
+const percentageInput = z
+  .strictObject({ by: z.string().min(1), percent, salt })
+  .meta({ id: "RulePercentageInput" });
 
 /** A release rule in a request: labels and priority may be left out of a default rule. */
 export const releaseRuleInput = z
@@ -10,6 +51,14 @@ export const releaseRuleInput = z
     labels: z.record(z.string().min(1), z.string()).default({}),
     version_id: versionIdSchema,
     priority: z.int().min(-PRIORITY_ABS_MAX).max(PRIORITY_ABS_MAX).default(0),
+    when: z
+      .array(conditionInput)
+      .max(CONDITIONS_MAX)
+      .optional()
+      .meta({ description: "Conditions on labels; all must hold" }),
+    percentage: percentageInput
+      .optional()
+      .meta({ description: "A share of the clients, by the value of one label; without it a client is out" }),
     edge: edgeSchema.optional(),
   })
   .meta({ id: "ReleaseRuleInput" });
@@ -22,6 +71,8 @@ export const releaseRuleView = z
     labels: z.record(z.string(), z.string()),
     version_id: versionIdSchema,
     priority: z.int(),
+    when: z.array(z.object({ label: z.string(), op, values: z.array(z.string()) })).optional(),
+    percentage: z.object({ by: z.string(), percent, salt }).optional(),
     edge: edgeSchema.optional(),
     publish_id: z.string().optional().meta({ description: "The publish plan that owns the rule" }),
   })
@@ -49,6 +100,9 @@ export const resolveView = z
         position: z.int(),
         matched: z.boolean(),
         why_not: z.string().nullable(),
+        bucket: z.int().nullable().meta({
+          description: "The client's bucket, 0 to 9999, in the rule's percentage; null without one",
+        }),
       }),
     ),
   })

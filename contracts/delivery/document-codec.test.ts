@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ConfigChanged } from "../../domain/command/feed-entry.ts";
 import { compileDocument, DOCUMENT_INLINE_BYTES_MAX } from "../../domain/delivery/compile-document.ts";
+import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { decodeDocument, encodeDocument } from "./document-codec.ts";
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -30,6 +31,20 @@ function eventOf(contents: readonly Uint8Array[], regions?: readonly string[]): 
     })),
   };
 }
+
+const conditional: ReleaseRule = {
+  labels: { a: "1" },
+  version_id: 1,
+  priority: 0,
+  when: [{ label: "app", op: "semver", values: ["^1.2.0"] }],
+  percentage: { by: "user", percent: 12.5 },
+};
+const compileOne = (releases: ReleaseRule[]) =>
+  compileDocument({
+    event: { ...eventOf([Uint8Array.of(1)]), releases },
+    region: "eu",
+    inline: () => Uint8Array.of(1),
+  });
 
 function compile(
   contents: readonly Uint8Array[],
@@ -105,6 +120,40 @@ describe("document codec", () => {
     );
   });
 
+  it("C5 carries conditions and percentages, in a version of their own", () => {
+    const document = compileOne([conditional, { labels: {}, version_id: 1, priority: -1 }]);
+    expect(document.rules.rules[0]).toEqual({
+      position: 0,
+      version_id: 1,
+      labels: [["a", "1"]],
+      when: [{ label: "app", op: "semver", values: ["^1.2.0"] }],
+      percentage: { by: "user", below: 1250, salt: "c1" },
+    });
+    const bytes = encodeDocument(document);
+    expect(bytes[0]).toBe(2);
+    expect(decodeDocument(bytes)).toEqual(document);
+    expect(encodeDocument(decodeDocument(bytes))).toEqual(bytes);
+    for (let length = 0; length < bytes.byteLength; length += 1) {
+      expect(() => decodeDocument(bytes.subarray(0, length))).toThrow(RangeError);
+    }
+  });
+
+  it("C5 keeps the bytes, and so the names, of documents without conditions as they were before there were any", () => {
+    const labelled: ReleaseRule = { labels: { a: "1" }, version_id: 1, priority: 0 };
+    const bytes = encodeDocument(compileOne([labelled, { labels: {}, version_id: 1, priority: 0 }]));
+    const [header] = new TextDecoder().decode(bytes.subarray(5)).split("\u0001");
+    const variants = `[{"version_id":1,"sha256":"${sha256(Uint8Array.of(1))}","format":"json","content_bytes":1`;
+    expect([bytes[0], header]).toEqual([
+      1,
+      '{"config":"demo/shop/prod/app.json","config_id":"c1","encrypted":false,"rules":{"rules":' +
+        '[{"position":0,"version_id":1,"labels":[["a","1"]]},{"position":1,"version_id":1,"labels":[]}],' +
+        `"by_label":{"a\\u00001":[0]},"unlabelled":[1]},"variants":${variants},` +
+        `"etag":"\\"1-${sha256(Uint8Array.of(1)).slice(0, 32)}\\"","inline":true}]}`,
+    ]);
+    const withIn = { ...labelled, labels: {}, when: [{ label: "a", op: "in" as const, values: ["1"] }] };
+    expect(encodeDocument(compileOne([withIn]))).toEqual(encodeDocument(compileOne([labelled])));
+  });
+
   it("refuses every truncation and every surplus", () => {
     const bytes = encodeDocument(compile([Uint8Array.of(1, 2, 3), new Uint8Array(0)]));
     for (let length = 0; length < bytes.byteLength; length += 1) {
@@ -116,10 +165,14 @@ describe("document codec", () => {
   it("refuses an unknown version and a header of another shape", () => {
     const bytes = encodeDocument(compile([Uint8Array.of(1)]));
     expect(() => decodeDocument(Uint8Array.of(9, ...bytes.subarray(1)))).toThrow("wire version 9");
-    for (const header of ["null", "{}", "[]", "nope", '{"config":"a"}']) {
+    const labelsOnly =
+      '{"config":"a","config_id":"b","encrypted":false,"variants":[],"rules":{"rules":[],"unlabelled":[],"by_label":{}}}';
+    for (const header of ["null", "{}", "[]", "nope", '{"config":"a"}', labelsOnly]) {
       const text = new TextEncoder().encode(header);
-      const framed = Uint8Array.of(1, 0, 0, 0, text.byteLength, ...text);
-      expect(() => decodeDocument(framed)).toThrow(RangeError);
+      const framed = (version: number) => Uint8Array.of(version, 0, 0, 0, text.byteLength, ...text);
+      expect(() => decodeDocument(framed(2))).toThrow(RangeError);
+      if (header === labelsOnly) expect(decodeDocument(framed(1)).rules.by_name).toEqual({});
+      else expect(() => decodeDocument(framed(1))).toThrow(RangeError);
     }
   });
 });

@@ -1,4 +1,5 @@
-import type { CommandKind } from "./command.ts";
+import { hasConditions } from "../release-rule/release-rule.ts";
+import type { Command, CommandKind } from "./command.ts";
 
 /**
  * The kinds that every build applies: all there are until the first release, and never one more after it. A kind that is
@@ -19,3 +20,18 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
   "advance_publish",
   "abort_publish",
 ];
+
+/**
+ * What commands of a kind may hold only since a later build: a build tells its peers these names beside its kinds, and a
+ * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
+ * a build without them would take such a rule for one that everybody matches.
+ */
+export const COMMAND_FEATURES = ["rule_conditions"] as const;
+export type CommandFeature = (typeof COMMAND_FEATURES)[number];
+
+/** The kind of a command and the features it uses: what every voter must know before it is proposed. */
+export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature)[] {
+  const { kind, payload } = command;
+  const rules = kind === "create_config" || kind === "put_releases" ? payload.releases : [];
+  return rules.some(hasConditions) ? [kind, "rule_conditions"] : [kind];
+}

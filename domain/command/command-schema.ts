@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { RESTORE_CHUNKS_MAX } from "../limits.ts";
 import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
+import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
 
 /** Ids become segments of keys: no slash, nothing outside ASCII. */
@@ -26,6 +27,13 @@ const rule = z
     labels,
     version_id: versionId,
     priority: z.number().int(),
+    when: z
+      .array(z.object({ label: z.string(), op: z.enum(CONDITION_OPS), values: z.array(z.string()) }).strict())
+      .optional(),
+    percentage: z
+      .object({ by: z.string(), percent: z.number(), salt: z.string().optional() })
+      .strict()
+      .optional(),
     edge: z
       .object({ regions: z.array(z.string()) })
       .strict()

@@ -9,40 +9,65 @@ export interface LabelLimits {
 
 export type ParsedLabels =
   | { ok: true; labels: ReadonlyMap<string, string> }
-  | { ok: false; errors: { path: string; message: string }[] };
+  | { ok: false; errors: LabelError[] };
+export interface LabelError {
+  path: string;
+  message: string;
+}
 
+/** Of a UTF-16 unit; a pair of surrogates has four. */
+const UTF8_BYTES_PER_UNIT_MAX = 3;
 const NO_LABELS: ParsedLabels = { ok: true, labels: new Map() };
 
 /**
- * Reads the labels among a request's headers. Names come out in lower case. They are claims by the client: whoever
- * calls this must not gate a secret by them. Refuses more labels, longer names or longer values than `limits` allow;
- * `path` of an error is the header's name.
+ * Collects the labels among a request's headers, given one at a time. Names come out in lower case. They are claims by
+ * the client: whoever uses this must not gate a secret by them. Refuses more labels, longer names or longer values than
+ * `limits` allow; `path` of an error is the header's name.
  */
+export class ClientLabels {
+  readonly #limits: LabelLimits;
+  /** Null as long as there are none: on most requests. */
+  #errors: LabelError[] | null = null;
+  #labels: Map<string, string> | null = null;
+  #count = 0;
+
+  constructor(limits: LabelLimits) {
+    this.#limits = limits;
+  }
+
+  /** Takes a header when it states a label, and says whether it does. */
+  add(header: string, value: string): boolean {
+    if (!isLabelHeader(header)) return false;
+    this.#count += 1;
+    if (this.#count > this.#limits.labelsMax) return true;
+    const name = header.slice(LABEL_HEADER_PREFIX.length).toLowerCase();
+    const message = labelFault(name, value, this.#limits);
+    if (message === null) (this.#labels ??= new Map()).set(name, value);
+    else this.#refuse(name.slice(0, this.#limits.nameBytesMax), message);
+    return true;
+  }
+
+  /** What was given so far; asked for once, at the end. */
+  parsed(): ParsedLabels {
+    const { labelsMax } = this.#limits;
+    if (this.#count > labelsMax) this.#refuse("", `${this.#count} labels; at most ${labelsMax} are accepted`);
+    if (this.#errors !== null) return { ok: false, errors: this.#errors };
+    return this.#labels === null ? NO_LABELS : { ok: true, labels: this.#labels };
+  }
+
+  #refuse(name: string, message: string): void {
+    (this.#errors ??= []).push({ path: LABEL_HEADER_PREFIX + name, message });
+  }
+}
+
+/** The labels among headers, as `ClientLabels` reads them. */
 export function parseClientLabels(
   headers: Iterable<readonly [string, string]>,
   limits: LabelLimits,
 ): ParsedLabels {
-  let labels: Map<string, string> | null = null;
-  const errors: { path: string; message: string }[] = [];
-  let count = 0;
-  for (const [header, value] of headers) {
-    if (!isLabelHeader(header)) continue;
-    count += 1;
-    if (count > limits.labelsMax) continue;
-    const name = header.slice(LABEL_HEADER_PREFIX.length).toLowerCase();
-    const fault = labelFault(name, value, limits);
-    if (fault !== null)
-      errors.push({ path: LABEL_HEADER_PREFIX + name.slice(0, limits.nameBytesMax), message: fault });
-    else (labels ??= new Map()).set(name, value);
-  }
-  if (count > limits.labelsMax) {
-    errors.push({
-      path: LABEL_HEADER_PREFIX,
-      message: `${count} labels; at most ${limits.labelsMax} are accepted`,
-    });
-  }
-  if (errors.length > 0) return { ok: false, errors };
-  return labels === null ? NO_LABELS : { ok: true, labels };
+  const labels = new ClientLabels(limits);
+  for (const [header, value] of headers) labels.add(header, value);
+  return labels.parsed();
 }
 
 function isLabelHeader(header: string): boolean {
@@ -50,15 +75,23 @@ function isLabelHeader(header: string): boolean {
   if (header.length < LABEL_HEADER_PREFIX.length) return false;
   const first = header.charCodeAt(0);
   if (first !== 0x78 && first !== 0x58) return false;
-  return header.slice(0, LABEL_HEADER_PREFIX.length).toLowerCase() === LABEL_HEADER_PREFIX;
+  return (
+    header.startsWith(LABEL_HEADER_PREFIX) ||
+    header.slice(0, LABEL_HEADER_PREFIX.length).toLowerCase() === LABEL_HEADER_PREFIX
+  );
 }
 
 function labelFault(name: string, value: string, limits: LabelLimits): string | null {
   if (name === "") return "a label needs a name after the prefix";
-  if (utf8Bytes(name) > limits.nameBytesMax) return `a label's name has at most ${limits.nameBytesMax} bytes`;
-  if (utf8Bytes(value) > limits.valueBytesMax)
+  if (isLonger(name, limits.nameBytesMax)) return `a label's name has at most ${limits.nameBytesMax} bytes`;
+  if (isLonger(value, limits.valueBytesMax))
     return `a label's value has at most ${limits.valueBytesMax} bytes`;
   return null;
+}
+
+/** Most texts are so short that their bytes need not be counted. */
+function isLonger(text: string, bytesMax: number): boolean {
+  return text.length * UTF8_BYTES_PER_UNIT_MAX > bytesMax && utf8Bytes(text) > bytesMax;
 }
 
 /** Bytes of `text` in UTF-8; a lone surrogate counts as the replacement character it would be written as. */

@@ -19,10 +19,11 @@ export interface CompileInput {
 /**
  * Compiles a config as `region` sees it: the region's rules and only the variants these rules name, ascending.
  * Every variant whose `content` comes out null must be stored under `variantKey` before the head names the document.
- * Throws a `RangeError` when a rule names a version that the event lacks or inline bytes have another length.
+ * Throws a `RangeError` when a rule names a version that the event lacks or has a field that this build does not know,
+ * and when inline bytes have another length.
  */
 export function compileDocument({ event, region, inline }: CompileInput): CompiledDocument {
-  const rules = compileRules(event.releases, region);
+  const rules = compileRules({ rules: event.releases, region, configId: event.config_id });
   const byVersion = new Map(event.variants.map((variant) => [variant.version_id, variant]));
   const named = [...new Set(rules.rules.map((rule) => rule.version_id))].toSorted((a, b) => a - b);
   const config = fullName(event.namespace, event.name);

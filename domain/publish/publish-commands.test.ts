@@ -8,6 +8,7 @@ import { testCommand, testConfigPayload, testRule } from "../command/testing-com
 import type { Config } from "../config/config.ts";
 import { PUBLISHES_KEPT_MAX, RULES_MAX } from "../limits.ts";
 import { compileRules } from "../release-rule/compile-rules.ts";
+import { prepareRules } from "../release-rule/prepare-rules.ts";
 import { resolveRule } from "../release-rule/resolve.ts";
 import type { PublishPlan, PublishStageInput } from "./publish-plan.ts";
 import { listDuePublishes, listPublishes } from "./read-publishes.ts";
@@ -67,7 +68,10 @@ const config = (): Config => state.json(stateKey.config(ID)) as Config;
 /** The version a client gets. */
 function served(region: string, labels: Record<string, string> = {}): number | null {
   return (
-    resolveRule(compileRules(config().releases, region), new Map(Object.entries(labels)))?.version_id ?? null
+    resolveRule(
+      prepareRules(compileRules({ rules: config().releases, region, configId: "cfg-1" }), () => null),
+      new Map(Object.entries(labels)),
+    )?.version_id ?? null
   );
 }
 const refusalOf = ({ outcome, changes }: Applied): string => {

@@ -8,6 +8,7 @@ import { findConfig } from "../config/find-config.ts";
 import { checkVersionInput, writeVersion } from "../config/write-version.ts";
 import { DESCRIPTION_BYTES_MAX, PUBLISHES_KEPT_MAX, RULES_MAX } from "../limits.ts";
 import { defaultVersion, withDefault } from "../release-rule/default-rule.ts";
+import { countLabels } from "../release-rule/release-rule.ts";
 import { utf8Length } from "../utf8-length.ts";
 import { checkPublishStages } from "./check-publish-stages.ts";
 import { findRunningPublish, refuseWhileRunning } from "./find-publish.ts";
@@ -138,10 +139,10 @@ function warnOfRules({ releases }: Config, plan: PublishPlan): string[] {
     (rule) =>
       rule.publish_id === undefined &&
       rule.version_id !== plan.version_id &&
-      (Object.keys(rule.labels).length > 0 || rule.edge !== undefined),
+      (countLabels(rule) > 0 || rule.edge !== undefined),
   ).length;
   if (others === 0) return [];
   return [
-    `${others} release rules with labels or regions name other versions; they stay, and hold again when the plan is full`,
+    `${others} release rules with labels, conditions or regions name other versions; they stay, and hold again when the plan is full`,
   ];
 }

@@ -1,10 +1,10 @@
-import type { ReleaseRule } from "./release-rule.ts";
+import { countLabels, type ReleaseRule } from "./release-rule.ts";
 
-/** The position of the default rule (no labels, no regions; the one of lowest priority); -1 when there is none. */
+/** The position of the default rule (no labels, no conditions, no regions; the one of lowest priority); -1 when there is none. */
 function defaultPosition(rules: readonly ReleaseRule[]): number {
   let at = -1;
   for (const [i, rule] of rules.entries()) {
-    if (Object.keys(rule.labels).length > 0 || rule.edge !== undefined) continue;
+    if (countLabels(rule) > 0 || rule.edge !== undefined) continue;
     const lowest = rules[at];
     if (lowest === undefined || rule.priority < lowest.priority) at = i;
   }

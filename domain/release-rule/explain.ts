@@ -1,6 +1,17 @@
 import { appliesInRegion, compileRules } from "./compile-rules.ts";
-import type { ReleaseRule } from "./release-rule.ts";
+import {
+  bucketsBelow,
+  type PatternCompiler,
+  prepareBucket,
+  prepareCondition,
+  wantsPresence,
+} from "./prepare-condition.ts";
+import { prepareRules } from "./prepare-rules.ts";
+import type { ReleaseRule, RuleCondition } from "./release-rule.ts";
 import { resolveRule } from "./resolve.ts";
+
+/** Values of a condition that a reason lists; the rest is counted. */
+const LISTED_VALUES_MAX = 10;
 
 /** Why one rule of the admin's list decided, or did not. */
 export interface RuleTrace {
@@ -11,6 +22,8 @@ export interface RuleTrace {
   matched: boolean;
   /** One sentence for people; null for the rule that decides. */
   why_not: string | null;
+  /** The client's bucket, 0 to 9,999, in the rule's percentage; null when it has none or the client lacks its label. */
+  bucket: number | null;
 }
 
 export interface Explanation {
@@ -25,39 +38,90 @@ export interface ExplainInput {
   labels: ReadonlyMap<string, string>;
   /** The trusted region the request would arrive in; null for none of ours. */
   region: string | null;
+  configId: string;
 }
 
 /**
  * What a client with `labels` in `region` gets and why (C8). The winner is `resolveRule`'s by construction: the
- * simulator runs the code the edge runs and only then looks for reasons.
+ * simulator runs the code the edge runs and only then looks for reasons, with the same tests.
  */
-export function explainRules({ rules, labels, region }: ExplainInput): Explanation {
-  const winning = resolveRule(compileRules(rules, region), labels)?.position ?? null;
+export function explainRules(input: ExplainInput, compilePattern: PatternCompiler): Explanation {
+  const { rules, labels } = input;
+  const winning = resolveRule(prepareRules(compileRules(input), compilePattern), labels)?.position ?? null;
   const winner = winning === null ? undefined : rules[winning];
   const trace = rules.map((rule, position): RuleTrace => {
-    if (position === winning) return { rule, position, matched: true, why_not: null };
-    const why = unmetCondition(rule, labels, region) ?? `the rule at position ${winning} comes first`;
-    return { rule, position, matched: false, why_not: why };
+    const bucket = bucketOf(rule, input);
+    if (position === winning) return { rule, position, matched: true, why_not: null, bucket };
+    const why =
+      unmetCondition(rule, input, bucket, compilePattern) ?? `the rule at position ${winning} comes first`;
+    return { rule, position, matched: false, why_not: why, bucket };
   });
   return { winner: winner && winning !== null ? { rule: winner, position: winning } : null, trace };
+}
+
+function bucketOf({ percentage }: ReleaseRule, { labels, configId }: ExplainInput): number | null {
+  const value = percentage && labels.get(percentage.by);
+  return value === undefined ? null : prepareBucket(percentage?.salt ?? configId)(value);
 }
 
 /** The first condition of a rule that does not hold; null when all do. */
 function unmetCondition(
   rule: ReleaseRule,
-  labels: ReadonlyMap<string, string>,
-  region: string | null,
+  { labels, region }: ExplainInput,
+  bucket: number | null,
+  compilePattern: PatternCompiler,
 ): string | null {
   if (!appliesInRegion(rule, region)) {
     const wanted = rule.edge?.regions.join(", ") ?? "";
     return `region is ${region ?? "none"}, the rule applies in ${wanted || "no region"}`;
   }
   for (const [name, value] of Object.entries(rule.labels)) {
-    const have = labels.get(name);
-    if (have === undefined) return `label ${name} is absent, the rule wants ${JSON.stringify(value)}`;
-    if (have !== value) {
-      return `label ${name} is ${JSON.stringify(have)}, the rule wants ${JSON.stringify(value)}`;
+    if (labels.get(name) !== value) return `${isWord(name, labels)}, the rule wants ${JSON.stringify(value)}`;
+  }
+  for (const condition of rule.when ?? []) {
+    if (!prepareCondition(condition, compilePattern)(labels.get(condition.label))) {
+      return `${isWord(condition.label, labels)}, the rule wants ${wantsWord(condition)}`;
     }
   }
-  return null;
+  const { percentage } = rule;
+  if (percentage === undefined) return null;
+  const share = `buckets below ${bucketsBelow(percentage.percent)} (${percentage.percent} %)`;
+  if (bucket === null) return `label ${percentage.by} is absent, the rule wants ${share} of it`;
+  if (bucket < bucketsBelow(percentage.percent)) return null;
+  return `label ${percentage.by} is in bucket ${bucket}, the rule wants ${share}`;
+}
+
+function isWord(name: string, labels: ReadonlyMap<string, string>): string {
+  const have = labels.get(name);
+  return have === undefined ? `label ${name} is absent` : `label ${name} is ${JSON.stringify(have)}`;
+}
+
+/** What a condition asks for, as the end of a sentence. */
+function wantsWord(condition: RuleCondition): string {
+  const { op, values } = condition;
+  const listed = values.slice(0, LISTED_VALUES_MAX).map((value) => JSON.stringify(value));
+  const more = values.length - listed.length;
+  const list = listed.join(", ") + (more > 0 ? ` or ${more} more` : "");
+  switch (op) {
+    case "in":
+      return `one of ${list}`;
+    case "not_in":
+      return `none of ${list}`;
+    case "exists":
+      return wantsPresence(condition) ? "it present" : "it absent";
+    case "gt":
+      return `a number above ${values.join()}`;
+    case "lt":
+      return `a number below ${values.join()}`;
+    case "prefix":
+      return `a beginning of ${list}`;
+    case "suffix":
+      return `an end of ${list}`;
+    case "regex":
+      return `a match of ${list}`;
+    case "semver":
+      return `a version in ${list}`;
+    default:
+      return `an address in ${list}`;
+  }
 }

@@ -1,30 +1,47 @@
-import { type CompiledRule, type CompiledRules, labelKey } from "./compile-rules.ts";
+import type { PreparedRule, PreparedRules } from "./prepare-rules.ts";
 
 /**
- * The rule a client with `labels` gets, or null when none matches: the first in precedence whose labels are all among
- * the client's. Looks only at the rules indexed under one of the client's labels, so it costs by labels, not by rules.
- * `labels`: lower-case names, exact values. `compiled` must stem from `compileRules` (sorted, indexes ascending).
+ * The rule a client with `labels` gets, or null when none matches: the first in precedence that holds. Looks only at the
+ * rules that one of the client's labels leads to, and at those that need none, so it costs by labels, not by rules.
+ * `labels`: lower-case names, exact values. `prepared` must stem from `compileRules` (sorted, indexes ascending).
  */
 export function resolveRule(
-  compiled: CompiledRules,
+  prepared: PreparedRules,
   labels: ReadonlyMap<string, string>,
-): CompiledRule | null {
-  const { rules, by_label: byLabel, unlabelled } = compiled;
-  let best = unlabelled[0] ?? rules.length;
+): PreparedRule | null {
+  const { rules, byName, unlabelled, hasNames } = prepared;
+  let best = firstThatHolds(rules, unlabelled, rules.length, labels);
   for (const [name, value] of labels) {
-    // A key holds a NUL, so that no label can reach a property of Object.prototype.
-    const candidates = byLabel[labelKey(name, value)];
-    if (candidates === undefined) continue;
-    for (const i of candidates) {
-      if (i >= best) break;
-      const rule = rules[i];
-      if (rule !== undefined && hasAll(labels, rule.labels)) best = i;
+    const group = byName.get(name)?.byValue.get(value);
+    if (group !== undefined) best = firstThatHolds(rules, group, best, labels);
+  }
+  if (hasNames) {
+    // Last, when most of them are already behind the best: there may be many, and each has to be tried.
+    for (const [name] of labels) {
+      const group = byName.get(name)?.anyValue;
+      if (group !== undefined) best = firstThatHolds(rules, group, best, labels);
     }
   }
   return rules[best] ?? null;
 }
 
-function hasAll(labels: ReadonlyMap<string, string>, wanted: readonly [string, string][]): boolean {
+/** The first index of `group` before `best` whose rule holds; `best` when there is none. */
+function firstThatHolds(
+  rules: readonly PreparedRule[],
+  group: readonly number[],
+  best: number,
+  labels: ReadonlyMap<string, string>,
+): number {
+  for (const i of group) {
+    if (i >= best) return best;
+    const rule = rules[i];
+    if (rule !== undefined && holds(rule, labels)) return i;
+  }
+  return best;
+}
+
+function holds({ labels: wanted, tests }: PreparedRule, labels: ReadonlyMap<string, string>): boolean {
   for (const [name, value] of wanted) if (labels.get(name) !== value) return false;
+  for (const test of tests) if (!test.holds(labels.get(test.label))) return false;
   return true;
 }

@@ -7,7 +7,7 @@ import { type Figure, figure, quantile } from "./figures.ts";
 import { type ConfigRef, GrowthLoad, listAll } from "./growth-load.ts";
 import { measureJoin } from "./growth-join.ts";
 import { loopDelayMaxMs, OPERATOR } from "./growth-node.ts";
-import { cpuUs, residentMib } from "./raft-load.ts";
+import { cpuUs, residentMib } from "./load-process.ts";
 
 const SIZES = { full: [1_000, 10_000, 100_000], quick: [100, 1_000] };
 const VERSIONS = 10;

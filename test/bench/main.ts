@@ -1,8 +1,10 @@
 import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { type Figure, formatTable } from "./figures.ts";
+import { benchEdge } from "./edge.ts";
 import { benchFailover } from "./failover.ts";
 import { benchGrowth } from "./growth.ts";
+import { benchMatch } from "./match.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
 import { benchWatch } from "./watch.ts";
@@ -11,7 +13,9 @@ import { benchWatch } from "./watch.ts";
 const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>> = {
   propagation: benchPropagation,
   failover: benchFailover,
+  match: benchMatch,
   raft: benchRaft,
+  edge: benchEdge,
   growth: benchGrowth,
   watch: benchWatch,
 };
@@ -30,6 +34,8 @@ if (unknown.length > 0) {
   console.error(`no benchmark named ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}`);
   process.exit(2);
 }
+// An exit, unlike a signal, lets those who started processes end them.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const memoryGiB = Math.round(totalmem() / 2 ** 30);
 console.error(
   `${cpus().length} x ${cpus()[0]?.model ?? "cpu"}, ${memoryGiB} GiB, Linux ${release()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { CORE_NODE_FLAGS } from "../../contracts/core/node-flags.ts";
 import { preparePeerCertificates } from "../../dev/peer-certificates.ts";
 import { freePorts } from "../testing/free-ports.ts";
 import { until } from "../testing/stack.ts";
@@ -39,7 +40,7 @@ export interface ConfluxClusterOptions {
   program: string;
   directory: string;
   serviceKey: string;
-  /** For profiles: more arguments of Node. */
+  /** For profiles and trials: more arguments of Node. */
   execArgv?: readonly string[];
 }
 
@@ -58,7 +59,7 @@ export async function startConfluxCluster(options: ConfluxClusterOptions): Promi
     (id) => `${id}=${HOST}:${ports[NODES.length + id - 1]}@http://${HOST}:${httpPort(id)}`,
   ).join(",");
   const children = NODES.map((id) =>
-    spawn(process.execPath, [...execArgv, program], {
+    spawn(process.execPath, [...CORE_NODE_FLAGS, ...execArgv, program], {
       stdio: ["ignore", "pipe", "inherit", "ipc"],
       env: {
         PATH: process.env["PATH"],

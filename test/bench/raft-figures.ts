@@ -1,5 +1,5 @@
 import { type Figure, figure, quantile } from "./figures.ts";
-import type { Measurement } from "./raft-load.ts";
+import type { Measurement } from "./load-process.ts";
 import type { LoadInterface, Operation } from "./raft-load-plan.ts";
 
 export interface RaftCase {
@@ -40,6 +40,6 @@ function figuresOf({ case: { name, operation }, via, runs }: Series): Figure[] {
     one(isRead ? "reads_per_s" : "writes_per_s", isRead ? "reads/s" : "writes/s", perSecond),
     one("p50_ms", "ms", (m) => m.p50Ms),
     one("p99_ms", "ms", (m) => m.p99Ms),
-    one("nodes_cpu_us", "µs/operation", (m) => m.nodesCpuUsPerOperation),
+    one("nodes_cpu_us", "µs/operation", (m) => m.serverCpuUsPerOperation),
   ];
 }

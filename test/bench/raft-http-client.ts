@@ -9,6 +9,7 @@ export interface HttpTarget {
 const HEAD_END = Buffer.from("\r\n\r\n");
 const LAST_CHUNK = Buffer.from("\r\n0\r\n\r\n");
 const RECEIVE_BYTES = 64 * 1024;
+const NOT_MODIFIED = "304";
 
 /**
  * A keep-alive HTTP/1.1 connection that costs as little as possible, so that a benchmark measures the server: requests
@@ -66,6 +67,8 @@ function answerEnd(bytes: Buffer): number | null {
   const headEnd = bytes.indexOf(HEAD_END);
   if (headEnd === -1) return null;
   const bodyAt = headEnd + HEAD_END.byteLength;
+  // Has no body, whatever its headers say.
+  if (bytes.toString("latin1", 9, 12) === NOT_MODIFIED) return bodyAt;
   const length = /\r\ncontent-length: (\d+)/i.exec(bytes.toString("latin1", 0, headEnd))?.[1];
   if (length === undefined) {
     const last = bytes.subarray(headEnd).indexOf(LAST_CHUNK);

@@ -18,8 +18,9 @@ export function encodePut(key: string, value: Uint8Array): Uint8Array {
 }
 
 /**
- * What etcd is compared with: opaque values by key in an ordered SQLite store, `last_applied` in the same transaction,
- * the journal mode and durability of the real state store.
+ * What etcd is compared with: opaque values by key in an ordered SQLite store, each with the revision it was put at,
+ * `last_applied` in the same transaction, the journal mode and durability of the real state store. Without the revision a
+ * value put again would change no page, and SQLite would write none.
  */
 export class KvMachine implements StateMachine<PutOutcome> {
   readonly #db: DatabaseSync;
@@ -31,12 +32,12 @@ export class KvMachine implements StateMachine<PutOutcome> {
   constructor(path: string) {
     const db = new DatabaseSync(path);
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4096; PRAGMA cache_size = -32768;
-      CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS meta (one INTEGER PRIMARY KEY CHECK (one = 1), last_applied INTEGER NOT NULL) STRICT;
       INSERT OR IGNORE INTO meta VALUES (1, 0);`);
     this.#db = db;
     this.#put = db.prepare(
-      "INSERT INTO kv VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+      "INSERT INTO kv VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision",
     );
     this.#get = db.prepare("SELECT value FROM kv WHERE key = ?");
     this.#advance = db.prepare("UPDATE meta SET last_applied = ?");
@@ -57,7 +58,7 @@ export class KvMachine implements StateMachine<PutOutcome> {
       if (data === null) return null;
       const command = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
       const valueAt = KEY_LENGTH_BYTES + command.readUInt16BE(0);
-      this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt));
+      this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt), index);
       return { index };
     });
     const last = entries.at(-1)?.index ?? this.#lastApplied;

@@ -20,18 +20,3 @@ export interface LoadPlan {
   /** 0: until each request was answered once. */
   measureMs: number;
 }
-
-export interface LoadResult {
-  operations: number;
-  durationMs: number;
-  p50Ms: number;
-  p99Ms: number;
-  /** User and system time of the load generator while it measured. */
-  cpuUs: number;
-}
-
-export type LoadMessage =
-  | { type: "measuring" }
-  | { type: "measured" }
-  | { type: "result"; result: LoadResult }
-  | { type: "failed"; reason: string };

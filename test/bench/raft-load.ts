@@ -1,57 +1,10 @@
-import { fork } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LoadMessage, LoadPlan, LoadResult } from "./raft-load-plan.ts";
+import { type Measurement, runLoadProcess } from "./load-process.ts";
+import type { LoadPlan } from "./raft-load-plan.ts";
 
-const CHILD = join(import.meta.dirname, "raft-load-child.ts");
-/** Of `times` in /proc: hundredths of a second on every Linux that Node runs on. */
-const TICK_US = 10_000;
-
-export interface Measurement extends LoadResult {
-  /** User and system time of all given processes, an operation. */
-  nodesCpuUsPerOperation: number;
-  loadCpuUsPerOperation: number;
-}
+const PROGRAM = join(import.meta.dirname, "raft-load-child.ts");
 
 /** Runs one load generator to its end, and counts what the processes `pids` used meanwhile. */
 export function runLoad(plan: LoadPlan, pids: readonly number[]): Promise<Measurement> {
-  const child = fork(CHILD, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  let startUs = 0;
-  let usedUs = 0;
-  return new Promise((resolve, reject) => {
-    child.on("message", (message: LoadMessage) => {
-      if (message.type === "measuring") startUs = cpuUs(pids);
-      else if (message.type === "measured") usedUs = cpuUs(pids) - startUs;
-      else if (message.type === "failed")
-        reject(new Error(`${plan.via} ${plan.operation}: ${message.reason}`));
-      else {
-        const { result } = message;
-        resolve({
-          ...result,
-          nodesCpuUsPerOperation: usedUs / result.operations,
-          loadCpuUsPerOperation: result.cpuUs / result.operations,
-        });
-      }
-    });
-    child.on("exit", (code) => reject(new Error(`the load generator ended with code ${code}`)));
-    child.send(plan);
-  });
-}
-
-/** User and system time that the processes have used, microseconds. */
-export function cpuUs(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /, "")
-      .split(" ");
-    return sum + (Number(fields[11]) + Number(fields[12])) * TICK_US;
-  }, 0);
-}
-
-/** Resident memory of each process, MiB. */
-export function residentMib(pids: readonly number[]): number[] {
-  return pids.map((pid) => {
-    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return Number(kib) / 1024;
-  });
+  return runLoadProcess({ program: PROGRAM, name: `${plan.via} ${plan.operation}`, plan, pids });
 }

@@ -7,7 +7,8 @@ import { ServiceTokens } from "../../adapters/core-client/service-token.ts";
 import { ETCD_PROGRAM } from "./etcd-cluster.ts";
 import { type Figure, figure } from "./figures.ts";
 import { type BenchCluster, startConfluxCluster, startEtcdForBench } from "./raft-clusters.ts";
-import { type Measurement, residentMib, runLoad } from "./raft-load.ts";
+import { type Measurement, residentMib } from "./load-process.ts";
+import { runLoad } from "./raft-load.ts";
 import type { LoadInterface, LoadPlan, Operation } from "./raft-load-plan.ts";
 import { type RaftCase, raftFigures, type Series } from "./raft-figures.ts";
 
@@ -185,7 +186,7 @@ class RaftBench {
 
 function progressLine({ name }: RaftCase, via: LoadInterface, m: Measurement): string {
   const rate = Math.round((m.operations / m.durationMs) * 1000);
-  const cpu = `${Math.round(m.nodesCpuUsPerOperation)} + ${Math.round(m.loadCpuUsPerOperation)} µs CPU an operation`;
+  const cpu = `${Math.round(m.serverCpuUsPerOperation)} + ${Math.round(m.loadCpuUsPerOperation)} µs CPU an operation`;
   return `${name.padEnd(26)} ${via.padEnd(10)} ${String(rate).padStart(6)}/s  p50 ${m.p50Ms.toFixed(2)} ms  p99 ${m.p99Ms.toFixed(2)} ms  ${cpu}`;
 }
 

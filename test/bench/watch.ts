@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Figure, figure, quantile } from "./figures.ts";
-import { residentMib } from "./raft-load.ts";
+import { residentMib } from "./load-process.ts";
 import type { WatchLoadMessage, WatchLoadPlan, WatchLoadResult } from "./watch-load-plan.ts";
 import { startBareObject, startConflux, startEtcd, type WatchSystem } from "./watch-systems.ts";
 

@@ -42,11 +42,19 @@ export async function startWorkerd(input: {
   const child = spawn(WORKERD, ["serve", file, `--control-fd=${CONTROL_FD}`], {
     stdio: ["ignore", "inherit", "pipe", "pipe"],
   });
+  const kill = (): void => {
+    child.kill("SIGKILL");
+  };
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
+    // Never started: `listening` says why.
+    child.once("error", () => resolve());
   });
+  // It would outlive a process that ends without a stop.
+  process.once("exit", kill);
   const stop = async (): Promise<void> => {
-    child.kill("SIGKILL");
+    process.off("exit", kill);
+    kill();
     await ended;
   };
   try {
@@ -57,6 +65,7 @@ export async function startWorkerd(input: {
   }
 }
 
+/** Resolves with the port of each socket once all are told by the control channel. */
 function listening(child: ChildProcess, sockets: readonly string[]): Promise<Map<string, number>> {
   const ports = new Map<string, number>();
   let complaint = "";

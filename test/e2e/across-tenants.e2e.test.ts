@@ -2,7 +2,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeSecondTenant, type SecondTenant } from "../testing/second-tenant.ts";
 import { type Stack, startStack } from "../testing/stack.ts";
-import { admin, adminOk, type Answer, fetchConfig, getRaw, watchBySocket } from "../testing/stack-client.ts";
+import {
+  admin,
+  adminOk,
+  type Answer,
+  fetchConfig,
+  getRaw,
+  sendRaw,
+  watchBySocket,
+} from "../testing/stack-client.ts";
 
 /** In the content, the description and a label of the other tenant's config: no answer to us may hold it. */
 const MARKER = "f2c8-marker-of-the-rival";
@@ -201,6 +209,46 @@ function postEdge(path: string, body: unknown, headers: Record<string, string>):
   });
 }
 
+describe("A4 E16 delivery reports", () => {
+  const report = (clientId: string, token: string): Promise<Answer> =>
+    sendRaw(stack, {
+      method: "POST",
+      path: "/api/v1/reports",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: {
+        client_id: clientId,
+        reports: [
+          {
+            config: CONFIG,
+            version: 1,
+            index: theirs.headers.get("x-config-index"),
+            state: "applied",
+            at: new Date().toISOString(),
+          },
+        ],
+      },
+    });
+
+  test("on another tenant's config are answered like any, and written nowhere", async () => {
+    const ours = await report("ours", stack.dev.client_token);
+    const own = await report("own", rival.clientToken);
+    expect([ours.status, ours.text]).toEqual([own.status, own.text]);
+    expect(ours.status).toBe(202);
+    const clients = async (): Promise<unknown[]> => {
+      const { json } = await rival.ask("GET", `/mgt/configs/${configId}/delivery/clients`);
+      return (json["items"] as { client_id: string }[]).map(({ client_id }) => client_id);
+    };
+    await expect.poll(clients, { timeout: 30_000 }).toContain("own");
+    expect(await clients()).toEqual(["own"]);
+  });
+
+  test("another tenant's dead configs are not listed", async () => {
+    const answer = await admin(stack, "GET", "/mgt/delivery/dead-configs?tenant=rival");
+    expect(answer.status).toBe(403);
+    expectNoTrace(answer);
+  });
+});
+
 describe("A4 E9 watches", () => {
   test("a watcher of everything hears of its own tenant alone", async () => {
     const watcher = await watchBySocket(stack, [OURS, CONFIG, "rival/shop/prod/*", "demo/shop/prod/*"]);
@@ -265,6 +313,8 @@ describe("A3 A4 tokens", () => {
     ["its content", "GET", "/versions/1/content"],
     ["its rules", "GET", "/releases"],
     ["what a client would get", "GET", "/resolve"],
+    ["who runs it", "GET", "/delivery"],
+    ["its clients", "GET", "/delivery/clients"],
     ["a new version", "POST", "/versions", { content: "{}", description: "x" }],
     ["new rules", "PUT", "/releases", []],
     ["a rollback", "POST", "/rollback", { version_id: 1 }],

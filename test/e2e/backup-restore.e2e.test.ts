@@ -71,6 +71,9 @@ test(
     const place = await newPlace();
     let stack = await start(place, { CONFLUX_NODES: "3" });
     const a = await create(stack, "restored.json", '{"kept":1}');
+    // A rule with a condition comes back whole: without it, everyone would get the version.
+    const absent = { version_id: 1, when: [{ label: "retired", op: "exists", values: ["false"] }] };
+    await adminOk(stack, "PUT", `/mgt/configs/${a.id}/releases`, [absent]);
     const taken = await ended(stack, (await adminOk(stack, "POST", `${CLUSTER}/backups`)).json);
     expect(taken).toMatchObject({ state: "complete", backup: { epoch: 1 } });
     const backup_id = String(taken.backup_id);
@@ -163,6 +166,7 @@ test(
     await stop(anew);
     const again = await start(anewPlace, { CONFLUX_BACKUP_STORE: join(place.dataDir, "backups") });
     expect((await fetchConfig(again, A)).text).toBe('{"kept":1}');
+    expect((await fetchConfig(again, A, { labels: { retired: "yes" } })).status).toBe(404);
   },
   E2E_MS_MAX,
 );

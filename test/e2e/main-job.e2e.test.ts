@@ -83,6 +83,77 @@ test("C1 C2 C4 C6 E1 E9 create, release to canary, roll back: seen by fetches an
   stream.close();
 });
 
+test("C5 C8 E1 E3 a rule of operators and a percentage, written through the admin API, decides at the edge", async () => {
+  const name = "demo/shop/prod/operators.text";
+  const place = { tenant: "demo", app: "shop", env: "prod", name: "operators.text", format: "text" };
+  const created = await adminOk(stack, "POST", "/mgt/configs", { ...place, content: "1", release: true });
+  const id = String(created.json["id"]);
+  for (const content of ["2", "3"]) {
+    await adminOk(stack, "POST", `/mgt/configs/${id}/versions`, { content, description: content });
+  }
+  const modern = {
+    when: [
+      { label: "app", op: "semver", values: [">=2.0.0"] },
+      { label: "ip", op: "cidr", values: ["10.0.0.0/8", "2001:db8::/32"] },
+      { label: "host", op: "regex", values: ["^web-\\d+$"] },
+    ],
+    version_id: 2,
+    priority: 20,
+    edge: { regions: ["cn-chengdu"] },
+  };
+  const put = async (percent: number): Promise<string> => {
+    const share = { percentage: { by: "user", percent }, version_id: 3, priority: 10 };
+    const everyone = { labels: {}, version_id: 1, priority: 0 };
+    const answer = await adminOk(stack, "PUT", `/mgt/configs/${id}/releases`, [modern, share, everyone]);
+    expect(answer.json["warnings"]).toEqual([]);
+    return String(answer.json["index"]);
+  };
+  const users = Array.from({ length: 40 }, (_, i) => `user-${i}`);
+  const seenBy = async (minIndex: string): Promise<string[]> => {
+    const answers = await Promise.all(
+      users.map((user) => fetchConfig(stack, name, { labels: { user }, minIndex })),
+    );
+    return answers.map(({ text }) => text);
+  };
+  const simulated = async (query: string): Promise<string> =>
+    String((await adminOk(stack, "GET", `/mgt/configs/${id}/resolve?${query}`)).json["version_id"]);
+
+  const few = await seenBy(await put(30));
+  const index = await put(70);
+  const more = await seenBy(index);
+  expect([few.includes("3"), few.includes("1"), more.includes("1")]).toEqual([true, true, true]);
+  expect(few.every((text, i) => text === "1" || more[i] === "3")).toBe(true);
+  expect(await Promise.all(users.map((user) => simulated(`label.user=${user}`)))).toEqual(more);
+
+  const { port } = new URL(stack.dev.edge_url);
+  const textIn = async (region: string, headers: Record<string, string>): Promise<string> =>
+    (
+      await getRaw(stack, `/api/v1/fetch/config/${name}`, {
+        host: `${region}.localhost:${port}`,
+        "x-conflux-min-index": index,
+        ...headers,
+      })
+    ).text;
+  const client = {
+    "x-client-label-app": "2.1.0",
+    "x-client-label-ip": "2001:db8::7",
+    "x-client-label-host": "web-12",
+  };
+  expect(await textIn("cn-chengdu", client)).toBe("2");
+  expect(await textIn("us-east-1", client)).toBe("1");
+  expect(await textIn("cn-chengdu", { ...client, "x-client-label-app": "1.9.9" })).toBe("1");
+  expect(await textIn("cn-chengdu", { ...client, "x-client-label-ip": "11.0.0.1" })).toBe("1");
+  expect(await simulated("label.app=2.1.0&label.ip=10.9.9.9&label.host=web-1&edge.region=cn-chengdu")).toBe(
+    "2",
+  );
+
+  const refused = await admin(stack, "PUT", `/mgt/configs/${id}/releases`, [
+    { version_id: 1, when: [{ label: "a", op: "regex", values: ["(?<=a)b"] }] },
+  ]);
+  expect(refused.status).toBe(400);
+  expect(refused.json["errors"]).toMatchObject([{ path: "/0/when/0/values/0" }]);
+});
+
 test("E6 an unchanged config answers 304, and HEAD answers without a body", async () => {
   const name = "demo/shop/prod/app.json";
   const got = await fetchConfig(stack, name);

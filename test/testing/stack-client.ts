@@ -80,10 +80,19 @@ export async function fetchConfig(stack: Stack, name: string, options: FetchOpti
 
 /** A GET of a path exactly as it is given, under any `Host`: `fetch` would tidy the one and refuse the other. */
 export function getRaw(stack: Stack, path: string, headers: Record<string, string> = {}): Promise<Answer> {
+  return sendRaw(stack, { method: "GET", path, headers });
+}
+
+/** A request to the edge exactly as it is given, under any `Host`; a body is sent as JSON. */
+export function sendRaw(
+  stack: Stack,
+  of: { method: string; path: string; headers?: Record<string, string>; body?: unknown },
+): Promise<Answer> {
   const { hostname, port } = new URL(stack.dev.edge_url);
-  const sent = { authorization: `Bearer ${stack.dev.client_token}`, ...headers };
+  const { method, path } = of;
+  const headers = { authorization: `Bearer ${stack.dev.client_token}`, ...of.headers };
   return new Promise((done, fail) => {
-    request({ hostname, port, path, headers: sent }, (response) => {
+    request({ hostname, port, path, method, headers }, (response) => {
       const answer = new Response(Readable.toWeb(response) as ReadableStream, {
         status: response.statusCode ?? 0,
         headers: response.headers as Record<string, string>,
@@ -91,7 +100,7 @@ export function getRaw(stack: Stack, path: string, headers: Record<string, strin
       done(read(answer));
     })
       .on("error", fail)
-      .end();
+      .end(of.body === undefined ? undefined : JSON.stringify(of.body));
   });
 }
 

@@ -8,6 +8,7 @@ import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
+import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { requirePermission } from "./require-permission.ts";
 
 const route = declareRoute(
@@ -33,6 +34,7 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const releases: ReleaseRule[] = body.release
       ? [{ labels: {}, version_id: 1, priority: 0 }]
       : (body.releases ?? []);
+    refuseFaultyPatterns(releases, "/releases");
     if (releases.length > 0) await requirePermission(c, "publish", resource);
     const { bytes, sha256 } = await readContent(body);
     const schema = schemaText(body.schema);

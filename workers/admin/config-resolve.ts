@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
+import { compileRulePattern } from "../../adapters/rule-pattern/compile-rule-pattern.ts";
 import { consistencySchema, idParams } from "../../contracts/config/fields.ts";
 import { resolveView } from "../../contracts/config/release-schemas.ts";
 import { LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX } from "../../contracts/limits.ts";
@@ -40,7 +41,10 @@ export function registerConfigResolve(app: OpenAPIHono<AdminEnv>): void {
     const { consistency, ...query } = c.req.valid("query");
     const { labels, region } = readClient(query, c.var.deps.regions);
     const config = await findConfig(c, "read", c.req.valid("param").id, consistency);
-    const { winner, trace } = explainRules({ rules: config.releases, labels, region });
+    const { winner, trace } = explainRules(
+      { rules: config.releases, labels, region, configId: config.id },
+      compileRulePattern,
+    );
     return c.json(
       {
         version_id: winner?.rule.version_id ?? null,

@@ -142,6 +142,75 @@ describe("C4 C6 C8 releases", () => {
   });
 });
 
+describe("C5 C8 operators and percentages", () => {
+  it("stores what is asked of labels, in a new config and in a list, and says why a rule decides or does not", async () => {
+    const when = [
+      { label: "App", op: "semver", values: [">=2.0.0"] },
+      { label: "age", op: "gt", values: [17] },
+    ];
+    const { id, releases } = await create({
+      releases: [{ version_id: 1, when, percentage: { by: "user", percent: 25 } }],
+    });
+    const stored = [
+      { label: "app", op: "semver", values: [">=2.0.0"] },
+      { label: "age", op: "gt", values: ["17"] },
+    ];
+    expect(releases).toEqual([
+      { labels: {}, version_id: 1, priority: 0, when: stored, percentage: { by: "user", percent: 25 } },
+    ]);
+    await admin.send("POST", `${CONFIGS}/${id}/versions`, { content: "{}" });
+    const put = await admin.send("PUT", `${CONFIGS}/${id}/releases`, [
+      { version_id: 2, when, percentage: { by: "user", percent: 99.99, salt: "s" } },
+      { version_id: 2, when: [{ label: "app", op: "regex", values: ["^beta"] }], priority: 1 },
+      { version_id: 2, percentage: { by: "user", percent: 0 } },
+      { version_id: 1, when: [] },
+    ]);
+    const written = await put.json<{ releases: unknown[]; warnings: string[] }>();
+    expect(written.warnings).toEqual(["the rule at 2 can never match: its percentage is 0"]);
+    expect(written.releases.at(-1)).toEqual({ labels: {}, version_id: 1, priority: 0 });
+    expect((await get(`${CONFIGS}/${id}/releases`))["releases"]).toEqual(written.releases);
+
+    const client = "label.app=2.1.0-beta&label.age=18&label.user=ada";
+    expect(await get(`${CONFIGS}/${id}/resolve?${client}`)).toMatchObject({
+      version_id: 2,
+      rule: { position: 0, when: stored },
+      trace: [
+        { matched: true, why_not: null, bucket: expect.any(Number) },
+        { why_not: 'label app is "2.1.0-beta", the rule wants a match of "^beta"', bucket: null },
+        {
+          why_not: expect.stringMatching(
+            /^label user is in bucket \d+, the rule wants buckets below 0 \(0 %\)$/,
+          ),
+        },
+        { why_not: "the rule at position 0 comes first" },
+      ],
+    });
+    expect(await get(`${CONFIGS}/${id}/resolve?label.app=beta-2&label.age=9`)).toMatchObject({
+      version_id: 2,
+      rule: { position: 1 },
+      trace: [
+        { why_not: 'label app is "beta-2", the rule wants a version in ">=2.0.0"', bucket: null },
+        {},
+        {},
+        {},
+      ],
+    });
+    const back = await admin.send("POST", `${CONFIGS}/${id}/rollback`, { version_id: 2 });
+    expect(
+      (await back.json<{ releases: { version_id: number }[] }>()).releases.map((r) => r.version_id),
+    ).toEqual([2, 2, 2, 2]);
+  });
+
+  it("rollback makes a default rule when every rule asks something of a label", async () => {
+    const { id } = await create({ releases: [{ version_id: 1, when: [{ label: "a", op: "exists" }] }] });
+    const back = await admin.send("POST", `${CONFIGS}/${id}/rollback`, { version_id: 1 });
+    expect((await back.json<{ releases: unknown[] }>()).releases).toEqual([
+      { labels: {}, version_id: 1, priority: 0, when: [{ label: "a", op: "exists", values: [] }] },
+      { labels: {}, version_id: 1, priority: 0 },
+    ]);
+  });
+});
+
 describe("C12 repetition and preconditions", () => {
   it("answers the first result again, word for word, and writes once", async () => {
     const headers = { "x-idempotency-key": "key" };

@@ -1,3 +1,4 @@
+import { connectPostgres } from "../../adapters/postgres/connect.ts";
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
 import { fetchThrough } from "../../adapters/core-client/fetch-through.ts";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
@@ -8,6 +9,9 @@ import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
 import { registerAuthRoutes } from "./auth-routes.ts";
 import { authenticate } from "./authenticate.ts";
 import { registerClusterRestore } from "./cluster-restore.ts";
+import { consumeDelivery } from "./consume-delivery.ts";
+import { registerDeliveryRoutes } from "./delivery-routes.ts";
+import type { LogLine } from "./principal.ts";
 
 /** The admin Worker's environment; wrangler.toml says which are secrets. */
 interface AdminBindings extends AuthBindings {
@@ -22,6 +26,11 @@ interface AdminBindings extends AuthBindings {
   IDEMPOTENCY_KEY: string;
   /** The regions there are, separated by commas. */
   REGIONS: string;
+}
+
+function log(line: LogLine): void {
+  // oxlint-disable-next-line no-console -- the console is where a Worker's log lines are collected
+  console.log(JSON.stringify({ worker: "conflux-admin", ...line }));
 }
 
 /** One app an isolate: nothing in it belongs to a request. */
@@ -46,14 +55,14 @@ function build(env: AdminBindings): AdminApp {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),
       },
-      // oxlint-disable-next-line no-console -- the console is where a Worker's log lines are collected
-      log: (line) => console.log(JSON.stringify({ worker: "conflux-admin", ...line })),
+      log,
     },
     {
       routes: [
         (a) => registerAuthRoutes(a, auth),
         (a) => registerAuditRoutes(a, auth),
         (a) => registerClusterRestore(a, auth),
+        (a) => registerDeliveryRoutes(a, auth),
       ],
     },
   );
@@ -63,5 +72,15 @@ export default {
   fetch(request, env, context) {
     app ??= build(env);
     return app.fetch(request, env, context);
+  },
+
+  /** Takes what the edge has queued of delivery reports (wrangler.toml: `conflux-delivery`). */
+  async queue(batch, env, context) {
+    const database = connectPostgres(env.HYPERDRIVE.connectionString);
+    try {
+      await consumeDelivery(batch.messages, { database, nowMs: Date.now, log });
+    } finally {
+      context.waitUntil(database.close());
+    }
   },
 } satisfies ExportedHandler<AdminBindings>;

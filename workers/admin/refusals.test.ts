@@ -264,20 +264,6 @@ const CASES: Case[] = [
     at: "/1",
   },
   {
-    name: "a condition that is not there yet",
-    ...put,
-    body: [{ version_id: 1, when: [] }],
-    code: "validation_failed",
-    at: "/0/when",
-  },
-  {
-    name: "a percentage",
-    ...put,
-    body: [{ version_id: 1, percentage: {} }],
-    code: "validation_failed",
-    at: "/0/percentage",
-  },
-  {
     name: "an object for the list of rules",
     ...put,
     body: { releases: [] },

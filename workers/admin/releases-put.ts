@@ -7,6 +7,7 @@ import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
+import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
@@ -36,6 +37,7 @@ const route = declareRoute(
 export function registerReleasesPut(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const releases: ReleaseRule[] = c.req.valid("json");
+    refuseFaultyPatterns(releases, "");
     const { config, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),

@@ -6,10 +6,13 @@ import { fetchBatch } from "./fetch-batch.ts";
 import { fetchConfig } from "./fetch-config.ts";
 import { createIsolate } from "./isolate.ts";
 import { openWatch } from "./open-watch.ts";
+import { postReports } from "./post-reports.ts";
+import { readHeaders } from "./read-headers.ts";
 import { traceIdOf } from "./trace-id.ts";
 
 const CONFIG_PATH = "/api/v1/fetch/config/";
 const BATCH_PATH = "/api/v1/fetch/batch";
+const REPORTS_PATH = "/api/v1/reports";
 const WATCH_PATH = "/api/v1/watch";
 const HEALTH_PATH = "/healthz";
 
@@ -25,22 +28,34 @@ export interface EdgeOptions {
 }
 
 export interface Edge {
-  fetch: (request: Request, env: EdgeEnv, context: Pick<ExecutionContext, "waitUntil">) => Promise<Response>;
+  fetch: (
+    request: Request,
+    env: EdgeEnv,
+    context: Pick<ExecutionContext, "waitUntil">,
+  ) => Promise<Response> | Response;
 }
 
 /** The edge Worker. Hosts differ in where the region comes from and where the log goes, and in nothing else. */
 export function createEdge({ regionOf, locationOf, log }: EdgeOptions): Edge {
   let isolate: Isolate | null = null;
   return {
-    async fetch(request, env, context) {
-      const traceId = traceIdOf(request);
+    fetch(request, env, context) {
+      const headers = readHeaders(request.headers);
+      const traceId = traceIdOf(headers.traceparent);
       try {
         isolate ??= createIsolate(env, log);
-        const region = isolate.region(regionOf(request, isolate.settings.regions), locationOf(request));
+        const { regions, replicaGroups } = isolate.settings;
+        // What the platform tells of a request is dear to ask for: it is asked again only where it makes a difference.
+        const location = replicaGroups > 1 ? locationOf(request) : undefined;
+        const region = isolate.region(regionOf(request, regions), location);
         const waitUntil = (work: Promise<unknown>): void => {
           context.waitUntil(work);
         };
-        return await route({ isolate, region, request, traceId, waitUntil });
+        const answer = route({ isolate, region, request, headers, traceId, waitUntil });
+        // A hit is no promise, and is not made one.
+        return answer instanceof Response
+          ? answer
+          : answer.catch((error: unknown) => refusal(error, traceId, log));
       } catch (error) {
         return refusal(error, traceId, log);
       }
@@ -52,12 +67,17 @@ function route(exchange: Exchange): Promise<Response> | Response {
   const { request } = exchange;
   const path = pathOf(request.url);
   if (path.startsWith(CONFIG_PATH)) {
-    requireMethod(request, "GET, HEAD");
+    const { method } = request;
+    if (method !== "GET" && method !== "HEAD") throw new MethodRefused("GET, HEAD");
     return fetchConfig(exchange, path.slice(CONFIG_PATH.length));
   }
   if (path === BATCH_PATH) {
     requireMethod(request, "POST");
     return fetchBatch(exchange);
+  }
+  if (path === REPORTS_PATH) {
+    requireMethod(request, "POST");
+    return postReports(exchange);
   }
   if (path === WATCH_PATH) {
     requireMethod(request, "GET");

@@ -6,11 +6,25 @@ import type { Exchange } from "./exchange.ts";
 const BEARER = "bearer ";
 
 /** The token of `Authorization: Bearer <token>`; null without one. */
-export function bearerToken(request: Request): string | null {
-  const header = request.headers.get("authorization");
-  if (header === null || header.slice(0, BEARER.length).toLowerCase() !== BEARER) return null;
+export function bearerToken({ headers: { authorization: header } }: Exchange): string | null {
+  if (header === null) return null;
+  const isBearer = header.startsWith("Bearer ") || header.slice(0, BEARER.length).toLowerCase() === BEARER;
+  if (!isBearer) return null;
   const token = header.slice(BEARER.length).trim();
   return token === "" ? null : token;
+}
+
+/** Who is asking, when the token has been verified before and still counts; null for a token that `authenticate` must judge. */
+export function authenticateAtOnce(exchange: Exchange, token: string | null): VerifiedClientToken | null {
+  if (token === null) return null;
+  renewKeys(exchange);
+  return exchange.isolate.verifier.known(token);
+}
+
+/** Reads an old key set again behind the answer. */
+function renewKeys(exchange: Exchange): void {
+  const renewal = exchange.isolate.verifier.renewal();
+  if (renewal !== null) exchange.waitUntil(renewal);
 }
 
 /**
@@ -19,10 +33,8 @@ export function bearerToken(request: Request): string | null {
  */
 export async function authenticate(exchange: Exchange, token: string | null): Promise<VerifiedClientToken> {
   if (token === null) throw new ConfluxError("unauthenticated", "the request carries no bearer token");
-  const { verifier } = exchange.isolate;
-  const renewal = verifier.renewal();
-  if (renewal !== null) exchange.waitUntil(renewal);
-  const verdict = await verifier.verify(token);
+  renewKeys(exchange);
+  const verdict = await exchange.isolate.verifier.verify(token);
   if (verdict.ok) return verdict.token;
   if (verdict.reason === "keys_unavailable") throw unavailable("tokens cannot be verified yet");
   const expired = verdict.reason === "expired";

@@ -1,17 +1,9 @@
-import { LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { NAME_RULE, parseFullName } from "../../domain/config/config-name.ts";
-import { type LabelLimits, parseClientLabels } from "../../domain/delivery/client-labels.ts";
-
-const LABEL_LIMITS: LabelLimits = {
-  labelsMax: LABELS_MAX,
-  nameBytesMax: LABEL_NAME_BYTES_MAX,
-  valueBytesMax: LABEL_VALUE_BYTES_MAX,
-};
+import type { ParsedLabels } from "../../domain/delivery/client-labels.ts";
 
 /** The labels a client claims; `validation_failed` past a limit. */
-export function clientLabels(request: Request): ReadonlyMap<string, string> {
-  const parsed = parseClientLabels(request.headers, LABEL_LIMITS);
+export function requireLabels(parsed: ParsedLabels): ReadonlyMap<string, string> {
   if (parsed.ok) return parsed.labels;
   throw new ConfluxError("validation_failed", "a client label is over a limit", { errors: parsed.errors });
 }

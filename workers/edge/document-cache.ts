@@ -1,5 +1,11 @@
 import { BoundedCache } from "../../domain/delivery/bounded-cache.ts";
+import {
+  compileRulePattern,
+  PATTERN_MEMORY_BYTES_MAX,
+} from "../../adapters/rule-pattern/compile-rule-pattern.ts";
 import type { CompiledDocument } from "../../domain/delivery/compiled-document.ts";
+import { type PreparedRules, prepareRules } from "../../domain/release-rule/prepare-rules.ts";
+import { listPatterns } from "../../domain/release-rule/release-rule.ts";
 import { PreparedVariant } from "./serve-variant.ts";
 
 /** Bytes of compiled documents an isolate keeps (of its 128 MB). */
@@ -12,6 +18,7 @@ const HEADER_WEIGHT = 4;
 /** A document ready to serve: rules to match, responses half built. */
 export interface PreparedDocument {
   document: CompiledDocument;
+  rules: PreparedRules;
   variants: ReadonlyMap<number, PreparedVariant>;
 }
 
@@ -27,7 +34,9 @@ export class DocumentCache {
   holdDocument(hash: string, document: CompiledDocument, encodedBytes: number): PreparedDocument {
     const prepared = prepare(document);
     const inlineBytes = document.variants.reduce((sum, { content }) => sum + (content?.byteLength ?? 0), 0);
-    this.#documents.set(hash, prepared, inlineBytes + HEADER_WEIGHT * (encodedBytes - inlineBytes));
+    const patternBytes = listPatterns(document.rules.rules).size * PATTERN_MEMORY_BYTES_MAX;
+    const headerBytes = encodedBytes - inlineBytes;
+    this.#documents.set(hash, prepared, inlineBytes + HEADER_WEIGHT * headerBytes + patternBytes);
     return prepared;
   }
 
@@ -45,5 +54,6 @@ function prepare(document: CompiledDocument): PreparedDocument {
     variant.version_id,
     new PreparedVariant(variant, document.encrypted),
   ]);
-  return { document, variants: new Map(variants) };
+  const rules = prepareRules(document.rules, compileRulePattern);
+  return { document, rules, variants: new Map(variants) };
 }

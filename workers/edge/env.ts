@@ -1,3 +1,4 @@
+import type { DeliveryMessage } from "../../contracts/delivery/delivery-message.ts";
 import {
   readHubShards,
   readReplicaGroups,
@@ -13,6 +14,8 @@ export interface EdgeEnv {
   HUB: DurableObjectNamespace;
   /** The admin Worker: its JWKS. */
   ADMIN: Pick<Fetcher, "fetch">;
+  /** The queue of delivery reports, which the admin Worker empties. */
+  DELIVERY: Pick<Queue<DeliveryMessage>, "send">;
   /** Counts requests of a client at this location, in windows of RATE_WINDOW_MS; nobody is limited without it. */
   CLIENT_RATE?: RateLimit;
   /** Shared with the admin Worker; signs positions in the log. */

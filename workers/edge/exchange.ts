@@ -4,7 +4,9 @@ import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
 import type { ClientRates } from "./client-rates.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
+import type { FetchNotes } from "./fetch-notes.ts";
 import type { HeadCache } from "./head-cache.ts";
+import type { ReadHeaders } from "./read-headers.ts";
 
 /** Something an operator should know; the host decides where it goes. */
 export interface LogEntry {
@@ -21,6 +23,8 @@ export interface Region {
   head: HeadCache;
   replica: () => RegionReplicaRpc;
   kv: KVNamespace | null;
+  /** Tells which configs are fetched. */
+  fetches: FetchNotes;
 }
 
 /**
@@ -44,6 +48,8 @@ export interface Exchange {
   isolate: Isolate;
   region: Region;
   request: Request;
+  /** Of the request, already read. */
+  headers: ReadHeaders;
   traceId: string;
   /** Keeps work alive after the answer. */
   waitUntil: (work: Promise<unknown>) => void;

@@ -15,11 +15,12 @@ import { scopesAllowRead } from "../../domain/access/scope.ts";
 import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
-import { clientLabels, requireConfigName } from "./client-request.ts";
+import { requireConfigName, requireLabels } from "./client-request.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Exchange } from "./exchange.ts";
 import { limitClientRate } from "./limit-client-rate.ts";
 import { loadContent, loadDocument } from "./load-document.ts";
+import { readJson } from "./read-json.ts";
 import { ensureHead, type HeadAnswer, minimumIndex, readHead } from "./read-head.ts";
 import { matchesEtag } from "./serve-variant.ts";
 
@@ -40,10 +41,10 @@ interface Batch {
  */
 export async function fetchBatch(exchange: Exchange): Promise<Response> {
   const { request, traceId } = exchange;
-  const token = await authenticate(exchange, bearerToken(request));
+  const token = await authenticate(exchange, bearerToken(exchange));
   await limitClientRate(exchange, token);
   const asked = await readBatchRequest(request);
-  const labels = clientLabels(request);
+  const labels = requireLabels(exchange.headers.labels);
   await ensureHead(exchange);
   refuseRevoked(exchange, token);
   const ifNoneMatch = asked.if_none_match ?? {};
@@ -126,10 +127,11 @@ async function itemsOf(batch: Batch, head: HeadAnswer): Promise<BatchItem[]> {
 async function itemOf(batch: Batch, { name: config, doc }: HeadEntry): Promise<BatchItem> {
   const { exchange } = batch;
   if (doc === null) return { config, status: 404 };
-  const { document, variants } = await loadDocument(exchange, config, doc);
-  const rule = resolveRule(document.rules, batch.labels);
+  const { rules, variants } = await loadDocument(exchange, config, doc);
+  const rule = resolveRule(rules, batch.labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) return { config, status: 404 };
+  exchange.region.fetches.note(config, exchange.waitUntil);
   const { variant, contentType } = prepared;
   const head = {
     config,
@@ -164,39 +166,7 @@ function base64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-async function readBatchRequest(request: Request): Promise<BatchRequest> {
-  const body = await readBody(request, BATCH_BODY_BYTES_MAX);
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(body));
-  } catch (cause) {
-    throw new ConfluxError("malformed_request", "the body is not JSON in UTF-8", { cause });
-  }
-  const parsed = batchRequestSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+function readBatchRequest(request: Request): Promise<BatchRequest> {
   const expected = `{"configs": [1 to ${BATCH_FETCH_MAX} names]} or {"namespace", "cursor"?}, each with "if_none_match"?`;
-  throw new ConfluxError("validation_failed", `expected ${expected}`, {
-    errors: parsed.error.issues.map(({ path, message }) => ({ path: `/${path.join("/")}`, message })),
-  });
-}
-
-/** Reads a body, giving up as soon as it is over its limit. */
-async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  for await (const chunk of request.body ?? []) {
-    const bytes = chunk as Uint8Array;
-    total += bytes.byteLength;
-    if (total > bytesMax) {
-      throw new ConfluxError("payload_too_large", `the body is over ${bytesMax} bytes`);
-    }
-    chunks.push(bytes);
-  }
-  const body = new Uint8Array(total);
-  let offset = 0;
-  for (const bytes of chunks) {
-    body.set(bytes, offset);
-    offset += bytes.byteLength;
-  }
-  return body;
+  return readJson(request, { bytesMax: BATCH_BODY_BYTES_MAX, schema: batchRequestSchema, expected });
 }

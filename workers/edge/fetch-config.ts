@@ -1,24 +1,75 @@
+import type { VerifiedClientToken } from "../../adapters/tokens/verify-client-token.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { scopesAllowRead } from "../../domain/access/scope.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
-import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
-import { clientLabels, noSuchConfig, requireConfigName } from "./client-request.ts";
+import { authenticate, authenticateAtOnce, bearerToken, refuseRevoked } from "./authenticate.ts";
+import { noSuchConfig, requireConfigName, requireLabels } from "./client-request.ts";
+import type { PreparedDocument } from "./document-cache.ts";
 import type { Exchange } from "./exchange.ts";
 import { limitClientRate } from "./limit-client-rate.ts";
-import { loadContent, loadDocument } from "./load-document.ts";
-import { ensureHead, minimumIndex, readHead } from "./read-head.ts";
-import { fullResponse, headResponse, matchesEtag, notModifiedResponse } from "./serve-variant.ts";
+import { contentInMemory, loadContent, loadDocument } from "./load-document.ts";
+import { ensureHead, isHeadUsable, minimumIndex, readHead } from "./read-head.ts";
+import { type Circumstances, matchesEtag, type PreparedVariant } from "./serve-variant.ts";
 
 /**
  * `GET|HEAD /api/v1/fetch/config/{tenant}/{app}/{env}/{name}`: the bytes that the client's labels select in its region.
- * `path` is what follows `config/`. With a fresh head and a known document this does no I/O and parses no JSON.
+ * `path` is what follows `config/`. With a fresh head and a known document this does no I/O, makes no promise and parses
+ * no JSON.
  */
-export async function fetchConfig(exchange: Exchange, path: string): Promise<Response> {
-  const { request, traceId } = exchange;
-  const token = await authenticate(exchange, bearerToken(request));
-  await limitClientRate(exchange, token);
+export function fetchConfig(exchange: Exchange, path: string): Promise<Response> | Response {
+  const token = authenticateAtOnce(exchange, bearerToken(exchange));
+  if (token === null) return fetchAsStranger(exchange, path);
+  const limited = limitClientRate(exchange, token);
+  const answer = limited === null ? answerFromMemory(exchange, token, path) : null;
+  return answer ?? answerWithIo(exchange, token, path, limited);
+}
+
+/** For whoever has no token, or one that has yet to be verified. */
+async function fetchAsStranger(exchange: Exchange, path: string): Promise<Response> {
+  const token = await authenticate(exchange, bearerToken(exchange));
+  return answerWithIo(exchange, token, path, limitClientRate(exchange, token));
+}
+
+/**
+ * The answer when all that it takes is in memory; null when something must be asked for or waited for, or a path must be
+ * decoded or refused. Decides in the order of `answerWithIo`: the labels first, then revocation and scope, and only then
+ * anything that tells of the config, a 304 included.
+ */
+function answerFromMemory(exchange: Exchange, token: VerifiedClientToken, path: string): Response | null {
+  const { headers, region, isolate } = exchange;
+  const nowMs = Date.now();
+  if (headers.minimumIndex !== null || !isHeadUsable(exchange, nowMs)) return null;
+  // Only names are held: a path that must be decoded, or is none, is not found here.
+  const entry = region.head.get(path);
+  if (entry === undefined) return null;
+  const labels = requireLabels(headers.labels);
+  refuseRevoked(exchange, token);
+  if (!scopesAllowRead(token.scopes, path) || entry.doc === null) throw noSuchConfig();
+  const held = isolate.documents.document(entry.doc);
+  if (held === undefined) return null;
+  const prepared = selectVariant(exchange, path, held, labels);
+  const circumstances = {
+    indexToken: region.head.token,
+    traceId: exchange.traceId,
+    staleMs: region.head.staleMs(isolate.settings.headTtlMs, nowMs),
+  };
+  const short = answerWithoutContent(exchange, prepared, circumstances);
+  if (short !== null) return short;
+  const content = contentInMemory(exchange, prepared);
+  return content === null ? null : prepared.full(content, circumstances);
+}
+
+/** `limited`: what the client's rate has to wait for, if anything. */
+async function answerWithIo(
+  exchange: Exchange,
+  token: VerifiedClientToken,
+  path: string,
+  limited: Promise<void> | null,
+): Promise<Response> {
+  const { headers, traceId } = exchange;
+  if (limited !== null) await limited;
   const config = decodePath(path);
-  const labels = clientLabels(request);
+  const labels = requireLabels(headers.labels);
   await ensureHead(exchange);
   refuseRevoked(exchange, token);
   if (!scopesAllowRead(token.scopes, config)) throw noSuchConfig();
@@ -26,16 +77,38 @@ export async function fetchConfig(exchange: Exchange, path: string): Promise<Res
   const { entries, token: indexToken, staleMs } = await readHead(exchange, [config], minimum);
   const hash = entries[0]?.doc ?? null;
   if (hash === null) throw noSuchConfig();
-  const { document, variants } = await loadDocument(exchange, config, hash);
-  const rule = resolveRule(document.rules, labels);
+  const prepared = selectVariant(exchange, config, await loadDocument(exchange, config, hash), labels);
+  const circumstances = { indexToken, traceId, staleMs };
+  return (
+    answerWithoutContent(exchange, prepared, circumstances) ??
+    prepared.full(await loadContent(exchange, config, prepared), circumstances)
+  );
+}
+
+/** The variant that a client with `labels` gets; the same 404 as for no config when no rule gives it one. */
+function selectVariant(
+  exchange: Exchange,
+  config: string,
+  { rules, variants }: PreparedDocument,
+  labels: ReadonlyMap<string, string>,
+): PreparedVariant {
+  const rule = resolveRule(rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) throw noSuchConfig();
-  const circumstances = { indexToken, traceId, staleMs };
-  if (matchesEtag(request.headers.get("if-none-match"), prepared.variant.etag)) {
-    return notModifiedResponse(prepared, circumstances);
+  exchange.region.fetches.note(config, exchange.waitUntil);
+  return prepared;
+}
+
+/** The answer to a client that has the content already or does not want it; null when it is to be sent. */
+function answerWithoutContent(
+  { headers, request }: Exchange,
+  prepared: PreparedVariant,
+  circumstances: Circumstances,
+): Response | null {
+  if (matchesEtag(headers.ifNoneMatch, prepared.variant.etag)) {
+    return prepared.notModified(circumstances);
   }
-  if (request.method === "HEAD") return headResponse(prepared, circumstances);
-  return fullResponse(prepared, await loadContent(exchange, config, prepared), circumstances);
+  return request.method === "HEAD" ? prepared.head(circumstances) : null;
 }
 
 /**

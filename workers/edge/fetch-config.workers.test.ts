@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { RuleCondition } from "../../domain/release-rule/release-rule.ts";
 import { SIGNING_KEY, startEdge, unique } from "./testing/edge-harness.ts";
 
 const problem = async (response: Response): Promise<Record<string, unknown>> => response.json();
@@ -45,6 +46,44 @@ describe("fetch config", () => {
     const edge = await startEdge();
     await edge.publish({ contents: [unique()], rules: [{ version_id: 1, labels: { city: "Zürich" } }] });
     expect((await edge.fetchConfig({ headers: { "X-Client-Label-City": "Zürich" } })).status).toBe(200);
+  });
+
+  it("C5 E1 decides by operators, percentages and the absence of a label", async () => {
+    const edge = await startEdge();
+    const contents = Array.from({ length: 5 }, unique);
+    const when = (label: string, op: RuleCondition["op"], ...values: string[]) => [{ label, op, values }];
+    await edge.publish({
+      contents,
+      rules: [
+        { version_id: 1, priority: -1, when: when("app", "exists", "false") },
+        { version_id: 2, when: when("app", "semver", ">=2.0.0") },
+        { version_id: 3, when: when("ip", "cidr", "10.0.0.0/8"), priority: 1 },
+        { version_id: 4, when: when("host", "regex", "^web-\\d+$"), priority: 2 },
+        { version_id: 5, priority: 3, percentage: { by: "user", percent: 50, salt: "s" } },
+      ],
+    });
+    const get = async (labels: Record<string, string>): Promise<string | null> => {
+      const headers = Object.fromEntries(Object.entries(labels).map(([k, v]) => [`X-Client-Label-${k}`, v]));
+      const response = await edge.fetchConfig({ headers });
+      return response.headers.get("x-config-version");
+    };
+    expect(await get({})).toBe("1");
+    expect(await get({ app: "1.9.9" })).toBeNull();
+    expect(await get({ app: "2.0.1" })).toBe("2");
+    expect(await get({ app: "2.0.1", ip: "10.2.3.4" })).toBe("3");
+    expect(await get({ ip: "11.2.3.4", host: "web-12" })).toBe("4");
+    expect(await get({ host: "web-12x" })).toBe("1");
+    // murmur3_32 of "s\0ada" is in bucket 4927, of "s\0eve" in 8961 (in Node, and of the published algorithm).
+    expect(await get({ user: "ada" })).toBe("5");
+    expect(await get({ user: "eve" })).toBe("1");
+  });
+
+  it("C5 serves nothing of a document that it does not understand", async () => {
+    const edge = await startEdge();
+    const rule = { version_id: 1, when: [{ label: "a", op: "sounds_like" as "in", values: ["x", "y"] }] };
+    await edge.publish({ contents: [unique()], rules: [rule] });
+    const answer = await edge.fetchConfig({ headers: { "X-Client-Label-A": "x" } });
+    expect(answer.status).toBeGreaterThanOrEqual(500);
   });
 
   it("E3 serves what was compiled for its region", async () => {
@@ -112,6 +151,75 @@ describe("fetch config", () => {
     expect(kvGet).not.toHaveBeenCalled();
     vi.restoreAllMocks();
     expect(await edge.replica.calls()).toEqual(before);
+  });
+});
+
+describe("fetch config from memory", () => {
+  const warm = async () => {
+    const edge = await startEdge({ headTtlMs: 600_000 });
+    const content = unique();
+    await edge.publish({ contents: [content], rules: [{ version_id: 1, labels: { canary: "true" } }] });
+    const headers = { "X-Client-Label-Canary": "true" };
+    const first = await edge.fetchConfig({ headers });
+    const etag = first.headers.get("etag") ?? "";
+    return { ...edge, content, headers, first, etag };
+  };
+  /** Asks twice: what was unknown to the isolate at first is in memory then. */
+  const twice = async (ask: () => Promise<Response>): Promise<Response[]> => [await ask(), await ask()];
+
+  it("E1 E6 answers as it did with I/O, and asks nobody", async () => {
+    const edge = await warm();
+    const before = await edge.replica.calls();
+    const { headers, etag } = edge;
+    const again = await edge.fetchConfig({ headers });
+    expect(await again.text()).toBe(edge.content);
+    const fields = (response: Response) => ({ ...Object.fromEntries(response.headers), "x-trace-id": "" });
+    expect(fields(again)).toEqual(fields(edge.first));
+    const known = await edge.fetchConfig({ headers: { ...headers, "If-None-Match": etag } });
+    expect([known.status, await known.text()]).toEqual([304, ""]);
+    const head = await edge.fetchConfig({ method: "HEAD", headers });
+    expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([
+      200,
+      String(edge.content.length),
+      "",
+    ]);
+    expect(await edge.replica.calls()).toEqual(before);
+  });
+
+  it("E2 E6 decides who may read before it tells of the config", async () => {
+    const edge = await warm();
+    const foreign = await edge.issue({ jti: "foreign", scopes: ["read:demo/other/prod/*"] });
+    const condition = { ...edge.headers, "If-None-Match": "*" };
+    const refused = [
+      ...(await twice(() =>
+        edge.fetchConfig({ headers: { ...condition, authorization: `Bearer ${foreign}` } }),
+      )),
+      ...(await twice(() => edge.fetchConfig({ headers: { "If-None-Match": "*" } }))),
+      ...(await twice(() => edge.fetchConfig({ headers: condition }, "demo/shop/prod/unknown"))),
+    ];
+    const bodies = await Promise.all(refused.map(problem));
+    for (const [i, body] of bodies.entries()) {
+      expect(refused[i]?.status).toBe(404);
+      expect({ ...body, trace_id: "" }).toEqual({ ...bodies[0], trace_id: "" });
+    }
+    const flood = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`x-client-label-l${i}`, "1"]));
+    for (const response of await twice(() => edge.fetchConfig({ headers: flood })))
+      expect(response.status).toBe(400);
+    const stranger = { ...condition, authorization: "none" };
+    expect((await edge.fetchConfig({ headers: stranger })).status).toBe(401);
+  });
+
+  it("E2 refuses a token that was verified before and is revoked since", async () => {
+    const edge = await warm();
+    const index = await edge.replica.put({ name: "demo/shop/prod/other", doc: null, version: 1 });
+    await edge.replica.revoke("j1");
+    const minimum = await createIndexSigner(SIGNING_KEY).sign({ cluster_id: "c1", epoch: 1, index });
+    expect((await edge.fetchConfig({ headers: edge.headers })).status).toBe(200);
+    // Brings the head forward, and the revocation with it.
+    await edge.fetchConfig({ headers: { ...edge.headers, "X-Conflux-Min-Index": minimum } });
+    const condition = { ...edge.headers, "If-None-Match": "*" };
+    for (const response of await twice(() => edge.fetchConfig({ headers: condition })))
+      expect(response.status).toBe(401);
   });
 });
 

@@ -15,7 +15,7 @@ export function limitClientRate(exchange: Exchange, token: VerifiedClientToken):
   const { env, rates } = exchange.isolate;
   if (env.CLIENT_RATE === undefined) return null;
   const nowMs = Date.now();
-  const client = `${token.jti} ${exchange.request.headers.get("cf-connecting-ip") ?? ""}`;
+  const client = `${token.jti} ${exchange.headers.clientAddress}`;
   const verdict = rates.count(client, nowMs);
   if (verdict === "refuse") throw tooMany(nowMs);
   return verdict === "pass" ? null : ask(exchange, env.CLIENT_RATE, client);

@@ -32,19 +32,23 @@ export async function loadDocument(
   return documents.holdDocument(hash, document, bytes.byteLength);
 }
 
+/** The bytes of a variant that are inside its document or kept by themselves; null when they must be read. */
+export function contentInMemory({ isolate }: Exchange, { variant }: PreparedVariant): Uint8Array | null {
+  return variant.content ?? isolate.documents.content(variant.sha256) ?? null;
+}
+
 /** The bytes of a variant: inside its document, else from memory, KV or the replica. */
 export async function loadContent(
   exchange: Exchange,
   config: string,
-  { variant }: PreparedVariant,
+  prepared: PreparedVariant,
 ): Promise<Uint8Array> {
-  if (variant.content !== null) return variant.content;
-  const { documents } = exchange.isolate;
-  const held = documents.content(variant.sha256);
-  if (held !== undefined) return held;
+  const held = contentInMemory(exchange, prepared);
+  if (held !== null) return held;
+  const { variant } = prepared;
   const tenant = tenantOf(config);
   const bytes = await readImmutable(exchange, tenant, variantKey(tenant, variant.sha256), variant.sha256);
-  documents.holdContent(variant.sha256, bytes);
+  exchange.isolate.documents.holdContent(variant.sha256, bytes);
   return bytes;
 }
 

@@ -30,7 +30,7 @@ export async function openWatch(exchange: Exchange): Promise<Response> {
     if (upgrade) return closedSocket(CLOSE_FORBIDDEN_ORIGIN, "forbidden origin", protocol, traceId);
     throw new ConfluxError("forbidden", "pages of this origin may not watch");
   }
-  const carried = bearerToken(request) ?? protocol?.slice(BEARER_PROTOCOL.length) ?? null;
+  const carried = bearerToken(exchange) ?? protocol?.slice(BEARER_PROTOCOL.length) ?? null;
   const token = await authenticate(exchange, carried);
   await limitClientRate(exchange, token);
   if (!upgrade && !stream) {

@@ -19,6 +19,15 @@ export interface HeadAnswer {
   staleMs: number | null;
 }
 
+/** Whether the region's head can be answered from without asking anybody: `ensureHead` would return at once. */
+export function isHeadUsable({ region, isolate }: Exchange, nowMs: number): boolean {
+  const { head } = region;
+  const { headTtlMs, maxStaleMs } = isolate.settings;
+  if (head.position === null) return false;
+  const agoMs = head.checkedAgoMs(nowMs);
+  return agoMs < headTtlMs || (agoMs <= maxStaleMs && head.attemptedWithin(headTtlMs, nowMs));
+}
+
 /**
  * Makes the region's head usable: checked within the last HEAD_TTL_MS, or being checked by another request, or (with the
  * replica away) not older than MAX_STALE_S. Throws `unavailable` otherwise.
@@ -26,12 +35,12 @@ export interface HeadAnswer {
 export async function ensureHead(exchange: Exchange): Promise<void> {
   const { head } = exchange.region;
   const { headTtlMs, maxStaleMs } = exchange.isolate.settings;
-  const nowMs = Date.now();
   if (head.position === null) {
     await revalidate(exchange);
     return;
   }
-  if (head.checkedAgoMs(nowMs) < headTtlMs) return;
+  const nowMs = Date.now();
+  if (isHeadUsable(exchange, nowMs)) return;
   if (!head.attemptedWithin(headTtlMs, nowMs) && (await revalidateBriefly(exchange))) return;
   if (head.checkedAgoMs(Date.now()) > maxStaleMs) {
     throw unavailable(`the region has not been heard of for more than ${maxStaleMs / 1000} s`);
@@ -48,8 +57,8 @@ export function isBehind(position: IndexPosition | null, minimum: IndexPosition)
 
 /** The verified `X-Conflux-Min-Index` of a request; null without one, or for one that we did not sign. */
 export async function minimumIndex(exchange: Exchange): Promise<IndexPosition | null> {
-  const header = exchange.request.headers.get("x-conflux-min-index");
-  return header === null ? null : exchange.isolate.signer.verify(header);
+  const { minimumIndex: token } = exchange.headers;
+  return token === null ? null : exchange.isolate.signer.verify(token);
 }
 
 /**

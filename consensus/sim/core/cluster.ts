@@ -4,9 +4,9 @@ import { createChecker, noteMessage, noteReadAsked } from "./checker.ts";
 import { createPrng } from "../prng.ts";
 import type { Prng } from "../prng.ts";
 import { compact } from "./sim-disk.ts";
-import { arrivals, createNetwork, send } from "./sim-network.ts";
+import { arrivals, createNetwork, letGo, send } from "./sim-network.ts";
 import type { NetworkFaults, SimNetwork } from "./sim-network.ts";
-import { createNode, driveNode, noteRole, startNode } from "./sim-node.ts";
+import { createNode, driveNode, noteRole, startNode, ticksNow } from "./sim-node.ts";
 import type { SimNode, World } from "./sim-node.ts";
 
 const ID_BYTES = 4;
@@ -55,6 +55,7 @@ export function createCluster(seed: number, shape: ClusterShape): Cluster {
       now: 0,
       diskStepsMax: shape.diskStepsMax,
       crashMidBatch: shape.crashMidBatch,
+      takesNow: prng.chance(0.5),
       send: (message) => sendFrom(cluster, message),
     },
     network,
@@ -65,6 +66,12 @@ export function createCluster(seed: number, shape: ClusterShape): Cluster {
   };
   for (const node of nodes) startNode(node);
   return cluster;
+}
+
+export function healCluster({ world, network, nodes }: Cluster): void {
+  network.cut.clear();
+  for (const id of network.held.keys()) letGo(network, world.now, { id, gapSteps: 1 });
+  for (const node of nodes) node.isSlow = false;
 }
 
 function rawOf(cluster: Cluster, id: NodeId): RawNode | null {
@@ -104,7 +111,7 @@ export function stepCluster(cluster: Cluster): void {
   cluster.events += messages.length;
   for (const node of world.prng.shuffle(cluster.nodes)) {
     if (node.raw === null) continue;
-    if (world.prng.chance(node.tickRate)) {
+    if (ticksNow(node, world.prng)) {
       node.raw.tick();
       noteRole(node, node.raw, world);
       cluster.events += 1;

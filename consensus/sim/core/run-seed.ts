@@ -1,22 +1,25 @@
 /** One seed: a stormy part, in which safety must hold, then a calm one, in which the cluster must also get going. */
-import type { NodeId, RaftStatus } from "../../raft/types.ts";
-import { check, SimFailure } from "../sim-failure.ts";
+import type { NodeId } from "../../raft/types.ts";
+import { check } from "../sim-failure.ts";
 import {
   askRead,
   changeMembership,
   compactNode,
   createCluster,
+  healCluster,
   leadersOf,
   proposeCommand,
   stepCluster,
 } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
+import { chooseOpening } from "./opening.ts";
 import { createPrng } from "../prng.ts";
-import { isolate, partition } from "./sim-network.ts";
+import { stepUntilSettled } from "./settle.ts";
+import { holdBack, isolate, letGo, partition } from "./sim-network.ts";
 import { crashNode, startNode, STEADY_TICK_RATE } from "./sim-node.ts";
+import type { SimNode } from "./sim-node.ts";
 
 const STORM_STEPS = 500;
-const CALM_STEPS_MAX = 6_000;
 const STEADY_ELECTION_TICKS = 10;
 const ELECTION_TICKS_MAX = 2 * STEADY_ELECTION_TICKS;
 
@@ -30,6 +33,8 @@ export interface CoreSeedResult {
 interface Weather {
   propose: number;
   read: number;
+  /** Nothing is read but where it could be stale. */
+  isReadAimed: boolean;
   crash: number;
   /** Of those who lead, on top: what is half replicated is where the hard cases are. */
   crashLeader: number;
@@ -37,6 +42,7 @@ interface Weather {
   restart: number;
   partition: number;
   heal: number;
+  hold: number;
   change: number;
   transfer: number;
   compact: number;
@@ -46,8 +52,9 @@ interface Weather {
 export function runCoreSeed(seed: number): CoreSeedResult {
   const prng = createPrng(seed ^ 0x2545f491);
   const calm = prng.chance(0.2);
+  const opening = chooseOpening(prng);
   const cluster = createCluster(seed, {
-    voters: 1 + prng.below(7),
+    voters: opening?.voters ?? 1 + prng.below(7),
     spares: prng.below(3),
     faults: {
       drop: calm ? 0 : prng.next() * 0.25,
@@ -58,20 +65,24 @@ export function runCoreSeed(seed: number): CoreSeedResult {
     diskStepsMax: prng.below(5),
     crashMidBatch: prng.chance(0.5) ? 0.01 : 0,
   });
+  const isReadAimed = prng.chance(0.25);
   const weather: Weather = {
     propose: prng.next(),
-    read: prng.next() * 0.3,
+    read: isReadAimed ? 0 : prng.next() * 0.3,
+    isReadAimed,
     crash: prng.chance(0.7) ? prng.next() * 0.05 : 0,
-    crashLeader: prng.chance(0.5) ? prng.next() * 0.15 : 0,
-    isolateLeader: prng.chance(0.4) ? prng.next() * 0.1 : 0,
+    crashLeader: !isReadAimed && prng.chance(0.5) ? prng.next() * 0.15 : 0,
+    isolateLeader: isReadAimed || prng.chance(0.4) ? prng.next() * 0.1 : 0,
     restart: 0.03 + prng.next() * 0.2,
     partition: prng.chance(0.7) ? prng.next() * 0.03 : 0,
     heal: 0.03,
+    hold: prng.chance(0.3) ? prng.next() * 0.02 : 0,
     change: prng.chance(0.6) ? prng.next() * 0.05 : 0,
     transfer: prng.chance(0.5) ? prng.next() * 0.03 : 0,
     compact: prng.chance(0.7) ? prng.next() * 0.1 : 0,
   };
   if (prng.chance(0.5)) for (const node of cluster.nodes) node.tickRate = 0.05 + prng.next() * 0.95;
+  opening?.play(cluster);
   for (let i = 0; i < STORM_STEPS; i += 1) {
     storm(cluster, weather);
     stepCluster(cluster);
@@ -89,6 +100,20 @@ export function runCoreSeed(seed: number): CoreSeedResult {
   };
 }
 
+/**
+ * Whether a read at a leader could be stale: beside a second one, as one of them is outdated; or, where reads are aimed, when
+ * it has not committed what others have. Then the first one it is asked is one, with nothing confirmed since it was cut off.
+ */
+function mayReadStale(
+  { world }: Cluster,
+  { isReadAimed }: Weather,
+  leaders: readonly SimNode[],
+  at: SimNode,
+) {
+  if (!isReadAimed) return leaders.length > 1;
+  return (at.raw?.status().commit ?? 0) < world.checker.chosen.length - 1;
+}
+
 function storm(cluster: Cluster, weather: Weather): void {
   const { world, network, nodes } = cluster;
   const { prng } = world;
@@ -96,12 +121,15 @@ function storm(cluster: Cluster, weather: Weather): void {
   const leaders = leadersOf(cluster);
   for (const leader of leaders) {
     while (prng.chance(weather.propose * 0.7)) proposeCommand(cluster, leader);
-    // Beside a second leader one of them is outdated, and a read there is the one that could be stale.
-    if (prng.chance(leaders.length > 1 ? 0.8 : weather.read)) askRead(cluster, leader);
+    if (prng.chance(mayReadStale(cluster, weather, leaders, leader) ? 0.8 : weather.read))
+      askRead(cluster, leader);
     if (prng.chance(weather.change)) changeMembership(cluster, leader);
     if (prng.chance(weather.transfer)) leader.raw?.transferLeader(prng.pick(nodes)?.id ?? 0);
     if (prng.chance(weather.crashLeader)) crashNode(leader, world);
-    else if (prng.chance(weather.isolateLeader)) isolate(network, leader.id, ids);
+    else if (prng.chance(weather.isolateLeader)) {
+      isolate(network, leader.id, ids);
+      leader.isSlow = prng.chance(0.5);
+    }
   }
   for (const node of nodes) {
     if (node.raw === null) {
@@ -115,38 +143,18 @@ function storm(cluster: Cluster, weather: Weather): void {
   if (prng.chance(weather.partition)) {
     partition(network, prng, ids);
   } else if (prng.chance(weather.heal)) {
-    network.cut.clear();
+    healCluster(cluster);
   }
-}
-
-/** The one leader that everyone of its membership follows, caught up to its end; null while there is none. */
-function settledLeader(cluster: Cluster): RaftStatus | null {
-  const statuses = cluster.nodes.flatMap((node) => (node.raw === null ? [] : [node.raw.status()]));
-  const leaders = statuses.filter(({ role }) => role === "leader");
-  const leader = leaders.toSorted((a, b) => b.term - a.term)[0];
-  if (leader === undefined || leader.membership.outgoing.length > 0) return null;
-  if (leader.commit !== leader.lastIndex) return null;
-  const members = new Set([...leader.membership.voters, ...leader.membership.learners, leader.id]);
-  const behind = statuses.some(
-    (one) => members.has(one.id) && (one.applied !== leader.lastIndex || one.leader !== leader.id),
-  );
-  return behind ? null : leader;
-}
-
-function stepUntilSettled(cluster: Cluster, what: string): RaftStatus {
-  for (let i = 0; i < CALM_STEPS_MAX; i += 1) {
-    stepCluster(cluster);
-    const leader = settledLeader(cluster);
-    if (leader !== null) return leader;
+  if (prng.chance(weather.hold)) holdBack(network, prng.pick(ids) ?? 0);
+  for (const id of network.held.keys()) {
+    if (prng.chance(0.05)) letGo(network, world.now, { id, gapSteps: prng.below(4) });
   }
-  const states = cluster.nodes.map((node) => JSON.stringify(node.raw?.status() ?? node.id));
-  throw new SimFailure(`liveness: ${what} within ${CALM_STEPS_MAX} steps\n${states.join("\n")}`);
 }
 
 /** After healing: a leader is found, everyone catches up, a new command commits, a read is answered. */
 function proveLiveness(cluster: Cluster): void {
   const { world, network, nodes } = cluster;
-  network.cut.clear();
+  healCluster(cluster);
   network.faults = { drop: 0, duplicate: 0, delayStepsMax: 1 };
   world.crashMidBatch = 0;
   world.diskStepsMax = 0;

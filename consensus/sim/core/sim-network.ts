@@ -18,22 +18,48 @@ export interface SimNetwork {
   /** Directed links that are cut, as "from>to". */
   cut: Set<string>;
   inFlight: InFlight[];
+  /** Messages to these nodes wait until they are let go, together. */
+  held: Map<NodeId, Message[]>;
   delivered: number;
 }
 
 export function createNetwork(faults: NetworkFaults): SimNetwork {
-  return { faults, cut: new Set(), inFlight: [], delivered: 0 };
+  return { faults, cut: new Set(), inFlight: [], held: new Map(), delivered: 0 };
 }
 
 /** Puts a message on its way; false when it is lost at once. */
 export function send(network: SimNetwork, prng: Prng, now: number, message: Message): boolean {
   const { drop, duplicate, delayStepsMax } = network.faults;
   if (network.cut.has(`${message.from}>${message.to}`) || prng.chance(drop)) return false;
+  const held = network.held.get(message.to);
+  if (held !== undefined) {
+    held.push(message);
+    return true;
+  }
   const copies = prng.chance(duplicate) ? 2 : 1;
   for (let i = 0; i < copies; i += 1) {
     network.inFlight.push({ at: now + 1 + prng.below(delayStepsMax), message });
   }
   return true;
+}
+
+/** From now on what is sent to `id` waits. */
+export function holdBack(network: SimNetwork, id: NodeId): void {
+  if (!network.held.has(id)) network.held.set(id, []);
+}
+
+/** Lets go what waits for `id`: that of earlier terms first, each term `gapSteps` before the next. */
+export function letGo(
+  network: SimNetwork,
+  now: number,
+  { id, gapSteps }: { id: NodeId; gapSteps: number },
+): void {
+  const messages = network.held.get(id) ?? [];
+  network.held.delete(id);
+  const terms = [...new Set(messages.map(({ term }) => term))].toSorted((a, b) => a - b);
+  for (const message of messages) {
+    network.inFlight.push({ at: now + 1 + terms.indexOf(message.term) * gapSteps, message });
+  }
 }
 
 /** Takes what arrives now, in random order. */

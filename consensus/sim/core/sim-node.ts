@@ -11,6 +11,7 @@ import type {
   NodeId,
   RaftConfig,
   RawNode,
+  ReadState,
   SnapshotMeta,
 } from "../../raft/types.ts";
 import { createRawNode, decodeMembership } from "../../raft/raw-node.ts";
@@ -30,6 +31,7 @@ import { createDisk, installSnapshot, readerOf, writeBatch, writesOf } from "./s
 import type { MachineState, SimDisk } from "./sim-disk.ts";
 
 export const STEADY_TICK_RATE = 0.9;
+const SLOW_TICK_RATE = 0.02;
 
 /** What the node needs of the world around it. */
 export interface World {
@@ -38,6 +40,8 @@ export interface World {
   now: number;
   diskStepsMax: number;
   crashMidBatch: number;
+  /** Drivers take what waits for no disk out of turn. */
+  takesNow: boolean;
   send(message: Message): void;
 }
 
@@ -46,6 +50,8 @@ export interface SimNode {
   readonly config: RaftConfig;
   /** Chance that its timer ticks in a step: clocks differ, and safety may not lean on them. */
   tickRate: number;
+  /** Its timer stands all but still until everything heals: what it believes gets old. */
+  isSlow: boolean;
   disk: SimDisk;
   raw: RawNode | null;
   writing: { batch: Batch; doneAt: number } | null;
@@ -61,6 +67,7 @@ export function createNode(id: NodeId, config: RaftConfig, membership: Membershi
     id,
     config,
     tickRate: STEADY_TICK_RATE,
+    isSlow: false,
     disk: createDisk(membership),
     raw: null,
     writing: null,
@@ -68,6 +75,10 @@ export function createNode(id: NodeId, config: RaftConfig, membership: Membershi
     reads: new Set(),
     committedAtElection: null,
   };
+}
+
+export function ticksNow({ isSlow, tickRate }: SimNode, prng: Prng): boolean {
+  return prng.chance(isSlow ? Math.min(SLOW_TICK_RATE, tickRate) : tickRate);
 }
 
 /** Starts, or starts again, from what the disk has. */
@@ -129,6 +140,7 @@ export function driveNode(node: SimNode, world: World): number {
     events += 1;
   }
   if (node.raw === null) return events;
+  if (node.writing !== null && world.takesNow) takeNow(node, raw, world);
   if (node.writing === null && raw.hasReady()) {
     const batch = raw.ready();
     for (const message of batch.messagesNow) world.send(message);
@@ -155,15 +167,25 @@ function finishBatch(node: SimNode, raw: RawNode, world: World): void {
   for (const message of batch.messages) world.send(message);
   noteCommitted(world.checker, node.id, batch.committed);
   node.toApply.push(...batch.committed);
-  for (const { request, index } of batch.readStates) {
-    if (!node.reads.delete(request)) continue;
-    noteReadAnswered(world.checker, request, index);
-  }
+  answerReads(node, batch.readStates, world);
   const elected = node.committedAtElection;
   if (elected !== null && raw.status().term === elected.term && raw.status().role === "leader") {
     if (node.disk.hard.term === elected.term) checkComplete(world.checker, node.id, node.disk, elected.index);
   }
   node.committedAtElection = null;
+}
+
+/** What waits for no disk, while a batch is being made durable. */
+function takeNow(node: SimNode, raw: RawNode, world: World): void {
+  const now = raw.takeNow();
+  for (const message of now?.messages ?? []) world.send(message);
+  answerReads(node, now?.readStates ?? [], world);
+}
+
+function answerReads(node: SimNode, states: readonly ReadState[], world: World): void {
+  for (const { request, index } of states) {
+    if (node.reads.delete(request)) noteReadAnswered(world.checker, request, index);
+  }
 }
 
 /** Watches for leadership gained and lost. */

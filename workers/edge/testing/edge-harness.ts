@@ -1,6 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env as testEnv } from "cloudflare:workers";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import type { DeliveryMessage } from "../../../contracts/delivery/delivery-message.ts";
 import { encodeDocument } from "../../../contracts/delivery/document-codec.ts";
 import { kvBindingName, replicaName } from "../../../contracts/delivery/replica-rpc.ts";
 import { INLINE_BYTES_MAX } from "../../../contracts/limits.ts";
@@ -69,6 +70,20 @@ async function createIssuer() {
   return { state, issue, admin };
 }
 
+/** A queue that keeps what it is sent, and that a test may take away. */
+function createQueue() {
+  const state = { away: false, messages: [] as DeliveryMessage[] };
+  const binding: EdgeEnv["DELIVERY"] = {
+    send: async (message) => {
+      if (state.away) throw new Error("the queue is away");
+      // As it would arrive: JSON.
+      state.messages.push(JSON.parse(JSON.stringify(message)) as DeliveryMessage);
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
+    },
+  };
+  return { state, binding };
+}
+
 interface Place {
   region: string;
   kv: KVNamespace;
@@ -131,21 +146,21 @@ function eventOf(
   };
 }
 
+interface HarnessOptions {
+  headTtlMs?: number;
+  maxStaleS?: number;
+  kv?: KVNamespace;
+  regions?: string[];
+  region?: string;
+  allowedOrigins?: string;
+  clientRate?: RateLimit;
+  replicaGroups?: number;
+  hubShards?: number;
+  location?: string;
+}
+
 /** An isolate of the edge with a region, a replica and an issuer of its own. */
-export async function startEdge(
-  options: {
-    headTtlMs?: number;
-    maxStaleS?: number;
-    kv?: KVNamespace;
-    regions?: string[];
-    region?: string;
-    allowedOrigins?: string;
-    clientRate?: RateLimit;
-    replicaGroups?: number;
-    hubShards?: number;
-    location?: string;
-  } = {},
-) {
+export async function startEdge(options: HarnessOptions = {}) {
   // A region of its own for each test: objects of a file share storage.
   const regions = options.regions ?? [`test-${crypto.randomUUID()}`];
   const region = options.region ?? regions[0] ?? "";
@@ -153,7 +168,9 @@ export async function startEdge(
   const issuer = await createIssuer();
   const logs: LogEntry[] = [];
   const replica = bindings.EDGE_FAKE_REPLICA.getByName(replicaName(region, 0));
+  const queue = createQueue();
   const env: EdgeEnv = {
+    DELIVERY: queue.binding,
     REPLICA: bindings.EDGE_FAKE_REPLICA,
     HUB: bindings.EDGE_FAKE_HUB,
     ADMIN: issuer.admin,
@@ -194,6 +211,7 @@ export async function startEdge(
     kv,
     replica,
     issuer: issuer.state,
+    queue: queue.state,
     issue: issuer.issue,
     token,
     logs,
@@ -207,6 +225,10 @@ export async function startEdge(
       send(`/api/v1/fetch/config/${config}`, init),
     fetchBatch: (body: unknown, init: RequestInit = {}) =>
       send("/api/v1/fetch/batch", { method: "POST", body: JSON.stringify(body), ...init }),
+    /** What the queue was told by reports. */
+    reported: () => queue.state.messages.filter((message) => message.kind === "reports"),
+    postReports: (body: unknown, init: RequestInit = {}) =>
+      send("/api/v1/reports", { method: "POST", body: JSON.stringify(body), ...init }),
   };
 }
 

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { abilitiesNeeded } from "./command-kinds.ts";
+import { parseCommand } from "./command-schema.ts";
+import { testCommand, testConfigPayload, testRule } from "./testing-commands.ts";
+
+const condition = { label: "a", op: "in" as const, values: ["x"] };
+const conditional = [
+  { ...testRule(1), when: [condition] },
+  { ...testRule(1), percentage: { by: "user", percent: 1 } },
+];
+
+describe("C5 a command with conditions needs voters that know them", () => {
+  it.each(conditional)("%j", (rule) => {
+    const put = testCommand("put_releases", { config_id: "cfg-1", releases: [testRule(1), rule] });
+    const create = testCommand("create_config", testConfigPayload("a", "0".repeat(64), { releases: [rule] }));
+    expect(abilitiesNeeded(put)).toEqual(["put_releases", "rule_conditions"]);
+    expect(abilitiesNeeded(create)).toEqual(["create_config", "rule_conditions"]);
+    expect(parseCommand(put)).toEqual({ ok: true, command: put });
+  });
+
+  it("and one without them does not", () => {
+    const releases = [testRule(1, { a: "x" }, 0, ["eu"]), { ...testRule(1), when: [] }];
+    expect(abilitiesNeeded(testCommand("put_releases", { config_id: "cfg-1", releases }))).toEqual([
+      "put_releases",
+    ]);
+    expect(abilitiesNeeded(testCommand("delete_config", { config_id: "cfg-1" }))).toEqual(["delete_config"]);
+  });
+
+  it.each([
+    { when: [{ label: "a", op: "equals", values: [] }] },
+    { when: [{ ...condition, values: [1] }] },
+    { when: [{ ...condition, negate: true }] },
+    { percentage: { by: "user", percent: "1" } },
+    { percentage: { by: "user", percent: 1, of: "all" } },
+  ])("no core takes %j", (fields) => {
+    const command = testCommand("put_releases", { config_id: "cfg-1", releases: [testRule(1)] });
+    const broken = { ...command, payload: { ...command.payload, releases: [{ ...testRule(1), ...fields }] } };
+    expect(parseCommand(broken).ok).toBe(false);
+  });
+});
