@@ -18,6 +18,7 @@ import { BUSY_RETRY_S, HUB_RENEW_MS, HUB_SOCKETS_MAX, SSE_HEARTBEAT_MS, SSE_RETR
 import { logEvent } from "./log-event.ts";
 import { fitsAttachment, savedState, SocketChannel } from "./socket-channel.ts";
 import { isSilent, SILENCE, type Silence } from "./socket-silence.ts";
+import { SocketPeak } from "./socket-peak.ts";
 import { StreamChannel } from "./stream-channel.ts";
 import { objectIdentity, type WatchEnv } from "./watch-env.ts";
 import {
@@ -43,6 +44,7 @@ const UNSENDABLE_CLOSE_CODES = new Set([1005, 1006, 1015]);
 export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
   readonly #region: string;
   readonly #shard: HubShard;
+  readonly #peak: SocketPeak;
   readonly #spread: { shards: number; replicaGroups: number };
   readonly #bySocket = new WeakMap<WebSocket, WatchSession>();
   readonly #streams = new Map<WatchChannel, WatchSession>();
@@ -58,6 +60,7 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     const group = part % replicaGroups;
     this.#spread = { shards: readHubShards(env.HUB_SHARDS), replicaGroups };
     this.#region = region;
+    this.#peak = new SocketPeak(ctx.storage.kv);
     this.#shard = new HubShard({
       hub: name,
       signer: createIndexSigner(env.INDEX_SIGNING_KEY),
@@ -177,6 +180,7 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     this.#shard.endExpired();
     this.#endSilent(Date.now());
     const { sessions } = this.#shard.fanOut;
+    this.#peak.note(sessions.size);
     if (sessions.size === 0) return;
     try {
       await this.#shard.register();
@@ -277,7 +281,7 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
   }
 
   #reconnectJitterMs(): number {
-    return reconnectJitterMs(this.#shard.fanOut.sessions.size, this.#spread);
+    return reconnectJitterMs(this.#peak.of(this.#shard.fanOut.sessions.size), this.#spread);
   }
 
   /** When a client that is sent away may come back: `atLeastMs`, and a part by chance of the window. */
