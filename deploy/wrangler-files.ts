@@ -15,7 +15,7 @@ export const wranglerFile = (worker: WorkerName): string =>
 /** Secrets of each Worker, put in with `wrangler secret put`: with the bindings of its file, exactly what its code reads. */
 export const WORKER_SECRETS: Readonly<Record<WorkerName, readonly string[]>> = {
   watch: ["CORE_SERVICE_KEY", "INDEX_SIGNING_KEY"],
-  edge: ["INDEX_SIGNING_KEY"],
+  edge: ["CORE_SERVICE_KEY", "INDEX_SIGNING_KEY"],
   admin: [
     "CORE_SERVICE_KEY",
     "INDEX_SIGNING_KEY",

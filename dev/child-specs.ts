@@ -184,7 +184,7 @@ function workersConfig(
     databaseUrl,
     clientRate: settings.clientRate,
     bindings: {
-      edge: { REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
+      edge: { ...core, REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
       watch: { ...core, REGIONS: regions, INDEX_SIGNING_KEY: secrets.index_key },
       admin: {
         ...core,

@@ -4,6 +4,7 @@
  */
 import { createEdge } from "../workers/edge/app.ts";
 import type { EdgeEnv } from "../workers/edge/env.ts";
+import { openEdgeCore } from "../workers/edge/open-core.ts";
 
 const edge = createEdge({
   regionOf: (request, regions) => {
@@ -13,6 +14,7 @@ const edge = createEdge({
     return region;
   },
   locationOf: () => undefined,
+  openCore: openEdgeCore,
   log: (entry) => console.error(JSON.stringify({ worker: "edge", ...entry, error: String(entry.error) })),
 });
 

@@ -66,6 +66,8 @@ beforeAll(async () => {
       },
     },
     ADMIN: { fetch: async () => Response.json({ keys: [jwk] }) },
+    CORE_URLS: '["http://127.0.0.1:9"]',
+    CORE_SERVICE_KEY: "of a core that is not asked: 32 bytes",
     INDEX_SIGNING_KEY: "a key of the tests alone",
     HEAD_TTL_MS: "0",
     REGIONS: REGIONS.join(","),

@@ -95,6 +95,8 @@ const edge :Workerd.Worker = (
     (name = "HUB", durableObjectNamespace = (className = "Replica", serviceName = "stand-in")),
     (name = "${kvBindingName(REGION)}", kvNamespace = (name = "stand-in", entrypoint = "kv")),
     (name = "ADMIN", service = "stand-in"),
+    (name = "CORE_URLS", text = ${JSON.stringify(JSON.stringify(["http://127.0.0.1:9"]))}),
+    (name = "CORE_SERVICE_KEY", text = "of a core that is never asked here"),
     (name = "DELIVERY", wrapped = (moduleName = "delivery")),
     (name = "CLIENT_RATE", wrapped = (moduleName = "client-rate")),
     (name = "INDEX_SIGNING_KEY", text = "${randomBytes(16).toString("hex")}"),

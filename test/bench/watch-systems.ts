@@ -157,6 +157,8 @@ const edge :Workerd.Worker = (
     (name = "HUB", durableObjectNamespace = (className = "WatchHub", serviceName = "watch")),
     ${kv},
     (name = "ADMIN", service = "stand-in"),
+    (name = "CORE_URLS", text = ${JSON.stringify(JSON.stringify(urls))}),
+    (name = "CORE_SERVICE_KEY", text = "${CORE_SERVICE_KEY}"),
     (name = "INDEX_SIGNING_KEY", text = "${indexKey}"),
     (name = "REGIONS", text = "${REGION}"),
   ],

@@ -5,6 +5,7 @@ import type { Exchange, Isolate, Log } from "./exchange.ts";
 import { fetchBatch } from "./fetch-batch.ts";
 import { fetchConfig } from "./fetch-config.ts";
 import { createIsolate } from "./isolate.ts";
+import type { EdgeCore } from "./open-core.ts";
 import { openWatch } from "./open-watch.ts";
 import { postReports } from "./post-reports.ts";
 import { readHeaders } from "./read-headers.ts";
@@ -24,6 +25,8 @@ export interface EdgeOptions {
   regionOf: (request: Request, regions: readonly string[]) => string;
   /** Cloudflare's name of the location where a request arrived, as trusted as the region; undefined where there is none. */
   locationOf: (request: Request) => string | undefined;
+  /** The last place to ask; null for none. */
+  openCore: (env: EdgeEnv) => EdgeCore | null;
   log: Log;
 }
 
@@ -36,14 +39,14 @@ export interface Edge {
 }
 
 /** The edge Worker. Hosts differ in where the region comes from and where the log goes, and in nothing else. */
-export function createEdge({ regionOf, locationOf, log }: EdgeOptions): Edge {
+export function createEdge({ regionOf, locationOf, openCore, log }: EdgeOptions): Edge {
   let isolate: Isolate | null = null;
   return {
     fetch(request, env, context) {
       const headers = readHeaders(request.headers);
       const traceId = traceIdOf(headers.traceparent);
       try {
-        isolate ??= createIsolate(env, log);
+        isolate ??= createIsolate(env, log, openCore);
         const { regions, replicaGroups } = isolate.settings;
         // What the platform tells of a request is dear to ask for: it is asked again only where it makes a difference.
         const location = replicaGroups > 1 ? locationOf(request) : undefined;

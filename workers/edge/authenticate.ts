@@ -47,6 +47,10 @@ export async function authenticate(exchange: Exchange, token: string | null): Pr
 /** Throws `unauthenticated` for a token that the region's head knows as revoked, or as called in with all of its time. */
 export function refuseRevoked(exchange: Exchange, token: VerifiedClientToken): void {
   if (exchange.region.head.isRevoked({ jti: token.jti, issuedAtMs: token.issued_at_ms })) {
-    throw new ConfluxError("unauthenticated", "the token has been revoked");
+    throw revokedToken();
   }
+}
+
+export function revokedToken(): ConfluxError {
+  return new ConfluxError("unauthenticated", "the token has been revoked");
 }

@@ -32,7 +32,7 @@ export class DocumentCache {
   }
 
   holdDocument(hash: string, document: CompiledDocument, encodedBytes: number): PreparedDocument {
-    const prepared = prepare(document);
+    const prepared = prepareDocument(document);
     const inlineBytes = document.variants.reduce((sum, { content }) => sum + (content?.byteLength ?? 0), 0);
     const patternBytes = listPatterns(document.rules.rules).size * PATTERN_MEMORY_BYTES_MAX;
     const headerBytes = encodedBytes - inlineBytes;
@@ -49,7 +49,8 @@ export class DocumentCache {
   }
 }
 
-function prepare(document: CompiledDocument): PreparedDocument {
+/** Makes a document ready to serve. */
+export function prepareDocument(document: CompiledDocument): PreparedDocument {
   const variants = document.variants.map((variant): [number, PreparedVariant] => [
     variant.version_id,
     new PreparedVariant(variant, document.encrypted),

@@ -16,6 +16,11 @@ export interface EdgeEnv {
   ADMIN: Pick<Fetcher, "fetch">;
   /** The queue of delivery reports, which the admin Worker empties. */
   DELIVERY: Pick<Queue<DeliveryMessage>, "send">;
+  /** JSON list of the core's base URLs: the last place to ask when the region is away. */
+  CORE_URLS: string;
+  CORE_SERVICE_KEY: string;
+  /** Presents the client certificate that the core's load balancer asks for; absent where there is none before it. */
+  CORE_TLS?: Pick<Fetcher, "fetch">;
   /** Counts requests of a client at this location, in windows of RATE_WINDOW_MS; nobody is limited without it. */
   CLIENT_RATE?: RateLimit;
   /** Shared with the admin Worker; signs positions in the log. */

@@ -2,6 +2,7 @@ import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts
 import type { ClientTokenVerifier } from "../../adapters/tokens/verify-client-token.ts";
 import type { RegionReplicaRpc } from "../../contracts/delivery/replica-rpc.ts";
 import type { ClientRates } from "./client-rates.ts";
+import type { CoreFallback } from "./core-fallback.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
 import type { FetchNotes } from "./fetch-notes.ts";
@@ -38,6 +39,8 @@ export interface Isolate {
   signer: IndexSigner;
   documents: DocumentCache;
   rates: ClientRates;
+  /** Null: a region that is away is answered for by nobody. */
+  fallback: CoreFallback | null;
   /** `location`: where the request arrived, as the platform tells. */
   region: (name: string, location: string | undefined) => Region;
   log: Log;

@@ -6,9 +6,10 @@ import { authenticate, authenticateAtOnce, bearerToken, refuseRevoked } from "./
 import { noSuchConfig, requireConfigName, requireLabels } from "./client-request.ts";
 import type { PreparedDocument } from "./document-cache.ts";
 import type { Exchange } from "./exchange.ts";
+import { findDocument } from "./find-document.ts";
 import { limitClientRate } from "./limit-client-rate.ts";
-import { contentInMemory, loadContent, loadDocument } from "./load-document.ts";
-import { ensureHead, isHeadUsable, minimumIndex, readHead } from "./read-head.ts";
+import { contentInMemory } from "./load-document.ts";
+import { isHeadUsable } from "./read-head.ts";
 import { type Circumstances, matchesEtag, type PreparedVariant } from "./serve-variant.ts";
 
 /**
@@ -70,18 +71,12 @@ async function answerWithIo(
   if (limited !== null) await limited;
   const config = decodePath(path);
   const labels = requireLabels(headers.labels);
-  await ensureHead(exchange);
-  refuseRevoked(exchange, token);
-  if (!scopesAllowRead(token.scopes, config)) throw noSuchConfig();
-  const minimum = await minimumIndex(exchange);
-  const { entries, token: indexToken, staleMs } = await readHead(exchange, [config], minimum);
-  const hash = entries[0]?.doc ?? null;
-  if (hash === null) throw noSuchConfig();
-  const prepared = selectVariant(exchange, config, await loadDocument(exchange, config, hash), labels);
+  const { document, indexToken, staleMs, content } = await findDocument(exchange, token, config);
+  const prepared = selectVariant(exchange, config, document, labels);
   const circumstances = { indexToken, traceId, staleMs };
   return (
     answerWithoutContent(exchange, prepared, circumstances) ??
-    prepared.full(await loadContent(exchange, config, prepared), circumstances)
+    prepared.full(await content(prepared), circumstances)
   );
 }
 

@@ -4,20 +4,23 @@ import { createClientTokenVerifier } from "../../adapters/tokens/verify-client-t
 import { kvBindingName } from "../../contracts/delivery/replica-rpc.ts";
 import { locationGroup } from "../../domain/delivery/location-group.ts";
 import { ClientRates } from "./client-rates.ts";
+import { CoreFallback } from "./core-fallback.ts";
 import { unavailable, withDeadline } from "./deadline.ts";
 import { DocumentCache } from "./document-cache.ts";
 import { type EdgeEnv, readSettings, replicaOf } from "./env.ts";
 import type { Isolate, Log, Region } from "./exchange.ts";
 import { FetchNotes } from "./fetch-notes.ts";
 import { HeadCache } from "./head-cache.ts";
+import type { EdgeCore } from "./open-core.ts";
 
 const JWKS_URL = "http://admin/.well-known/jwks.json";
 const JWKS_DEADLINE_MS = 2000;
 const QUEUE_DEADLINE_MS = 5000;
 
 /** Sets up an isolate from its bindings; a `RangeError` names a binding that makes no sense. */
-export function createIsolate(env: EdgeEnv, log: Log): Isolate {
+export function createIsolate(env: EdgeEnv, log: Log, openCore: (env: EdgeEnv) => EdgeCore | null): Isolate {
   const settings = readSettings(env);
+  const core = openCore(env);
   /** By name, then by group. */
   const regions = new Map<string, Region[]>();
   const region = (name: string, location: string | undefined): Region => {
@@ -54,6 +57,7 @@ export function createIsolate(env: EdgeEnv, log: Log): Isolate {
     signer: createIndexSigner(env.INDEX_SIGNING_KEY),
     documents: new DocumentCache(),
     rates: new ClientRates(),
+    fallback: core === null ? null : new CoreFallback(core),
     region,
     log,
   };

@@ -2,6 +2,7 @@ import { regionOfColo } from "../../domain/delivery/colo-regions.ts";
 import { createEdge } from "./app.ts";
 import type { EdgeEnv } from "./env.ts";
 import type { LogEntry } from "./exchange.ts";
+import { openEdgeCore } from "./open-core.ts";
 
 function log({ error, ...entry }: LogEntry): void {
   const cause = error instanceof Error ? (error.stack ?? error.message) : error;
@@ -18,6 +19,7 @@ function coloOf(request: Request): string | undefined {
 const edge = createEdge({
   regionOf: (request, regions) => regionOfColo(coloOf(request), regions),
   locationOf: coloOf,
+  openCore: openEdgeCore,
   log,
 });
 

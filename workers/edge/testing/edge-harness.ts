@@ -13,6 +13,7 @@ import type { ReleaseRule } from "../../../domain/release-rule/release-rule.ts";
 import { createEdge } from "../app.ts";
 import type { EdgeEnv } from "../env.ts";
 import type { LogEntry } from "../exchange.ts";
+import type { EdgeCore } from "../open-core.ts";
 import type { FakeReplica } from "./fake-replica.ts";
 import { sendToHosted } from "./host-edge.ts";
 
@@ -157,6 +158,8 @@ interface HarnessOptions {
   replicaGroups?: number;
   hubShards?: number;
   location?: string;
+  /** The last place to ask; none when left out. */
+  core?: EdgeCore;
 }
 
 /** An isolate of the edge with a region, a replica and an issuer of its own. */
@@ -174,6 +177,8 @@ export async function startEdge(options: HarnessOptions = {}) {
     REPLICA: bindings.EDGE_FAKE_REPLICA,
     HUB: bindings.EDGE_FAKE_HUB,
     ADMIN: issuer.admin,
+    CORE_URLS: "[]",
+    CORE_SERVICE_KEY: "",
     INDEX_SIGNING_KEY: SIGNING_KEY,
     HEAD_TTL_MS: String(options.headTtlMs ?? 0),
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
@@ -191,6 +196,7 @@ export async function startEdge(options: HarnessOptions = {}) {
     createEdge({
       regionOf: () => region,
       locationOf: () => options.location,
+      openCore: () => options.core ?? null,
       log: (entry) => logs.push(entry),
     });
   let edge = newIsolate();
