@@ -4,12 +4,18 @@ import type { RaftLogLimits } from "./raft-log-options.ts";
 import type { StateMachine } from "./replicated-log.ts";
 import type { Wal } from "./storage/wal.ts";
 
-/** The membership in force at `index`: of the newest membership entry up to it, else of the snapshot or the first boot. */
-export function membershipAt(wal: Wal, index: number): Membership {
+/**
+ * The membership in force at `index`: of the newest membership entry up to it, else of the snapshot or the first boot. Null
+ * on a node that joined and whose log has no membership up to there: the one with which the cluster was founded is no
+ * entry. Such a node must neither compact to that index nor send a copy of that state: whoever took it would be left
+ * without voters once the entries behind it are cut away.
+ */
+export function membershipAt(wal: Wal, index: number): Membership | null {
   const entries = wal.log.entries(wal.log.firstIndex(), index + 1, Infinity);
   const newest = entries.findLast((entry) => entry.kind === "membership");
   if (newest !== undefined) return decodeMembership(newest.data);
-  return baseMembership(wal);
+  const base = baseMembership(wal);
+  return base.voters.length === 0 ? null : base;
 }
 
 /** What the log's entries build on. Throws for a log that was never initialised. */
@@ -35,7 +41,8 @@ function planCompaction(
   const index = Math.min(at.appliedIndex, heldIndex, wal.indexBefore(limits.retainedBytesAfter));
   const term = wal.log.term(index);
   if (index < wal.log.firstIndex() || term === undefined) return null;
-  return { index, term, membership: membershipAt(wal, index) };
+  const membership = membershipAt(wal, index);
+  return membership === null ? null : { index, term, membership };
 }
 
 /** Lets go of applied entries, one compaction at a time. */
@@ -70,8 +77,10 @@ export class Compactor {
     while (this.#running !== null) await this.#running;
     const index = Math.min(at.applied, at.waitedFor);
     const term = this.#wal.log.term(index);
-    if (index < this.#wal.log.firstIndex() || term === undefined) this.#stateMachine.makeDurable?.();
-    else await this.#run({ index, term, membership: membershipAt(this.#wal, index) });
+    const isHeld = index >= this.#wal.log.firstIndex() && term !== undefined;
+    const membership = isHeld ? membershipAt(this.#wal, index) : null;
+    if (!isHeld || membership === null) this.#stateMachine.makeDurable?.();
+    else await this.#run({ index, term, membership });
     return at.applied;
   }
 

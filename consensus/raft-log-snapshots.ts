@@ -153,7 +153,9 @@ export class Snapshots {
     if (term === undefined) throw new Error(`the log was compacted past ${index} meanwhile`);
     const format = stateMachine.copyFormat?.(path) ?? BASE_SNAPSHOT_FORMAT;
     const untilMs = clock.nowMs() + limits.snapshotCopyKeptMs;
-    this.#copy = { path, meta: { index, term, membership: membershipAt(wal, index) }, format, untilMs };
+    const membership = membershipAt(wal, index);
+    if (membership === null) throw new Error(`this node does not know the membership at ${index}`);
+    this.#copy = { path, meta: { index, term, membership }, format, untilMs };
     return this.#copy;
   }
 

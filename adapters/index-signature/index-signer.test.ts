@@ -29,6 +29,21 @@ describe("index signer", () => {
     for (const forged of altered) expect(await signer.verify(forged)).toBeNull();
   });
 
+  it("E5 E9 gives a part of an index a token that fetches from the index and resumes before it", async () => {
+    const signer = createIndexSigner(KEY);
+    const [whole, part] = [await signer.sign(position), await signer.signPart(position)];
+    expect(part).toMatch(/^c1\.1\.42\.[A-Za-z0-9_-]{11}$/);
+    expect(part).not.toBe(whole);
+    const other = createIndexSigner(KEY);
+    expect(await other.verify(part)).toEqual(position);
+    expect(await other.verifyResume(part)).toEqual({ ...position, index: 41 });
+    expect(await other.verifyResume(whole)).toEqual(position);
+    for (const forged of [part.replace(".42.", ".43."), `${part}A`, ""]) {
+      expect(await other.verify(forged)).toBeNull();
+      expect(await other.verifyResume(forged)).toBeNull();
+    }
+  });
+
   it("is right for more positions than it keeps", async () => {
     const signer = createIndexSigner(KEY);
     for (let index = 0; index < 200; index += 1) {

@@ -145,8 +145,8 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     "snapshot-without-membership",
     "a snapshot says the membership of the first boot",
     "raft-log-snapshots.ts",
-    "membership: membershipAt(wal, index)",
-    "membership: wal.cluster()!.membership",
+    "const membership = membershipAt(wal, index);",
+    "const membership = wal.cluster()?.membership ?? null;",
   ),
 ];
 

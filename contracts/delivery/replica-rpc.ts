@@ -90,18 +90,34 @@ export const replicaName = (region: string, group: number): string =>
   group === 0 ? `replica:${region}` : `replica:${region}:${group}`;
 /** Replicas of one region at most; each follows the core's feed by itself. */
 export const REPLICA_GROUPS_MAX = 32;
+/** Hub shards of one region at most; every change of the region is told to each that has watchers. */
+export const HUB_SHARDS_MAX = 128;
+const HUB_SHARDS_DEFAULT = 4;
 
 /**
- * `REPLICA_GROUPS` of a Worker's bindings: replicas a region, so that its isolates do not all ask one object. Throws a
- * `RangeError` for what is no whole number from 1 to REPLICA_GROUPS_MAX.
+ * `REPLICA_GROUPS` of a Worker's bindings: replicas a region, so that its isolates do not all ask one object; 1 when left
+ * out. Throws a `RangeError` for what is no whole number from 1 to REPLICA_GROUPS_MAX.
  */
 export function readReplicaGroups(value: string | undefined): number {
-  const groups = Number(value ?? "1");
-  if (Number.isInteger(groups) && groups >= 1 && groups <= REPLICA_GROUPS_MAX) return groups;
-  throw new RangeError(`REPLICA_GROUPS is no whole number from 1 to ${REPLICA_GROUPS_MAX}: ${value}`);
+  return readCount("REPLICA_GROUPS", value ?? "1", REPLICA_GROUPS_MAX);
 }
+
+/**
+ * `HUB_SHARDS` of a Worker's bindings: hubs over which a region's watchers are spread; 4 when left out. Another number
+ * moves new connections alone: a hub is found by its name, so one past a lowered number serves its watchers until they go.
+ * Throws a `RangeError` for what is no whole number from 1 to HUB_SHARDS_MAX.
+ */
+export function readHubShards(value: string | undefined): number {
+  return readCount("HUB_SHARDS", value ?? String(HUB_SHARDS_DEFAULT), HUB_SHARDS_MAX);
+}
+
+function readCount(name: string, value: string, max: number): number {
+  const count = Number(value);
+  if (Number.isInteger(count) && count >= 1 && count <= max) return count;
+  throw new RangeError(`${name} is no whole number from 1 to ${max}: ${value}`);
+}
+
 export const hubName = (region: string, shard: number): string => `hub:${region}:${shard}`;
-export const HUB_SHARDS = 4;
 /** The KV binding of a region: `us-east-1` -> `KV_US_EAST_1`. */
 export const kvBindingName = (region: string): string => `KV_${region.toUpperCase().replaceAll("-", "_")}`;
 

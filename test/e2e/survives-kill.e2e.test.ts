@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type Place, type Stack, makePlace, processesOf, startStack, until } from "../testing/stack.ts";
-import { admin, adminOk, fetchConfig } from "../testing/stack-client.ts";
+import { admin, adminOk, fetchConfig, watchBySocket, watchByStream } from "../testing/stack-client.ts";
 
 /** Writes that each writer must have acknowledged after the last kill, so that the stream is known to have gone on. */
 const WRITES_AFTER_KILL = 5;
@@ -153,16 +153,20 @@ test("SIGKILL of the supervisor: the next start reaps what is left and serves th
   await expectAllThere(writers);
 });
 
-test("A7 with Postgres stopped a fetch goes on, and the admin API says so quickly", async () => {
+test("A7 E9 with Postgres stopped fetches and watches go on, new ones too, and the admin API says so quickly", async () => {
   stack = await startStack();
   const name = "demo/shop/prod/app.json";
   expect((await fetchConfig(stack, name)).status).toBe(200);
+  const watchers = [await watchBySocket(stack, [name]), await watchByStream(stack, [name])];
+  const { json: configs } = await adminOk(stack, "GET", "/mgt/configs?tenant=demo&name_prefix=app.json");
+  const id = (configs["items"] as { id: string }[])[0]?.id ?? "";
   const pid = stack.dev.pids.postgres ?? 0;
   process.kill(pid, "SIGSTOP");
   try {
     expect((await fetchConfig(stack, name)).status).toBe(200);
     const answer = await admin(stack, "GET", "/mgt/configs?tenant=demo");
     expect([answer.status, answer.json["code"]]).toEqual([503, "unavailable"]);
+    watchers.push(await watchBySocket(stack, [name]), await watchByStream(stack, [name]));
     expect((await fetchConfig(stack, name)).status).toBe(200);
   } finally {
     process.kill(pid, "SIGCONT");
@@ -171,4 +175,13 @@ test("A7 with Postgres stopped a fetch goes on, and the admin API says so quickl
     if (!stack) return false;
     return (await admin(stack, "GET", "/mgt/configs?tenant=demo")).status === 200;
   }, "the admin API answers again");
+  await adminOk(stack, "DELETE", `/mgt/configs/${id}`);
+  await until(
+    () => watchers.every((watcher) => watcher.messages.some(({ type }) => type === "change")),
+    "those who watched before and those who came meanwhile hear of the next change",
+  );
+  for (const watcher of watchers) {
+    expect(watcher.messages.map(({ type }) => type)).toEqual(["hello", "change"]);
+    watcher.close();
+  }
 });

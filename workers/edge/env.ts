@@ -1,5 +1,6 @@
 import type { DeliveryMessage } from "../../contracts/delivery/delivery-message.ts";
 import {
+  readHubShards,
   readReplicaGroups,
   replicaName,
   type RegionReplicaRpc,
@@ -32,6 +33,8 @@ export interface EdgeEnv {
   REGIONS: string;
   /** Replicas a region, by groups of edge locations; the same as the watch Worker's. 1 when left out. */
   REPLICA_GROUPS?: string;
+  /** Hub shards a region; the same as the watch Worker's. 4 when left out. */
+  HUB_SHARDS?: string;
   /** Comma list of origins (`https://app.example.com`) whose pages may watch, besides the edge's own; none when left out. */
   ALLOWED_ORIGINS?: string;
   /** One namespace a region (`kvBindingName`). */
@@ -44,6 +47,7 @@ export interface Settings {
   regions: readonly string[];
   allowedOrigins: ReadonlySet<string>;
   replicaGroups: number;
+  hubShards: number;
 }
 
 const HEAD_TTL_DEFAULT_MS = 1000;
@@ -59,6 +63,7 @@ export function readSettings(env: EdgeEnv): Settings {
     regions,
     allowedOrigins: new Set(commaList(env.ALLOWED_ORIGINS ?? "").map(requireOrigin)),
     replicaGroups: readReplicaGroups(env.REPLICA_GROUPS),
+    hubShards: readHubShards(env.HUB_SHARDS),
   };
 }
 

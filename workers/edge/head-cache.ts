@@ -14,6 +14,10 @@ const HEAD_BYTES_MAX = 16 * 1024 * 1024;
 const ENTRY_BYTES = 256;
 /** A replica that has not heard from the core for this long makes its answers count as stale. */
 const REPLICA_SILENCE_MS_MAX = 10_000;
+/** How far requests' clocks differ, since a request's stands still while it computes; what is more was set back. */
+const CLOCK_DIFFERENCE_MS_MAX = 10_000;
+/** What a head counts as when the clock was set back: due to be checked, and not too old to be served. */
+const UNKNOWN_AGE_MS = 60_000;
 
 /**
  * A region's head as far as this isolate needs it. No I/O.
@@ -41,14 +45,23 @@ export class HeadCache {
   get token(): string {
     return this.#token;
   }
-  /** How long ago the head was surely the replica's. */
+  /** How long ago the head was surely the replica's; never negative. */
   checkedAgoMs(nowMs: number): number {
-    return nowMs - this.#checkedAtMs;
+    this.#noticeClock(nowMs);
+    return Math.max(0, nowMs - this.#checkedAtMs);
   }
   /** Whether someone began to check it within the last `ttlMs`. */
   attemptedWithin(ttlMs: number, nowMs: number): boolean {
+    this.#noticeClock(nowMs);
     return nowMs - this.#attemptedAtMs < ttlMs;
   }
+
+  /** A clock that was set back would make the head seem fresh until it has caught up. */
+  #noticeClock(nowMs: number): void {
+    if (this.#checkedAtMs - nowMs > CLOCK_DIFFERENCE_MS_MAX) this.#checkedAtMs = nowMs - UNKNOWN_AGE_MS;
+    if (this.#attemptedAtMs - nowMs > CLOCK_DIFFERENCE_MS_MAX) this.#attemptedAtMs = -Infinity;
+  }
+
   attempt(nowMs: number): void {
     this.#attemptedAtMs = nowMs;
   }

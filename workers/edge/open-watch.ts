@@ -1,5 +1,4 @@
 import {
-  HUB_SHARDS,
   hubName,
   WATCH_PRINCIPAL_HEADER,
   type WatchPrincipal,
@@ -54,7 +53,8 @@ export async function openWatch(exchange: Exchange): Promise<Response> {
   headers.delete("sec-websocket-protocol");
   headers.set(WATCH_PRINCIPAL_HEADER, JSON.stringify(principal));
   headers.set("x-trace-id", traceId);
-  const hub = isolate.env.HUB.getByName(hubName(region.name, chooseShard(token.jti)));
+  const shard = chooseShard(token.jti, isolate.settings.hubShards);
+  const hub = isolate.env.HUB.getByName(hubName(region.name, shard));
   const answer = await withDeadline(
     hub.fetch(new Request(request.url, { headers })),
     HUB_DEADLINE_MS,
@@ -90,8 +90,8 @@ function offeredProtocol(request: Request): string | null {
 }
 
 /** Spreads connections: many clients share a token, so the token alone would put them all on one shard. */
-function chooseShard(jti: string): number {
+function chooseShard(jti: string, shards: number): number {
   let hash = Math.trunc(Math.random() * 0x1_0000_0000);
   for (let i = 0; i < jti.length; i += 1) hash = Math.imul(hash ^ jti.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % HUB_SHARDS;
+  return (hash >>> 0) % shards;
 }

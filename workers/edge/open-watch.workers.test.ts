@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { startEdge } from "./testing/edge-harness.ts";
 
 interface Told {
+  hub: string;
   url: string;
   headers: Record<string, string>;
 }
@@ -53,6 +54,28 @@ describe("open watch", () => {
     expect(response.headers.get("sec-websocket-protocol")).toBe(protocol);
     const told = await firstMessage(response);
     expect(JSON.stringify(told)).not.toContain(edge.token);
+  });
+
+  it("E10 spreads the clients of one token over the hubs that HUB_SHARDS names", async () => {
+    for (const [hubShards, atLeast] of [
+      [1, 1],
+      [32, 5],
+    ] as const) {
+      const edge = await startEdge({ hubShards });
+      const open = async (): Promise<string> => {
+        return (await firstMessage(await edge.send(WATCH, { headers: { upgrade: "websocket" } }))).hub;
+      };
+      const hubs = new Set(await Promise.all(Array.from({ length: 40 }, open)));
+      expect(hubs.size).toBeGreaterThanOrEqual(atLeast);
+      const possible = Array.from({ length: hubShards }, (_, shard) => `hub:${edge.region}:${shard}`);
+      expect(possible).toEqual(expect.arrayContaining([...hubs]));
+    }
+  });
+
+  it.each([0, 2.5, 129])("E10 serves nobody with %s hub shards", async (hubShards) => {
+    const edge = await startEdge({ hubShards });
+    expect((await edge.send(WATCH, { headers: { upgrade: "websocket" } })).status).toBe(500);
+    expect(String(edge.logs[0]?.error)).toContain("HUB_SHARDS");
   });
 
   it("E9 streams events", async () => {

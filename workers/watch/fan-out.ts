@@ -1,20 +1,36 @@
 import type { HubChange } from "../../contracts/delivery/replica-rpc.ts";
-import { JITTER_CLIENTS_PER_S, JITTER_FREE_SOCKETS, JITTER_MS_MAX, PENDING_CHANGES_MAX } from "./limits.ts";
+import {
+  HUB_RECONNECTS_PER_S,
+  JITTER_CLIENTS_PER_S,
+  JITTER_FREE_SOCKETS,
+  JITTER_MS_MAX,
+  PENDING_CHANGES_MAX,
+  RECONNECT_JITTER_MS_MAX,
+  RECONNECT_JITTER_MS_MIN,
+  REPLICA_RESUMES_PER_S,
+} from "./limits.ts";
 import { SessionRegistry } from "./session-registry.ts";
 import type { ServerMessage } from "./watch-protocol.ts";
 import type { WatchSession } from "./watch-session.ts";
 
-/** The signed token of an index. */
-export type SignIndex = (index: number) => Promise<string>;
+/** The signed token of an index; `isPart`: of a change that is not the last with that index. */
+export type SignIndex = (index: number, isPart: boolean) => Promise<string>;
+/** The token that the message of each change bears. */
+type ChangeTokens = ReadonlyMap<HubChange, string>;
 
 /** Tells sessions of changes: each message is encoded once, however many sockets it goes to. */
 export class FanOut {
   readonly sessions = new SessionRegistry();
 
-  /** The tokens of the changes' indexes, so that `deliver` need not wait for any. */
-  async prepare(changes: readonly HubChange[], sign: SignIndex): Promise<Map<number, string>> {
-    const tokens = new Map<number, string>();
-    for (const { index } of changes) if (!tokens.has(index)) tokens.set(index, await sign(index));
+  /**
+   * The tokens of changes, ascending by index, so that `deliver` need not wait for any. Only the last change of an index
+   * is resumed after: a connection that breaks before it must get the others again.
+   */
+  async prepare(changes: readonly HubChange[], sign: SignIndex): Promise<ChangeTokens> {
+    const tokens = new Map<HubChange, string>();
+    for (const [i, change] of changes.entries()) {
+      tokens.set(change, await sign(change.index, changes[i + 1]?.index === change.index));
+    }
     return tokens;
   }
 
@@ -22,15 +38,15 @@ export class FanOut {
    * Sends the changes, ascending by index, to those who watch them; for one that is being caught up they are put by.
    * Returns the sessions that turned out to be gone.
    */
-  deliver(changes: readonly HubChange[], tokens: ReadonlyMap<number, string>): WatchSession[] {
+  deliver(changes: readonly HubChange[], tokens: ChangeTokens): WatchSession[] {
     const gone: WatchSession[] = [];
-    for (const [i, change] of changes.entries()) {
+    for (const change of changes) {
       const watchers = this.sessions.watchers(change.config).filter((session) => session.from < change.index);
-      const text = JSON.stringify(changeMessage(change, tokenOf(tokens, change), jitterMs(watchers.length)));
-      const resumeFrom = resumeToken(changes, i, tokens);
+      const token = tokenOf(tokens, change);
+      const text = JSON.stringify(changeMessage(change, token, jitterMs(watchers.length)));
       for (const session of watchers) {
         if (session.pending !== null) putBy(session, change);
-        else if (!session.channel.send(text, resumeFrom)) gone.push(session);
+        else if (!session.channel.send(text, token)) gone.push(session);
       }
     }
     return gone;
@@ -46,9 +62,9 @@ export class FanOut {
     }
     const due = [...newest.values()];
     const tokens = await this.prepare(due, sign);
-    for (const [i, change] of due.entries()) {
-      const message = changeMessage(change, tokenOf(tokens, change), jitterMs(this.sessions.size));
-      session.tell(message, resumeToken(due, i, tokens));
+    for (const change of due) {
+      const token = tokenOf(tokens, change);
+      session.tell(changeMessage(change, token, jitterMs(this.sessions.size)), token);
     }
   }
 }
@@ -67,24 +83,28 @@ function changeMessage(
   return { type: "change", config, version, index: token, deleted, jitter_ms };
 }
 
-function tokenOf(tokens: ReadonlyMap<number, string>, { index }: HubChange): string {
-  const token = tokens.get(index);
-  if (token === undefined) throw new Error(`no token was prepared for index ${index}`);
+function tokenOf(tokens: ChangeTokens, change: HubChange): string {
+  const token = tokens.get(change);
+  if (token === undefined) throw new Error(`no token was prepared for index ${change.index}`);
   return token;
-}
-
-/** Only the last change of an index may be resumed from: a stream that breaks before it must get the others again. */
-function resumeToken(
-  changes: readonly HubChange[],
-  i: number,
-  tokens: ReadonlyMap<number, string>,
-): string | null {
-  const change = changes[i];
-  return change === undefined || changes[i + 1]?.index === change.index ? null : tokenOf(tokens, change);
 }
 
 /** The window over which that many clients may spread their fetches, ms. */
 export function jitterMs(clients: number): number {
   if (clients <= JITTER_FREE_SOCKETS) return 0;
   return Math.min(Math.ceil((clients * 1000) / JITTER_CLIENTS_PER_S), JITTER_MS_MAX);
+}
+
+/**
+ * The window over which the clients of a hub may spread their reconnects, ms: wide enough for the hub to take its own
+ * again, and for the region's replicas to tell all hubs' clients what they missed, should all hubs be as full as this one.
+ */
+export function reconnectJitterMs(
+  sockets: number,
+  { shards, replicaGroups }: { shards: number; replicaGroups: number },
+): number {
+  const hubS = sockets / HUB_RECONNECTS_PER_S;
+  const replicaS = (sockets * shards) / (replicaGroups * REPLICA_RESUMES_PER_S);
+  const windowMs = Math.ceil(Math.max(hubS, replicaS) * 1000);
+  return Math.min(Math.max(windowMs, RECONNECT_JITTER_MS_MIN), RECONNECT_JITTER_MS_MAX);
 }

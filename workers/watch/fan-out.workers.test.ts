@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { jitterMs } from "./fan-out.ts";
-import { JITTER_FREE_SOCKETS, JITTER_MS_MAX } from "./limits.ts";
+import { jitterMs, reconnectJitterMs } from "./fan-out.ts";
+import { JITTER_FREE_SOCKETS, JITTER_MS_MAX, RECONNECT_JITTER_MS_MAX } from "./limits.ts";
 import { openCore } from "./open-core.ts";
 import { runBounded } from "./run-bounded.ts";
+import { SocketChannel } from "./socket-channel.ts";
 import type { WatchEnv } from "./watch-env.ts";
 
 describe("jitter", () => {
@@ -11,6 +12,29 @@ describe("jitter", () => {
     expect(jitterMs(200)).toBe(100);
     expect(jitterMs(4_000)).toBe(2_000);
     expect(jitterMs(10_000_000)).toBe(JITTER_MS_MAX);
+  });
+});
+
+describe("reconnect jitter", () => {
+  const spread = { shards: 4, replicaGroups: 1 };
+  it("E9 grows with the sockets of the hub and with what the region's replicas must then answer", () => {
+    expect(reconnectJitterMs(0, spread)).toBe(1_000);
+    expect(reconnectJitterMs(4_000, { shards: 1, replicaGroups: 1 })).toBe(16_000);
+    expect(reconnectJitterMs(4_000, spread)).toBe(32_000);
+    expect(reconnectJitterMs(3_125, { shards: 32, replicaGroups: 8 })).toBe(25_000);
+    expect(reconnectJitterMs(4_000, { shards: 128, replicaGroups: 1 })).toBe(RECONNECT_JITTER_MS_MAX);
+  });
+});
+
+describe("a socket that breaks between two events", () => {
+  it("E9 counts as gone, and keeps nothing from the others", () => {
+    const socket = {
+      readyState: WebSocket.OPEN,
+      send: () => {
+        throw new TypeError("the connection is lost");
+      },
+    };
+    expect(new SocketChannel(socket as unknown as WebSocket).send("{}")).toBe(false);
   });
 });
 

@@ -9,10 +9,10 @@ import type {
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { IndexPosition } from "../../domain/delivery/index-token.ts";
-import { FanOut, type SignIndex } from "./fan-out.ts";
+import { FanOut, jitterMs, type SignIndex } from "./fan-out.ts";
 import { IndexWaiters } from "./index-waiters.ts";
 import { BUSY_RETRY_S, FIRST_SYNC_WAIT_MS, REGISTRATION_FRESH_MS, WAITERS_MAX } from "./limits.ts";
-import { CLOSE_TOKEN_ENDED } from "./watch-protocol.ts";
+import { CLOSE_TOKEN_ENDED, type ServerMessage } from "./watch-protocol.ts";
 import type { WatchSession } from "./watch-session.ts";
 
 export interface ShardParts {
@@ -22,6 +22,8 @@ export interface ShardParts {
   replica: () => RegionReplicaRpc;
   /** Where the hub stood when it was last awake. */
   position: IndexPosition | null;
+  /** What a client that is greeted now is told of its reconnect, ms. */
+  reconnectJitterMs: () => number;
   storePosition: (position: IndexPosition) => void;
   /** Takes a session out of the hub; `end` also closes its connection. */
   forget: (session: WatchSession) => void;
@@ -65,12 +67,13 @@ export class HubShard {
   /** Greets a session that is in the registry, and brings it from `since` to where the hub is. */
   async start(session: WatchSession, since: string | null): Promise<void> {
     const here = this.#here();
-    const from = since === null ? null : await this.#parts.signer.verify(since);
+    const from = since === null ? null : await this.#parts.signer.verifyResume(since);
     const start = from !== null && sameLine(from, here) && from.index > 0 ? from : null;
     session.from = (start ?? here).index;
     session.save();
     const token = await this.#parts.signer.sign(start ?? here);
-    session.tell({ type: "hello", index: token }, token);
+    const reconnect_jitter_ms = this.#parts.reconnectJitterMs();
+    session.tell({ type: "hello", index: token, reconnect_jitter_ms }, token);
     if (start !== null) await this.#replay(session, start);
     else {
       if (since !== null) session.mustStartOver = true;
@@ -108,7 +111,7 @@ export class HubShard {
       const here = this.#here();
       const token = await this.#parts.signer.sign(here);
       session.from = here.index;
-      session.tell({ type: "resync", index: token }, token);
+      session.tell(this.#resyncMessage(token), token);
     }
     session.mustStartOver = false;
     session.pending = null;
@@ -137,15 +140,21 @@ export class HubShard {
     if (input.resync) await this.#loadRevocations();
   }
 
-  #tell(changes: readonly HubChange[], tokens: ReadonlyMap<number, string>): void {
+  #tell(changes: readonly HubChange[], tokens: ReadonlyMap<HubChange, string>): void {
     for (const session of this.fanOut.deliver(changes, tokens)) this.#parts.forget(session);
   }
 
+  /** Clients that start over all fetch at the same time, like those of a change. */
+  #resyncMessage(index: string): ServerMessage {
+    return { type: "resync", index, jitter_ms: jitterMs(this.fanOut.sessions.size) };
+  }
+
   #resyncAll(token: string, at: IndexPosition): void {
+    const message = this.#resyncMessage(token);
     for (const session of this.fanOut.sessions) {
       session.from = at.index;
       if (session.pending !== null) session.mustStartOver = true;
-      else if (!session.tell({ type: "resync", index: token }, token)) this.#parts.forget(session);
+      else if (!session.tell(message, token)) this.#parts.forget(session);
       else session.save();
     }
     this.#moveTo(at);
@@ -259,7 +268,11 @@ export class HubShard {
   }
 
   #signerAt({ cluster_id, epoch }: IndexPosition): SignIndex {
-    return (index) => this.#parts.signer.sign({ cluster_id, epoch, index });
+    const { signer } = this.#parts;
+    return (index, isPart) => {
+      const position = { cluster_id, epoch, index };
+      return isPart ? signer.signPart(position) : signer.sign(position);
+    };
   }
 }
 

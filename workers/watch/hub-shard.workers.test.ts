@@ -34,6 +34,7 @@ function makeShard() {
     signer,
     replica: () => replica,
     position: { ...line, index: 10 },
+    reconnectJitterMs: () => 1_000,
     storePosition: () => {},
     forget: () => {},
     end: () => {},
@@ -53,7 +54,7 @@ function makeShard() {
     save: () => true,
   };
   const principal = { jti: "t", scopes: ["read:**"], issued_at_ms: 1, expires_at_ms: Infinity, region: "r" };
-  const state = { principal, configs: [name("*")], from: 0, caught_up: false };
+  const state = { principal, configs: [name("*")], from: 0, caught_up: false, opened_at_ms: 1 };
   const session = new WatchSession(state, channel);
   shard.fanOut.sessions.add(session);
   const head = (index: number, changes: HubChange[], more: Partial<HeadChanges> = {}): HeadChanges => ({

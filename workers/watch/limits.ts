@@ -70,6 +70,14 @@ export const HUB_SOCKETS_MAX = 4_000;
 /** A socket's principal and subscriptions as stored with it; the platform's limit is 16 KiB. */
 export const ATTACHMENT_BYTES_MAX = 15 * 1024;
 export const CLIENT_MESSAGE_BYTES_MAX = 64 * 1024;
+/** What one socket may say in a window, messages and bytes, besides `ping`; past it the socket is closed. */
+export const CLIENT_WINDOW_MS = 10_000;
+export const CLIENT_WINDOW_MESSAGES_MAX = 100;
+export const CLIENT_WINDOW_BYTES_MAX = 512 * 1024;
+/** A client that says `ping` as it goes, and then says none for this long, is gone. */
+export const SOCKET_SILENT_MS_MAX = 5 * 60_000;
+/** A `ping` this soon after the opening is a greeting, and no promise of more. */
+export const GREETING_PING_MS = 60_000;
 /** How much of a refused name is repeated to the client that sent it; the longest that is none is cut. */
 export const TOLD_NAME_CHARACTERS_MAX = 600;
 /** Changes held for a socket that is being caught up; past it the socket is told to resync. */
@@ -79,8 +87,14 @@ export const JITTER_CLIENTS_PER_S = 2_000;
 /** A change that goes to no more sockets than this needs no jitter. */
 export const JITTER_FREE_SOCKETS = 100;
 export const JITTER_MS_MAX = 30_000;
+/** Connections that a hub takes in a second: a quarter of what the platform gives an object, the rest is for changes. */
+export const HUB_RECONNECTS_PER_S = 250;
+/** Questions of resuming watchers that a replica answers in a second; the other half of an object's is for fetches. */
+export const REPLICA_RESUMES_PER_S = 500;
+export const RECONNECT_JITTER_MS_MIN = 1_000;
+export const RECONNECT_JITTER_MS_MAX = 120_000;
 export const SSE_HEARTBEAT_MS = 15_000;
 /** Bytes that may wait in a stream whose client does not read. */
 export const SSE_BUFFER_BYTES_MAX = 256 * 1024;
-/** What an event stream's client should wait before it reconnects. */
+/** What an event stream's client should wait before it reconnects, at least. */
 export const SSE_RETRY_MS = 2_000;

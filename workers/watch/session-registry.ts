@@ -13,6 +13,10 @@ export class SessionRegistry {
     return this.#sessions.values();
   }
 
+  has(session: WatchSession): boolean {
+    return this.#sessions.has(session);
+  }
+
   add(session: WatchSession): void {
     this.#sessions.add(session);
     for (const pattern of session.configs) this.#link(pattern, session);

@@ -11,8 +11,13 @@ export class SocketChannel implements WatchChannel {
 
   send(text: string): boolean {
     if (this.#socket.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(text);
-    return true;
+    try {
+      this.#socket.send(text);
+      return true;
+    } catch {
+      // Broken between two events: one dead socket must not keep a batch from the others.
+      return false;
+    }
   }
 
   close(code: number, reason: string): void {

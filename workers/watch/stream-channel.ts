@@ -1,4 +1,4 @@
-import { SSE_BUFFER_BYTES_MAX, SSE_RETRY_MS } from "./limits.ts";
+import { SSE_BUFFER_BYTES_MAX } from "./limits.ts";
 import type { WatchChannel } from "./watch-session.ts";
 
 /**
@@ -11,8 +11,8 @@ export class StreamChannel implements WatchChannel {
   readonly #onGone: () => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
 
-  /** `onGone` is called once, when the client has gone away by itself. */
-  constructor(onGone: () => void) {
+  /** `onGone` is called once, when the client has gone away by itself. It is told to come back after `retryMs`. */
+  constructor(onGone: () => void, retryMs: number) {
     this.#onGone = onGone;
     const body = new ReadableStream<Uint8Array>(
       {
@@ -33,7 +33,7 @@ export class StreamChannel implements WatchChannel {
         "x-accel-buffering": "no",
       },
     });
-    this.#write(`retry: ${SSE_RETRY_MS}\n\n`);
+    this.#write(`retry: ${retryMs}\n\n`);
   }
 
   send(text: string, resumeFrom: string | null): boolean {

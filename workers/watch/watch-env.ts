@@ -16,6 +16,8 @@ export interface WatchEnv {
   REGIONS: string;
   /** Replicas a region, by groups of edge locations; the same as the edge's. 1 when left out. */
   REPLICA_GROUPS?: string;
+  /** Hub shards a region; the same as the edge's. 4 when left out. */
+  HUB_SHARDS?: string;
 }
 
 /** The KV namespace of `region`. Throws when the Worker was deployed without its binding. */

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import {
+  readHubShards,
   readReplicaGroups,
   replicaName,
   WATCH_PRINCIPAL_HEADER,
@@ -11,13 +12,17 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { IndexPosition } from "../../domain/delivery/index-token.ts";
 import { asConfluxError, closedSocket, refusalResponse } from "./answer-refusal.ts";
+import { reconnectJitterMs } from "./fan-out.ts";
 import { HubShard } from "./hub-shard.ts";
-import { BUSY_RETRY_S, HUB_RENEW_MS, HUB_SOCKETS_MAX, SSE_HEARTBEAT_MS } from "./limits.ts";
+import { BUSY_RETRY_S, HUB_RENEW_MS, HUB_SOCKETS_MAX, SSE_HEARTBEAT_MS, SSE_RETRY_MS } from "./limits.ts";
 import { logEvent } from "./log-event.ts";
 import { fitsAttachment, savedState, SocketChannel } from "./socket-channel.ts";
+import { isSilent, SILENCE, type Silence } from "./socket-silence.ts";
+import { SocketPeak } from "./socket-peak.ts";
 import { StreamChannel } from "./stream-channel.ts";
 import { objectIdentity, type WatchEnv } from "./watch-env.ts";
 import {
+  backOffReason,
   CLOSE_BACK_OFF,
   CLOSE_INTERNAL,
   CLOSE_TOKEN_ENDED,
@@ -39,6 +44,8 @@ const UNSENDABLE_CLOSE_CODES = new Set([1005, 1006, 1015]);
 export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
   readonly #region: string;
   readonly #shard: HubShard;
+  readonly #peak: SocketPeak;
+  readonly #spread: { shards: number; replicaGroups: number };
   readonly #bySocket = new WeakMap<WebSocket, WatchSession>();
   readonly #streams = new Map<WatchChannel, WatchSession>();
   #heartbeat: ReturnType<typeof setInterval> | null = null;
@@ -49,13 +56,17 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     super(ctx, env);
     const { name, region, part } = objectIdentity(ctx);
     // Hubs of a region spread over its replicas; all tell the same.
-    const group = part % readReplicaGroups(env.REPLICA_GROUPS);
+    const replicaGroups = readReplicaGroups(env.REPLICA_GROUPS);
+    const group = part % replicaGroups;
+    this.#spread = { shards: readHubShards(env.HUB_SHARDS), replicaGroups };
     this.#region = region;
+    this.#peak = new SocketPeak(ctx.storage.kv);
     this.#shard = new HubShard({
       hub: name,
       signer: createIndexSigner(env.INDEX_SIGNING_KEY),
       replica: () => env.REPLICA.getByName(replicaName(region, group)),
       position: ctx.storage.kv.get<IndexPosition>(POSITION_KEY) ?? null,
+      reconnectJitterMs: () => this.#reconnectJitterMs(),
       storePosition: (position) => {
         ctx.storage.kv.put(POSITION_KEY, position);
       },
@@ -75,6 +86,10 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     return HUB_SOCKETS_MAX;
   }
 
+  protected get silence(): Silence {
+    return SILENCE;
+  }
+
   async publish(input: Parameters<WatchHubRpc["publish"]>[0]): Promise<void> {
     await this.#shard.publish(input);
   }
@@ -85,14 +100,15 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     try {
       const principal = readPrincipal(request.headers.get(WATCH_PRINCIPAL_HEADER));
       const configs = readWatchedConfigs(new URL(request.url).searchParams);
-      if (!fitsAttachment({ principal, configs, from: Number.MAX_SAFE_INTEGER, caught_up: false })) {
+      const longest = { from: Number.MAX_SAFE_INTEGER, caught_up: false, opened_at_ms: Date.now() };
+      if (!fitsAttachment({ principal, configs, ...longest })) {
         throw new ConfluxError(
           "payload_too_large",
           "the configs and the token's scopes are too long together",
         );
       }
       if (this.#shard.fanOut.sessions.size >= this.socketsMax) {
-        if (isUpgrade) return closedSocket(CLOSE_BACK_OFF, "too many watchers");
+        if (isUpgrade) return closedSocket(CLOSE_BACK_OFF, this.#backOff("too many watchers"));
         throw new ConfluxError("unavailable", "too many watchers", { retryAfterS: BUSY_RETRY_S });
       }
       await this.#shard.registered();
@@ -128,7 +144,7 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     const channel = new StreamChannel(() => {
       const session = this.#streams.get(channel);
       if (session !== undefined) this.#forget(session);
-    });
+    }, this.#retryMs(SSE_RETRY_MS));
     const session = this.#newSession(principal, configs, channel);
     this.#streams.set(channel, session);
     this.#heartbeat ??= setInterval(() => {
@@ -140,7 +156,8 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
   }
 
   #newSession(principal: WatchPrincipal, configs: string[], channel: WatchChannel): WatchSession {
-    const session = new WatchSession({ principal, configs, from: 0, caught_up: false }, channel);
+    const opened = { from: 0, caught_up: false, opened_at_ms: Date.now() };
+    const session = new WatchSession({ principal, configs, ...opened }, channel);
     this.#shard.fanOut.sessions.add(session);
     return session;
   }
@@ -161,7 +178,9 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
   override async alarm(): Promise<void> {
     this.#alarmAtMs = Infinity;
     this.#shard.endExpired();
+    this.#endSilent(Date.now());
     const { sessions } = this.#shard.fanOut;
+    this.#peak.note(sessions.size);
     if (sessions.size === 0) return;
     try {
       await this.#shard.register();
@@ -170,6 +189,20 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
     }
     const expiries = [...sessions].map((session) => session.principal.expires_at_ms);
     await this.#armAlarm(expiries.reduce((a, b) => Math.min(a, b), Infinity));
+  }
+
+  /** Gives up sockets whose client has vanished without a word. */
+  #endSilent(nowMs: number): void {
+    for (const socket of this.ctx.getWebSockets()) {
+      const session = this.#bySocket.get(socket);
+      if (session === undefined) continue;
+      const pingedAtMs = this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null;
+      const { openedAtMs } = session;
+      if (socket.readyState !== WebSocket.OPEN) this.#forget(session);
+      else if (isSilent({ openedAtMs, pingedAtMs, nowMs }, this.silence)) {
+        this.#end(session, CLOSE_BACK_OFF, this.#backOff("no ping for too long"));
+      }
+    }
   }
 
   /** Makes sure that the hub is awake at `atMs`, and in any case to renew its registration. */
@@ -183,7 +216,12 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     const session = this.#bySocket.get(socket);
-    if (session === undefined) return;
+    // What a socket that has been ended said before it heard of that is of no interest.
+    if (session === undefined || !this.#shard.fanOut.sessions.has(session)) return;
+    if (!session.rate.take(typeof data === "string" ? data.length : data.byteLength, Date.now())) {
+      this.#end(session, CLOSE_BACK_OFF, this.#backOff("too many messages"));
+      return;
+    }
     const message = readClientMessage(data);
     if (message.type === "error") {
       session.tell(message, null);
@@ -229,15 +267,30 @@ export class WatchHub extends DurableObject<WatchEnv> implements WatchHubRpc {
 
   /** Finds the session of a socket that slept through the hub's last life. */
   #wake(socket: WebSocket): void {
+    if (socket.readyState !== WebSocket.OPEN) return;
     const state = savedState(socket);
     if (state === null || !state.caught_up) {
       // The hub died while it was catching this watcher up: it comes back with its `since`.
-      socket.close(state === null ? CLOSE_INTERNAL : CLOSE_BACK_OFF, "reconnect");
+      if (state === null) socket.close(CLOSE_INTERNAL, "reconnect");
+      else socket.close(CLOSE_BACK_OFF, this.#backOff("reconnect"));
       return;
     }
     const session = new WatchSession(state, new SocketChannel(socket));
     this.#bySocket.set(socket, session);
     this.#shard.fanOut.sessions.add(session);
+  }
+
+  #reconnectJitterMs(): number {
+    return reconnectJitterMs(this.#peak.of(this.#shard.fanOut.sessions.size), this.#spread);
+  }
+
+  /** When a client that is sent away may come back: `atLeastMs`, and a part by chance of the window. */
+  #retryMs(atLeastMs: number): number {
+    return Math.ceil(atLeastMs + Math.random() * this.#reconnectJitterMs());
+  }
+
+  #backOff(why: string): string {
+    return backOffReason(why, this.#retryMs(BUSY_RETRY_S * 1000));
   }
 
   #beat(): void {

@@ -23,7 +23,7 @@ describe("watch hub, WebSocket", () => {
     await region.head("a.json", made.index);
     const socket = await TestSocket.open(region, { configs: [A] });
     const hello = await socket.message("hello");
-    expect(hello).toEqual({ type: "hello", index: await tokenAt(made.index) });
+    expect(hello).toEqual({ type: "hello", index: await tokenAt(made.index), reconnect_jitter_ms: 1000 });
     const index = await region.release(made.id, "[]");
     const [change] = await socket.changesOf(1);
     expect(Object.keys(change ?? {})).toEqual(["type", "config", "version", "index", "deleted", "jitter_ms"]);
@@ -171,6 +171,7 @@ describe("watch hub, WebSocket", () => {
     const first = await TestSocket.open(region, { configs: [A] });
     const second = await TestSocket.open(region, { configs: [A] });
     await until(() => second.closed?.code === 1013);
+    expect(second.closed?.reason).toMatch(/^too many watchers; retry_ms=[23]\d{3}$/);
     const stream = await region.hub.fetch(watchRequest(region, { configs: [A] }));
     expect(stream.status).toBe(503);
     expect(stream.headers.get("retry-after")).not.toBeNull();
@@ -196,7 +197,7 @@ describe("resuming a watch", () => {
       configs: [A, "demo/shop/prod/b.json"],
       since: await tokenAt(b.index),
     });
-    expect(await socket.message("hello")).toEqual({ type: "hello", index: await tokenAt(b.index) });
+    expect(await socket.message("hello")).toMatchObject({ index: await tokenAt(b.index) });
     const next = await region.release(b.id, "[1]");
     expect((await socket.changesOf(2)).map((change) => [change.config, indexOf(change.index)])).toEqual([
       [A, index],
@@ -284,7 +285,11 @@ describe("resuming a watch", () => {
     const socket = await TestSocket.open(region, { configs: [A] });
     region.faults.core.core = new MemoryCore({ epoch: 2 });
     const other = await region.create("a.json", "1");
-    expect(await socket.message("resync")).toMatchObject({ index: await tokenAt(other.index, 2) });
+    expect(await socket.message("resync")).toEqual({
+      type: "resync",
+      index: await tokenAt(other.index, 2),
+      jitter_ms: 0,
+    });
     const index = await region.release(other.id, "2");
     expect(await socket.changesOf(1)).toMatchObject([{ index: await tokenAt(index, 2) }]);
   });

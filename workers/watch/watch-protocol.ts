@@ -4,11 +4,15 @@ import type { WatchPrincipal } from "../../contracts/delivery/replica-rpc.ts";
 import { isConfigName } from "../../domain/config/config-name.ts";
 import { CLIENT_MESSAGE_BYTES_MAX, TOLD_NAME_CHARACTERS_MAX } from "./limits.ts";
 
-/** What a watcher is told (api.md, fetch plane). `index` is always the signed token. */
+/**
+ * What a watcher is told (api.md, fetch plane). `index` is always the signed token. `reconnect_jitter_ms`: should the
+ * connection end, the client waits a random part of it before it comes back. `jitter_ms`: it waits a random part of it
+ * before it fetches.
+ */
 export type ServerMessage =
-  | { type: "hello"; index: string }
+  | { type: "hello"; index: string; reconnect_jitter_ms: number }
   | { type: "change"; config: string; version: number; index: string; deleted: boolean; jitter_ms: number }
-  | { type: "resync"; index: string }
+  | { type: "resync"; index: string; jitter_ms: number }
   | { type: "error"; code: ErrorCode; config: string | null };
 
 /** A refusal of something the client said. */
@@ -24,6 +28,11 @@ export interface ClientMessage {
 export const CLOSE_TOKEN_ENDED = 4401;
 export const CLOSE_BACK_OFF = 1013;
 export const CLOSE_INTERNAL = 1011;
+
+/** The reason of a close with CLOSE_BACK_OFF, which also reaches a client that was never greeted. */
+export function backOffReason(why: string, retryMs: number): string {
+  return `${why}; retry_ms=${Math.ceil(retryMs)}`;
+}
 
 /** What a watcher may name: `tenant/app/env/name`, or `tenant/app/env/*` for a whole namespace. */
 export function isWatchPattern(pattern: string): boolean {

@@ -1,12 +1,13 @@
 import type { HubChange, WatchPrincipal } from "../../contracts/delivery/replica-rpc.ts";
 import { scopesAllowRead } from "../../domain/access/scope.ts";
+import { MessageRate } from "./message-rate.ts";
 import type { ServerMessage } from "./watch-protocol.ts";
 
 /** How a watcher is reached: a WebSocket or an event stream. */
 export interface WatchChannel {
   /**
    * Sends a message, encoded once for all who get it. `resumeFrom`: the token from which the client may resume once it
-   * has this message. False when the watcher is gone.
+   * has this message, null when that does not change. False when the watcher is gone.
    */
   send(text: string, resumeFrom: string | null): boolean;
   /** Ends the connection; idempotent. */
@@ -23,6 +24,7 @@ export interface SessionState {
   from: number;
   /** False while what came after `since` is still being looked up. */
   caught_up: boolean;
+  opened_at_ms: number;
 }
 
 /** One watcher of a hub. */
@@ -31,6 +33,9 @@ export class WatchSession {
   readonly configs: Set<string>;
   readonly channel: WatchChannel;
   from: number;
+  readonly openedAtMs: number;
+  /** What its client has said of late. */
+  readonly rate = new MessageRate();
   /** Changes that came while the watcher was being caught up; null when it is live. */
   pending: HubChange[] | null;
   /** What is being replayed is not all: the watcher must refetch. */
@@ -41,6 +46,7 @@ export class WatchSession {
     this.configs = new Set(state.configs);
     this.channel = channel;
     this.from = state.from;
+    this.openedAtMs = state.opened_at_ms;
     this.pending = state.caught_up ? null : [];
   }
 
@@ -53,9 +59,10 @@ export class WatchSession {
   }
 
   save(): boolean {
-    const { principal, from } = this;
+    const { principal, from, openedAtMs } = this;
     const configs = [...this.configs];
-    return this.channel.save({ principal, configs, from, caught_up: this.pending === null });
+    const caught_up = this.pending === null;
+    return this.channel.save({ principal, configs, from, caught_up, opened_at_ms: openedAtMs });
   }
 
   tell(message: ServerMessage, resumeFrom: string | null): boolean {

@@ -15,6 +15,7 @@ import type { EdgeEnv } from "../env.ts";
 import type { LogEntry } from "../exchange.ts";
 import type { EdgeCore } from "../open-core.ts";
 import type { FakeReplica } from "./fake-replica.ts";
+import { sendToHosted } from "./host-edge.ts";
 
 export const SIGNING_KEY = "a key of the tests alone";
 const bindings = testEnv as unknown as {
@@ -45,7 +46,7 @@ async function sha256Hex(bytes: Uint8Array): Promise<string> {
 async function createIssuer() {
   const { publicKey, privateKey } = await generateKeyPair("EdDSA", { extractable: true });
   const jwk = { ...(await exportJWK(publicKey)), kid: "k1", alg: "EdDSA" };
-  const state = { away: false };
+  const state = { away: false, hold: false, reads: 0 };
   const issue = (changes: Record<string, unknown> = {}, header: Record<string, unknown> = {}) =>
     new SignJWT({
       iss: "conflux",
@@ -61,7 +62,11 @@ async function createIssuer() {
       .setProtectedHeader({ alg: "EdDSA", kid: "k1", typ: "conflux-client+jwt", ...header })
       .sign(privateKey);
   const admin = {
-    fetch: async () => (state.away ? new Response("away", { status: 503 }) : Response.json({ keys: [jwk] })),
+    fetch: async () => {
+      state.reads += 1;
+      while (state.hold) await scheduler.wait(5);
+      return state.away ? new Response("away", { status: 503 }) : Response.json({ keys: [jwk] });
+    },
   };
   return { state, issue, admin };
 }
@@ -151,6 +156,7 @@ interface HarnessOptions {
   allowedOrigins?: string;
   clientRate?: RateLimit;
   replicaGroups?: number;
+  hubShards?: number;
   location?: string;
   /** The last place to ask; none when left out. */
   core?: EdgeCore;
@@ -178,6 +184,7 @@ export async function startEdge(options: HarnessOptions = {}) {
     MAX_STALE_S: String(options.maxStaleS ?? 3600),
     REGIONS: regions.join(","),
     REPLICA_GROUPS: String(options.replicaGroups ?? 1),
+    ...(options.hubShards === undefined ? {} : { HUB_SHARDS: String(options.hubShards) }),
     ALLOWED_ORIGINS: options.allowedOrigins ?? "",
     ...(options.clientRate === undefined ? {} : { CLIENT_RATE: options.clientRate }),
   };
@@ -198,8 +205,10 @@ export async function startEdge(options: HarnessOptions = {}) {
     const headers = new Headers(init.headers);
     if (!headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
     if (headers.get("authorization") === "none") headers.delete("authorization");
-    const context = createExecutionContext();
-    return edge.fetch(new Request(`http://edge.test${path}`, { ...init, headers }), env, context);
+    const request = new Request(`http://edge.test${path}`, { ...init, headers });
+    // What a client may abort is served in a context of its own, which ends with it.
+    if (init.signal) return sendToHosted(edge, env, request);
+    return edge.fetch(request, env, createExecutionContext());
   }
 
   return {

@@ -124,7 +124,11 @@ export class FakeReplica extends DurableObject implements RegionReplicaRpc {
 /** A hub shard that tells what it was given: as the first message of a socket, or as an event. */
 export class FakeHub extends DurableObject {
   override async fetch(request: Request): Promise<Response> {
-    const told = JSON.stringify({ url: request.url, headers: Object.fromEntries(request.headers) });
+    const told = JSON.stringify({
+      hub: this.ctx.id.name,
+      url: request.url,
+      headers: Object.fromEntries(request.headers),
+    });
     if (request.headers.get("upgrade") === null) {
       return new Response(`data: ${told}\n\n`, { headers: { "content-type": "text/event-stream" } });
     }

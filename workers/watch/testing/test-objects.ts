@@ -1,4 +1,5 @@
 import { RegionReplica, type ReplicaTiming } from "../region-replica.ts";
+import { SILENCE, type Silence } from "../socket-silence.ts";
 import type { FollowedCore } from "../store-document.ts";
 import type { WatchEnv } from "../watch-env.ts";
 import { WatchHub } from "../watch-hub.ts";
@@ -12,6 +13,7 @@ export interface RegionFaults {
   timing: ReplicaTiming;
   publishFailure: Error | null;
   socketsMax: number;
+  silence: Silence;
 }
 
 const faults = new Map<string, RegionFaults>();
@@ -27,6 +29,7 @@ export function regionFaults(region: string): RegionFaults {
       timing: { loopMs: 400, backoffMaxMs: 200, firstSyncWaitMs: 5000 },
       publishFailure: null,
       socketsMax: 100,
+      silence: SILENCE,
     };
     faults.set(region, found);
   }
@@ -65,6 +68,10 @@ export class TestWatchHub extends WatchHub {
 
   protected override get socketsMax(): number {
     return regionFaults(regionIn(this.ctx)).socketsMax;
+  }
+
+  protected override get silence(): Silence {
+    return regionFaults(regionIn(this.ctx)).silence;
   }
 }
 

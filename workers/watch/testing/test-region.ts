@@ -26,7 +26,10 @@ export class TestRegion {
     return testEnv.REPLICA.getByName(replicaName(this.name, 0));
   }
   get hub(): DurableObjectStub<WatchHub> {
-    return testEnv.HUB.getByName(hubName(this.name, 0));
+    return this.hubShard(0);
+  }
+  hubShard(shard: number): DurableObjectStub<WatchHub> {
+    return testEnv.HUB.getByName(hubName(this.name, shard));
   }
 
   /** Creates `demo/shop/prod/<name>` with version 1 and these rules. */

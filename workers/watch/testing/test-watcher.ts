@@ -8,6 +8,7 @@ export interface WatchRequest {
   configs?: string[];
   since?: string;
   principal?: Partial<WatchPrincipal>;
+  shard?: number;
   headers?: Record<string, string>;
 }
 
@@ -50,7 +51,9 @@ export class TestSocket {
 
   static async open(region: TestRegion, request: WatchRequest = {}): Promise<TestSocket> {
     const headers = { ...request.headers, upgrade: "websocket" };
-    const response = await region.hub.fetch(watchRequest(region, { ...request, headers }));
+    const response = await region
+      .hubShard(request.shard ?? 0)
+      .fetch(watchRequest(region, { ...request, headers }));
     if (response.webSocket === null)
       throw new Error(`no socket: ${response.status} ${await response.text()}`);
     return new TestSocket(response.webSocket);
