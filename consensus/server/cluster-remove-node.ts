@@ -10,6 +10,7 @@ import {
   waitFor,
   withKeyOnce,
 } from "./cluster-operation.ts";
+import { NotProposedError } from "../replicated-log.ts";
 import type { CoreContext } from "./core-context.ts";
 
 /** How long a node that is up may take to hear of its removal. */
@@ -32,6 +33,7 @@ export async function removeNode(core: CoreContext, input: RemoveNodeInput): Pro
   const isMember = core.log.status().members.some((member) => member.nodeId === nodeId);
   if (!isMember && record === undefined) throw new ConfluxError("not_found", `no node ${nodeId}`);
   if (isMember) await checkVotersLeft(core, nodeId);
+  if (isMember && nodeId === core.log.status().nodeId) await handOver(core);
   const isRetired = record?.removed === true;
   if (isRetired) await noteKey(core, request, `node ${nodeId} is removed already`);
   else {
@@ -44,6 +46,21 @@ export async function removeNode(core: CoreContext, input: RemoveNodeInput): Pro
     await core.log.changeMembership({ voters: without(voters), learners: without(learners) });
   }
   return { ...answerAt(core, earlier, { worked: isMember || !isRetired }), node_id: nodeId };
+}
+
+/**
+ * A leader that removed itself might lose its leadership before it knows the change to be committed, and would never hear of
+ * it: nobody sends anything to who is no member. So another takes over first, and the caller repeats the request there:
+ * throws `NotProposedError` with the new leader. Goes on when nobody takes over.
+ */
+async function handOver(core: CoreContext): Promise<void> {
+  const { nodeId } = core.log.status();
+  const led = await core.log.transferLeader().catch((error: unknown) => {
+    if (error instanceof NotProposedError) return null;
+    throw error;
+  });
+  if (led === null || led.leaderId === nodeId) return;
+  throw new NotProposedError("leadership was handed over, for this node is to be removed", led.leaderId);
 }
 
 /** A node that is up is given the time to hear of its removal: afterwards nobody sends it anything. */

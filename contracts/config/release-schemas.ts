@@ -31,8 +31,15 @@ const salt = z
   .meta({ description: "Rules with one salt draw the same clients first; the config's id when left out" });
 
 /** Labels are texts, so a number or a boolean is taken for the text that it is written as. */
+const EXACT_NUMBER = "a number of at most 15 digits; write a longer one as a text";
+/** Whether a number is surely the one that was written: JSON's readers round what has more digits. */
+function isExact(value: number): boolean {
+  return Math.abs(value) < 1e15 && String(value).replaceAll(/[^0-9]/g, "").length <= 15;
+}
 const conditionValue = z
-  .union([z.string(), z.number(), z.boolean()], { error: "a text, a number or a boolean" })
+  .union([z.string(), z.number().refine(isExact, { error: EXACT_NUMBER }), z.boolean()], {
+    error: `a text, a boolean or ${EXACT_NUMBER}`,
+  })
   .transform(String);
 const conditionInput = z
   .strictObject({

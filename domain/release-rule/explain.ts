@@ -45,8 +45,9 @@ export interface ExplainInput {
  * What a client with `labels` in `region` gets and why (C8). The winner is `resolveRule`'s by construction: the
  * simulator runs the code the edge runs and only then looks for reasons, with the same tests.
  */
-export function explainRules(input: ExplainInput, compilePattern: PatternCompiler): Explanation {
+export function explainRules(input: ExplainInput, compile: PatternCompiler): Explanation {
   const { rules, labels } = input;
+  const compilePattern = askOnce(compile);
   const winning = resolveRule(prepareRules(compileRules(input), compilePattern), labels)?.position ?? null;
   const winner = winning === null ? undefined : rules[winning];
   const trace = rules.map((rule, position): RuleTrace => {
@@ -57,6 +58,26 @@ export function explainRules(input: ExplainInput, compilePattern: PatternCompile
     return { rule, position, matched: false, why_not: why, bucket };
   });
   return { winner: winner && winning !== null ? { rule: winner, position: winning } : null, trace };
+}
+
+/** Many rules may name one pattern, and all are asked for their reason: each pattern is compiled and tried on a value once. */
+function askOnce(compile: PatternCompiler): PatternCompiler {
+  const tests = new Map<string, ReturnType<PatternCompiler>>();
+  return (source) => {
+    const known = tests.get(source);
+    if (known !== undefined) return known;
+    const test = compile(source);
+    const answers = new Map<string, boolean>();
+    const remembering =
+      test &&
+      ((text: string): boolean => {
+        const answer = answers.get(text) ?? test(text);
+        answers.set(text, answer);
+        return answer;
+      });
+    tests.set(source, remembering);
+    return remembering;
+  };
 }
 
 function bucketOf({ percentage }: ReleaseRule, { labels, configId }: ExplainInput): number | null {

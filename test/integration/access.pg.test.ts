@@ -177,7 +177,7 @@ describe("A3 signing in", () => {
     expect((await mine()).status).toBe(201);
     for (const change of ["is_active = false", "tokens_not_before = now() + interval '1 minute'"]) {
       await owner.unsafe(`update users set ${change} where id = 'usr_reader'`);
-      expect((await mine()).status).toBe(403);
+      expect((await mine()).status).toBe(401);
       expect((await refresh()).status).toBe(401);
       await owner`update users set is_active = true, tokens_not_before = 'epoch' where id = 'usr_reader'`;
     }
@@ -195,7 +195,10 @@ describe("A3 signing in", () => {
     try {
       const tokensNotBeforeMs = Date.now() + 30_000;
       await adoptClusterEpoch(database, { clusterId: "c1", epoch: 2, tokensNotBeforeMs });
-      expect((await use(before)).status).toBe(403);
+      expect((await use(before)).status).toBe(401);
+      // Nor on a route that asks for no permission.
+      const tokens = await testing.send("GET", TOKENS, undefined, before.bearer);
+      expect([tokens.status, await json(tokens)]).toMatchObject([401, { code: "unauthenticated" }]);
       expect((await refresh(before)).status).toBe(401);
       aheadS = 60;
       const after = await login(testing);

@@ -29,6 +29,7 @@ import { resolveTenant } from "./auth-tenant.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
+import { requireSession } from "./require-permission.ts";
 
 const path = "/api/v1/auth/client-tokens";
 const createTokenRoute = declareRoute("authenticated", {
@@ -59,6 +60,7 @@ const revokeTokenRoute = declareRoute("authenticated", {
 /** `POST`, `GET /auth/client-tokens` and `DELETE /auth/client-tokens/{id}`. */
 export function registerClientTokenRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
   app.openapi(createTokenRoute, async (c) => {
+    await requireSession(c);
     const request = c.req.valid("json");
     const tenant = await requireDelegable(c, request.scopes);
     const { token, body, replayed } = await issueToken(c, deps, { ...request, tenant });
@@ -68,6 +70,7 @@ export function registerClientTokenRoutes(app: OpenAPIHono<AdminEnv>, deps: Auth
   });
 
   app.openapi(listTokensRoute, async (c) => {
+    await requireSession(c);
     const query = c.req.valid("query");
     const tenant = await resolveTenant(c, deps, query.tenant);
     const { principal } = c.var;
@@ -79,6 +82,7 @@ export function registerClientTokenRoutes(app: OpenAPIHono<AdminEnv>, deps: Auth
   });
 
   app.openapi(revokeTokenRoute, async (c) => {
+    await requireSession(c);
     const { id } = c.req.valid("param");
     const { tenant, row } = await requireRevocable(c, deps, id);
     const nowMs = deps.nowMs();

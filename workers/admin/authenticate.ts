@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { loadPermissions } from "../../adapters/postgres/load-permissions.ts";
+import { findSessionUser } from "../../adapters/postgres/find-session-user.ts";
 import { isOperator } from "../../adapters/postgres/is-operator.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { verifyAccessToken } from "../../adapters/tokens/verify-access-token.ts";
@@ -32,10 +33,15 @@ export function authenticate(deps: AuthDeps): MiddlewareHandler<AdminEnv> {
     const read = permissionReader(c, deps, { userId: claims.sub, issuedAtMs: claims.issuedAtMs });
     const principal: Principal = {
       actor: { type: "user", id: claims.sub, name: claims.name },
+      issuedAtMs: claims.issuedAtMs,
       ip: clientIp(c),
       allows: async (action, resource) => {
         const tenant = resource.split("/")[0] ?? "";
         return permits(await read(tenant), tenant, action, resource);
+      },
+      hasEnded: async () => {
+        const user = await findSessionUser(deps.database(c), claims.sub);
+        return user === null || !user.isActive || claims.issuedAtMs < user.tokensNotBeforeMs;
       },
     };
     c.set("principal", principal);

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { clusterStatusView } from "../../contracts/admin/cluster-status.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
+import { sessionEnded } from "./require-permission.ts";
 
 /** Roles belong to tenants and the cluster to none, so anyone who has signed in may see how it is. */
 const route = declareRoute("authenticated", {
@@ -14,7 +15,10 @@ const route = declareRoute("authenticated", {
 
 export function registerClusterStatus(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const { cluster_id, epoch, leader_id, term, nodes } = await c.var.deps.core.status();
+    const status = await c.var.deps.core.status();
+    // Asked of the core and not of the database: operators look here while that is away.
+    if (c.var.principal.issuedAtMs < status.tokens_not_before_ms) throw sessionEnded();
+    const { cluster_id, epoch, leader_id, term, nodes } = status;
     return c.json({ cluster_id, epoch, leader_id, term, nodes }, 200);
   });
 }

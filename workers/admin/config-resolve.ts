@@ -60,7 +60,9 @@ function readClient(query: Record<string, string | undefined>, regions: readonly
   const errors: FieldError[] = [];
   const headers: [string, string][] = [];
   for (const [key, value = ""] of Object.entries(query)) {
-    if (key.startsWith(LABEL)) headers.push([LABEL_HEADER_PREFIX + key.slice(LABEL.length), value]);
+    // A header's value has no blanks at its ends (RFC 9110, 5.5): the edge would never see them.
+    const sent = value.replaceAll(/^[ \t]+|[ \t]+$/g, "");
+    if (key.startsWith(LABEL)) headers.push([LABEL_HEADER_PREFIX + key.slice(LABEL.length), sent]);
     else if (key !== REGION)
       errors.push({ path: `/query/${key}`, message: `unknown; accepted: ${LABEL}<name>, ${REGION}` });
   }

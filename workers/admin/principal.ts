@@ -11,6 +11,8 @@ import type { Actor } from "../../domain/command/command.ts";
 export interface Principal {
   /** Goes into every command and so into the audit. */
   actor: Actor;
+  /** When the caller's token was issued, to the second. */
+  issuedAtMs: number;
   /** Address the request came from, as the platform reports it; empty when unknown. */
   ip: string;
   /**
@@ -19,6 +21,11 @@ export interface Principal {
    * Rejects with `unavailable` when permissions cannot be read: nobody is let in by an outage.
    */
   allows(action: PermissionAction, resource: string): Promise<boolean>;
+  /**
+   * Whether the session is over though its token is not: the user is gone or inactive, or the token was called in, with all
+   * others by a restore. Rejects with `unavailable` when nobody can tell.
+   */
+  hasEnded(): Promise<boolean>;
 }
 
 /** One line of the log: JSON data, with the trace id of the request that it is about. */

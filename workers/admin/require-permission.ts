@@ -5,13 +5,23 @@ import type { DeletedConfig } from "../../domain/config/config.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { AdminEnv } from "./principal.ts";
 
-/** Refuses (`forbidden`) a caller none of whose roles grants `action` on `resource`. */
+/** Refuses (`unauthenticated`) a caller whose session has ended; for routes that ask for no permission. */
+export async function requireSession(c: Context<AdminEnv>): Promise<void> {
+  if (await c.var.principal.hasEnded()) throw sessionEnded();
+}
+
+export function sessionEnded(): ConfluxError {
+  return new ConfluxError("unauthenticated", "The session has ended; sign in again.");
+}
+
+/** Refuses (`forbidden`) a caller none of whose roles grants `action` on `resource`: nothing is granted to an ended session. */
 export async function requirePermission(
   c: Context<AdminEnv>,
   action: PermissionAction,
   resource: string,
 ): Promise<void> {
   if (await c.var.principal.allows(action, resource)) return;
+  await requireSession(c);
   throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
 }
 

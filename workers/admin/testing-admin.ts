@@ -50,11 +50,13 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
       if (!grants) throw new ConfluxError("unauthenticated", "A bearer token is required");
       c.set("principal", {
         actor: { type: "user", id: `user-${name}`, name },
+        issuedAtMs: Date.now(),
         ip: "192.0.2.1",
         allows: async (action, resource) =>
           grants.some(
             (g) => (g.action === "*" || g.action === action) && matchesPattern(g.pattern, resource),
           ),
+        hasEnded: async () => false,
       });
       await next();
     },
