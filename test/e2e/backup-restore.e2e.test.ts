@@ -114,7 +114,7 @@ test(
       "the watcher is told that its token ended",
     );
     watcher.close();
-    expect((await admin(stack, "POST", `${CLUSTER}/backups`)).status).toBe(403);
+    expect((await admin(stack, "POST", `${CLUSTER}/backups`)).status).toBe(401);
     // Nothing of the copies, drills and proofs is left.
     const left = readdirSync(place.dataDir).filter((name) => name.startsWith("core-"));
     for (const core of left) {
