@@ -1,3 +1,4 @@
+// Over 400 lines: each restore needs the same clusters, backups and comparisons.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,3 +1,4 @@
+// Over 400 lines: every way to damage a log needs the same helpers that write, cut and reopen one.
 import fs from "node:fs";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -3,7 +3,7 @@ import { CoreClient } from "../../adapters/core-client/core-client.ts";
 import { testCommand } from "../../domain/command/testing-commands.ts";
 import { EtcdWatchers } from "./etcd-watch-client.ts";
 import type { Publish, WatchLoadMessage, WatchLoadPlan, WatchLoadResult } from "./watch-load-plan.ts";
-import { WatchSocket } from "./watch-socket.ts";
+import { WatchSocket, type WatchSocketEvents } from "./watch-socket.ts";
 
 const KEY = Buffer.from("demo/bench/prod/watched.json");
 /** A watcher that hears nothing for so long is a failure. */
@@ -46,15 +46,20 @@ interface Watchers {
   cut(): void;
 }
 
+/** What each watcher tells the tallies. */
+function eventsOf({ greeted, changed }: { greeted: Tally; changed: Tally }): WatchSocketEvents {
+  const failed = (error: Error): void => {
+    greeted.fail(error);
+    changed.fail(error);
+  };
+  return { greeted: greeted.one, changed: changed.one, failed };
+}
+
 function webSockets(plan: WatchLoadPlan): Watchers {
   const sockets: WatchSocket[] = [];
   return {
-    open: ({ greeted, changed }, from, to) => {
-      const failed = (error: Error): void => {
-        greeted.fail(error);
-        changed.fail(error);
-      };
-      const events = { greeted: greeted.one, changed: changed.one, failed };
+    open: (tally, from, to) => {
+      const events = eventsOf(tally);
       const { ports, path, headers } = plan;
       for (let i = from; i < to; i += 1) {
         sockets[i] = new WatchSocket({ port: ports[i % ports.length]!, path, headers }, events);
@@ -68,12 +73,8 @@ function webSockets(plan: WatchLoadPlan): Watchers {
 
 function etcdWatches(etcd: EtcdWatchers): Watchers {
   return {
-    open: ({ greeted, changed }, from, to) => {
-      const failed = (error: Error): void => {
-        greeted.fail(error);
-        changed.fail(error);
-      };
-      const events = { greeted: greeted.one, changed: changed.one, failed };
+    open: (tally, from, to) => {
+      const events = eventsOf(tally);
       for (let i = from; i < to; i += 1) etcd.open(i, KEY, events);
     },
     cut: () => etcd.close(),

@@ -1,3 +1,4 @@
+// Over 400 lines: all of it needs the one database, users and password function that are set up here.
 import { createServer, type Server } from "node:http";
 import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";

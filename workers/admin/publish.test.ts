@@ -1,3 +1,4 @@
+// Over 400 lines: the routes of a plan are walked in its order, over one setup.
 import { beforeEach, describe, expect, it } from "vitest";
 import { STATUS_BY_CODE, type ErrorCode } from "../../contracts/problem/error-codes.ts";
 import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";

@@ -1,3 +1,4 @@
+// Over 400 lines: one table of requests that are refused, a row each, over one setup.
 import { beforeEach, describe, expect, it } from "vitest";
 import { CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { STATUS_BY_CODE, type ErrorCode } from "../../contracts/problem/error-codes.ts";

@@ -5,6 +5,7 @@ import { compileDocument } from "../../domain/delivery/compile-document.ts";
 import type { CompiledDocument } from "../../domain/delivery/compiled-document.ts";
 import { withDeadline } from "./deadline.ts";
 import type { EdgeCore } from "./open-core.ts";
+import { sha256Hex } from "./sha256-hex.ts";
 
 /** Questions of one isolate under way at a time: a region that is away must not carry its load to the core. */
 const QUESTIONS_MAX = 8;
@@ -33,9 +34,8 @@ export class CoreFallback {
   content(tenant: string, sha256: string): Promise<Uint8Array> {
     return this.#ask(async () => {
       const bytes = new Uint8Array(await this.#core.getBlob({ tenant, sha256 }));
-      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-      const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-      if (hex !== sha256) throw new Error(`the core gave other bytes for content ${sha256}`);
+      if ((await sha256Hex(bytes)) !== sha256)
+        throw new Error(`the core gave other bytes for content ${sha256}`);
       return bytes;
     });
   }

@@ -4,6 +4,7 @@ import { unavailable, withDeadline } from "./deadline.ts";
 import type { PreparedDocument } from "./document-cache.ts";
 import type { Exchange } from "./exchange.ts";
 import type { PreparedVariant } from "./serve-variant.ts";
+import { sha256Hex } from "./sha256-hex.ts";
 
 /** How long Workers KV may keep a value, or the absence of one, at a location. Values never change; absences do. */
 const KV_CACHE_TTL_S = 60;
@@ -102,11 +103,4 @@ async function readKv(exchange: Exchange, key: string): Promise<ArrayBuffer | nu
     });
     return null;
   }
-}
-
-async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  let hex = "";
-  for (const byte of digest) hex += byte.toString(16).padStart(2, "0");
-  return hex;
 }

@@ -1,3 +1,4 @@
+// Over 400 lines: all that a watcher is told, over one region and one set of test watchers.
 import {
   abortAllDurableObjects,
   evictDurableObject,
