@@ -20,10 +20,14 @@ export function readCommandLine<T extends ParseArgsConfig, R>(
     return read(parseArgs(config));
   } catch (error) {
     if (!isUsageError(error)) throw error;
-    // Of Node's own words the first sentence: the rest is about how it would have to be quoted.
-    console.error(`${error.message.split(/\.?(?:\n|\. |$)/, 1)[0]}.\n\n${help}`);
-    process.exit(2);
+    return endWith(error, help);
   }
+}
+
+function endWith({ message }: Error, help: string): never {
+  // Of Node's own words the first sentence: the rest is about how it would have to be quoted.
+  console.error(`${message.split(/\.?(?:\n|\. |$)/, 1)[0]}.\n\n${help}`);
+  process.exit(2);
 }
 
 function isUsageError(error: unknown): error is Error {
