@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CLIENT_TOKEN_TTL_S_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, TOKEN_SCOPES_MAX } from "../limits.ts";
 import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { CLIENT_TOKEN_STATUSES } from "../../domain/access/client-token-state.ts";
 import { parseReadScope } from "../../domain/access/permits.ts";
 import { passwordSchema } from "./password-service.ts";
 
@@ -79,6 +80,11 @@ export const clientTokenView = z
     created_at: z.iso.datetime(),
     expires_at: z.iso.datetime(),
     revoked_at: z.iso.datetime().nullable(),
+    ended_at: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: "When a restore from a backup ended all tokens issued before, this one too" }),
+    status: z.enum(CLIENT_TOKEN_STATUSES).meta({ description: "Only `active` ones are taken by the edge" }),
   })
   .meta({ id: "ClientToken" });
 export type ClientTokenView = z.infer<typeof clientTokenView>;
