@@ -51,7 +51,7 @@ export interface TlsTransportOptions {
 }
 
 /** Strangers and removed nodes come again every second or minute: the same one is told of this often. */
-export const REFUSAL_SAID_EVERY_MS = 10 * 60_000;
+const REFUSAL_SAID_EVERY_MS = 10 * 60_000;
 /** Refusals that are remembered for that. */
 const REFUSALS_KEPT_MAX = 64;
 
