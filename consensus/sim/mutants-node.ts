@@ -124,13 +124,6 @@ export const READ_MUTANTS: readonly Mutant[] = [
     "const kept = Math.min(promise, LEASE_PROMISE_TICKS_MAX);",
     "const kept = promise < 0 ? promise : core.config.electionTicks;",
   ),
-  mutant(
-    "promise-of-later-settings",
-    "a node that starts again keeps what it would promise now, not what it may have promised before",
-    "raft/lease.ts",
-    " || core.sinceStart < LEASE_PROMISE_TICKS_MAX;",
-    ";",
-  ),
   {
     name: "promise-lost-at-restart",
     what: "a node that starts again holds no promise to the leader it had",
