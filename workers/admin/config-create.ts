@@ -7,6 +7,7 @@ import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
+import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { requirePermission } from "./require-permission.ts";
@@ -36,7 +37,9 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
       : (body.releases ?? []);
     refuseFaultyPatterns(releases, "/releases");
     if (releases.length > 0) await requirePermission(c, "publish", resource);
+    const quotas = await c.var.deps.quotasOf(c, body.tenant);
     const { bytes, sha256 } = await readContent(body);
+    refuseOverSize(bytes, quotas);
     const schema = schemaText(body.schema);
     validateContent({ format: body.format, bytes, schema });
     const command = {
@@ -52,6 +55,7 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
         encrypted: false,
         retention: body.retention ?? null,
         releases,
+        max_configs: quotas.maxConfigs,
       },
     };
     const { core } = c.var.deps;
