@@ -271,6 +271,17 @@ describe("A6 max_configs and max_config_size_bytes", () => {
     expect(await writes(admin)).toBe(before);
   });
 
+  test("a core that is being upgraded and knows no limit yet takes new configs without", async () => {
+    const admin = isolate(sharedWindows());
+    const propose = admin.core.propose.bind(admin.core);
+    admin.core.propose = (input, options) =>
+      "max_configs" in input.command.payload
+        ? Promise.reject(new ConfluxError("upgrade_in_progress", "config_limit is not taken yet"))
+        : propose(input, options);
+    expect((await admin.send("POST", CONFIGS, newConfig(), as("ada"))).status).toBe(201);
+    expect(admin.logs).toMatchObject([{ level: "warn", tenant: "demo" }]);
+  });
+
   test("A7 nothing is created while nobody can read the quota", async () => {
     const nowhere = connectPostgres("postgres://conflux_app@127.0.0.1:1/none");
     const admin = testingAdmin({ quotasOf: quotasOf({ database: () => nowhere }) });
