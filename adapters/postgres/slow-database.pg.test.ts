@@ -80,7 +80,9 @@ describe("A7 a database that is slow", () => {
       await released.promise;
     });
     await locked.promise;
-    const answers = await Promise.all(Array.from({ length: 2 * PLACES }, () => request("select * from tenants")));
+    const answers = await Promise.all(
+      Array.from({ length: 2 * PLACES }, () => request("select * from tenants")),
+    );
     expect(answers.filter((why) => why === FULL)).toHaveLength(PLACES);
     expect(answers).not.toContain("ok");
     released.resolve();

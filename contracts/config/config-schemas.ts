@@ -22,13 +22,18 @@ export const contentFields = {
     .refine((text) => text.isWellFormed(), "has a lone surrogate, which is no Unicode text")
     .optional()
     .meta({ description: "The content as text; it is stored as UTF-8", maxLength: CONTENT_BYTES_MAX }),
-  content_base64: z.base64().optional().meta({
-    description: "The content's bytes, instead of content",
-    maxLength: 4 * Math.ceil(CONTENT_BYTES_MAX / 3),
-  }),
+  content_base64: z
+    .base64()
+    .optional()
+    .meta({
+      description: "The content's bytes, instead of content",
+      maxLength: 4 * Math.ceil(CONTENT_BYTES_MAX / 3),
+    }),
 };
 const schemaField = z
-  .union([jsonObjectSchema, z.string().meta({ maxLength: SCHEMA_BYTES_MAX })], { error: "a JSON Schema as an object or as JSON text" })
+  .union([jsonObjectSchema, z.string().meta({ maxLength: SCHEMA_BYTES_MAX })], {
+    error: "a JSON Schema as an object or as JSON text",
+  })
   .optional()
   .meta({ description: "JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12" });
 const retentionSchema = z.strictObject({

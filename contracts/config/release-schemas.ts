@@ -48,9 +48,16 @@ function isExact(value: number): boolean {
 }
 const conditionValue = z
   // How long a text may be is for its operator to say.
-  .union([z.string().meta({ maxLength: LABEL_VALUE_BYTES_MAX }), z.number().refine(isExact, { error: EXACT_NUMBER }), z.boolean()], {
-    error: `a text, a boolean or ${EXACT_NUMBER}`,
-  })
+  .union(
+    [
+      z.string().meta({ maxLength: LABEL_VALUE_BYTES_MAX }),
+      z.number().refine(isExact, { error: EXACT_NUMBER }),
+      z.boolean(),
+    ],
+    {
+      error: `a text, a boolean or ${EXACT_NUMBER}`,
+    },
+  )
   .transform(String);
 const conditionInput = z
   .strictObject({

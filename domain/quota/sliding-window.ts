@@ -28,7 +28,8 @@ export class SlidingWindow {
   /** Goes on from what `slices` said, ascending by time; each request counts as one of the end of its slice. */
   constructor(slices: readonly WindowSlice[] = []) {
     for (const { startMs, granted } of slices) {
-      for (let i = 0; i < granted && this.#size < WINDOW_REQUESTS_MAX; i += 1) this.#push(startMs + SLICE_MS - 1);
+      for (let i = 0; i < granted && this.#size < WINDOW_REQUESTS_MAX; i += 1)
+        this.#push(startMs + SLICE_MS - 1);
     }
   }
 
@@ -41,7 +42,8 @@ export class SlidingWindow {
     this.#forget(this.#lastMs - WINDOW_MS);
     const bound = Math.min(limit, WINDOW_REQUESTS_MAX);
     if (this.#size < bound) {
-      this.#push(this.#lastMs);
+      // What was taken up again may stand a little ahead of the clock; nobody passes it.
+      this.#push(Math.max(this.#lastMs, this.#size === 0 ? 0 : this.#at(this.#size - 1)));
       return { granted: true };
     }
     // Once this one has left there is room; a limit of 0 never has any.
@@ -69,7 +71,6 @@ export class SlidingWindow {
     if (this.#size === this.#moments.length) this.#grow();
     this.#moments[(this.#first + this.#size) % this.#moments.length] = ms;
     this.#size += 1;
-    this.#lastMs = ms;
   }
 
   #grow(): void {

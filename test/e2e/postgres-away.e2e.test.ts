@@ -14,7 +14,11 @@ let configId: string;
 beforeAll(async () => {
   stack = await startStack();
   const created = await adminOk(stack, "POST", "/mgt/configs", {
-    ...{ tenant: "demo", app: "shop", env: "prod", name: "steady.json", format: "json" },
+    tenant: "demo",
+    app: "shop",
+    env: "prod",
+    name: "steady.json",
+    format: "json",
     content: '{"steady": true}',
     release: true,
   });
@@ -45,10 +49,17 @@ async function changeRules(version: number): Promise<void> {
   const { core_service_key: serviceKey } = loadSecrets(dataPaths(stack.dataDir).secrets);
   const core = new CoreClient({ urls: stack.dev.core_urls, serviceKey, role: "admin" });
   const releases = [{ labels: {}, version_id: version, priority: 0 }];
-  await core.propose({ command: testCommand("put_releases", { config_id: configId, releases }), attachments: [] });
+  await core.propose({
+    command: testCommand("put_releases", { config_id: configId, releases }),
+    attachments: [],
+  });
 }
 const writes = [
-  ["POST", "/mgt/configs", { tenant: "demo", app: "shop", env: "prod", name: "new.json", format: "json", content: "{}" }],
+  [
+    "POST",
+    "/mgt/configs",
+    { tenant: "demo", app: "shop", env: "prod", name: "new.json", format: "json", content: "{}" },
+  ],
   ["POST", () => `/mgt/configs/${configId}/versions`, { content: "{}" }],
   ["PUT", () => `/mgt/configs/${configId}/releases`, []],
   ["POST", () => `/mgt/configs/${configId}/rollback`, { version_id: 1 }],
@@ -71,7 +82,10 @@ async function expectUnmoved(version: number): Promise<number[]> {
   );
   for (let i = 0; i < 20; i += 1) expect((await fetchConfig(stack, NAME)).status).toBe(200);
   await changeRules(version);
-  const change = await until(() => watcher.messages.find((m) => m.type === "change"), "the watch hears of it");
+  const change = await until(
+    () => watcher.messages.find((m) => m.type === "change"),
+    "the watch hears of it",
+  );
   const after = await fetchConfig(stack, NAME, { minIndex: String(change.index) });
   expect([after.status, after.headers.get("x-config-version")]).toEqual([200, String(version)]);
   watcher.close();
@@ -79,7 +93,8 @@ async function expectUnmoved(version: number): Promise<number[]> {
 }
 async function expectWritable(): Promise<void> {
   await until(
-    async () => (await admin(stack, "POST", `/mgt/configs/${configId}/rollback`, { version_id: 1 })).status === 200,
+    async () =>
+      (await admin(stack, "POST", `/mgt/configs/${configId}/rollback`, { version_id: 1 })).status === 200,
     "writes go on by themselves",
   );
 }

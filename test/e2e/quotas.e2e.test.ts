@@ -25,13 +25,18 @@ const asTenant = (method: string, path: string, body?: unknown, headers: Record<
 describe("A6 a new tenant", () => {
   test("has its content bounded, then its requests: exactly, with 64 clients at once, and nobody else's", async () => {
     const config = { tenant: "acme", app: "shop", env: "prod", name: "a", format: "text" };
-    const large = await asTenant("POST", "/mgt/configs", { ...config, content: "x".repeat(SIZE_BYTES_MAX + 1) });
+    const large = await asTenant("POST", "/mgt/configs", {
+      ...config,
+      content: "x".repeat(SIZE_BYTES_MAX + 1),
+    });
     expect([large.status, large.json["code"]]).toEqual([413, "payload_too_large"]);
     const fits = await asTenant("POST", "/mgt/configs", { ...config, content: "x".repeat(SIZE_BYTES_MAX) });
     expect(fits.status).toBe(201);
     // Nothing of these counts: no token, a bad one, signing in, health, keys.
     for (let i = 0; i < 5; i += 1) {
-      expect((await admin(stack, "GET", "/mgt/configs?tenant=acme", undefined, { authorization: "" })).status).toBe(401);
+      expect(
+        (await admin(stack, "GET", "/mgt/configs?tenant=acme", undefined, { authorization: "" })).status,
+      ).toBe(401);
       await admin(stack, "POST", "/auth/login", { username: "acme-admin", password: "no" });
       expect((await admin(stack, "GET", "/.well-known/jwks.json")).status).toBe(200);
     }

@@ -83,7 +83,12 @@ async function proposeLimited(c: Context<AdminEnv>, command: CommandOf<"create_c
     const { max_configs: _unknown, ...payload } = command.payload;
     const answer = await core.propose({ command: { ...command, payload }, attachments: [bytes] }, options);
     const { tenant, trace_id } = command;
-    log({ level: "warn", message: "max_configs was not asked: the core is being upgraded", tenant, trace_id });
+    log({
+      level: "warn",
+      message: "max_configs was not asked: the core is being upgraded",
+      tenant,
+      trace_id,
+    });
     return answer;
   }
 }

@@ -39,7 +39,10 @@ export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
 
   async function windowOf(c: Context<AdminEnv>): Promise<Window> {
     const userId = c.var.principal.actor.id;
-    const own = await tenants(userId, async () => (await findSessionUser(deps.database(c), userId))?.tenants ?? []);
+    const own = await tenants(
+      userId,
+      async () => (await findSessionUser(deps.database(c), userId))?.tenants ?? [],
+    );
     const tenant = namedTenant(c, own);
     if (tenant === undefined) return { name: `user/${userId}`, limit: TENANTLESS_REQUESTS_PER_MINUTE_MAX };
     const limit = await limits(tenant, async () => {
@@ -79,7 +82,9 @@ function namedTenant(c: Context<AdminEnv>, own: readonly string[]): string | und
 }
 
 function tooMany({ name, limit }: Window, retryAfterMs: number): ConfluxError {
-  const whose = name.startsWith("tenant/") ? "max_api_requests_per_minute of the tenant" : "requests of a user";
+  const whose = name.startsWith("tenant/")
+    ? "max_api_requests_per_minute of the tenant"
+    : "requests of a user";
   const detail = `More than ${limit} requests within ${WINDOW_MS / 1000} s: ${whose}`;
   return new ConfluxError("rate_limited", detail, { retryAfterS: Math.ceil(retryAfterMs / 1000) });
 }

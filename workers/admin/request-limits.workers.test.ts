@@ -31,7 +31,7 @@ interface Document {
 
 /** The document of the Worker that is deployed, with every route that it has. */
 const env = {
-  CORE_URLS: "[]",
+  CORE_URLS: '["http://127.0.0.1:1"]',
   CORE_SERVICE_KEY: "a key of at least thirty-two bytes",
   INDEX_SIGNING_KEY: "a key of the tests alone",
   IDEMPOTENCY_KEY: "a key of the tests alone",
@@ -55,7 +55,9 @@ const ANY_JSON = new Set(["schema"]);
 function unbounded(schema: Schema, at: string, seen: ReadonlySet<string> = new Set()): string[] {
   if (schema.$ref !== undefined) {
     const name = schema.$ref.split("/").at(-1) ?? "";
-    return seen.has(name) ? [] : unbounded(document.components.schemas[name] ?? {}, at, new Set([...seen, name]));
+    return seen.has(name)
+      ? []
+      : unbounded(document.components.schemas[name] ?? {}, at, new Set([...seen, name]));
   }
   const found: string[] = [];
   for (const kind of ["anyOf", "oneOf", "allOf"] as const) {
@@ -63,7 +65,8 @@ function unbounded(schema: Schema, at: string, seen: ReadonlySet<string> = new S
   }
   const types = [schema.type ?? []].flat();
   const isOneOf = schema.enum !== undefined || schema.const !== undefined;
-  if (types.includes("string") && !isOneOf && schema.maxLength === undefined) found.push(`${at}: no maxLength`);
+  if (types.includes("string") && !isOneOf && schema.maxLength === undefined)
+    found.push(`${at}: no maxLength`);
   if (types.includes("array")) {
     if (schema.maxItems === undefined) found.push(`${at}: no maxItems`);
     found.push(...unbounded(schema.items ?? {}, `${at}[]`, seen));

@@ -1,5 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
-import { SLICE_MS, SlidingWindow, type WindowSlice, type WindowVerdict } from "../../domain/quota/sliding-window.ts";
+import {
+  SLICE_MS,
+  SlidingWindow,
+  type WindowSlice,
+  type WindowVerdict,
+} from "../../domain/quota/sliding-window.ts";
 import type { RequestWindowRpc } from "./request-windows.ts";
 
 const KEPT_KEY = "slices";
@@ -12,11 +17,11 @@ const KEEP_EVERY_MS = SLICE_MS;
  * that: it never opens early by what was written, it may open up to a second late, and it has forgotten what it granted
  * in the last second before a crash or a deployment of this Worker. Nothing waits for the writing.
  */
-export class RequestWindow extends DurableObject implements RequestWindowRpc {
+export class RequestWindow extends DurableObject<object> implements RequestWindowRpc {
   readonly #window: SlidingWindow;
   #isKeepingSoon = false;
 
-  constructor(ctx: DurableObjectState, env: unknown) {
+  constructor(ctx: DurableObjectState, env: object) {
     super(ctx, env);
     this.#window = new SlidingWindow(ctx.storage.kv.get<WindowSlice[]>(KEPT_KEY) ?? []);
   }

@@ -5,7 +5,8 @@ import type { WindowVerdict } from "../../domain/quota/sliding-window.ts";
 import type { RequestWindow } from "./request-window.ts";
 import { openRequestWindows } from "./request-windows.ts";
 
-const namespace = (env as unknown as { REQUEST_WINDOW: DurableObjectNamespace<RequestWindow> }).REQUEST_WINDOW;
+const namespace = (env as unknown as { REQUEST_WINDOW: DurableObjectNamespace<RequestWindow> })
+  .REQUEST_WINDOW;
 const CLIENTS = 64;
 let serial = 0;
 const newName = (): string => `tenant/t${(serial += 1)}`;

@@ -19,7 +19,8 @@ export function quotaConformance(core: () => CorePort): void {
     const settled = await Promise.allSettled(Array.from({ length: 40 }, (_, i) => create(`c${i}`, 7)));
     const made = settled.flatMap((s) => (s.status === "fulfilled" ? [s.value.result.config.id] : []));
     expect(made).toHaveLength(7);
-    for (const s of settled) if (s.status === "rejected") expect(s.reason).toMatchObject({ code: "quota_exceeded" });
+    for (const s of settled)
+      if (s.status === "rejected") expect(s.reason).toMatchObject({ code: "quota_exceeded" });
     const remove = testCommand("delete_config", { config_id: made[0] ?? "" }, { tenant });
     await core().propose({ command: remove, attachments: [] });
     expect((await create("again", 7)).result.config.name).toBe("again");

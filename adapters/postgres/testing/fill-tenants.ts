@@ -62,7 +62,8 @@ async function insertRow(owner: Sql, table: string, tenant: string): Promise<voi
 
 function wanted(table: string, column: Column): boolean {
   if (column.is_generated) return false;
-  if (`${table}.${column.name}` in VALUES || !column.is_nullable) return !column.has_default || column.points_to !== null;
+  if (`${table}.${column.name}` in VALUES || !column.is_nullable)
+    return !column.has_default || column.points_to !== null;
   return column.type === "text" && !LEFT_OUT.has(column.name);
 }
 
@@ -75,7 +76,9 @@ function valueOf(table: string, column: Column): string {
     // The tenant's own row; of a table without tenants the one whose key has the tenant's name in it.
     return `(select "${key}" from "${of}" o where to_jsonb(o)::text like '%' || $t || '%' limit 1)`;
   }
-  const allowed = column.checks.map((check) => /ANY \(ARRAY\['([^']*)'/.exec(check)?.[1]).find((v) => v !== undefined);
+  const allowed = column.checks
+    .map((check) => /ANY \(ARRAY\['([^']*)'/.exec(check)?.[1])
+    .find((v) => v !== undefined);
   if (allowed !== undefined) return `'${allowed}'`;
   if (column.first_label !== null) return `'${column.first_label}'`;
   if (column.is_array) return "'{}'";
