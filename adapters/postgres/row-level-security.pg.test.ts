@@ -155,8 +155,8 @@ describe("A2 the catalogue", () => {
       /client_tokens\..*: a foreign key that can point/,
     ],
     [
-      "alter table roles add user_id text references users (id)",
-      /roles\.user_id: a foreign key to a table without tenants/,
+      "create table global (id text primary key); alter table roles add global_id text references global (id)",
+      /roles\.global_id: a foreign key to a table without tenants/,
     ],
     ["grant truncate on roles to conflux_app", /roles: conflux_app has a privilege/],
     ["grant references (id) on roles to conflux_app", /roles: conflux_app has a privilege/],
