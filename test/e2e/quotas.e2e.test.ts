@@ -15,7 +15,7 @@ let stack: Stack;
 let tenant: SecondTenant;
 beforeAll(async () => {
   stack = await startStack();
-  tenant = await makeSecondTenant(stack, "acme");
+  tenant = await makeSecondTenant(stack, "acme", { hasDefaultQuotas: true });
 });
 afterAll(() => stack.stop());
 
