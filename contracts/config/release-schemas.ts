@@ -35,10 +35,9 @@ const salt = z
   .meta({ description: "Rules with one salt draw the same clients first; the config's id when left out" });
 
 /** Labels of a rule or a stage. How many there may be the rules say. */
-export const labelsSchema = z.record(
-  z.string().min(1).max(LABEL_NAME_BYTES_MAX),
-  z.string().max(LABEL_VALUE_BYTES_MAX),
-);
+export const labelsSchema = z
+  .record(z.string().min(1).max(LABEL_NAME_BYTES_MAX), z.string().max(LABEL_VALUE_BYTES_MAX))
+  .meta({ propertyNames: { type: "string", minLength: 1, maxLength: LABEL_NAME_BYTES_MAX } });
 
 /** Labels are texts, so a number or a boolean is taken for the text that it is written as. */
 const EXACT_NUMBER = "a number of at most 15 digits; write a longer one as a text";

@@ -55,7 +55,10 @@ const strategySchema = z.discriminatedUnion(
     }),
     z.strictObject({
       type: z.literal("staged"),
-      stages: z.array(stageInput).length(1, "exactly one stage for now; several are not supported yet"),
+      stages: z
+        .array(stageInput)
+        .length(1, "exactly one stage for now; several are not supported yet")
+        .meta({ minItems: 1, maxItems: 1 }),
     }),
   ],
   { error: ({ input }) => sayStrategy(input) },

@@ -36,7 +36,7 @@ let nowMs = START_MS;
 beforeAll(async () => {
   const urls = await cloneDatabase();
   owner = postgres(urls.ownerUrl, { max: 1 });
-  database = connectPostgres(urls.appUrl);
+  database = connectPostgres(urls.appUrl, { connectionsMax: 20 });
   const seeding = connectPostgres(urls.ownerUrl);
   for (const tenant of ["demo", "other"]) await ensureTenant(seeding, { tenant, clusterId: "c1" });
   for (const [name, tenants] of Object.entries(USERS)) {
@@ -120,6 +120,8 @@ describe("A6 max_api_requests_per_minute", () => {
   test("is exact with 64 clients at once on two isolates, and another tenant goes on", async () => {
     const windows = sharedWindows();
     const isolates = [isolate(windows), isolate(windows)] as const;
+    // So that each knows the quota: sixty-four first readings at once are the database's test, not this one.
+    for (const one of isolates) expect((await list(one, "ada")).status).toBe(200);
     const clients = Array.from({ length: CLIENTS }, async (_, client) => {
       const answers: Response[] = [];
       for (let i = 0; i < 4; i += 1)
@@ -127,9 +129,9 @@ describe("A6 max_api_requests_per_minute", () => {
       return answers;
     });
     const answers = (await Promise.all(clients)).flat();
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(120);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(118);
     const refused = answers.filter(({ status }) => status === 429);
-    expect(refused).toHaveLength(CLIENTS * 4 - 120);
+    expect(refused).toHaveLength(CLIENTS * 4 - 118);
     for (const answer of refused) {
       expect(answer.headers.get("retry-after")).toBe("60");
       expect(await readProblem(answer)).toMatchObject({ code: "rate_limited" });
@@ -205,8 +207,9 @@ describe("A6 max_api_requests_per_minute", () => {
 
   test("who belongs to no tenant is counted alone", async () => {
     const admin = isolate(sharedWindows());
+    expect((await list(admin, "nobody")).status).toBe(200);
     const answers = await Promise.all(
-      Array.from({ length: TENANTLESS_REQUESTS_PER_MINUTE_MAX + 5 }, () => list(admin, "nobody")),
+      Array.from({ length: TENANTLESS_REQUESTS_PER_MINUTE_MAX + 4 }, () => list(admin, "nobody")),
     );
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(5);
     expect((await list(admin, "unheard")).status).toBe(200);
