@@ -79,7 +79,7 @@ const rowOf = async (table: string, tenant: string): Promise<Record<string, unkn
   (await owner.unsafe(`select to_jsonb(t) as row from "${table}" t where tenant_id = $1`, [tenant]))[0]?.[
     "row"
   ];
-/** Inserts a row as the role: all columns that it may write. */
+/** Inserts a row as the role: all columns that it may write, or all there are where it may write none. */
 async function insert(
   tx: postgres.TransactionSql,
   table: string,
@@ -89,7 +89,8 @@ async function insert(
   const writable = await tx<{ name: string }[]>`
     select attname as name from pg_attribute where attrelid = ${table}::regclass and attnum > 0 and not attisdropped
       and has_column_privilege(attrelid, attnum, 'insert')`;
-  const names = writable.map(({ name }) => `"${name}"`).join(", ");
+  const columns = writable.length > 0 ? writable.map(({ name }) => name) : Object.keys(row);
+  const names = columns.map((name) => `"${name}"`).join(", ");
   return tx.unsafe(
     `insert into "${table}" (${names}) overriding system value
      select ${names} from jsonb_populate_record(null::"${table}", $1::text::jsonb) ${behind}`,
@@ -413,11 +414,14 @@ describe("A2 functions", () => {
       "select password_hash from users",
       "select is_operator from users",
       "select * from users",
-      "update users set is_active = false",
+      "update users set is_operator = true",
       "delete from users",
     ]) {
       expect((await refusal(as(ONE, (tx) => tx.unsafe(statement))))?.code, statement).toBe(DENIED);
     }
+    const before = await owner`select u::text from users u where username like ${`${TWO}%`}`;
+    await refusal(as(ONE, (tx) => tx.unsafe("update users set is_active = false")));
+    expect(await owner`select u::text from users u where username like ${`${TWO}%`}`).toEqual(before);
   });
 });
 
