@@ -1,4 +1,5 @@
 import type {
+  AuditAnchorsAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -19,6 +20,7 @@ import {
   LIST_LIMIT_MAX,
 } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { InlineBudget } from "../../domain/command/inline-blobs.ts";
@@ -103,6 +105,11 @@ export function readRoutes(core: CoreContext): Route[] {
       READERS,
       barred((r) => answerPublish(core, r)),
     ),
+    get(
+      "/v1/audit-anchors/:tenant",
+      READERS,
+      barred((r) => answerAnchors(core, r)),
+    ),
     get("/v1/blobs/:tenant/:sha256", SERVICE_ROLES, (r) => answerBlob(core, r)),
     get("/v1/feed", SERVICE_ROLES, (r) => answerFeed(core, r)),
     get("/v1/edge-snapshot", SERVICE_ROLES, (r) => answerSnapshot(core, r)),
@@ -137,6 +144,13 @@ function orThrow<T extends { ok: true }>(answer: T | Refusal): T {
 }
 
 type Body<T> = Omit<T, "cluster_id" | "epoch" | "index">;
+
+function answerAnchors(
+  core: CoreContext,
+  { params: [tenant = ""] }: CoreRequest,
+): Body<AuditAnchorsAnswer> {
+  return { anchors: readAuditAnchors(core.store, tenant) };
+}
 
 function listInput(query: URLSearchParams): { limit: number; cursor?: string } {
   const limit = wholeNumber(query, "limit", { min: 1, max: LIST_LIMIT_MAX, fallback: LIST_LIMIT_DEFAULT });
