@@ -12,6 +12,7 @@ import { registerClusterRestore } from "./cluster-restore.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
 import { registerDeliveryRoutes } from "./delivery-routes.ts";
 import type { LogLine } from "./principal.ts";
+import { createRefusalAudit } from "./refusal-audit.ts";
 
 /** The admin Worker's environment; wrangler.toml says which are secrets. */
 interface AdminBindings extends AuthBindings {
@@ -55,6 +56,11 @@ function build(env: AdminBindings): AdminApp {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),
       },
+      noteRefusal: createRefusalAudit({
+        database: () => connectPostgres(env.HYPERDRIVE.connectionString, { connectionsMax: 1 }),
+        nowMs: Date.now,
+        log,
+      }),
       log,
     },
     {
