@@ -4,12 +4,14 @@ import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-a
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { inTransaction } from "../../adapters/postgres/with-tenant.ts";
 import { ensureTenant } from "../../adapters/postgres/seed-access.ts";
+import { generateSigningJwk, importSigningKey } from "../../adapters/tokens/sign-token.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { encodeChainedRow } from "../../domain/access/audit-chain.ts";
 import { createHandler } from "../../lambdas/audit-anchor.ts";
 import { registerAuditRoutes } from "../../workers/admin/audit-routes.ts";
 import type { AuthDeps } from "../../workers/admin/auth-deps.ts";
+import { registerAuthRoutes } from "../../workers/admin/auth-routes.ts";
 import { testingAdmin, type TestingAdmin } from "../../workers/admin/testing-admin.ts";
 import { cloneDatabase } from "../testing/postgres.ts";
 
@@ -279,6 +281,25 @@ test("A4 search, export and verification need the permission list on the tenant"
     expect((await get(`${path}?tenant=_system`, "tenant")).status, path).toBe(403);
     expect((await get(`${path}?tenant=demo`, "tenant")).status, path).toBe(200);
   }
+});
+
+test("A5 a write that Postgres alone decides is not done when its row cannot be added", async () => {
+  await owner`insert into users (id, username, password_hash) values ('user-admin', 'admin', '$argon2id$x')`;
+  const key = await importSigningKey(await generateSigningJwk());
+  const writing = testingAdmin();
+  registerAuthRoutes(writing.app, { ...authDeps(), signingKey: () => Promise.resolve(key) });
+  const token = { name: "web", scopes: ["read:demo/shop/prod/*"], ttl_seconds: 60 };
+  const issue = () => writing.send("POST", "/api/v1/auth/client-tokens", token);
+  const count = async () => (await owner`select 1 from client_tokens`).length;
+  await owner.unsafe(`
+    create function refuse_tokens() returns trigger language plpgsql as $$
+    begin if new.summary like 'issued%' then raise exception 'full'; end if; return new; end $$;
+    create trigger zz_refuse after insert on audit_logs for each row execute function refuse_tokens()`);
+  expect((await issue()).status).toBe(500);
+  expect(await count()).toBe(0);
+  await owner`drop trigger zz_refuse on audit_logs`;
+  expect((await issue()).status).toBe(201);
+  expect(await count()).toBe(1);
 });
 
 /** The anchor function, on the core of the tests. */

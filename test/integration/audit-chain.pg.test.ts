@@ -1,15 +1,19 @@
+import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import postgres from "postgres";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { listAuditHeads } from "../../adapters/postgres/list-audit-heads.ts";
+import { migrate } from "../../adapters/postgres/migrate.ts";
 import { projectAuditBatch } from "../../adapters/postgres/project-audit-batch.ts";
 import { readAuditChain } from "../../adapters/postgres/read-audit-chain.ts";
 import { verifyAuditChain } from "../../adapters/postgres/verify-audit-chain.ts";
 import { inTransaction, withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { CHAIN_START } from "../../domain/access/audit-chain.ts";
 import { BEFORE_CHAIN, type ChainPlace } from "../../domain/access/verify-chain.ts";
-import { cloneDatabase } from "../testing/postgres.ts";
+import { cloneDatabase, createDatabase, databaseUrl, MIGRATIONS_DIRECTORY } from "../testing/postgres.ts";
 
 let owner: postgres.Sql;
 let app: postgres.Sql;
@@ -285,6 +289,51 @@ describe("A5 the verifier names what somebody with the owner's rights did", () =
     expect((await verify("regrown")).finding).toBeNull();
     expect((await verify("regrown", rows.slice(9))).finding).toMatchObject({ seq: 10, kind: "replaced" });
   });
+});
+
+test("L9 A5 rows from before the chain are chained in the order in which they were added, by an owner who is no superuser", async () => {
+  const server = inject("postgresUrl");
+  const superuser = postgres(server, { max: 1, onnotice: () => undefined });
+  const name = await createDatabase();
+  const role = `o_${name.slice(-12)}`;
+  await superuser.unsafe(`create role ${role} login createrole; grant conflux_app, conflux_login to ${role} with admin option;
+    alter database ${name} owner to ${role}`);
+  const url = new URL(databaseUrl(server, name));
+  const inside = postgres(url.href, { max: 1 });
+  await inside.unsafe(`alter schema public owner to ${role}`);
+  url.username = role;
+  const before = await mkdtemp(join(tmpdir(), "conflux-migrations-"));
+  for (const file of await readdir(MIGRATIONS_DIRECTORY)) {
+    if (file.endsWith(".sql") && file < "0010")
+      await copyFile(join(MIGRATIONS_DIRECTORY, file), join(before, file));
+  }
+  await migrate({ url: url.href, directory: before });
+  await rm(before, { recursive: true });
+  await inside`
+    insert into audit_logs (tenant_id, actor_type, actor_id, actor_name, ip, action, resource, outcome, trace_id, summary, created_at)
+    select 't' || n % 2, 'user', '', '', '', 'write', '', 'success', '', 'n ' || n, now() - n * interval '1 ms' from generate_series(1, 7) n`;
+  await migrate({ url: url.href, directory: MIGRATIONS_DIRECTORY });
+  const migrated = connectPostgres(url.href.replace(role, "conflux_app:app"), { connectionsMax: 1 });
+  const rows = await withTenant(migrated, "t1", (tx) =>
+    readAuditChain(tx, { tenant: "t1", after: 0, limit: 10 }),
+  );
+  expect(rows.map(({ seq, summary }) => [seq, summary])).toEqual([
+    [1, "n 1"],
+    [2, "n 3"],
+    [3, "n 5"],
+    [4, "n 7"],
+  ]);
+  await inTransaction(migrated, (tx) => appendAuditRows(tx, [auditRow("t0"), auditRow("t1")]));
+  for (const tenant of ["t0", "t1"]) {
+    const verified = await verifyAuditChain(migrated, {
+      tenant,
+      anchors: [],
+      from: BEFORE_CHAIN,
+      isEnough: () => false,
+    });
+    expect(verified).toMatchObject({ finding: null, rows: tenant === "t0" ? 4 : 5 });
+  }
+  await Promise.all([superuser.end(), inside.end(), migrated.close()]);
 });
 
 test("A5 a chain of 100,000 rows is verified a page at a time, and goes on from where it ended", async () => {

@@ -83,7 +83,6 @@ function recordLogin(
   deps: AuthDeps,
   login: { username: string; userId: string | null; accepted: boolean },
 ): Promise<number> {
-  c.set("audited", true);
   const known = login.userId !== null;
   return inTransaction(deps.database(c), (tx) =>
     appendAuditRows(tx, [

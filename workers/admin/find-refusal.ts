@@ -63,11 +63,12 @@ const FIELD_CHARACTERS_MAX = 60;
 
 /** What the audit must be told of an answered request; null for nothing. */
 export function findRefusal(c: Context<AdminEnv>): Refusal | null {
-  const { refused, asked, audited, principal } = c.var;
-  if (refused === undefined || audited === true) return null;
+  const { refused, asked, principal } = c.var;
+  if (refused === undefined) return null;
   const outcome = outcomeOf(c, refused);
-  if (outcome === null) return null;
   const isLogin = c.req.path === LOGIN_PATH;
+  // A wrong password is written down by the route, which knows whose it is.
+  if (outcome === null || (isLogin && refused.code === "unauthenticated")) return null;
   const path = c.req.path.slice(0, PATH_CHARACTERS_MAX);
   return {
     tenant: tenantOf(c),

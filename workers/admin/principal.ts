@@ -63,8 +63,6 @@ export interface AdminVariables {
   asked?: { action: PermissionAction; resource: string; granted: boolean };
   /** What the request was refused with, if it was. */
   refused?: ConfluxError;
-  /** The handler has written the refusal down itself. */
-  audited?: true;
   /** The app's dependencies, for handlers that are declared before the app exists. */
   deps: AdminDeps;
 }
