@@ -294,13 +294,13 @@ describe("A5 the verifier names what somebody with the owner's rights did", () =
 test("L9 A5 rows from before the chain are chained in the order in which they were added, by an owner who is no superuser", async () => {
   const server = inject("postgresUrl");
   const superuser = postgres(server, { max: 1, onnotice: () => undefined });
-  const name = await createDatabase();
-  const role = `o_${name.slice(-12)}`;
-  await superuser.unsafe(`create role ${role} login createrole; grant conflux_app, conflux_login to ${role} with admin option;
-    alter database ${name} owner to ${role}`);
-  const url = new URL(databaseUrl(server, name));
+  const role = `owner_${crypto.randomUUID().replaceAll("-", "")}`;
+  await superuser.unsafe(`create role ${role} login createrole`);
+  await superuser.unsafe(
+    `grant conflux_app, conflux_login to ${role} with admin true, inherit false, set false`,
+  );
+  const url = new URL(databaseUrl(server, await createDatabase(`owner ${role}`)));
   const inside = postgres(url.href, { max: 1 });
-  await inside.unsafe(`alter schema public owner to ${role}`);
   url.username = role;
   const before = await mkdtemp(join(tmpdir(), "conflux-migrations-"));
   for (const file of await readdir(MIGRATIONS_DIRECTORY)) {
