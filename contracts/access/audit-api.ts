@@ -19,7 +19,7 @@ const tenant = z
   .refine((name) => name === SYSTEM_TENANT || isConfigName(name), NAME_RULE)
   .optional();
 
-export const AUDIT_OUTCOMES = ["success", "failure", "denied"] as const;
+const AUDIT_OUTCOMES = ["success", "failure", "denied"] as const;
 
 const filters = {
   tenant,

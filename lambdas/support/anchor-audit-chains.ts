@@ -17,7 +17,7 @@ const HEADS_PAGE_MAX = 100;
 /** Rows of one chain verified in one run; the next run goes on from there. */
 const ROWS_PER_RUN_MAX = 20_000;
 /** Left at the end of an invocation for the proposal on its way. */
-export const ANCHOR_RESERVE_MS = 10_000;
+const ANCHOR_RESERVE_MS = 10_000;
 /** Faults that a report tells of. */
 const FAULTS_TOLD_MAX = 10;
 

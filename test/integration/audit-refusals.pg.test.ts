@@ -105,7 +105,7 @@ describe("A5 refusals in the audit", () => {
     await settle();
     const written = await rows("_system");
     expect(written).toHaveLength(REFUSAL_ROWS_PER_CALLER_MAX + 1);
-    expect(written.at(-1)?.["summary"]).toBe(
+    expect(written.map((row) => row["summary"])).toContain(
       `${10_000 - REFUSAL_ROWS_PER_CALLER_MAX} more refusals within 20 s, the last: GET /api/v1/mgt/configs: 401 unauthenticated`,
     );
     note(context, refusal());
@@ -148,8 +148,7 @@ describe("A5 refusals in the audit", () => {
     note(context, refusal());
     await settle();
     expect(logs).toMatchObject([
-      { level: "error", message: "audit not written", metric: AUDIT_FAILURES_METRIC },
-      { level: "error", metric: AUDIT_FAILURES_METRIC },
+      { level: "error", message: "audit not written", metric: AUDIT_FAILURES_METRIC, kept: 2, lost: 0 },
     ]);
     isAway = false;
     note(context, known());

@@ -1,7 +1,7 @@
 import type { AuditLogView } from "../../contracts/access/audit-api.ts";
 
 /** Of the Open Cybersecurity Schema Framework; docs/audit.md has the mapping as a table. */
-export const OCSF_VERSION = "1.3.0";
+const OCSF_VERSION = "1.3.0";
 
 const IAM = { category_uid: 3, category_name: "Identity & Access Management" };
 const CLASSES = {

@@ -171,6 +171,7 @@ describe("A5 every refusal is told to the audit, once, without what was in it", 
 
   it("429 is denied, of reads too, and of signing in as a login", async () => {
     const limited = new ConfluxError("rate_limited", "slower", { retryAfterS: 1 });
+    admin = testingAdmin();
     admin.app.post("/api/v1/auth/login", () => {
       throw limited;
     });

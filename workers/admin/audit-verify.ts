@@ -14,7 +14,7 @@ import type { AdminEnv } from "./principal.ts";
 import { requirePermission } from "./require-permission.ts";
 
 /** Rows that one request verifies at most, and how long it goes on; the caller goes on with the cursor. */
-export const AUDIT_VERIFY_ROWS_MAX = 20_000;
+const AUDIT_VERIFY_ROWS_MAX = 20_000;
 const AUDIT_VERIFY_TIME_MS = 2_000;
 
 const verifyRoute = declareRoute(

@@ -18,7 +18,10 @@ export const REFUSAL_ROWS_MAX = 200;
 /** Callers that are told apart in a window; the refusals of all others are counted together. */
 export const REFUSAL_CALLERS_MAX = 500;
 /** Rows kept while the database is away. */
-export const REFUSAL_PENDING_MAX = 500;
+const REFUSAL_PENDING_MAX = 500;
+const BATCH_MAX = 200;
+/** After so long another one writes: the request that did may have been cut off. */
+const WRITER_MS_MAX = 10_000;
 /** The count of what could not be written, as dashboards know it. */
 export const AUDIT_FAILURES_METRIC = "conflux_audit_write_failures_total";
 
@@ -41,7 +44,8 @@ const EVERYONE_ELSE = "everyone else";
 export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv>, refusal: Refusal) => void {
   const sleep = deps.sleep ?? ((ms) => new Promise<void>((resolve) => setTimeout(resolve, ms)));
   let window = { endsAtMs: 0, rows: 0, callers: new Map<string, Counted>(), isTimed: false };
-  let pending: RefusalRow[] = [];
+  let queue: RefusalRow[] = [];
+  let writingUntilMs = 0;
 
   /** The rows that tell of the window's counts; begins the next window. */
   function closeWindow(nowMs: number): RefusalRow[] {
@@ -69,26 +73,38 @@ export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv
     return isOwn;
   }
 
-  async function write(rows: readonly RefusalRow[]): Promise<void> {
-    const all = [...pending.splice(0), ...rows];
-    if (all.length === 0) return;
+  /** Writes what is queued, over one connection however many come at once: who writes takes along what others bring. */
+  async function drain(): Promise<void> {
+    if (queue.length === 0 || deps.nowMs() < writingUntilMs) return;
+    writingUntilMs = deps.nowMs() + WRITER_MS_MAX;
     const database = deps.database();
     try {
-      await appendRefusals(database, all);
+      while (queue.length > 0 && (await writeBatch(database, queue.splice(0, BATCH_MAX))));
+    } finally {
+      writingUntilMs = 0;
+      await database.close();
+    }
+  }
+
+  /** Whether the batch is written; else it waits for the next refusal. */
+  async function writeBatch(database: Database, batch: RefusalRow[]): Promise<boolean> {
+    try {
+      await appendRefusals(database, batch);
+      return true;
     } catch (error) {
-      // The next write takes them along.
-      pending = [...all, ...pending].slice(0, REFUSAL_PENDING_MAX);
+      const waiting = [...batch, ...queue];
+      queue = waiting.slice(0, REFUSAL_PENDING_MAX);
       deps.log({
         level: "error",
         message: "audit not written",
         metric: AUDIT_FAILURES_METRIC,
-        rows: all.length,
-        kept: pending.length,
-        trace_id: rows.at(-1)?.traceId ?? "",
+        rows: batch.length,
+        kept: queue.length,
+        lost: waiting.length - queue.length,
+        trace_id: batch.at(-1)?.traceId ?? "",
         reason: error instanceof Error ? error.message : String(error),
       });
-    } finally {
-      await database.close();
+      return false;
     }
   }
 
@@ -96,15 +112,19 @@ export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv
     const nowMs = deps.nowMs();
     const rows = nowMs >= window.endsAtMs ? closeWindow(nowMs) : [];
     if (isOwnRow(refusal)) rows.push({ ...refusal, createdAtMs: nowMs });
-    if (rows.length > 0) c.executionCtx.waitUntil(write(rows));
+    queue.push(...rows);
+    if (rows.length > 0) c.executionCtx.waitUntil(drain());
     const current = window;
     if (current.isTimed || rows.length > 0) return;
     // Nobody may come again to close the window; so its first counted refusal sees to it.
     current.isTimed = true;
-    const close = sleep(current.endsAtMs - nowMs).then(() =>
-      window === current ? write(closeWindow(deps.nowMs())) : undefined,
-    );
-    c.executionCtx.waitUntil(close);
+    const close = async (): Promise<void> => {
+      await sleep(current.endsAtMs - nowMs);
+      if (window !== current) return;
+      queue.push(...closeWindow(deps.nowMs()));
+      await drain();
+    };
+    c.executionCtx.waitUntil(close());
   };
 }
 
