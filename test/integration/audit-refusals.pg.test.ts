@@ -141,6 +141,16 @@ describe("A5 refusals in the audit", () => {
     expect(await rows("demo")).toHaveLength(1);
   });
 
+  test("rows that the database refuses are told of and hold nothing up", async () => {
+    const note = audit();
+    note(context, known({ outcome: "unheard of" as "denied" }));
+    await settle();
+    expect(logs).toMatchObject([{ metric: AUDIT_FAILURES_METRIC, kept: 0, lost: 1 }]);
+    note(context, known());
+    await settle();
+    expect(await rows("demo")).toHaveLength(1);
+  });
+
   test("the database away: a log line with the metric, and the rows are written when it is back", async () => {
     const note = audit();
     isAway = true;

@@ -8,6 +8,7 @@
 import type { Context } from "hono";
 import { appendRefusals, type RefusalRow } from "../../adapters/postgres/append-refusals.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Refusal } from "./find-refusal.ts";
 import type { AdminEnv, LogLine } from "./principal.ts";
 
@@ -92,7 +93,9 @@ export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv
       await appendRefusals(database, batch);
       return true;
     } catch (error) {
-      const waiting = [...batch, ...queue];
+      // What the database refuses it would refuse again, and hold up all that come after it.
+      const isAway = error instanceof ConfluxError && error.code === "unavailable";
+      const waiting = isAway ? [...batch, ...queue] : queue;
       queue = waiting.slice(0, REFUSAL_PENDING_MAX);
       deps.log({
         level: "error",
@@ -100,7 +103,7 @@ export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv
         metric: AUDIT_FAILURES_METRIC,
         rows: batch.length,
         kept: queue.length,
-        lost: waiting.length - queue.length,
+        lost: waiting.length - queue.length + (isAway ? 0 : batch.length),
         trace_id: batch.at(-1)?.traceId ?? "",
         reason: error instanceof Error ? error.message : String(error),
       });
