@@ -145,10 +145,7 @@ function orThrow<T extends { ok: true }>(answer: T | Refusal): T {
 
 type Body<T> = Omit<T, "cluster_id" | "epoch" | "index">;
 
-function answerAnchors(
-  core: CoreContext,
-  { params: [tenant = ""] }: CoreRequest,
-): Body<AuditAnchorsAnswer> {
+function answerAnchors(core: CoreContext, { params: [tenant = ""] }: CoreRequest): Body<AuditAnchorsAnswer> {
   return { anchors: readAuditAnchors(core.store, tenant) };
 }
 
