@@ -64,52 +64,18 @@ export function readRoutes(core: CoreContext): Route[] {
       const answer = read(request);
       return { json: { ...core.position(), ...answer } };
     };
+  const readersGet = (path: string, read: (request: CoreRequest) => object): Route =>
+    get(path, READERS, barred(read));
   return [
-    get(
-      "/v1/configs",
-      READERS,
-      barred((r) => answerConfigs(core, r)),
-    ),
-    get(
-      "/v1/configs/:id",
-      READERS,
-      barred((r) => answerConfig(core, r)),
-    ),
-    get(
-      "/v1/deleted-configs/:id",
-      READERS,
-      barred((r) => answerDeletedConfig(core, r)),
-    ),
-    get(
-      "/v1/config-by-name/:tenant/:app/:env/:name",
-      READERS,
-      barred((r) => answerByName(core, r)),
-    ),
-    get(
-      "/v1/configs/:id/versions",
-      READERS,
-      barred((r) => answerVersions(core, r)),
-    ),
-    get(
-      "/v1/configs/:id/versions/:v",
-      READERS,
-      barred((r) => answerVersion(core, r)),
-    ),
-    get(
-      "/v1/publishes",
-      READERS,
-      barred((r) => answerPublishes(core, r)),
-    ),
-    get(
-      "/v1/publishes/:id",
-      READERS,
-      barred((r) => answerPublish(core, r)),
-    ),
-    get(
-      "/v1/audit-anchors/:tenant",
-      READERS,
-      barred((r) => answerAnchors(core, r)),
-    ),
+    readersGet("/v1/configs", (r) => answerConfigs(core, r)),
+    readersGet("/v1/configs/:id", (r) => answerConfig(core, r)),
+    readersGet("/v1/deleted-configs/:id", (r) => answerDeletedConfig(core, r)),
+    readersGet("/v1/config-by-name/:tenant/:app/:env/:name", (r) => answerByName(core, r)),
+    readersGet("/v1/configs/:id/versions", (r) => answerVersions(core, r)),
+    readersGet("/v1/configs/:id/versions/:v", (r) => answerVersion(core, r)),
+    readersGet("/v1/publishes", (r) => answerPublishes(core, r)),
+    readersGet("/v1/publishes/:id", (r) => answerPublish(core, r)),
+    readersGet("/v1/audit-anchors/:tenant", (r) => answerAnchors(core, r)),
     get("/v1/blobs/:tenant/:sha256", SERVICE_ROLES, (r) => answerBlob(core, r)),
     get("/v1/feed", SERVICE_ROLES, (r) => answerFeed(core, r)),
     get("/v1/edge-snapshot", SERVICE_ROLES, (r) => answerSnapshot(core, r)),

@@ -1,3 +1,4 @@
+// Over 400 lines: search, export and verification over one app, one database and one set of helpers.
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
@@ -5,6 +6,7 @@ import { connectPostgres, type Database } from "../../adapters/postgres/connect.
 import { inTransaction } from "../../adapters/postgres/with-tenant.ts";
 import { ensureTenant } from "../../adapters/postgres/seed-access.ts";
 import { generateSigningJwk, importSigningKey } from "../../adapters/tokens/sign-token.ts";
+import { auditLogList, auditVerification } from "../../contracts/access/audit-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { encodeChainedRow } from "../../domain/access/audit-chain.ts";
@@ -128,13 +130,13 @@ describe("A5 search", () => {
     const seen: unknown[] = [];
     let cursor = "";
     for (let n = 0; ; n += 1) {
-      const page = await json(`?tenant=pages&limit=4${cursor}`);
-      seen.push(...(page["items"] as Json[]).map((item) => item["summary"]));
+      const page = auditLogList.parse(await json(`?tenant=pages&limit=4${cursor}`));
+      seen.push(...page.items.map(({ summary }) => summary));
       // A new act, and one that the projection brings late.
       await append([row("pages", { summary: "new", createdAtMs: START + 1000 + n })]);
       await append([row("pages", { summary: "late", createdAtMs: START + n })]);
-      if (page["next_cursor"] === null) break;
-      cursor = `&cursor=${String(page["next_cursor"])}`;
+      if (page.next_cursor === null) break;
+      cursor = `&cursor=${page.next_cursor}`;
     }
     const old = seen.filter((summary) => summary !== "late");
     expect(old).toEqual(Array.from({ length: 25 }, (_, n) => `${24 - n}`));
@@ -388,11 +390,11 @@ describe("A5 anchors and verification", () => {
     let verified = 0;
     let requests = 0;
     for (let cursor = ""; ; requests += 1) {
-      const part = await json(`/verify?tenant=longer${cursor}`);
-      expect(part["finding"]).toBeNull();
-      verified += Number(part["verified"]);
-      if (part["next_cursor"] === null) break;
-      cursor = `&cursor=${String(part["next_cursor"])}`;
+      const part = auditVerification.parse(await json(`/verify?tenant=longer${cursor}`));
+      expect(part.finding).toBeNull();
+      verified += part.verified;
+      if (part.next_cursor === null) break;
+      cursor = `&cursor=${part.next_cursor}`;
     }
     expect(verified).toBe(20_600);
     expect(requests).toBeGreaterThan(0);

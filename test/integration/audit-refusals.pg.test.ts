@@ -94,7 +94,7 @@ describe("A5 refusals in the audit", () => {
         log_index: null,
       },
     ]);
-    expect((await rows("_system")).map((row) => row["actor_id"]).toSorted()).toEqual(["", "usr_1"]);
+    expect((await rows("_system")).map((row) => String(row["actor_id"])).toSorted()).toEqual(["", "usr_1"]);
     expect(await rows("no-such-tenant")).toEqual([]);
   });
 

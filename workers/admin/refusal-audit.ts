@@ -45,8 +45,7 @@ const EVERYONE_ELSE = "everyone else";
 export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv>, refusal: Refusal) => void {
   const sleep = deps.sleep ?? ((ms) => new Promise<void>((resolve) => setTimeout(resolve, ms)));
   let window = { endsAtMs: 0, rows: 0, callers: new Map<string, Counted>(), isTimed: false };
-  let queue: RefusalRow[] = [];
-  let writingUntilMs = 0;
+  const write = createWriter(deps);
 
   /** The rows that tell of the window's counts; begins the next window. */
   function closeWindow(nowMs: number): RefusalRow[] {
@@ -74,8 +73,30 @@ export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv
     return isOwn;
   }
 
-  /** Writes what is queued, over one connection however many come at once: who writes takes along what others bring. */
-  async function drain(): Promise<void> {
+  return (c, refusal) => {
+    const nowMs = deps.nowMs();
+    const rows = nowMs >= window.endsAtMs ? closeWindow(nowMs) : [];
+    if (isOwnRow(refusal)) rows.push({ ...refusal, createdAtMs: nowMs });
+    if (rows.length > 0) c.executionCtx.waitUntil(write(rows));
+    const current = window;
+    if (current.isTimed || rows.length > 0) return;
+    // Nobody may come again to close the window; so its first counted refusal sees to it.
+    current.isTimed = true;
+    const close = async (): Promise<void> => {
+      await sleep(current.endsAtMs - nowMs);
+      if (window === current) await write(closeWindow(deps.nowMs()));
+    };
+    c.executionCtx.waitUntil(close());
+  };
+}
+
+/** Writes rows over one connection however many come at once: who writes takes along what others bring. Never rejects. */
+function createWriter(deps: RefusalAuditDeps): (rows: readonly RefusalRow[]) => Promise<void> {
+  let queue: RefusalRow[] = [];
+  let writingUntilMs = 0;
+
+  async function write(rows: readonly RefusalRow[]): Promise<void> {
+    queue.push(...rows);
     if (queue.length === 0 || deps.nowMs() < writingUntilMs) return;
     writingUntilMs = deps.nowMs() + WRITER_MS_MAX;
     const database = deps.database();
@@ -110,25 +131,7 @@ export function createRefusalAudit(deps: RefusalAuditDeps): (c: Context<AdminEnv
       return false;
     }
   }
-
-  return (c, refusal) => {
-    const nowMs = deps.nowMs();
-    const rows = nowMs >= window.endsAtMs ? closeWindow(nowMs) : [];
-    if (isOwnRow(refusal)) rows.push({ ...refusal, createdAtMs: nowMs });
-    queue.push(...rows);
-    if (rows.length > 0) c.executionCtx.waitUntil(drain());
-    const current = window;
-    if (current.isTimed || rows.length > 0) return;
-    // Nobody may come again to close the window; so its first counted refusal sees to it.
-    current.isTimed = true;
-    const close = async (): Promise<void> => {
-      await sleep(current.endsAtMs - nowMs);
-      if (window !== current) return;
-      queue.push(...closeWindow(deps.nowMs()));
-      await drain();
-    };
-    c.executionCtx.waitUntil(close());
-  };
+  return write;
 }
 
 function toCount(isEveryoneElse: boolean, last: Refusal, more: number, nowMs: number): RefusalRow {
