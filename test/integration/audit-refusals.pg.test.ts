@@ -6,7 +6,7 @@ import { ensureTenant } from "../../adapters/postgres/seed-access.ts";
 import { verifyAuditChain } from "../../adapters/postgres/verify-audit-chain.ts";
 import { BEFORE_CHAIN } from "../../domain/access/verify-chain.ts";
 import { cloneDatabase } from "../testing/postgres.ts";
-import type { Refusal } from "../../workers/admin/find-refusal.ts";
+import type { Refusal } from "../../workers/admin/refusal.ts";
 import type { AdminEnv, LogLine } from "../../workers/admin/principal.ts";
 import {
   AUDIT_FAILURES_METRIC,

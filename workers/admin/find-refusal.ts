@@ -6,19 +6,7 @@ import type { Actor } from "../../domain/command/command.ts";
 import { isConfigName } from "../../domain/config/config-name.ts";
 import { clientIp } from "./authenticate.ts";
 import type { AdminEnv } from "./principal.ts";
-
-/** A request that was refused, as the audit tells of it. */
-export interface Refusal {
-  /** Under whom it belongs if there is such a tenant, else under the system; null for a caller that nobody knows. */
-  tenant: string | null;
-  actor: Actor;
-  ip: string;
-  action: string;
-  resource: string;
-  outcome: "denied" | "failure";
-  traceId: string;
-  summary: string;
-}
+import type { Refusal } from "./refusal.ts";
 
 /** `write`: a failure if it would have written something; a read that was only wrong is nobody's business. */
 type Kind = "denied" | "write" | "not_audited";

@@ -4,7 +4,7 @@ import type { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { Actor } from "../../domain/command/command.ts";
-import type { Refusal } from "./find-refusal.ts";
+import type { Refusal } from "./refusal.ts";
 
 /**
  * Who makes a request, as authentication has established it. `authenticate` puts one into the request's context;

@@ -9,7 +9,7 @@ import type { Context } from "hono";
 import { appendRefusals, type RefusalRow } from "../../adapters/postgres/append-refusals.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { Refusal } from "./find-refusal.ts";
+import type { Refusal } from "./refusal.ts";
 import type { AdminEnv, LogLine } from "./principal.ts";
 
 /** Well within what a Worker may go on for after its answer. */

@@ -5,7 +5,7 @@ import { type Problem, problemSchema } from "../../contracts/problem/problem.ts"
 import { matchesPattern } from "../../domain/access/scope.ts";
 import { createAdmin } from "./app.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
-import type { Refusal } from "./find-refusal.ts";
+import type { Refusal } from "./refusal.ts";
 import type { AdminDeps, LogLine } from "./principal.ts";
 
 export interface Grant {
