@@ -4,6 +4,7 @@ import type { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { Actor } from "../../domain/command/command.ts";
+import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
 import type { Refusal } from "./refusal.ts";
 
 /**
@@ -43,6 +44,8 @@ export interface AdminDeps {
   regions: readonly string[];
   /** Sets `principal` or throws `unauthenticated` / `unavailable`. */
   authenticate: MiddlewareHandler<AdminEnv>;
+  /** The quotas of a tenant as the database has them now. Rejects with `unavailable`, or `not_found` without such a tenant. */
+  quotasOf: (c: Context<AdminEnv>, tenant: string) => Promise<TenantQuotas>;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;
   /** Takes a refusal into the audit, after the answer: nobody waits for it. */
