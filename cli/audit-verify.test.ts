@@ -7,7 +7,7 @@ const PART: AuditVerification = {
   verified: 20_000,
   last: { seq: 20_000, hash: "a".repeat(64) },
   complete: false,
-  next_cursor: `20000_${"a".repeat(64)}`,
+  resume_cursor: `20000_${"a".repeat(64)}`,
   anchors: { met: 1, newest: { seq: 20_010, hash: "b".repeat(64), anchored_at: "2026-11-28T12:00:00.000Z" } },
   finding: null,
 };
@@ -16,7 +16,7 @@ const END: AuditVerification = {
   verified: 10,
   last: { seq: 20_010, hash: "b".repeat(64) },
   complete: true,
-  next_cursor: null,
+  resume_cursor: null,
 };
 
 async function run(args: string[], answers: AuditVerification[]) {

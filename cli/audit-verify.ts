@@ -22,7 +22,7 @@ export function registerAuditVerify(group: Command, io: CliIo): void {
       part = auditVerification.parse(await api.get(`/audit-logs/verify?${query.toString()}`));
       rows += part.verified;
       anchorsMet += part.anchors.met;
-      cursor = part.next_cursor;
+      cursor = part.resume_cursor;
       if (io.isTerminal && cursor !== null) io.err(`${rows} rows so far`);
     } while (cursor !== null);
     const whole = { ...part, verified: rows, anchors: { ...part.anchors, met: anchorsMet } };

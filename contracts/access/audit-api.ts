@@ -78,9 +78,9 @@ export const auditVerification = z
     verified: z.int(),
     /** The last of them; seq 0 when there is none. */
     last: z.object({ seq: z.int(), hash: z.string() }),
-    /** False: go on with `next_cursor`. */
+    /** False: go on with `resume_cursor`. */
     complete: z.boolean(),
-    next_cursor: z.string().nullable(),
+    resume_cursor: z.string().nullable(),
     anchors: z.object({
       /** Anchors of the log that this request's rows were held against, and fitted. */
       met: z.int(),

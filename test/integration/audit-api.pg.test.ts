@@ -329,7 +329,7 @@ describe("A5 anchors and verification", () => {
       tenant: "anchored",
       verified: 7,
       complete: true,
-      next_cursor: null,
+      resume_cursor: null,
       anchors: { met: 0, newest: null },
       finding: null,
     });
@@ -393,8 +393,8 @@ describe("A5 anchors and verification", () => {
       const part = auditVerification.parse(await json(`/verify?tenant=longer${cursor}`));
       expect(part.finding).toBeNull();
       verified += part.verified;
-      if (part.next_cursor === null) break;
-      cursor = `&cursor=${part.next_cursor}`;
+      if (part.resume_cursor === null) break;
+      cursor = `&cursor=${part.resume_cursor}`;
     }
     expect(verified).toBe(20_600);
     expect(requests).toBeGreaterThan(0);

@@ -54,7 +54,7 @@ export function registerAuditVerify(app: OpenAPIHono<AdminEnv>, deps: AuthDeps):
       verified: rows,
       last: place,
       complete,
-      next_cursor: complete ? null : `${place.seq}_${place.hash}`,
+      resume_cursor: complete ? null : `${place.seq}_${place.hash}`,
       anchors: {
         met: anchorsMet,
         newest:
@@ -76,6 +76,6 @@ function parsePlace(text: string): ChainPlace {
   const [, seq, hash] = /^(\d{1,15})_([0-9a-f]{64})$/.exec(text) ?? [];
   if (seq !== undefined && hash !== undefined) return { seq: Number(seq), hash };
   throw new ConfluxError("validation_failed", "The cursor is none that a verification gave.", {
-    errors: [{ path: "/query/cursor", message: "the next_cursor of the answer before" }],
+    errors: [{ path: "/query/cursor", message: "the resume_cursor of the answer before" }],
   });
 }
