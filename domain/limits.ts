@@ -53,6 +53,23 @@ export const BAKE_MINUTES_MAX = 30 * 24 * 60;
 export const STAGE_NAME_BYTES_MAX = 128;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
+/** Approval policies, and freeze windows, of one tenant. */
+export const APPROVAL_POLICIES_MAX = 100;
+export const FREEZE_WINDOWS_MAX = 100;
+/** Approvers that one policy may ask for. */
+export const APPROVALS_REQUIRED_MAX = 10;
+/** How long one weekly freeze may last: a week of it would leave no time for a change. */
+export const WEEKLY_FREEZE_MINUTES_MAX = 6 * 24 * 60;
+/** Characters of the name of a freeze window, and of a reason or comment. */
+export const FREEZE_NAME_CHARACTERS_MAX = 128;
+export const CHANGE_COMMENT_CHARACTERS_MAX = 512;
+/** How long a change request may be approved and executed after it was made or edited. */
+export const CHANGE_REQUEST_TTL_MS = 7 * 24 * 60 * 60 * 1000;
+/** Open change requests of one tenant, and all that are kept of it; the oldest that have ended go first. */
+export const CHANGE_REQUESTS_OPEN_MAX = 100;
+export const CHANGE_REQUESTS_KEPT_MAX = 500;
+/** Characters of the operation of a change request, contents apart. */
+export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
 /** Rows of an audit chain that a verifier holds at once. */
 export const AUDIT_VERIFY_PAGE_MAX = 500;
 /** How far from its place a row of the audit is looked for before it counts as changed. */

@@ -8,6 +8,8 @@ import {
 } from "../../contracts/limits.ts";
 import type {
   AuditAnchorsAnswer,
+  ChangeRequestAnswer,
+  ChangeRulesAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -34,6 +36,9 @@ import type {
 } from "../../contracts/core/cluster-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
+import { readChangeRules } from "../../domain/change-request/change-rules.ts";
+import { listChangeRequests, readChangeRequest } from "../../domain/change-request/read-changes.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
@@ -187,6 +192,21 @@ export class MemoryCore implements CorePort {
 
   async getAuditAnchors(tenant: string): Promise<AuditAnchorsAnswer> {
     return { ...this.#position(), anchors: readAuditAnchors(this.state, tenant) };
+  }
+
+  async getChangeRules(tenant: string): Promise<ChangeRulesAnswer> {
+    return { ...this.#position(), rules: readChangeRules(this.state, tenant) };
+  }
+
+  async getChangeRequest(id: string): Promise<ChangeRequestAnswer> {
+    return { ...this.#position(), request: orThrow(readChangeRequest(this.state, id)).request };
+  }
+
+  async listChangeRequests(
+    input: Parameters<CorePort["listChangeRequests"]>[0],
+  ): Promise<ListAnswer<ChangeRequestHead>> {
+    const page = orThrow(listChangeRequests(this.state, { ...input, limit: clampLimit(input.limit) }));
+    return { ...this.#position(), items: page.items, next_cursor: page.next_cursor };
   }
 
   async getBlob({ tenant, sha256 }: { tenant: string; sha256: string }): Promise<Uint8Array> {

@@ -63,6 +63,7 @@ describe("R11 the state's invariants in production", () => {
     const sampler = new InvariantSampler({ logger: () => undefined, onViolations: () => undefined });
     const state = {
       json: () => undefined,
+      bytes: () => undefined,
       hasKey: () => false,
       scan: (_prefix: string, options: { limit: number }) => {
         scans.push(options);

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
+import type { ChangeRequest } from "../change-request/change-request.ts";
 import type { Config } from "../config/config.ts";
 import { applyCommand } from "./apply-command.ts";
 import { checkInvariants } from "./check-invariants.ts";
@@ -27,7 +28,11 @@ type Step =
   | { do: "delete"; name: string }
   | { do: "publish"; name: string; what: string | number; staged: boolean; bakes: boolean }
   | { do: "advance"; name: string; cause: "by_hand" | "bake_over"; stage: number }
-  | { do: "abort"; name: string };
+  | { do: "abort"; name: string }
+  | { do: "ask"; name: string; version: number; edit: boolean }
+  | { do: "execute"; name: string };
+/** A rollback that is asked for, by the name of its config; stale when the config has changed since. */
+type Asked = Map<string, { id: string; version: number; stale: boolean }>;
 /** Between two commands; a stage bakes for four of them. */
 const STEP_MS = 150;
 const BAKE_MS = 600;
@@ -73,12 +78,23 @@ const steps = fc.array(
       stage: fc.constantFrom(1, 1, 1, 2),
     }),
     fc.record({ do: fc.constant("abort" as const), name }),
+    fc.record({
+      do: fc.constant("ask" as const),
+      name,
+      version: fc.integer({ min: 1, max: 4 }),
+      edit: fc.boolean(),
+    }),
+    fc.record({ do: fc.constant("execute" as const), name }),
   ),
   { maxLength: 60, size: "max" },
 );
 
 /** Applies a step to the model; false when it must be refused (and then nothing has changed). */
-function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): boolean {
+function stepModel(
+  model: Map<string, ModelConfig>,
+  step: Exclude<Step, { do: "ask" | "execute" }>,
+  nowMs: number,
+): boolean {
   const config = model.get(step.name);
   if (step.do === "create") {
     if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
@@ -103,6 +119,33 @@ function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): 
     setDefault(config, step.version);
   }
   config.plan = null;
+  return true;
+}
+
+/** The same for change requests; every other step that is done makes those of its config stale. */
+function stepAsked(
+  model: Map<string, ModelConfig>,
+  asked: Asked,
+  step: Step,
+  at: { nowMs: number; index: number },
+): boolean {
+  const before = asked.get(step.name);
+  const config = model.get(step.name);
+  if (step.do === "ask") {
+    if (config === undefined) return false;
+    const id = step.edit && before !== undefined ? before.id : `chr-c1-${at.index}`;
+    asked.set(step.name, { id, version: step.version, stale: false });
+    return true;
+  }
+  if (step.do === "execute") {
+    if (before === undefined || before.stale || config === undefined || config.plan !== null) return false;
+    if (before.version > config.versions.length) return false;
+    setDefault(config, before.version);
+    return asked.delete(step.name);
+  }
+  if (!stepModel(model, step, at.nowMs)) return false;
+  if (step.do === "delete") asked.delete(step.name);
+  else if (before !== undefined) asked.set(step.name, { ...before, stale: true });
   return true;
 }
 
@@ -139,6 +182,8 @@ function toCommand(
   step: Step,
   ids: ReadonlyMap<string, string>,
   plans: ReadonlyMap<string, string>,
+  asked: Asked,
+  state: MemoryState,
 ): Command {
   const config_id = ids.get(step.name) ?? "cfg-c1-none";
   const publish_id = plans.get(step.name) ?? "pub-c1-none";
@@ -183,6 +228,24 @@ function toCommand(
       return testCommand("advance_publish", { publish_id, expected_stage: step.stage, cause: step.cause });
     case "abort":
       return testCommand("abort_publish", { publish_id });
+    case "ask": {
+      const input = {
+        config_id,
+        config_revision: (state.json(stateKey.config(config_id)) as Config | undefined)?.revision ?? 1,
+        operation: { kind: "rollback" as const, payload: { config_id, version_id: step.version } },
+        description: "",
+      };
+      const { id } = asked.get(step.name) ?? {};
+      return step.edit && id !== undefined
+        ? testCommand("edit_change", { ...input, change_request_id: id })
+        : testCommand("request_change", input);
+    }
+    case "execute": {
+      const change_request_id = asked.get(step.name)?.id ?? "chr-c1-none";
+      const request = state.json(stateKey.changeRequest(change_request_id)) as ChangeRequest | undefined;
+      const digest = request?.digest ?? "0".repeat(64);
+      return testCommand("execute_change", { change_request_id, digest });
+    }
     default:
       return testCommand("delete_config", { config_id });
   }
@@ -214,7 +277,7 @@ function readPlan(state: MemoryState, config: Config): ModelConfig["plan"] {
   return { version: owned.version_id, dueAtMs: publishDueAtMs(plan) };
 }
 
-it("A6 C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
+it("A6 C1 C2 C4 C6 C7 C10 C12 C14 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
   fc.assert(
     fc.property(steps, (sequence) => {
       const state = new MemoryState();
@@ -222,11 +285,12 @@ it("A6 C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simp
       const ids = new Map<string, string>();
       const plans = new Map<string, string>();
       const keys = new Map<number, string>();
+      const asked: Asked = new Map();
       const feed: FeedEntry[] = [];
       for (const [i, step] of sequence.entries()) {
         const { changes, feedEntry, outcome } = applyCommand({
           state,
-          command: toCommand(step, ids, plans),
+          command: toCommand(step, ids, plans, asked, state),
           attachments: [new Uint8Array([1])],
           index: i + 1,
           prevFeedIndex: feed.at(-1)?.index ?? 0,
@@ -243,7 +307,7 @@ it("A6 C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simp
           );
           expect(changes).toEqual([]);
         } else {
-          const wanted = stepModel(model, step, i * STEP_MS);
+          const wanted = stepAsked(model, asked, step, { nowMs: i * STEP_MS, index: i + 1 });
           expect(outcome.ok).toBe(wanted);
           expect(feedEntry !== null).toBe(wanted);
           if (!wanted) expect(changes).toEqual([]);

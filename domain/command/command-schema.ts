@@ -1,4 +1,10 @@
 import { z } from "zod";
+import {
+  type ChangeOperation,
+  CHANGE_OPERATION_KINDS,
+  commandOfOperation,
+} from "../change-request/change-request.ts";
+import { CHANGE_CLASSES, WEEK_DAYS } from "../change-request/change-rules.ts";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { RESTORE_CHUNKS_MAX } from "../limits.ts";
 import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
@@ -77,6 +83,7 @@ const head = {
     .strict()
     .nullable(),
   expected_revision: z.number().int().nonnegative().nullable(),
+  break_glass: z.string().max(2048).optional(),
 };
 
 const restoreCommands = [
@@ -146,6 +153,81 @@ const publishCommands = [
       ...head,
       kind: z.literal("abort_publish"),
       payload: z.object({ publish_id: id }).strict(),
+    })
+    .strict(),
+] as const;
+
+const comment = z.string().max(4096);
+const changeRequestInput = {
+  config_id: id,
+  config_revision: wholeNumber,
+  // The payload is parsed like that of a command of its kind (parseOperation).
+  operation: z
+    .object({ kind: z.enum(CHANGE_OPERATION_KINDS), payload: z.record(z.string(), z.unknown()) })
+    .strict()
+    .transform((operation) => operation as unknown as ChangeOperation),
+  description: z.string().max(4096),
+};
+const freezeHead = { name: z.string().max(1024), namespaces: z.string().max(512) };
+const freezeWindow = z.discriminatedUnion("type", [
+  z
+    .object({ type: z.literal("absolute"), ...freezeHead, from_ms: wholeNumber, until_ms: wholeNumber })
+    .strict(),
+  z
+    .object({
+      type: z.literal("weekly"),
+      ...freezeHead,
+      day: z.enum(WEEK_DAYS),
+      minute_of_day: wholeNumber,
+      duration_minutes: wholeNumber,
+    })
+    .strict(),
+]);
+const approvalPolicy = z
+  .object({
+    namespaces: z.string().max(512),
+    approvals_required: wholeNumber,
+    applies_to: z.array(z.enum(CHANGE_CLASSES)).max(CHANGE_CLASSES.length),
+  })
+  .strict();
+
+const changeCommands = [
+  z
+    .object({
+      ...head,
+      kind: z.literal("set_change_rules"),
+      payload: z.object({ approvals: z.array(approvalPolicy), freezes: z.array(freezeWindow) }).strict(),
+    })
+    .strict(),
+  z
+    .object({ ...head, kind: z.literal("request_change"), payload: z.object(changeRequestInput).strict() })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("edit_change"),
+      payload: z.object({ ...changeRequestInput, change_request_id: id }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("approve_change"),
+      payload: z.object({ change_request_id: id, digest: sha256, comment }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.enum(["reject_change", "withdraw_change"]),
+      payload: z.object({ change_request_id: id, comment }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("execute_change"),
+      payload: z.object({ change_request_id: id, digest: sha256 }).strict(),
     })
     .strict(),
 ] as const;
@@ -273,19 +355,31 @@ const commandSchema = z.discriminatedUnion("kind", [
     .strict(),
   ...restoreCommands,
   ...publishCommands,
+  ...changeCommands,
 ]);
 
+type Parsed = { ok: true; command: Command } | { ok: false; errors: { path: string; message: string }[] };
+
 /** Answers the command, or what is wrong with it as JSON pointers into the command. */
-export function parseCommand(
-  value: unknown,
-): { ok: true; command: Command } | { ok: false; errors: { path: string; message: string }[] } {
+export function parseCommand(value: unknown): Parsed {
   const parsed = commandSchema.safeParse(value);
-  if (parsed.success) return { ok: true, command: parsed.data };
-  return {
-    ok: false,
-    errors: parsed.error.issues.slice(0, 20).map((issue) => ({
-      path: issue.path.map((part) => `/${String(part)}`).join(""),
-      message: issue.message,
-    })),
-  };
+  if (!parsed.success) return { ok: false, errors: errorsOf(parsed.error, "") };
+  const command: Command = parsed.data;
+  if (command.kind !== "request_change" && command.kind !== "edit_change") return { ok: true, command };
+  return parseOperation(command);
+}
+
+/** What is asked for is held to the shape of a command of its kind, so that executing it can only succeed or refuse. */
+function parseOperation(command: Extract<Command, { kind: "request_change" | "edit_change" }>): Parsed {
+  const { operation } = command.payload;
+  const parsed = commandSchema.safeParse(commandOfOperation(command, operation));
+  if (parsed.success) return { ok: true, command };
+  return { ok: false, errors: errorsOf(parsed.error, "/payload/operation") };
+}
+
+function errorsOf(error: z.ZodError, prefix: string): { path: string; message: string }[] {
+  return error.issues.slice(0, 20).map((issue) => ({
+    path: prefix + issue.path.map((part) => `/${String(part)}`).join(""),
+    message: issue.message,
+  }));
 }

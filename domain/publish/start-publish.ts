@@ -52,6 +52,7 @@ export const startPublish: ApplyVerb<"start_publish"> = (input) => {
     created_at_ms: timestampMs,
     updated_at_ms: timestampMs,
     ended_at_ms: first === undefined ? timestampMs : null,
+    ...(input.changeRequestId === undefined ? {} : { change_request_id: input.changeRequestId }),
     revision: index,
   };
   const before = found.config.releases;
