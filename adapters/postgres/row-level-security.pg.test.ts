@@ -9,6 +9,9 @@ const ROWS: Record<string, string> = {
   roles: "insert into roles (tenant_id, id, name) values ($1, 'r1', 'admin')",
   permissions: "insert into permissions values ($1, 'r1', 'read', '**')",
   user_roles: "insert into user_roles values ($1, 'u1', 'r1')",
+  user_groups: "insert into user_groups (tenant_id, id, name) values ($1, 'g1', 'team')",
+  user_group_members: "insert into user_group_members values ($1, 'g1', 'u1')",
+  user_group_roles: "insert into user_group_roles values ($1, 'g1', 'r1')",
   client_tokens:
     "insert into client_tokens (tenant_id, id, name, scopes, created_by, expires_at) values ($1, 't1', 't', '{read:x}', 'u1', now() + interval '1 day')",
   idempotency_keys: "insert into idempotency_keys values ($1, 's', 'd', '{}', now())",

@@ -32,7 +32,7 @@ import type { AdminEnv } from "./principal.ts";
 import { requireSession } from "./require-permission.ts";
 
 const path = "/api/v1/auth/client-tokens";
-const createTokenRoute = declareRoute("authenticated", {
+const createTokenRoute = declareRoute({ authenticated: "delegation" }, {
   method: "post",
   path,
   tags: ["access"],
@@ -40,7 +40,7 @@ const createTokenRoute = declareRoute("authenticated", {
   request: { body: { required: true, content: json(createClientTokenRequest) } },
   responses: { 201: { description: "The token, shown this once", content: json(createdClientToken) } },
 });
-const listTokensRoute = declareRoute("authenticated", {
+const listTokensRoute = declareRoute({ authenticated: "own" }, {
   method: "get",
   path,
   tags: ["access"],
@@ -48,7 +48,7 @@ const listTokensRoute = declareRoute("authenticated", {
   request: { query: clientTokenQuery },
   responses: { 200: { description: "A page, newest first", content: json(clientTokenList) } },
 });
-const revokeTokenRoute = declareRoute("authenticated", {
+const revokeTokenRoute = declareRoute({ authenticated: "own" }, {
   method: "delete",
   path: `${path}/{id}`,
   tags: ["access"],

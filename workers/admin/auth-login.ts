@@ -16,7 +16,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 
 const tokens = { description: "Tokens of the user", content: json(tokenPair) };
-const loginRoute = declareRoute("public", {
+const loginRoute = declareRoute({ public: "sign_in" }, {
   method: "post",
   path: "/api/v1/auth/login",
   tags: ["access"],
@@ -24,7 +24,7 @@ const loginRoute = declareRoute("public", {
   request: { body: { required: true, content: json(loginRequest) } },
   responses: { 200: tokens },
 });
-const refreshRoute = declareRoute("public", {
+const refreshRoute = declareRoute({ public: "sign_in" }, {
   method: "post",
   path: "/api/v1/auth/refresh",
   tags: ["access"],

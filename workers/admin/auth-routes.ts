@@ -9,7 +9,7 @@ import type { AdminEnv } from "./principal.ts";
 /** Seconds that verifiers may keep the key set. */
 const JWKS_MAX_AGE_S = 300;
 
-const jwksRoute = declareRoute("public", {
+const jwksRoute = declareRoute({ public: "keys" }, {
   method: "get",
   path: "/.well-known/jwks.json",
   tags: ["access"],

@@ -15,7 +15,7 @@ const FILES = [
 
 export function registerDocs(app: OpenAPIHono<AdminEnv>): void {
   for (const { path, type, summary, body } of FILES) {
-    const route = declareRoute("public", {
+    const route = declareRoute({ public: "documentation" }, {
       method: "get",
       path,
       tags: ["documentation"],

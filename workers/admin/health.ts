@@ -4,14 +4,14 @@ import { readinessView } from "../../contracts/admin/cluster-status.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminDeps, AdminEnv } from "./principal.ts";
 
-const healthRoute = declareRoute("public", {
+const healthRoute = declareRoute({ public: "health" }, {
   method: "get",
   path: "/healthz",
   tags: ["health"],
   summary: "Whether this host answers at all",
   responses: { 200: { description: "Alive", content: json(z.object({ status: z.literal("ok") })) } },
 });
-const readyRoute = declareRoute("public", {
+const readyRoute = declareRoute({ public: "health" }, {
   method: "get",
   path: "/readyz",
   tags: ["health"],

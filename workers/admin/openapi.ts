@@ -3,7 +3,7 @@ import { z } from "zod";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 
-const route = declareRoute("public", {
+const route = declareRoute({ public: "documentation" }, {
   method: "get",
   path: "/openapi.json",
   tags: ["documentation"],
