@@ -57,7 +57,11 @@ export const userTenantQuery = z.object({
     .optional(),
 });
 export const userListQuery = userTenantQuery.extend({ limit: limitQuery, cursor: idText.optional() });
-export const accessListQuery = z.object({ tenant: tenantQuery, limit: limitQuery, cursor: idText.optional() });
+export const accessListQuery = z.object({
+  tenant: tenantQuery,
+  limit: limitQuery,
+  cursor: idText.optional(),
+});
 
 /** One user by id or by exact name. */
 export const userRef = z

@@ -112,7 +112,9 @@ describe("A1 nobody hands on what they do not hold", () => {
   ])("who holds %s may grant %s: %s", (held, wanted, allowed) => {
     const beyond = permissionsBeyond(indexPermissions([read(held)]), "demo", [read(wanted)]);
     expect(beyond).toEqual(allowed ? [] : [read(wanted)]);
-    expect(permissionsBeyond(indexPermissions([read(held)]), "demo", [{ ...read(wanted), action: "write" }])).toHaveLength(1);
+    expect(
+      permissionsBeyond(indexPermissions([read(held)]), "demo", [{ ...read(wanted), action: "write" }]),
+    ).toHaveLength(1);
   });
 
   test("the two patterns of an administrator are worth the one of everything", () => {
@@ -136,7 +138,9 @@ describe("A3 patternCovers", () => {
   });
 
   test("whatever an inner pattern matches, a covering one matches too", () => {
-    const resource = array(constantFrom("demo", "a", "b"), { minLength: 1, maxLength: 4 }).map((s) => s.join("/"));
+    const resource = array(constantFrom("demo", "a", "b"), { minLength: 1, maxLength: 4 }).map((s) =>
+      s.join("/"),
+    );
     assert(
       property(pattern, pattern, resource, (outer, inner, name) => {
         if (patternCovers(outer, inner) && matchesPattern(inner, name))

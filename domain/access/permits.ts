@@ -79,7 +79,9 @@ export function permissionsBeyond(
   wanted: readonly Permission[],
 ): Permission[] {
   return wanted.filter((p) =>
-    resourcesWithin(p.resource_pattern, tenant).some((resource) => !permits(held, tenant, p.action, resource)),
+    resourcesWithin(p.resource_pattern, tenant).some(
+      (resource) => !permits(held, tenant, p.action, resource),
+    ),
   );
 }
 

@@ -11,14 +11,17 @@ import { sessionEnded } from "./require-permission.ts";
  * Roles belong to tenants and the cluster to none, so anyone who has signed in may see how it is; where its nodes are, only
  * who operates it.
  */
-const route = declareRoute({ authenticated: "cluster_health" }, {
-  method: "get",
-  path: "/api/v1/mgt/cluster/status",
-  tags: ["cluster"],
-  summary: "The nodes of the core, as its leader sees them",
-  description: "Addresses are for operators: null for others, and for everyone while the database is away.",
-  responses: { 200: { description: "The cluster", content: json(clusterStatusView) } },
-});
+const route = declareRoute(
+  { authenticated: "cluster_health" },
+  {
+    method: "get",
+    path: "/api/v1/mgt/cluster/status",
+    tags: ["cluster"],
+    summary: "The nodes of the core, as its leader sees them",
+    description: "Addresses are for operators: null for others, and for everyone while the database is away.",
+    responses: { 200: { description: "The cluster", content: json(clusterStatusView) } },
+  },
+);
 
 export function registerClusterStatus(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {

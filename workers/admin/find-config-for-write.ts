@@ -20,10 +20,7 @@ export interface ConfigForWrite {
  * key a config that was deleted meanwhile is found too: the request may be a repetition, whose first result the log
  * still has (C12). Whoever may not even read it is told what is told of an id that never was.
  */
-export async function findConfigForWrite(
-  c: Context<AdminEnv>,
-  id: string,
-): Promise<ConfigForWrite> {
+export async function findConfigForWrite(c: Context<AdminEnv>, id: string): Promise<ConfigForWrite> {
   try {
     const config = await findConfig(c, id);
     return { config, live: config, revision: expectedRevision(c, config) };

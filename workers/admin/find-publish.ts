@@ -35,10 +35,7 @@ export interface PublishForMove {
  * The same for a request that moves a plan. With an idempotency key a plan that went with its config is found too: the
  * request may be a repetition, whose first result the log still has (C12).
  */
-export async function findPublishForMove(
-  c: Context<AdminEnv>,
-  id: string,
-): Promise<PublishForMove> {
+export async function findPublishForMove(c: Context<AdminEnv>, id: string): Promise<PublishForMove> {
   try {
     const plan = await findPublish(c, id);
     // A plan without stages has ended, whichever stage is named.

@@ -4,14 +4,11 @@ import { fetchThrough } from "../../adapters/core-client/fetch-through.ts";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { pingPostgres } from "../../adapters/postgres/ping-postgres.ts";
 import { type AdminApp, createAdmin } from "./app.ts";
-import { registerAuditRoutes } from "./audit-routes.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
-import { registerAuthRoutes } from "./auth-routes.ts";
 import { authenticate } from "./authenticate.ts";
-import { registerClusterRestore } from "./cluster-restore.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
-import { registerDeliveryRoutes } from "./delivery-routes.ts";
 import type { LogLine } from "./principal.ts";
+import { routesWithDatabase } from "./routes-with-database.ts";
 
 /** The admin Worker's environment; wrangler.toml says which are secrets. */
 interface AdminBindings extends AuthBindings {
@@ -57,14 +54,7 @@ function build(env: AdminBindings): AdminApp {
       },
       log,
     },
-    {
-      routes: [
-        (a) => registerAuthRoutes(a, auth),
-        (a) => registerAuditRoutes(a, auth),
-        (a) => registerClusterRestore(a, auth),
-        (a) => registerDeliveryRoutes(a, auth),
-      ],
-    },
+    { routes: routesWithDatabase(auth) },
   );
 }
 

@@ -75,12 +75,17 @@ async function allows(c: Context<AdminEnv>, action: PermissionAction, resource: 
   const { check } = c.var;
   if ("action" in check.access && check.access.action === action) {
     const { resource: template, or } = check.access;
-    if (isOfTemplate(template, resource) || (or !== undefined && isOfTemplate(or, resource))) check.passed = true;
+    if (isOfTemplate(template, resource) || (or !== undefined && isOfTemplate(or, resource)))
+      check.passed = true;
   }
   return true;
 }
 
-async function refusal(c: Context<AdminEnv>, action: PermissionAction, resource: string): Promise<ConfluxError> {
+async function refusal(
+  c: Context<AdminEnv>,
+  action: PermissionAction,
+  resource: string,
+): Promise<ConfluxError> {
   if (await c.var.principal.hasEnded()) return sessionEnded();
   return new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
 }

@@ -54,5 +54,7 @@ export function resourceOf(template: string, values: Readonly<Record<string, str
 export function isOfTemplate(template: string, resource: string): boolean {
   const want = template.split("/");
   const have = resource.split("/");
-  return want.length === have.length && want.every((segment, i) => segment.startsWith("{") || segment === have[i]);
+  return (
+    want.length === have.length && want.every((segment, i) => segment.startsWith("{") || segment === have[i])
+  );
 }
