@@ -58,6 +58,7 @@ END
 $$;
 GRANT DELETE ON tenants TO conflux_app;
 GRANT UPDATE (email, password_hash, is_active, tokens_not_before, revision) ON users TO conflux_app;
+GRANT SELECT (revision) ON users TO conflux_app;
 
 -- A tenant sees who holds one of its roles or is in one of its groups.
 DROP POLICY of_tenant_select ON users;

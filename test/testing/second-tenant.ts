@@ -1,15 +1,6 @@
 /** A tenant beside the stack's own, made as an operator would, with a user, a config and a token of its own. */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { dataPaths } from "../../dev/data-directory.ts";
-import { databaseUrls } from "../../dev/database-urls.ts";
-import { readMemo } from "../../dev/memo.ts";
-import { loadSecrets } from "../../dev/secrets.ts";
 import type { Stack } from "./stack.ts";
 import { admin, adminOk, type Answer } from "./stack-client.ts";
-
-const run = promisify(execFile);
 
 export interface SecondTenant {
   name: string;
@@ -22,21 +13,13 @@ export interface SecondTenant {
 }
 
 export async function makeSecondTenant(stack: Stack, name: string): Promise<SecondTenant> {
-  const paths = dataPaths(stack.dataDir);
-  const { owner } = databaseUrls({
-    ownUrl: null,
-    port: readMemo(paths.memo).postgres_port ?? null,
-    password: loadSecrets(paths.secrets).postgres_password,
-  });
-  const script = join(import.meta.dirname, "../../deploy/first-tenant.ts");
-  const { stdout } = await run(process.execPath, [script, name, "shop", `${name}-admin`], {
-    env: { ...process.env, CONFLUX_OWNER_DATABASE_URL: owner },
-  });
-  const password = stdout.trim().split(": ")[1] ?? "";
-  const login = await admin(stack, "POST", "/auth/login", { username: `${name}-admin`, password });
+  const user = { username: `${name}-admin`, password: `the password of ${name}` };
+  await adminOk(stack, "POST", "/tenants", { name, admin: user });
+  const login = await admin(stack, "POST", "/auth/login", user);
   const accessToken = String(login.json["access_token"]);
   const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
     adminOk(stack, method, path, body, { authorization: `Bearer ${accessToken}` });
+  await ask("POST", "/applications", { tenant: name, name: "shop" });
   const issued = await ask("POST", "/auth/client-tokens", {
     name: "all of it",
     scopes: [`read:${name}/**`],

@@ -22,7 +22,8 @@ const route = declareRoute(
 export function registerConfigList(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { consistency, ...filter } = c.req.valid("query");
-    await requireDeclared(c, filter);
+    const { tenant, app: appName, env } = filter;
+    await requireDeclared(c, { tenant, app: appName, env });
     const { core } = c.var.deps;
     const page = await core.listConfigs(omitUndefined(filter), {
       consistency,
