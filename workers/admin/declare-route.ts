@@ -17,7 +17,7 @@ function hold(access: RouteAccess): MiddlewareHandler<AdminEnv> {
     c.set("check", { access, passed: "public" in access });
     await next();
     if (c.res.ok && !c.var.check.passed) {
-      throw new Error(`${c.req.method} ${c.req.routePath} answered without asking for what it declares`);
+      throw new Error(`${c.req.method} ${c.req.path} answered without asking for what it declares`);
     }
   };
 }
