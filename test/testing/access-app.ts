@@ -11,7 +11,7 @@ import {
   signAccessToken,
   type SigningKey,
 } from "../../adapters/tokens/sign-token.ts";
-import type { Permission } from "../../domain/access/permits.ts";
+import { type Permission, PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import type { AuthDeps } from "../../workers/admin/auth-deps.ts";
 import { authenticate } from "../../workers/admin/authenticate.ts";
 import { routesWithDatabase } from "../../workers/admin/routes-with-database.ts";
@@ -37,6 +37,13 @@ export interface TestUser {
   id: string;
   roleId: string;
   bearer: { authorization: string };
+}
+
+export type Json = Record<string, unknown>;
+export interface AccessAnswer {
+  status: number;
+  json: Json;
+  headers: Headers;
 }
 
 let made = 0;
@@ -101,3 +108,36 @@ export async function startAccessApp(tenants: readonly string[]): Promise<Access
     },
   };
 }
+
+/** Requests of the users of a test, with JSON in and out. */
+export function accessClient(app: AccessApp) {
+  async function ask(
+    who: TestUser,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<AccessAnswer> {
+    const response = await app.send(method, `/api/v1${path}`, body, { ...who.bearer, ...headers });
+    return { status: response.status, json: (await response.json()) as Json, headers: response.headers };
+  }
+  /** The body of an answer that must be a success. */
+  async function ok(who: TestUser, method: string, path: string, body?: unknown): Promise<Json> {
+    const answer = await ask(who, method, path, body);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.json)}`);
+    return answer.json;
+  }
+  const itemsOf = async (who: TestUser, path: string): Promise<Json[]> =>
+    (await ok(who, "GET", path))["items"] as Json[];
+  /** Somebody whom the API has made. */
+  async function asUser(view: Json): Promise<TestUser> {
+    const userId = String(view["id"]);
+    const username = String(view["username"]);
+    const { token } = await signAccessToken(app.key, { userId, username, jti: userId, nowMs: Date.now() });
+    return { id: userId, roleId: "", bearer: { authorization: `Bearer ${token}` } };
+  }
+  return { ask, ok, itemsOf, asUser };
+}
+
+export const everything = (...patterns: string[]): Permission[] =>
+  PERMISSION_ACTIONS.flatMap((action) => patterns.map((resource_pattern) => ({ action, resource_pattern })));
