@@ -39,7 +39,7 @@ const permitsPlainly = (held: readonly Permission[], tenant: string, action: str
   held.some((p) => p.action === action && patternCovers(p.resource_pattern, resource));
 
 const segments = array(constantFrom("demo", "a", "b", "*"), { minLength: 1, maxLength: 4 });
-const pattern = segments.chain((list) =>
+const patterns = segments.chain((list) =>
   constantFrom(list.join("/"), [...list.slice(0, 3), "**"].join("/"), "**"),
 );
 
@@ -68,12 +68,12 @@ describe("A4 permits", () => {
 
 describe("A4 the indexed check", () => {
   test("agrees with the plain definition, for resources and for patterns that are handed on", () => {
-    const held = array(record({ action: constantFrom("read", "write"), resource_pattern: pattern }), {
+    const held = array(record({ action: constantFrom("read", "write"), resource_pattern: patterns }), {
       maxLength: 8,
     });
     let allowed = 0;
     assert(
-      property(held, constantFrom("demo", "a"), constantFrom("read", "write"), pattern, (...args) => {
+      property(held, constantFrom("demo", "a"), constantFrom("read", "write"), patterns, (...args) => {
         const expected = permitsPlainly(...args);
         allowed += Number(expected);
         expect(permits(...args)).toBe(expected);
@@ -142,7 +142,7 @@ describe("A3 patternCovers", () => {
       s.join("/"),
     );
     assert(
-      property(pattern, pattern, resource, (outer, inner, name) => {
+      property(patterns, patterns, resource, (outer, inner, name) => {
         if (patternCovers(outer, inner) && matchesPattern(inner, name))
           expect(matchesPattern(outer, name)).toBe(true);
       }),

@@ -185,16 +185,17 @@ async function send(method: string, request: MatrixRequest, caller: Caller): Pro
   return { status: response.status, text: await response.text() };
 }
 
-/** An answer without the names that the request itself brought. */
-function anonymous(answer: Answer, request: MatrixRequest | null): Answer {
-  const ids = request === null ? [] : (request.path.split("?")[0] ?? "").split("/").filter((s) => s !== "");
-  const literal = new Set(routes.flatMap((route) => route.path.split("/")));
-  let { text } = answer;
-  for (const id of ids.filter((segment) => !literal.has(segment))) text = text.replaceAll(id, "<name>");
-  text = text
-    .replaceAll(/"trace_id":"\w+"/g, "")
-    .replaceAll(new RegExp(`\\b(${GHOST}|${FOREIGN}|${OWN})\\b(?:[.:]\\w+)?`, "g"), "<name>")
-    .replaceAll(/<name>(?:\/[\w.]+)*|nothing-\d+/g, "<name>");
+const LITERAL_SEGMENTS = new Set(routes.flatMap((route) => route.path.split("/")));
+const NAMES = new RegExp(`\\b(${GHOST}|${FOREIGN}|${OWN})\\b(?:[.:]\\w+)?|nothing-\\d+`, "g");
+
+/** An answer without its trace and without the names that the request itself brought. */
+function anonymous(answer: Answer, request: MatrixRequest): Answer {
+  const segments = (request.path.split("?")[0] ?? "").split("/");
+  let text = answer.text.replaceAll(/"trace_id":"\w+"/g, "");
+  for (const name of segments.filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
+    text = text.replaceAll(name, "<name>");
+  }
+  text = text.replaceAll(NAMES, "<name>").replaceAll(/<name>(?:\/[\w.]+)*/g, "<name>");
   return { status: answer.status, text };
 }
 
