@@ -53,8 +53,8 @@ beforeAll(async () => {
   app = await startAccessApp([OWN, FOREIGN]);
   await app.owner`update tenants set max_configs = 1000000, max_api_requests_per_minute = 1000000`;
   for (const tenant of [OWN, FOREIGN]) {
-    const maker = await app.user(tenant, `maker-${tenant}`, allow(PERMISSION_ACTIONS, "**"));
-    makers.set(tenant, maker.bearer);
+    const boss = await app.user(tenant, `maker-${tenant}`, allow(PERMISSION_ACTIONS, "**"));
+    makers.set(tenant, boss.bearer);
   }
   callers = [];
   for (const [name, held] of Object.entries(ROLES)) {
