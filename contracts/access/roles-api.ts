@@ -2,7 +2,7 @@ import { z } from "zod";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { isResourcePattern } from "../../domain/access/scope.ts";
 import { descriptionSchema, etagSchema, nameSchema, timeSchema } from "../config/fields.ts";
-import { idPath, idText, roleName } from "./access-fields.ts";
+import { roleName } from "./access-fields.ts";
 
 export const createRoleRequest = z
   .strictObject({ tenant: nameSchema, name: roleName, description: descriptionSchema.default("") })
@@ -35,6 +35,4 @@ export const permissionBody = z
   })
   .meta({ id: "Permission" });
 
-/** Names of what is taken out of a role. */
-export const roleUserPath = idPath.extend({ user_id: idText });
 export const permissionQuery = z.object(permissionBody.shape);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { changeRoleRequest, createRoleRequest, roleView } from "./roles-api.ts";
-import { idPath, idText } from "./access-fields.ts";
+import { idText } from "./access-fields.ts";
 
 /** A group has what a role has: a name and a description. */
 export const createUserGroupRequest = z
@@ -12,5 +12,3 @@ export const changeUserGroupRequest = z
 export const userGroupView = z.object(roleView.shape).meta({ id: "UserGroup" });
 
 export const roleRef = z.strictObject({ role_id: idText }).meta({ id: "RoleRef" });
-export const groupMemberPath = idPath.extend({ user_id: idText });
-export const groupRolePath = idPath.extend({ role_id: idText });
