@@ -7,8 +7,14 @@ import { type AdminApp, createAdmin } from "./app.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
 import { authenticate } from "./authenticate.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
+import { limitRequests } from "./limit-requests.ts";
 import type { LogLine } from "./principal.ts";
+import { quotasOf } from "./quotas-of.ts";
+import type { RequestWindow } from "./request-window.ts";
+import { openRequestWindows } from "./request-windows.ts";
 import { routesWithDatabase } from "./routes-with-database.ts";
+
+export { RequestWindow } from "./request-window.ts";
 
 /** The admin Worker's environment; wrangler.toml says which are secrets. */
 interface AdminBindings extends AuthBindings {
@@ -23,6 +29,8 @@ interface AdminBindings extends AuthBindings {
   IDEMPOTENCY_KEY: string;
   /** The regions there are, separated by commas. */
   REGIONS: string;
+  /** One object a tenant counts its requests. */
+  REQUEST_WINDOW: DurableObjectNamespace<RequestWindow>;
 }
 
 function log(line: LogLine): void {
@@ -35,6 +43,8 @@ let app: AdminApp | null = null;
 
 function build(env: AdminBindings): AdminApp {
   const auth = createAuthDeps(env);
+  const establish = authenticate(auth);
+  const count = limitRequests({ ...auth, windows: openRequestWindows(env.REQUEST_WINDOW), log });
   const core = new CoreClient({
     urls: JSON.parse(env.CORE_URLS) as string[],
     serviceKey: env.CORE_SERVICE_KEY,
@@ -47,7 +57,9 @@ function build(env: AdminBindings): AdminApp {
       indexSigner: createIndexSigner(env.INDEX_SIGNING_KEY),
       idempotencyKey: env.IDEMPOTENCY_KEY,
       regions: env.REGIONS.split(","),
-      authenticate: authenticate(auth),
+      // Who is not known is refused before anything is counted, and what is over the quota before a permission is read.
+      authenticate: (c, next) => establish(c, async () => void (await count(c, next))),
+      quotasOf: quotasOf(auth),
       readiness: {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),
