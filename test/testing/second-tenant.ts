@@ -27,7 +27,6 @@ export async function makeSecondTenant(
   const accessToken = String(login.json["access_token"]);
   const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
     adminOk(stack, method, path, body, { authorization: `Bearer ${accessToken}` });
-  await ask("POST", "/applications", { tenant: name, name: "shop" });
   const issued = await ask("POST", "/auth/client-tokens", {
     name: "all of it",
     scopes: [`read:${name}/**`],
