@@ -189,6 +189,8 @@ const SIGNING_IN: Record<string, Build> = {
     mayRefuse: true,
   }),
   "GET /audit-logs": inTenant("/audit-logs"),
+  "GET /audit-logs/export": inTenant("/audit-logs/export?format=jsonl"),
+  "GET /audit-logs/verify": inTenant("/audit-logs/verify"),
 };
 
 /** By method and path as the router has them, below `/api/v1`. */

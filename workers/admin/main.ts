@@ -9,6 +9,7 @@ import { authenticate } from "./authenticate.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
 import { limitRequests } from "./limit-requests.ts";
 import type { LogLine } from "./principal.ts";
+import { createRefusalAudit } from "./refusal-audit.ts";
 import { quotasOf } from "./quotas-of.ts";
 import type { RequestWindow } from "./request-window.ts";
 import { openRequestWindows } from "./request-windows.ts";
@@ -64,6 +65,11 @@ function build(env: AdminBindings): AdminApp {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),
       },
+      noteRefusal: createRefusalAudit({
+        database: () => connectPostgres(env.HYPERDRIVE.connectionString, { connectionsMax: 1 }),
+        nowMs: Date.now,
+        log,
+      }),
       log,
     },
     { routes: routesWithDatabase(auth) },

@@ -27,6 +27,7 @@ export async function requireDeclared(c: Context<AdminEnv>, values: Values = {})
   const wanted = resourceOf(resource, values);
   if (await allows(c, action, wanted)) return;
   if (or !== undefined && (await allows(c, action, resourceOf(or, values)))) return;
+  c.set("asked", { action, resource: wanted, granted: false });
   throw await refusal(c, action, wanted);
 }
 
@@ -69,9 +70,11 @@ function declared(c: Context<AdminEnv>): DeclaredPermission {
   return access;
 }
 
-/** Asks, and notes that what the route declares has been asked for and found. */
+/** Asks, leaves word of it for the audit of a refusal, and notes that what the route declares has been found. */
 async function allows(c: Context<AdminEnv>, action: PermissionAction, resource: string): Promise<boolean> {
-  if (!(await c.var.principal.allows(action, resource))) return false;
+  const granted = await c.var.principal.allows(action, resource);
+  c.set("asked", { action, resource, granted });
+  if (!granted) return false;
   const { check } = c.var;
   if ("action" in check.access && check.access.action === action) {
     const { resource: template, or } = check.access;

@@ -34,6 +34,11 @@ export const FUNCTIONS: Record<string, string> = {
   "conflux_find_user_by_name(text)": "id and state of the user of exactly this name; lists nobody",
   "conflux_is_own_user(text)": "whether the transaction's tenant alone has to do with the user of this id",
   "conflux_is_operator(text,timestamp with time zone)": "whether the user of this id is an operator",
+  "conflux_chain_audit()": "a trigger: cannot be called",
+  "conflux_audit_field(text)": "encodes the text that it is given",
+  "conflux_audit_hash(audit_logs)": "hashes the row that it is given",
+  "conflux_audit_heads(text,integer)":
+    "names of tenants with the length and the last hash of their audit, for anchoring them; shows no row",
 };
 
 /** Policies of tenant tables, besides the one that all have, that bind the role: what each opens, and to whom. */
