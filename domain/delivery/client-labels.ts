@@ -1,3 +1,5 @@
+import { LabelList, type Labels } from "../release-rule/labels.ts";
+
 /** A client states its labels in headers of this prefix; what follows is the label's name. */
 export const LABEL_HEADER_PREFIX = "x-client-label-";
 
@@ -8,7 +10,7 @@ export interface LabelLimits {
 }
 
 export type ParsedLabels =
-  | { ok: true; labels: ReadonlyMap<string, string> }
+  | { ok: true; labels: Labels }
   | { ok: false; errors: LabelError[] };
 export interface LabelError {
   path: string;
@@ -17,7 +19,6 @@ export interface LabelError {
 
 /** Of a UTF-16 unit; a pair of surrogates has four. */
 const UTF8_BYTES_PER_UNIT_MAX = 3;
-const NO_LABELS: ParsedLabels = { ok: true, labels: new Map() };
 
 /**
  * Collects the labels among a request's headers, given one at a time. Names come out in lower case. They are claims by
@@ -28,7 +29,7 @@ export class ClientLabels {
   readonly #limits: LabelLimits;
   /** Null as long as there are none: on most requests. */
   #errors: LabelError[] | null = null;
-  #labels: Map<string, string> | null = null;
+  readonly #labels = new LabelList();
   #count = 0;
 
   constructor(limits: LabelLimits) {
@@ -42,7 +43,7 @@ export class ClientLabels {
     if (this.#count > this.#limits.labelsMax) return true;
     const name = header.slice(LABEL_HEADER_PREFIX.length).toLowerCase();
     const message = labelFault(name, value, this.#limits);
-    if (message === null) (this.#labels ??= new Map()).set(name, value);
+    if (message === null) this.#labels.set(name, value);
     else this.#refuse(name.slice(0, this.#limits.nameBytesMax), message);
     return true;
   }
@@ -52,7 +53,7 @@ export class ClientLabels {
     const { labelsMax } = this.#limits;
     if (this.#count > labelsMax) this.#refuse("", `${this.#count} labels; at most ${labelsMax} are accepted`);
     if (this.#errors !== null) return { ok: false, errors: this.#errors };
-    return this.#labels === null ? NO_LABELS : { ok: true, labels: this.#labels };
+    return { ok: true, labels: this.#labels };
   }
 
   #refuse(name: string, message: string): void {

@@ -1,6 +1,7 @@
 import type { VerifiedClientToken } from "../../adapters/tokens/verify-client-token.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { scopesAllowRead } from "../../domain/access/scope.ts";
+import type { Labels } from "../../domain/release-rule/labels.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import { authenticate, authenticateAtOnce, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { noSuchConfig, requireConfigName, requireLabels } from "./client-request.ts";
@@ -85,7 +86,7 @@ function selectVariant(
   exchange: Exchange,
   config: string,
   { rules, variants }: PreparedDocument,
-  labels: ReadonlyMap<string, string>,
+  labels: Labels,
 ): PreparedVariant {
   const rule = resolveRule(rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
