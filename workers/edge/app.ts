@@ -54,7 +54,17 @@ export function createEdge({ regionOf, locationOf, openCore, log }: EdgeOptions)
         const waitUntil = (work: Promise<unknown>): void => {
           context.waitUntil(work);
         };
-        const answer = route({ isolate, region, request, headers, traceId, waitUntil });
+        const { method } = request;
+        const answer = route({
+          isolate,
+          region,
+          request,
+          method,
+          headers,
+          traceId,
+          nowMs: Date.now(),
+          waitUntil,
+        });
         // A hit is no promise, and is not made one.
         return answer instanceof Response
           ? answer
@@ -67,27 +77,26 @@ export function createEdge({ regionOf, locationOf, openCore, log }: EdgeOptions)
 }
 
 function route(exchange: Exchange): Promise<Response> | Response {
-  const { request } = exchange;
+  const { request, method } = exchange;
   const path = pathOf(request.url);
   if (path.startsWith(CONFIG_PATH)) {
-    const { method } = request;
     if (method !== "GET" && method !== "HEAD") throw new MethodRefused("GET, HEAD");
     return fetchConfig(exchange, path.slice(CONFIG_PATH.length));
   }
   if (path === BATCH_PATH) {
-    requireMethod(request, "POST");
+    requireMethod(method, "POST");
     return fetchBatch(exchange);
   }
   if (path === REPORTS_PATH) {
-    requireMethod(request, "POST");
+    requireMethod(method, "POST");
     return postReports(exchange);
   }
   if (path === WATCH_PATH) {
-    requireMethod(request, "GET");
+    requireMethod(method, "GET");
     return openWatch(exchange);
   }
   if (path === HEALTH_PATH) {
-    requireMethod(request, "GET, HEAD");
+    requireMethod(method, "GET, HEAD");
     return health(exchange);
   }
   throw new ConfluxError("not_found", "there is nothing at this path");
@@ -119,8 +128,8 @@ class MethodRefused extends ConfluxError {
   }
 }
 
-function requireMethod(request: Request, allow: "GET" | "POST" | "GET, HEAD"): void {
-  if (!allow.split(", ").includes(request.method)) throw new MethodRefused(allow);
+function requireMethod(method: string, allow: "GET" | "POST" | "GET, HEAD"): void {
+  if (!allow.split(", ").includes(method)) throw new MethodRefused(allow);
 }
 
 function refusal(error: unknown, traceId: string, log: Log): Response {

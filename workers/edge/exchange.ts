@@ -39,6 +39,8 @@ export interface Isolate {
   signer: IndexSigner;
   documents: DocumentCache;
   rates: ClientRates;
+  /** The counter that the isolates of a location share; null limits nobody. */
+  counter: RateLimit | null;
   /** Null: a region that is away is answered for by nobody. */
   fallback: CoreFallback | null;
   /** `location`: where the request arrived, as the platform tells. */
@@ -51,9 +53,12 @@ export interface Exchange {
   isolate: Isolate;
   region: Region;
   request: Request;
-  /** Of the request, already read. */
+  /** Of the request, already read: the runtime is asked once. */
+  method: string;
   headers: ReadHeaders;
   traceId: string;
+  /** When it arrived. A request's clock stands still until it has waited for something. */
+  nowMs: number;
   /** Keeps work alive after the answer. */
   waitUntil: (work: Promise<unknown>) => void;
 }

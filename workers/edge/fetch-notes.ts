@@ -37,9 +37,8 @@ export class FetchNotes {
     this.#deps = deps;
   }
 
-  /** Notes that `config` was served just now. */
-  note(config: string, waitUntil: (work: Promise<unknown>) => void): void {
-    const nowMs = this.#deps.nowMs();
+  /** Notes that `config` was served at `nowMs`. */
+  note(config: string, nowMs: number, waitUntil: (work: Promise<unknown>) => void): void {
     const told = this.#told.get(config);
     if (told !== undefined && nowMs - told < TELL_EVERY_MS) return;
     this.#add(config, nowMs, waitUntil);

@@ -37,7 +37,7 @@ function startNotes() {
     state,
     pass,
     note: (config: string) =>
-      notes.note(config, () => {
+      notes.note(config, state.nowMs, () => {
         state.requests += 1;
       }),
     names: () => state.sent.map(({ fetched }) => fetched.map(([config]) => config)),
