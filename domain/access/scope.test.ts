@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { isResourcePattern, matchesPattern, scopesAllowRead } from "./scope.ts";
 import { scopesWithinTenant } from "./scope-within-tenant.ts";
 
-function covers([want, ...wanted]: string[], [have, ...more]: string[]): boolean {
+function coversEach([want, ...wanted]: string[], [have, ...more]: string[]): boolean {
   if (want === undefined || have === undefined) return want === have;
-  return want === "**" || ((want === "*" || want === have) && covers(wanted, more));
+  return want === "**" || ((want === "*" || want === have) && coversEach(wanted, more));
 }
 
 describe("resource patterns", () => {
@@ -29,9 +29,13 @@ describe("resource patterns", () => {
     const text = (...segments: string[]) =>
       fc.array(fc.constantFrom(...segments), { maxLength: 5 }).map((parts) => parts.join("/"));
     fc.assert(
-      fc.property(text("a", "ab", "b", "", "*", "**", "*a", "***"), text("a", "ab", "b", ""), (pattern, resource) => {
-        expect(matchesPattern(pattern, resource)).toBe(covers(pattern.split("/"), resource.split("/")));
-      }),
+      fc.property(
+        text("a", "ab", "b", "", "*", "**", "*a", "***"),
+        text("a", "ab", "b", ""),
+        (pattern, resource) => {
+          expect(matchesPattern(pattern, resource)).toBe(coversEach(pattern.split("/"), resource.split("/")));
+        },
+      ),
       { numRuns: 2_000 },
     );
   });

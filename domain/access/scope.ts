@@ -30,10 +30,22 @@ export function scopesAllowRead(scopes: readonly string[], resource: string): bo
   return false;
 }
 
-/** In place and in one pass: each request of the edge asks, and lists of segments would be half of its garbage. */
+/** In place: each request of the edge asks, and lists of segments would be half of its garbage. */
 function matchesFrom(pattern: string, start: number, resource: string): boolean {
+  const star = pattern.indexOf("*", start);
+  if (star === -1) return pattern.length - start === resource.length && pattern.endsWith(resource);
+  // What is before the first wildcard is compared as a whole.
+  const isSegment = star === start || pattern.charCodeAt(star - 1) === SLASH;
+  if (!isSegment) return matchesSegments(pattern, start, resource, 0);
+  const literal = star - start;
+  if (!pattern.startsWith(resource.slice(0, literal), start) || resource.length < literal) return false;
+  return matchesSegments(pattern, star, resource, literal);
+}
+
+/** Goes on where a segment begins in both. */
+function matchesSegments(pattern: string, start: number, resource: string, resourceStart: number): boolean {
   let want = start;
-  let have = 0;
+  let have = resourceStart;
   for (;;) {
     const stars = wildcardAt(pattern, want);
     if (stars === 2) return true;

@@ -2,6 +2,7 @@ import { LabelList, type Labels } from "../release-rule/labels.ts";
 
 /** A client states its labels in headers of this prefix; what follows is the label's name. */
 export const LABEL_HEADER_PREFIX = "x-client-label-";
+const LABEL_FIRST_UNIT = LABEL_HEADER_PREFIX.charCodeAt(0);
 
 export interface LabelLimits {
   labelsMax: number;
@@ -9,9 +10,7 @@ export interface LabelLimits {
   valueBytesMax: number;
 }
 
-export type ParsedLabels =
-  | { ok: true; labels: Labels }
-  | { ok: false; errors: LabelError[] };
+export type ParsedLabels = { ok: true; labels: Labels } | { ok: false; errors: LabelError[] };
 export interface LabelError {
   path: string;
   message: string;
@@ -36,12 +35,13 @@ export class ClientLabels {
     this.#limits = limits;
   }
 
-  /** Takes a header when it states a label, and says whether it does. */
+  /** Takes a header (its name in lower case) when it states a label, and says whether it does. */
   add(header: string, value: string): boolean {
-    if (!isLabelHeader(header)) return false;
+    // Most headers differ in the first letter already.
+    if (header.charCodeAt(0) !== LABEL_FIRST_UNIT || !header.startsWith(LABEL_HEADER_PREFIX)) return false;
     this.#count += 1;
     if (this.#count > this.#limits.labelsMax) return true;
-    const name = header.slice(LABEL_HEADER_PREFIX.length).toLowerCase();
+    const name = header.slice(LABEL_HEADER_PREFIX.length);
     const message = labelFault(name, value, this.#limits);
     if (message === null) this.#labels.set(name, value);
     else this.#refuse(name.slice(0, this.#limits.nameBytesMax), message);
@@ -67,19 +67,8 @@ export function parseClientLabels(
   limits: LabelLimits,
 ): ParsedLabels {
   const labels = new ClientLabels(limits);
-  for (const [header, value] of headers) labels.add(header, value);
+  for (const [header, value] of headers) labels.add(header.toLowerCase(), value);
   return labels.parsed();
-}
-
-function isLabelHeader(header: string): boolean {
-  // Most headers differ in the length or the first letter; only the others are worth lower-casing.
-  if (header.length < LABEL_HEADER_PREFIX.length) return false;
-  const first = header.charCodeAt(0);
-  if (first !== 0x78 && first !== 0x58) return false;
-  return (
-    header.startsWith(LABEL_HEADER_PREFIX) ||
-    header.slice(0, LABEL_HEADER_PREFIX.length).toLowerCase() === LABEL_HEADER_PREFIX
-  );
 }
 
 function labelFault(name: string, value: string, limits: LabelLimits): string | null {

@@ -24,7 +24,11 @@ async function ask(exchange: Exchange, counter: RateLimit, jti: string): Promise
   const { isolate, traceId, headers } = exchange;
   let isAllowed = true;
   try {
-    const asked = withDeadline(counter.limit({ key: clientKey(jti, headers.clientAddress) }), COUNTER_DEADLINE_MS, "the rate counter");
+    const asked = withDeadline(
+      counter.limit({ key: clientKey(jti, headers.clientAddress) }),
+      COUNTER_DEADLINE_MS,
+      "the rate counter",
+    );
     isAllowed = (await asked).success;
   } catch (error) {
     isolate.log({ level: "warn", message: "a client's rate could not be counted", trace_id: traceId, error });

@@ -3,8 +3,9 @@ const TRACE_ID_BYTES = 16;
 const IDS_DRAWN = 256;
 /** The two digits of each byte, one element a byte, in the order that they have in memory. */
 const DIGITS = new Uint16Array(
-  new TextEncoder().encode(Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0")).join(""))
-    .buffer,
+  new TextEncoder().encode(
+    Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0")).join(""),
+  ).buffer,
 );
 let drawn = "";
 let nextAt = 0;
