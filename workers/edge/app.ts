@@ -4,6 +4,7 @@ import type { EdgeEnv } from "./env.ts";
 import type { Exchange, Isolate, Log } from "./exchange.ts";
 import { fetchBatch } from "./fetch-batch.ts";
 import { fetchConfig } from "./fetch-config.ts";
+import type { AfterAnswer } from "./fetch-notes.ts";
 import { createIsolate } from "./isolate.ts";
 import type { EdgeCore } from "./open-core.ts";
 import { openWatch } from "./open-watch.ts";
@@ -31,11 +32,7 @@ export interface EdgeOptions {
 }
 
 export interface Edge {
-  fetch: (
-    request: Request,
-    env: EdgeEnv,
-    context: Pick<ExecutionContext, "waitUntil">,
-  ) => Promise<Response> | Response;
+  fetch: (request: Request, env: EdgeEnv, context: AfterAnswer) => Promise<Response> | Response;
 }
 
 /** The edge Worker. Hosts differ in where the region comes from and where the log goes, and in nothing else. */
@@ -51,9 +48,6 @@ export function createEdge({ regionOf, locationOf, openCore, log }: EdgeOptions)
         // What the platform tells of a request is dear to ask for: it is asked again only where it makes a difference.
         const location = replicaGroups > 1 ? locationOf(request) : undefined;
         const region = isolate.region(regionOf(request, regions), location);
-        const waitUntil = (work: Promise<unknown>): void => {
-          context.waitUntil(work);
-        };
         const { method } = request;
         const answer = route({
           isolate,
@@ -63,7 +57,7 @@ export function createEdge({ regionOf, locationOf, openCore, log }: EdgeOptions)
           headers,
           traceId,
           nowMs: Date.now(),
-          waitUntil,
+          after: context,
         });
         // A hit is no promise, and is not made one.
         return answer instanceof Response

@@ -24,7 +24,7 @@ export function authenticateAtOnce(exchange: Exchange, token: string | null): Ve
 /** Reads an old key set again behind the answer. */
 function renewKeys(exchange: Exchange): void {
   const renewal = exchange.isolate.verifier.renewal(exchange.nowMs);
-  if (renewal !== null) exchange.waitUntil(renewal);
+  if (renewal !== null) exchange.after.waitUntil(renewal);
 }
 
 /**

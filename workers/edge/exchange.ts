@@ -5,7 +5,7 @@ import type { ClientRates } from "./client-rates.ts";
 import type { CoreFallback } from "./core-fallback.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
-import type { FetchNotes } from "./fetch-notes.ts";
+import type { AfterAnswer, FetchNotes } from "./fetch-notes.ts";
 import type { HeadCache } from "./head-cache.ts";
 import type { ReadHeaders } from "./read-headers.ts";
 
@@ -59,6 +59,5 @@ export interface Exchange {
   traceId: string;
   /** When it arrived. A request's clock stands still until it has waited for something. */
   nowMs: number;
-  /** Keeps work alive after the answer. */
-  waitUntil: (work: Promise<unknown>) => void;
+  after: AfterAnswer;
 }

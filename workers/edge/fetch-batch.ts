@@ -132,7 +132,7 @@ async function itemOf(batch: Batch, { name: config, doc }: HeadEntry): Promise<B
   const rule = resolveRule(rules, batch.labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) return { config, status: 404 };
-  exchange.region.fetches.note(config, exchange.nowMs, exchange.waitUntil);
+  exchange.region.fetches.note(config, exchange.nowMs, exchange.after);
   const { variant, contentType } = prepared;
   const head = {
     config,

@@ -92,7 +92,7 @@ function selectVariant(
   const rule = resolveRule(rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) throw noSuchConfig();
-  exchange.region.fetches.note(config, exchange.nowMs, exchange.waitUntil);
+  exchange.region.fetches.note(config, exchange.nowMs, exchange.after);
   return prepared;
 }
 
