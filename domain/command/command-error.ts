@@ -6,11 +6,13 @@ export type ErrorCode =
   | "validation_failed"
   | "not_found"
   | "already_exists"
+  | "conflict"
   | "publish_running"
   | "invalid_transition"
   | "precondition_failed"
   | "idempotency_conflict"
-  | "payload_too_large";
+  | "payload_too_large"
+  | "quota_exceeded";
 
 /** `path` is a JSON pointer into the request body. */
 export interface FieldError {

@@ -170,6 +170,7 @@ const commandSchema = z.discriminatedUnion("kind", [
           encrypted: z.boolean(),
           retention: retention.nullable(),
           releases: z.array(rule),
+          max_configs: wholeNumber.optional(),
         })
         .strict(),
     })
@@ -261,6 +262,13 @@ const commandSchema = z.discriminatedUnion("kind", [
       ...head,
       kind: z.literal("note_failure"),
       payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("anchor_audit"),
+      payload: z.object({ seq: z.number().int().positive(), hash: sha256 }).strict(),
     })
     .strict(),
   ...restoreCommands,

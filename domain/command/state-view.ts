@@ -38,6 +38,10 @@ export const stateKey = {
   idempotencyExpiryPrefix: (tenant: string): string => `x/${tenant}/`,
   idempotencyCount: (tenant: string): string => `y/${tenant}`,
   configByNamePrefix: "n/",
+  configsOfTenantPrefix: (tenant: string): string => `n/${tenant}/`,
+  /** How many configs a tenant has; missing until a command first asks (config/count-configs.ts). */
+  configCount: (tenant: string): string => `k/${tenant}`,
+  configCountPrefix: "k/",
   revocation: (jti: string): string => `t/${jti}`,
   revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,
@@ -58,6 +62,9 @@ export const stateKey = {
   /** Running plans in the order in which their stages have baked. */
   publishDue: (dueAtMs: number, publishId: string): string => `d/${pad(dueAtMs)}/${publishId}`,
   publishDuePrefix: "d/",
+  /** The newest anchors of a tenant's audit chain. */
+  auditAnchors: (tenant: string): string => `a/${tenant}`,
+  auditAnchorsPrefix: "a/",
 } as const;
 
 /**

@@ -1,10 +1,12 @@
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { matchesPattern } from "../../domain/access/scope.ts";
 import { createAdmin } from "./app.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { Refusal } from "./refusal.ts";
 import type { AdminDeps, LogLine } from "./principal.ts";
 
 export interface Grant {
@@ -31,12 +33,20 @@ export const GRANTS: Record<string, Grant[]> = {
   stranger: [{ action: "*", pattern: "other/**" }],
 };
 
+/** Of every tenant: more than a test asks for by accident. */
+export const TEST_QUOTAS = {
+  maxConfigs: 10_000,
+  maxConfigSizeBytes: CONTENT_BYTES_MAX,
+  maxApiRequestsPerMinute: 100_000,
+};
+
 export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 
 /** The admin app on the core in memory, with a principal made from the bearer token's name. */
 export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
   const core = new MemoryCore();
   const logs: LogLine[] = [];
+  const refusals: Refusal[] = [];
   const app = createAdmin({
     core,
     indexSigner: createIndexSigner("index-key-of-the-tests"),
@@ -44,6 +54,8 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
     regions: TEST_REGIONS,
     readiness: { core: async () => (await core.status()).leader_id !== null },
     log: (line) => logs.push(line),
+    noteRefusal: (_c, refusal) => refusals.push(refusal),
+    quotasOf: async () => TEST_QUOTAS,
     authenticate: async (c, next) => {
       const name = /^Bearer (\w+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
       const grants = GRANTS[name];
@@ -83,7 +95,7 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
         : { body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
     });
   }
-  return { app, core, logs, send };
+  return { app, core, logs, refusals, send };
 }
 export type TestingAdmin = ReturnType<typeof testingAdmin>;
 
