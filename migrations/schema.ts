@@ -39,6 +39,7 @@ export const tenants = pgTable("tenants", {
   maxConfigs: integer("max_configs").notNull().default(1000),
   maxConfigSizeBytes: integer("max_config_size_bytes").notNull().default(102_400),
   maxApiRequestsPerMinute: integer("max_api_requests_per_minute").notNull().default(120),
+  revision: integer("revision").notNull().default(1),
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 
@@ -48,6 +49,7 @@ export const applications = pgTable(
     tenantId: text("tenant_id").notNull(),
     name: text("name").notNull(),
     kmsKeyId: text("kms_key_id"),
+    revision: integer("revision").notNull().default(1),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.name] })],
@@ -61,6 +63,7 @@ export const users = pgTable("users", {
   isActive: boolean("is_active").notNull().default(true),
   isOperator: boolean("is_operator").notNull().default(false),
   tokensNotBefore: instant("tokens_not_before").notNull().default(new Date(0)),
+  revision: integer("revision").notNull().default(1),
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 
@@ -71,6 +74,7 @@ export const roles = pgTable(
     id: text("id").notNull(),
     name: text("name").notNull(),
     description: text("description").notNull().default(""),
+    revision: integer("revision").notNull().default(1),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
@@ -105,6 +109,39 @@ export const userRoles = pgTable(
     roleId: text("role_id").notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.userId, t.roleId] })],
+);
+
+export const userGroups = pgTable(
+  "user_groups",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    name: text("name").notNull(),
+    description: text("description").notNull().default(""),
+    revision: integer("revision").notNull().default(1),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+);
+
+export const userGroupMembers = pgTable(
+  "user_group_members",
+  {
+    tenantId: text("tenant_id").notNull(),
+    groupId: text("group_id").notNull(),
+    userId: text("user_id").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.groupId, t.userId] })],
+);
+
+export const userGroupRoles = pgTable(
+  "user_group_roles",
+  {
+    tenantId: text("tenant_id").notNull(),
+    groupId: text("group_id").notNull(),
+    roleId: text("role_id").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.groupId, t.roleId] })],
 );
 
 export const clientTokens = pgTable(

@@ -41,7 +41,7 @@ function authDeps(): AuthDeps {
     signingKey: unused,
     database: () => database,
     release: () => undefined,
-    passwords: { verify: unused },
+    passwords: { verify: unused, hash: unused },
     nowMs: Date.now,
   };
 }

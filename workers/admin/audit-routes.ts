@@ -10,7 +10,7 @@ import type { AuthDeps } from "./auth-deps.ts";
 import { resolveTenant } from "./auth-tenant.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requirePermission } from "./require-permission.ts";
+import { requireDeclared } from "./require-permission.ts";
 
 const searchRoute = declareRoute(
   { action: "list", resource: "{tenant}" },
@@ -30,7 +30,7 @@ export function registerAuditRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps):
     const query = c.req.valid("query");
     const cursor = query.cursor === undefined ? null : parseCursor(query.cursor);
     const tenant = await resolveTenant(c, deps, query.tenant);
-    await requirePermission(c, "list", tenant);
+    await requireDeclared(c, { tenant });
     const page = await withTenant(deps.database(c), tenant, (tx) =>
       searchAuditLogs(tx, { ...auditFilters(query), cursor, limit: query.limit }),
     );

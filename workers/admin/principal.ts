@@ -6,6 +6,7 @@ import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { Actor } from "../../domain/command/command.ts";
 import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
 import type { Refusal } from "./refusal.ts";
+import type { RouteCheck } from "./route-access.ts";
 
 /**
  * Who makes a request, as authentication has established it. `authenticate` puts one into the request's context;
@@ -56,6 +57,8 @@ export interface AdminDeps {
 /** What middleware puts into a request's context (`c.var`). */
 export interface AdminVariables {
   principal: Principal;
+  /** What the route declares, and whether the caller has been found to have it. */
+  check: RouteCheck;
   /** 32 hex digits: in the answer, in every problem, in commands, audit rows and log lines. */
   traceId: string;
   /** W3C `traceparent` to pass on to the core. */
