@@ -66,8 +66,8 @@ export const CHANGE_COMMENT_CHARACTERS_MAX = 512;
 /** How long a change request may be approved and executed after it was made or edited. */
 export const CHANGE_REQUEST_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 /** Open change requests of one tenant, and all that are kept of it; the oldest that have ended go first. */
-export const CHANGE_REQUESTS_OPEN_MAX = 100;
-export const CHANGE_REQUESTS_KEPT_MAX = 500;
+export const CHANGE_REQUESTS_OPEN_MAX = 500;
+export const CHANGE_REQUESTS_KEPT_MAX = 1000;
 /** Characters of the operation of a change request, contents apart. */
 export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
 /** Rows of an audit chain that a verifier holds at once. */

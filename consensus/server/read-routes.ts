@@ -23,7 +23,11 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
-import { listChangeRequests, readChangeRequest } from "../../domain/change-request/read-changes.ts";
+import {
+  type ChangeRequestFilter,
+  listChangeRequests,
+  readChangeRequest,
+} from "../../domain/change-request/read-changes.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { InlineBudget } from "../../domain/command/inline-blobs.ts";
@@ -202,8 +206,8 @@ function answerChangeRequests(
   core: CoreContext,
   { query }: CoreRequest,
 ): Body<ListAnswer<ChangeRequestHead>> {
-  const filter: { config_id?: string; state?: string } = {};
-  for (const name of ["config_id", "state"] as const) {
+  const filter: Omit<ChangeRequestFilter, "tenant"> = {};
+  for (const name of ["app", "env", "config_id", "state"] as const) {
     const value = query.get(name);
     if (value !== null) filter[name] = value;
   }

@@ -26,7 +26,7 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  *   GET  /v1/publishes?due_before=<ms>&cursor&limit                           -> ListAnswer<PublishPlan> (longest due first)
  *   GET  /v1/publishes/{id}                                                   -> PublishAnswer
  *   GET  /v1/change-rules/{tenant}                                            -> ChangeRulesAnswer
- *   GET  /v1/change-requests?tenant&config_id&state&cursor&limit              -> ListAnswer<ChangeRequestHead> (newest first)
+ *   GET  /v1/change-requests?tenant&app&env&config_id&state&cursor&limit            -> ListAnswer<ChangeRequestHead> (newest first)
  *   GET  /v1/change-requests/{id}                                             -> ChangeRequestAnswer
  *   GET  /v1/audit-anchors/{tenant}                                           -> AuditAnchorsAnswer
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes

@@ -2,6 +2,7 @@ import type { BackupListAnswer, ClusterJob, CoreRestoreRequest } from "../backup
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
+import type { ChangeRequestFilter } from "../../domain/change-request/read-changes.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type {
   AddNodeAnswer,
@@ -87,7 +88,7 @@ export interface CorePort {
   getChangeRequest(id: string, options?: ReadOptions): Promise<ChangeRequestAnswer>;
   /** The change requests of a tenant, the newest first. */
   listChangeRequests(
-    input: { tenant: string; config_id?: string; state?: string; cursor?: string; limit: number },
+    input: ChangeRequestFilter & { cursor?: string; limit: number },
     options?: ReadOptions,
   ): Promise<ListAnswer<ChangeRequestHead>>;
   /** Where the audit chain of a tenant (or of the system) was, as the log has it. */

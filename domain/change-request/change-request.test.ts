@@ -136,7 +136,7 @@ describe("C14 approvals", () => {
     const { revision } = t.config(config.id);
     const same = { config_id: config.id, config_revision: revision, operation: put(), description: "" };
     const to = { change_request_id: request.id, ...same };
-    expect(t.code("edit_change", to, { by: "bob" })).toBe("forbidden");
+    expect(t.code("edit_change", to, { by: "bob" })).toBe("conflict");
     const edited = t.done("edit_change", to).request;
     expect([edited.digest, edited.approvals]).toEqual([request.digest, []]);
     expect(execute(edited)).toBe("approval_required");
@@ -256,7 +256,7 @@ describe("C14 approvals", () => {
     );
     expect(t.code("reject_change", { change_request_id: request.id, comment: "" })).toBe("forbidden");
     expect(t.code("withdraw_change", { change_request_id: request.id, comment: "" }, { by: "bob" })).toBe(
-      "forbidden",
+      "conflict",
     );
     expect(t.code("approve_change", { ...approval, change_request_id: "chr-c1-99" })).toBe("not_found");
   });

@@ -1,4 +1,4 @@
-import { patternCovers } from "../access/permits.ts";
+import { matchesPattern } from "../access/scope.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Namespace } from "../config/config-name.ts";
 
@@ -60,7 +60,7 @@ export function readChangeRules(state: StateView, tenant: string): ChangeRules {
 }
 
 export function namespaceCovered(pattern: string, { tenant, app, env }: Namespace): boolean {
-  return patternCovers(pattern, `${tenant}/${app}/${env}`);
+  return matchesPattern(pattern, `${tenant}/${app}/${env}`);
 }
 
 /** How many approvals a change needs: the most that any policy about it asks for, 0 when there is none. */

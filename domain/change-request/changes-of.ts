@@ -3,6 +3,7 @@ import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
 import type { PublishPlan } from "../publish/publish-plan.ts";
+import type { ChangeOperation } from "./change-request.ts";
 import type { ChangeClass } from "./change-rules.ts";
 
 /** What a command would change in one namespace. */
@@ -17,15 +18,27 @@ type ChangesOf<K extends CommandKind> = (state: StateView, command: CommandOf<K>
 
 const nothing = (): NamespaceChange[] => [];
 
-function ofConfig(
-  state: StateView,
-  configId: string,
-  classes: ChangeClass[],
-  isFrozen: boolean,
-): NamespaceChange[] {
-  const config = state.json(stateKey.config(configId)) as Config | undefined;
+/** What an operation is about, in the words of policies. */
+export function classesOf({ kind, payload }: ChangeOperation): ChangeClass[] {
+  switch (kind) {
+    case "put_releases":
+    case "rollback":
+      return ["releases"];
+    case "delete_config":
+      return ["delete"];
+    case "create_version":
+      return ["versions"];
+    case "start_publish":
+      return payload.content === null ? ["publish"] : ["publish", "versions"];
+  }
+}
+
+function ofOperation(state: StateView, operation: ChangeOperation, isFrozen: boolean): NamespaceChange[] {
+  const config = state.json(stateKey.config(operation.payload.config_id)) as Config | undefined;
   // What is not there is for the verb to refuse.
-  return config === undefined ? [] : [{ namespace: config.namespace, classes, isFrozen }];
+  return config === undefined
+    ? []
+    : [{ namespace: config.namespace, classes: classesOf(operation), isFrozen }];
 }
 
 /**
@@ -36,17 +49,11 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
   // A config without rules is nothing to anyone yet.
   create_config: (_state, { payload: { namespace, releases } }) =>
     releases.length === 0 ? [] : [{ namespace, classes: ["releases"], isFrozen: true }],
-  create_version: (state, { payload }) => ofConfig(state, payload.config_id, ["versions"], false),
-  put_releases: (state, { payload }) => ofConfig(state, payload.config_id, ["releases"], true),
-  rollback: (state, { payload }) => ofConfig(state, payload.config_id, ["releases"], true),
-  delete_config: (state, { payload }) => ofConfig(state, payload.config_id, ["delete"], true),
-  start_publish: (state, { payload }) =>
-    ofConfig(
-      state,
-      payload.config_id,
-      payload.content === null ? ["publish"] : ["publish", "versions"],
-      true,
-    ),
+  create_version: (state, command) => ofOperation(state, command, false),
+  put_releases: (state, command) => ofOperation(state, command, true),
+  rollback: (state, command) => ofOperation(state, command, true),
+  delete_config: (state, command) => ofOperation(state, command, true),
+  start_publish: (state, command) => ofOperation(state, command, true),
   advance_publish: (state, { payload }) => {
     const plan = state.json(stateKey.publish(payload.publish_id)) as PublishPlan | undefined;
     if (plan === undefined) return [];

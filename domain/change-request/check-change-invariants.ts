@@ -16,7 +16,9 @@ export function checkChangeInvariants(state: StateView): string[] {
     const row = state.json(stateKey.changeRequestByTenant(namespace.tenant, created_index)) as
       | ChangeRow
       | undefined;
-    if (row?.id !== id || row.state !== request.state) wrong.push(`${id} is not in the list as it is`);
+    const { state: stands, expires_at_ms } = request;
+    if (row?.id !== id || row.state !== stands || row.expires_at_ms !== expires_at_ms)
+      wrong.push(`${id} is not in the list as it is`);
     if (digestChange(operation, config_revision) !== request.digest) {
       wrong.push(`${id} has another digest than what it asks for`);
     }

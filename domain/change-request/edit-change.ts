@@ -10,7 +10,7 @@ import { writeChange } from "./write-change.ts";
 
 /**
  * Puts another operation, or the same one for the config as it is now, in the place of what was asked for. Every approval
- * is void, also when the operation is the same. Only the author may (`forbidden`).
+ * is void, also when the operation is the same. Only the author may (`conflict`).
  */
 export const editChange: ApplyVerb<"edit_change"> = (input) => {
   const { state, command, index, timestampMs } = input;
@@ -19,7 +19,7 @@ export const editChange: ApplyVerb<"edit_change"> = (input) => {
   if (!found.ok) return found;
   const { request: before } = found;
   if (before.author.id !== command.actor.id || before.author.type !== command.actor.type) {
-    return refuse("forbidden", "only its author may edit a change request");
+    return refuse("conflict", "only its author may edit a change request");
   }
   if (before.config_id !== payload.config_id) {
     return refuse("validation_failed", "a change request stays about its config", [

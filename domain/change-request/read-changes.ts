@@ -18,10 +18,19 @@ export function readChangeRequest(
   return request === undefined ? refuse("not_found", `no change request ${id}`) : { ok: true, request };
 }
 
-/** The change requests of a tenant, the newest first; only of one config, or in one state, when these are given. */
+/** Whose change requests; what is left out asks for nothing. */
+export interface ChangeRequestFilter {
+  tenant: string;
+  app?: string;
+  env?: string;
+  config_id?: string;
+  state?: string;
+}
+
+/** The change requests of a tenant, the newest first. */
 export function listChangeRequests(
   state: StateView,
-  input: { tenant: string; config_id?: string; state?: string; cursor?: string; limit: number },
+  input: ChangeRequestFilter & { cursor?: string; limit: number },
 ): Page<ChangeRequestHead> | Refusal {
   if (input.cursor !== undefined && !PLACE_IN_LIST.test(input.cursor)) {
     return refuse("malformed_request", "the cursor is not one that a list of change requests gave", [
@@ -44,7 +53,9 @@ export function listChangeRequests(
     const row = value as ChangeRow;
     if (input.state !== undefined && row.state !== input.state) continue;
     const request = state.json(stateKey.changeRequest(row.id)) as ChangeRequest;
-    if (input.config_id !== undefined && request.config_id !== input.config_id) continue;
+    const { app, env } = request.namespace;
+    const wanted = { app, env, config_id: request.config_id, ...input };
+    if (wanted.app !== app || wanted.env !== env || wanted.config_id !== request.config_id) continue;
     items.push(toChangeRequestHead(request));
   }
   return { ok: true, items, next_cursor: null };

@@ -11,6 +11,7 @@ import {
   CHANGE_REQUESTS_KEPT_MAX,
   CHANGE_REQUESTS_OPEN_MAX,
   DESCRIPTION_BYTES_MAX,
+  EXPIRED_SWEEP_MAX,
 } from "../limits.ts";
 import { utf8Length } from "../utf8-length.ts";
 import {
@@ -96,7 +97,7 @@ export function checkRequested({
   return found;
 }
 
-/** Ends what has expired and drops the oldest of those that have ended, so that a tenant keeps no more than it may. */
+/** Ends a few that have expired and drops the oldest of those that have ended, so that a tenant keeps no more than it may. */
 function makeRoom(
   state: StateView,
   tenant: string,
@@ -107,21 +108,19 @@ function makeRoom(
     ...(value as ChangeRow),
   }));
   const changes: StateChange[] = [];
-  const stillOpen = new Set<string>();
-  for (const { id } of rows.filter((row) => row.state === "open")) {
+  const open = rows.filter((row) => row.state === "open" && !hasExpired(row, at.timestampMs));
+  if (open.length >= CHANGE_REQUESTS_OPEN_MAX) {
+    return refuse("quota_exceeded", `the tenant has ${open.length} open change requests; end some first`);
+  }
+  const expired = rows.filter((row) => row.state === "open" && hasExpired(row, at.timestampMs));
+  for (const { id } of expired.slice(-EXPIRED_SWEEP_MAX)) {
     const request = state.json(stateKey.changeRequest(id)) as ChangeRequest;
-    if (!hasExpired(request, at.timestampMs)) stillOpen.add(id);
-    else {
-      const end = { to: "expired", by: null, comment: "", ...at } as const;
-      changes.push(...endChange(overlayState(state, changes), request, end).changes);
-    }
+    const end = { to: "expired", by: null, comment: "", ...at } as const;
+    changes.push(...endChange(overlayState(state, changes), request, end).changes);
   }
-  if (stillOpen.size >= CHANGE_REQUESTS_OPEN_MAX) {
-    return refuse("quota_exceeded", `the tenant has ${stillOpen.size} open change requests; end some first`);
-  }
-  const ended = rows.filter(({ id }) => !stillOpen.has(id));
-  const kept = Math.max(CHANGE_REQUESTS_KEPT_MAX - 1 - stillOpen.size, 0);
-  for (const { key, id } of ended.slice(kept)) {
+  const over = rows.length + 1 - CHANGE_REQUESTS_KEPT_MAX;
+  const ended = rows.filter((row) => row.state !== "open");
+  for (const { key, id } of over > 0 ? ended.slice(-over) : []) {
     changes.push({ op: "delete", key }, { op: "delete", key: stateKey.changeRequest(id) });
   }
   return { ok: true, changes };

@@ -8,17 +8,18 @@ import { releaseContent } from "./held-content.ts";
 export interface ChangeRow {
   id: string;
   state: ChangeRequestState;
+  expires_at_ms: number;
 }
 
 /** Writes of a request and of its row in the list. */
 export function writeChange(request: ChangeRequest): StateChange[] {
-  const { id, state, namespace, created_index } = request;
+  const { id, state, namespace, created_index, expires_at_ms } = request;
   return [
     { op: "put_json", key: stateKey.changeRequest(id), value: request },
     {
       op: "put_json",
       key: stateKey.changeRequestByTenant(namespace.tenant, created_index),
-      value: { id, state } satisfies ChangeRow,
+      value: { id, state, expires_at_ms } satisfies ChangeRow,
     },
   ];
 }

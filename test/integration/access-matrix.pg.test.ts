@@ -230,6 +230,16 @@ function maker(tenant: string): Maker {
         const made = await post(`/mgt/configs/${await self.config()}/publish`, body);
         return String(made["publish_id"]);
       }),
+    changeRequest: async () => {
+      const made = await once("change", async () => {
+        const operation = { type: "version", version: { content: "{}" } };
+        const body = { config_id: await self.config(), operation };
+        const { id, digest } = await post("/mgt/change-requests", body);
+        return `${String(id)} ${String(digest)}`;
+      });
+      const [id = "", digest = ""] = made.split(" ");
+      return { id, digest };
+    },
     application: () => once("application", () => idOf("/applications", { tenant, name: unique() })),
     role: () => once("role", () => idOf("/roles", { tenant, name: unique() })),
     group: () => once("group", () => idOf("/user-groups", { tenant, name: unique() })),
@@ -277,6 +287,7 @@ function ghost(): Maker {
     unique,
     config: nothing,
     publish: nothing,
+    changeRequest: async () => ({ id: await nothing(), digest: "0".repeat(64) }),
     application: () => Promise.resolve(`${GHOST}:${unique()}`),
     role: scoped,
     group: scoped,

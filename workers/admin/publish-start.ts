@@ -1,9 +1,10 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { z } from "zod";
-import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { idParams, changeHeaders } from "../../contracts/config/fields.ts";
 import { publishRequest, publishStarted } from "../../contracts/publish/publish-schemas.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { PublishStageInput } from "../../domain/publish/publish-plan.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
@@ -25,7 +26,7 @@ const route = declareRoute(
       "Makes the version and its first release rule in one command. The clients of the stage get the new version, all others the old one, until the plan is advanced (by hand, or by itself when the stage has baked) or aborted. One plan a config runs at a time. With content the caller also needs the permission write.",
     request: {
       params: idParams,
-      headers: updateHeaders,
+      headers: changeHeaders,
       body: { required: true, content: json(publishRequest) },
     },
     responses: {
@@ -52,6 +53,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
     }
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
+      ...(await breakGlass(c, config)),
       kind: "start_publish" as const,
       payload: {
         config_id: config.id,
@@ -82,7 +84,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
 }
 
 /** The stages as the command has them; `make_default_after_mins` is the bake time of the one stage. */
-function stagesOf(body: z.output<typeof publishRequest>): PublishStageInput[] {
+export function stagesOf(body: z.output<typeof publishRequest>): PublishStageInput[] {
   const { strategy, make_default_after_mins: after = null } = body;
   if (strategy.type === "all") return [];
   if (strategy.type === "canary") {
