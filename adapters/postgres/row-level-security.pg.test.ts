@@ -16,10 +16,21 @@ const ROWS: Record<string, string> = {
     "insert into delivery_clients (tenant_id, config, client_id, region, version_id, state, reported_at, seen_at) values ($1, 't/a/e/n', 'c1', 'r1', 1, 'applied', now(), now())",
   config_fetches: "insert into config_fetches values ($1, 't/a/e/n', 'r1', now())",
   propagation_latency: "insert into propagation_latency values ($1, 't/a/e/n', 'r1', current_date, 50, 1)",
+  login_subjects:
+    "insert into login_subjects (tenant_id, subject, shard, last_at) values ($1, 's', 0, now())",
+  login_addresses: "insert into login_addresses values ($1, 's', 'u1', now())",
+  session_families:
+    "insert into session_families values ($1, 'f', 'u1', 'd', null, now(), now(), now(), now())",
+  user_identities: "insert into user_identities values ($1, 'https://i', 's', 'u1', now())",
+  break_glass_grants:
+    "insert into break_glass_grants values ($1, 'g', 'u1', 'd', 'a good reason', 'me', now(), now(), null)",
   audit_logs:
     "insert into audit_logs (tenant_id, actor_type, actor_id, actor_name, ip, action, resource, outcome, trace_id, summary, created_at) values ($1, 'user', 'u1', 'u', '', 'write', 'x', 'success', '', '', now())",
 };
-const UPDATABLE: Record<string, string> = { client_tokens: "revoked_at = now()" };
+const UPDATABLE: Record<string, string> = {
+  client_tokens: "revoked_at = now()",
+  break_glass_grants: "used_at = now()",
+};
 
 let owner: postgres.Sql;
 let app: postgres.Sql;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CLIENT_TOKEN_TTL_S_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, TOKEN_SCOPES_MAX } from "../limits.ts";
 import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
 import { parseReadScope } from "../../domain/access/permits.ts";
+import { tenantOfId } from "../../domain/access/tenant-scoped-id.ts";
 import { passwordSchema } from "./password-service.ts";
 
 export const USERNAME_CHARACTERS_MAX = 128;
@@ -13,9 +14,15 @@ const ID_CHARACTERS_MAX = 200;
 export const NO_CONTROL_CHARACTERS = /^\P{Cc}*$/u;
 export const NO_CONTROL_MESSAGE = "must have no control characters";
 
+export const usernameSchema = z
+  .string()
+  .min(1)
+  .max(USERNAME_CHARACTERS_MAX)
+  .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE);
+
 export const loginRequest = z
   .strictObject({
-    username: z.string().min(1).max(USERNAME_CHARACTERS_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
+    username: usernameSchema,
     password: passwordSchema,
   })
   .meta({ id: "LoginRequest" });
@@ -105,7 +112,16 @@ export const tenantQuery = z.string().refine(isConfigName, NAME_RULE).optional()
 export const limitQuery = z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT);
 export const cursorQuery = z.string().min(1).max(ID_CHARACTERS_MAX).optional();
 
-export const clientTokenQuery = z.object({ tenant: tenantQuery, limit: limitQuery, cursor: cursorQuery });
+export const clientTokenQuery = z.object({
+  tenant: tenantQuery,
+  limit: limitQuery,
+  /** The id that a page ended with. */
+  cursor: z
+    .string()
+    .max(ID_CHARACTERS_MAX)
+    .refine((id) => tenantOfId(id) !== null, "the next_cursor of the page before")
+    .optional(),
+});
 
 export const jwkSet = z
   .object({

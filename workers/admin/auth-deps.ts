@@ -1,6 +1,8 @@
 import type { Context } from "hono";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { importSigningKey, type SigningKey } from "../../adapters/tokens/sign-token.ts";
+import { createOidcProvider, type OidcProvider } from "../../adapters/oidc/oidc-provider.ts";
+import { oidcSettings } from "../../contracts/access/session-api.ts";
 import { createPasswordService, type PasswordService } from "./auth-password.ts";
 import type { AdminEnv } from "./principal.ts";
 
@@ -13,6 +15,8 @@ export interface AuthDeps {
   /** Closes what `database` opened for the request, once the answer is ready; nothing when it opened none. */
   release: (c: Context<AdminEnv>) => void;
   passwords: PasswordService;
+  /** Where users sign in besides; null when none is configured. */
+  oidc: OidcProvider | null;
   nowMs: () => number;
 }
 
@@ -27,6 +31,10 @@ export interface AuthBindings {
   PASSWORD_HASH_URL: string;
   /** Shared with that function; at least 32 bytes. */
   LAMBDA_SERVICE_KEY: string;
+  /** `oidcSettings` as JSON; empty where nobody signs in through a provider. */
+  OIDC_SETTINGS: string;
+  /** Empty for a public client, and where there is no provider. */
+  OIDC_CLIENT_SECRET?: string;
 }
 
 /** Dependencies from the Worker's bindings. A database connection lives as long as the request that opened it. */
@@ -54,6 +62,10 @@ export function createAuthDeps(env: AuthBindings): AuthDeps {
       c.executionCtx.waitUntil(database.close());
     },
     passwords: createPasswordService({ url: env.PASSWORD_HASH_URL, serviceKey: env.LAMBDA_SERVICE_KEY }),
+    oidc:
+      env.OIDC_SETTINGS === ""
+        ? null
+        : createOidcProvider(oidcSettings.parse(JSON.parse(env.OIDC_SETTINGS)), env.OIDC_CLIENT_SECRET ?? ""),
     nowMs: Date.now,
   };
 }
