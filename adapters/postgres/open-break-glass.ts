@@ -1,10 +1,12 @@
 import { and, eq, isNull, lt, sql } from "drizzle-orm";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { Actor } from "../../domain/command/command.ts";
 import { breakGlassGrants } from "../../migrations/schema.ts";
 import { appendAuditRows, type AuditRow } from "./append-audit-rows.ts";
 import type { Database } from "./connect.ts";
+import { tenantExists } from "./tenant-exists.ts";
 import { createUser } from "./create-user.ts";
 import { ensureRole, grantPermissions, grantRole } from "./grant-role.ts";
 import { setTenant, type Transaction, withTenant } from "./with-tenant.ts";
@@ -85,6 +87,7 @@ async function grantEverything(
 ): Promise<void> {
   const { tenant, userId, unique } = input;
   await setTenant(tx, tenant);
+  if (!(await tenantExists(tx, tenant))) throw new ConfluxError("not_found", `no tenant ${tenant}`);
   const description = "What a break-glass session may do (docs/security.md)";
   const roleId = await ensureRole(tx, { tenant, name: ROLE, description, unique });
   const permissions = PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: "**" }));

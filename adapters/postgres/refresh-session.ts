@@ -47,6 +47,8 @@ export async function refreshSession(
     return { verdict: verdict === "reuse" || verdict === "expired" ? verdict : "ended" };
   }
   if (verdict === "repeat") {
+    // The key that successors are derived with was changed in between: there is no way to answer the same one again.
+    if (row.currentDigest !== input.successor) return { verdict: "ended" };
     return { verdict, user, usedAtMs: row.usedAt.getTime(), expiresAtMs: row.expiresAt.getTime() };
   }
   const next = exchangeToken(toFamily(row), input.successor, input.nowMs, input.isCode);

@@ -22,7 +22,7 @@ export async function deriveKeys(privatePart: string): Promise<DerivedKeys> {
     info: utf8.encode(info),
   });
   const hmac = await crypto.subtle.deriveKey(
-    from("conflux session digests"),
+    from("conflux sign-in digests"),
     secret,
     { name: "HMAC", hash: "SHA-256", length: 256 },
     false,

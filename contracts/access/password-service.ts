@@ -21,9 +21,8 @@ export const normalisePassword = (text: string): string => text.normalize("NFC")
 export const passwordSchema = z
   .string()
   .min(1)
-  .refine((text) => bytes(text) <= PASSWORD_BYTES_MAX, `at most ${PASSWORD_BYTES_MAX} bytes`)
   .refine(
-    (text) => bytes(normalisePassword(text)) <= PASSWORD_BYTES_MAX,
+    (text) => Math.max(bytes(text), bytes(normalisePassword(text))) <= PASSWORD_BYTES_MAX,
     `at most ${PASSWORD_BYTES_MAX} bytes`,
   );
 

@@ -10,6 +10,7 @@ import type { AuthDeps } from "./auth-deps.ts";
 import { auditSession } from "./auth-session.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
+import { sha256Hex } from "./sha256-hex.ts";
 
 const route = declareRoute("public", {
   method: "post",
@@ -64,9 +65,4 @@ export function registerBreakGlassRoute(app: OpenAPIHono<AdminEnv>, deps: AuthDe
     c.header("cache-control", "no-store");
     return c.json({ access_token: access.token, token_type: "Bearer" as const, expires_in: ttlS }, 200);
   });
-}
-
-async function sha256Hex(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -11,9 +11,8 @@ import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { clientIp } from "./authenticate.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import type { AdminEnv } from "./principal.ts";
+import { sha256Hex } from "./sha256-hex.ts";
 
-/** The purpose of a refresh token's digest, and of what its successor is derived from. */
-const TOKEN_DIGEST = "refresh token";
 const SUCCESSOR_DIGEST = "refresh successor";
 /** Begins the id of the code that a callback hands on: a refresh token that lives a minute and is never answered twice. */
 const CODE_PREFIX = "code.";
@@ -41,8 +40,8 @@ export async function prepareSession(
   const key = await deps.signingKey();
   const nowMs = options.nowMs ?? deps.nowMs();
   const id = `ses_${ulid(nowMs)}`;
-  const jti = `${options.isCode === true ? CODE_PREFIX : ""}${ulid(nowMs)}`;
-  const begun = beginFamily(await key.derived.digest(TOKEN_DIGEST, jti), nowMs);
+  const jti = `${options.isCode === true ? CODE_PREFIX : ""}${crypto.randomUUID()}`;
+  const begun = beginFamily(await sha256Hex(jti), nowMs);
   const expiresAtMs = options.isCode === true ? nowMs + LOGIN_CODE_TTL_MS : begun.expiresAtMs;
   const refresh = await signRefreshToken(key, {
     userId: owner.id,
@@ -67,9 +66,9 @@ export async function refreshDigests(
   const { derived } = await deps.signingKey();
   const successorJti = await derived.digest(SUCCESSOR_DIGEST, `${token.family}\0${token.jti}`);
   return {
-    digest: await derived.digest(TOKEN_DIGEST, token.jti),
+    digest: await sha256Hex(token.jti),
     successorJti,
-    successor: await derived.digest(TOKEN_DIGEST, successorJti),
+    successor: await sha256Hex(successorJti),
     isCode: token.jti.startsWith(CODE_PREFIX),
   };
 }
