@@ -21,6 +21,7 @@ export const normalisePassword = (text: string): string => text.normalize("NFC")
 export const passwordSchema = z
   .string()
   .min(1)
+  .max(PASSWORD_BYTES_MAX, { error: `at most ${PASSWORD_BYTES_MAX} bytes`, abort: true })
   .refine(
     (text) => Math.max(bytes(text), bytes(normalisePassword(text))) <= PASSWORD_BYTES_MAX,
     `at most ${PASSWORD_BYTES_MAX} bytes`,

@@ -97,7 +97,7 @@ function admin(changes: Partial<AuthDeps> = {}): TestingAdmin {
     database: () => database,
     release: () => undefined,
     passwords: createPasswordService({ url: functionsUrl, serviceKey: SERVICE_KEY }),
-    oidc: null,
+    oidc: () => null,
     nowMs: () => Date.now() + aheadS * 1000,
     ...changes,
   };

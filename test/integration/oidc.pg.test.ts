@@ -43,7 +43,8 @@ function admin(changes: Json = {}): TestingAdmin {
     allow_http: true,
     ...changes,
   });
-  return place.admin({ oidc: createOidcProvider(settings, CLIENT_SECRET) });
+  const made = createOidcProvider(settings, CLIENT_SECRET);
+  return place.admin({ oidc: () => made });
 }
 
 /** Begins a sign-in; answers where the browser is sent and what it keeps. */

@@ -56,7 +56,7 @@ export async function startAuthPlace(): Promise<AuthPlace> {
         database: () => place.database,
         release: () => undefined,
         passwords: createPasswordService({ url: place.functionsUrl, serviceKey: SERVICE_KEY }),
-        oidc: null,
+        oidc: () => null,
         nowMs: () => Date.now() + place.aheadS * 1000,
         ...changes,
       };

@@ -15,8 +15,8 @@ export interface AuthDeps {
   /** Closes what `database` opened for the request, once the answer is ready; nothing when it opened none. */
   release: (c: Context<AdminEnv>) => void;
   passwords: PasswordService;
-  /** Where users sign in besides; null when none is configured. */
-  oidc: OidcProvider | null;
+  /** Where users sign in besides; null when none is configured. Throws when its settings are wrong, which costs nothing else. */
+  oidc: () => OidcProvider | null;
   nowMs: () => number;
 }
 
@@ -41,6 +41,7 @@ export interface AuthBindings {
 export function createAuthDeps(env: AuthBindings): AuthDeps {
   const opened = new WeakMap<Context<AdminEnv>, Database>();
   let key: SigningKey | null = null;
+  let provider: OidcProvider | null = null;
   return {
     // The key is kept and never its promise: a request must not wait for what another, perhaps cancelled, began.
     signingKey: async () =>
@@ -62,10 +63,14 @@ export function createAuthDeps(env: AuthBindings): AuthDeps {
       c.executionCtx.waitUntil(database.close());
     },
     passwords: createPasswordService({ url: env.PASSWORD_HASH_URL, serviceKey: env.LAMBDA_SERVICE_KEY }),
-    oidc:
-      env.OIDC_SETTINGS === ""
-        ? null
-        : createOidcProvider(oidcSettings.parse(JSON.parse(env.OIDC_SETTINGS)), env.OIDC_CLIENT_SECRET ?? ""),
+    oidc: () => {
+      if (env.OIDC_SETTINGS === "") return null;
+      provider ??= createOidcProvider(
+        oidcSettings.parse(JSON.parse(env.OIDC_SETTINGS)),
+        env.OIDC_CLIENT_SECRET ?? "",
+      );
+      return provider;
+    },
     nowMs: Date.now,
   };
 }

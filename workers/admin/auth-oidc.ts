@@ -113,7 +113,8 @@ async function finishSignIn(
 }
 
 function requireProvider(deps: AuthDeps): OidcProvider {
-  if (deps.oidc !== null) return deps.oidc;
+  const provider = deps.oidc();
+  if (provider !== null) return provider;
   throw new ConfluxError("not_found", "No identity provider is configured here.");
 }
 
