@@ -46,7 +46,7 @@ export function waitMs(record: LoginRecord, nowMs: number): number {
 export function countAttempt(kind: LoginSubjectKind, record: LoginRecord, nowMs: number): LoginRecord {
   const isForgotten = nowMs - record.lastAtMs > LOGIN_FAILURES_KEPT_MS;
   const failures = (isForgotten ? 0 : record.failures) + 1;
-  return { failures, lastAtMs: nowMs, lockedUntilMs: nowMs + lockMs(kind, failures) };
+  return { failures, lastAtMs: nowMs, lockedUntilMs: lockEndMs(kind, failures, nowMs) };
 }
 
 /**
@@ -61,8 +61,14 @@ export function takeBackAttempt(
 ): LoginRecord {
   if (kind === "known_address" && outcome === "accepted") return NO_FAILURES;
   const failures = Math.max(0, record.failures - 1);
-  const lockedUntilMs = Math.min(record.lockedUntilMs, record.lastAtMs + lockMs(kind, failures));
+  const lockedUntilMs = Math.min(record.lockedUntilMs, lockEndMs(kind, failures, record.lastAtMs));
   return { failures, lastAtMs: record.lastAtMs, lockedUntilMs };
+}
+
+/** No lock is 0 and not the present: the clock of another isolate may be a little behind. */
+function lockEndMs(kind: LoginSubjectKind, failures: number, fromMs: number): number {
+  const forMs = lockMs(kind, failures);
+  return forMs === 0 ? 0 : fromMs + forMs;
 }
 
 /**
