@@ -31,7 +31,7 @@ import {
 export const WORKER_GZIP_KIB_MAX: Readonly<Record<WorkerName, number>> = {
   watch: 200,
   edge: 250,
-  admin: 450,
+  admin: 520,
 };
 const MIGRATIONS_DIRECTORY = join(PROJECT_DIRECTORY, "migrations");
 
