@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import Provider from "oidc-provider";
+import { Provider } from "oidc-provider";
 
 export const CLIENT_ID = "conflux";
 export const CLIENT_SECRET = "a secret of the client at the provider";
