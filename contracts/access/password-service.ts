@@ -29,7 +29,7 @@ export const passwordSchema = z
 
 /** What may become a password: a character is a code point, so that no script counts double. */
 export const newPasswordSchema = passwordSchema.refine(
-  (text) => [...normalisePassword(text)].length >= PASSWORD_CHARACTERS_MIN,
+  (text) => Array.from(normalisePassword(text)).length >= PASSWORD_CHARACTERS_MIN,
   `at least ${PASSWORD_CHARACTERS_MIN} characters`,
 );
 

@@ -64,8 +64,8 @@ describe("A3 break-glass", () => {
     expect((await exchange(opened["code"])).status).toBe(200);
     const rows = await place.owner`
       select tenant_id, actor_type, summary from audit_logs
-      where summary like ${`BREAK-GLASS%`} and created_at > now() - interval '1 minute' order by id desc limit 3`;
-    expect(rows.map((row) => row["tenant_id"]).toSorted()).toEqual(["_system", "_system", "demo"]);
+      where summary like ${"BREAK-GLASS%"} and created_at > now() - interval '1 minute' order by id desc limit 3`;
+    expect(rows.map((row) => String(row["tenant_id"])).toSorted()).toEqual(["_system", "_system", "demo"]);
     for (const row of rows) expect(row["summary"]).toContain(REASON);
     expect(testing.logs).toContainEqual(
       expect.objectContaining({ level: "warn", message: "break-glass session", reason: REASON }),
