@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
+import { WaitingRoom } from "../../adapters/postgres/waiting-room.ts";
 import { importSigningKey, type SigningKey } from "../../adapters/tokens/sign-token.ts";
 import { createOidcProvider, type OidcProvider } from "../../adapters/oidc/oidc-provider.ts";
 import { oidcSettings } from "../../contracts/access/session-api.ts";
@@ -40,6 +41,8 @@ export interface AuthBindings {
 /** Dependencies from the Worker's bindings. A database connection lives as long as the request that opened it. */
 export function createAuthDeps(env: AuthBindings): AuthDeps {
   const opened = new WeakMap<Context<AdminEnv>, Database>();
+  // Places are numbers and no promises: nothing of a request outlives it here.
+  const waitingRoom = new WaitingRoom();
   let key: SigningKey | null = null;
   let provider: OidcProvider | null = null;
   return {
@@ -52,7 +55,7 @@ export function createAuthDeps(env: AuthBindings): AuthDeps {
     database: (c) => {
       const known = opened.get(c);
       if (known !== undefined) return known;
-      const database = connectPostgres(env.HYPERDRIVE.connectionString);
+      const database = connectPostgres(env.HYPERDRIVE.connectionString, { waitingRoom });
       opened.set(c, database);
       return database;
     },
