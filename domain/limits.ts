@@ -69,3 +69,9 @@ export const REFRESH_REPEAT_MS = 30_000;
 export const SESSION_IDLE_MS_MAX = 12 * 60 * 60 * 1000;
 /** However often it is refreshed, a session ends after so long. */
 export const SESSION_LIFETIME_MS_MAX = 7 * 24 * 60 * 60 * 1000;
+/** Rows of an audit chain that a verifier holds at once. */
+export const AUDIT_VERIFY_PAGE_MAX = 500;
+/** How far from its place a row of the audit is looked for before it counts as changed. */
+export const AUDIT_REORDER_DISTANCE_MAX = 2_000;
+/** Anchors that the state keeps of a tenant's audit chain; the newest one covers all that was before it. */
+export const AUDIT_ANCHORS_MAX = 16;

@@ -38,6 +38,11 @@ export const FUNCTIONS: Record<string, string> = {
   "conflux_end_user_tokens(text,timestamp with time zone)": "ends a user's access tokens; tells nothing",
   "conflux_find_user_by_email(text)":
     "id, name and state of the user of exactly this address, for signing in at a provider; lists nobody",
+  "conflux_chain_audit()": "a trigger: cannot be called",
+  "conflux_audit_field(text)": "encodes the text that it is given",
+  "conflux_audit_hash(audit_logs)": "hashes the row that it is given",
+  "conflux_audit_heads(text,integer)":
+    "names of tenants with the length and the last hash of their audit, for anchoring them; shows no row",
 };
 
 /** Policies of tenant tables, besides the one that all have, that bind the role: what each opens, and to whom. */
