@@ -41,7 +41,8 @@ function authDeps(): AuthDeps {
     signingKey: unused,
     database: () => database,
     release: () => undefined,
-    passwords: { verify: unused },
+    passwords: { verify: unused, hash: unused },
+    oidc: unused,
     nowMs: Date.now,
   };
 }
