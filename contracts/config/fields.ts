@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CONFIG_FORMATS, type ConfigFormat } from "../../domain/config/config.ts";
+import { CONFIG_FORMATS } from "../../domain/config/config.ts";
 import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
 import {
   DESCRIPTION_BYTES_MAX,
@@ -8,16 +8,6 @@ import {
   LIST_LIMIT_MAX,
 } from "../limits.ts";
 
-/** Formats that content can be written in today: those that have a plugin (adapters/format). */
-export const WRITABLE_FORMATS = [
-  "json",
-  "yaml",
-  "toml",
-  "properties",
-  "text",
-  "binary",
-] as const satisfies readonly ConfigFormat[];
-
 const utf8Bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
 
 export const nameSchema = z
@@ -25,7 +15,6 @@ export const nameSchema = z
   .refine(isConfigName, NAME_RULE)
   .meta({ description: NAME_RULE, example: "shop" });
 export const formatSchema = z.enum(CONFIG_FORMATS);
-export const writableFormatSchema = z.enum(WRITABLE_FORMATS);
 /** Text of several lines: no other control characters. */
 const DESCRIPTION_CHARACTERS = /^[\P{Cc}\t\n\r]*$/u;
 export const descriptionSchema = z

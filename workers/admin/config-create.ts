@@ -38,7 +38,7 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     if (releases.length > 0) await requirePermission(c, "publish", resource);
     const { bytes, sha256 } = await readContent(body);
     const schema = schemaText(body.schema);
-    validateContent({ format: body.format, bytes, schema });
+    await validateContent({ format: body.format, bytes, schema });
     const command = {
       ...(await commandHead(c, body.tenant)),
       kind: "create_config" as const,
