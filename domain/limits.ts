@@ -53,3 +53,7 @@ export const BAKE_MINUTES_MAX = 30 * 24 * 60;
 export const STAGE_NAME_BYTES_MAX = 128;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
+/** Operations of one JSON Patch between two versions. */
+export const JSON_PATCH_OPERATIONS_MAX = 5_000;
+/** Comparisons of values that finding a JSON Patch may take. */
+export const JSON_PATCH_STEPS_MAX = 5_000_000;
