@@ -14,6 +14,7 @@ import { backupConformance } from "./testing/backup-conformance.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
 import { clusterConformance } from "./testing/cluster-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
+import { quotaConformance } from "./testing/quota-conformance.ts";
 import { rulesConformance } from "./testing/rules-conformance.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -73,6 +74,7 @@ describe("the core over HTTP", () => {
   backupConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
   rulesConformance(() => client(shared.url));
+  quotaConformance(() => client(shared.url));
   clusterConformance(() => client(shared.url));
 });
 

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { contentHashSchema, formatSchema, readQuery, versionIdSchema } from "./fields.ts";
-
-const versionNumber = z
-  .string()
-  .regex(/^[1-9]\d{0,14}$/, "expected a version number")
-  .transform(Number)
-  .pipe(versionIdSchema);
+import {
+  contentHashSchema,
+  formatSchema,
+  readQuery,
+  versionIdSchema,
+  versionNumberSchema,
+} from "./fields.ts";
 
 export const diffQuery = readQuery.extend({
-  from: versionNumber.meta({ description: "The version that is changed" }),
-  to: versionNumber.meta({ description: "The version that it is changed into" }),
+  from: versionNumberSchema.meta({ description: "The version that is changed" }),
+  to: versionNumberSchema.meta({ description: "The version that it is changed into" }),
 });
 
 const omission = z.object({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../../domain/config/config.ts";
-import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import {
   DESCRIPTION_BYTES_MAX,
   IDEMPOTENCY_KEY_BYTES_MAX,
@@ -8,10 +8,12 @@ import {
   LIST_LIMIT_MAX,
 } from "../limits.ts";
 
+const VERSION_DIGITS_MAX = 15;
 const utf8Bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
 
 export const nameSchema = z
   .string()
+  .max(NAME_CHARACTERS_MAX, { error: NAME_RULE, abort: true })
   .refine(isConfigName, NAME_RULE)
   .meta({ description: NAME_RULE, example: "shop" });
 export const formatSchema = z.enum(CONFIG_FORMATS);
@@ -19,6 +21,7 @@ export const formatSchema = z.enum(CONFIG_FORMATS);
 const DESCRIPTION_CHARACTERS = /^[\P{Cc}\t\n\r]*$/u;
 export const descriptionSchema = z
   .string()
+  .max(DESCRIPTION_BYTES_MAX, { error: `at most ${DESCRIPTION_BYTES_MAX} bytes`, abort: true })
   .regex(DESCRIPTION_CHARACTERS, "must have no control characters but tabs and line breaks")
   .refine((text) => utf8Bytes(text) <= DESCRIPTION_BYTES_MAX, `at most ${DESCRIPTION_BYTES_MAX} bytes`);
 export const versionIdSchema = z.int().positive();
@@ -35,13 +38,14 @@ export const jsonObjectSchema = z.record(z.string(), z.unknown());
 export const idParams = z.object({
   id: z.string().min(1).max(128).meta({ description: "Id of the config" }),
 });
-export const versionParams = idParams.extend({
-  version: z
-    .string()
-    .regex(/^[1-9]\d{0,14}$/, "expected a version number")
-    .transform(Number)
-    .pipe(versionIdSchema),
-});
+/** A version's number in a path or a query. */
+export const versionNumberSchema = z
+  .string()
+  .max(VERSION_DIGITS_MAX, { error: "expected a version number", abort: true })
+  .regex(/^[1-9]\d{0,14}$/, "expected a version number")
+  .transform(Number)
+  .pipe(versionIdSchema);
+export const versionParams = idParams.extend({ version: versionNumberSchema });
 
 export const consistencySchema = z
   .enum(["stale", "leader", "linearizable"])
@@ -56,6 +60,7 @@ export const listQuery = readQuery.extend({
 const idempotencyKey = z
   .string()
   .min(1)
+  .max(IDEMPOTENCY_KEY_BYTES_MAX, { error: `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`, abort: true })
   .refine((key) => utf8Bytes(key) <= IDEMPOTENCY_KEY_BYTES_MAX, `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`)
   .optional()
   .meta({ description: "The same key and body within 24 h answer the first result again" });

@@ -1,12 +1,16 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { configWritten, createConfigRequest } from "../../contracts/config/config-schemas.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { CommandOf } from "../../domain/command/command.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
+import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { requirePermission } from "./require-permission.ts";
@@ -36,7 +40,9 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
       : (body.releases ?? []);
     refuseFaultyPatterns(releases, "/releases");
     if (releases.length > 0) await requirePermission(c, "publish", resource);
+    const quotas = await c.var.deps.quotasOf(c, body.tenant);
     const { bytes, sha256 } = await readContent(body);
+    refuseOverSize(bytes, quotas);
     const schema = schemaText(body.schema);
     await validateContent({ format: body.format, bytes, schema });
     const command = {
@@ -52,13 +58,37 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
         encrypted: false,
         retention: body.retention ?? null,
         releases,
+        max_configs: quotas.maxConfigs,
       },
     };
-    const { core } = c.var.deps;
-    const answer = await core.propose({ command, attachments: [bytes] }, { traceparent: c.var.traceparent });
+    const answer = await proposeLimited(c, command, bytes);
     const view = viewConfig(answer.result.config);
     c.header("etag", view.etag);
     c.header("location", `/api/v1/mgt/configs/${view.id}`);
     return c.json({ ...view, index: await writtenIndex(c, answer) }, 201);
   });
+}
+
+/**
+ * Proposes a new config with the tenant's limit (A6). While the core is upgraded from a build that knows none, the limit
+ * does not hold up the work: then it is proposed without.
+ */
+async function proposeLimited(c: Context<AdminEnv>, command: CommandOf<"create_config">, bytes: Uint8Array) {
+  const { core, log } = c.var.deps;
+  const options = { traceparent: c.var.traceparent };
+  try {
+    return await core.propose({ command, attachments: [bytes] }, options);
+  } catch (error) {
+    if (!(error instanceof ConfluxError && error.code === "upgrade_in_progress")) throw error;
+    const { max_configs: _unknown, ...payload } = command.payload;
+    const answer = await core.propose({ command: { ...command, payload }, attachments: [bytes] }, options);
+    const { tenant, trace_id } = command;
+    log({
+      level: "warn",
+      message: "max_configs was not asked: the core is being upgraded",
+      tenant,
+      trace_id,
+    });
+    return answer;
+  }
 }
