@@ -52,8 +52,8 @@ it.each([
   const bytes = Buffer.from(text, format === "binary" || format === "properties" ? "latin1" : "utf8");
   const name = `one-of-${format}`;
   const content_base64 = bytes.toString("base64");
-  const body = { ...NAMESPACE, name, format, content_base64, release: true };
-  const { json } = await adminOk(stack, "POST", "/mgt/configs", body);
+  const config = { ...NAMESPACE, name, format, content_base64, release: true };
+  const { json } = await adminOk(stack, "POST", "/mgt/configs", config);
   const response = await fetch(`${stack.dev.edge_url}/api/v1/fetch/config/demo/real/prod/${name}`, {
     headers: {
       authorization: `Bearer ${stack.dev.client_token}`,

@@ -22,21 +22,21 @@ it(
     const { send } = testingAdmin();
     const { id } = await (await send("POST", CONFIGS, newConfig())).json<{ id: string }>();
     const content = `[${"1,".repeat(CONTENT_BYTES_MAX / 2 - 2)}1]`;
-    let answered = false;
+    const state = { answered: false };
     const hard = send(
       "POST",
       CONFIGS,
       newConfig({ name: "hard.json", schema: hardSchema(), content }),
     ).finally(() => {
-      answered = true;
+      state.answered = true;
     });
     let others = 0;
-    while (!answered) {
+    while (!state.answered) {
       await new Promise((resolve) => {
         setTimeout(resolve, 0);
       });
       expect((await send("GET", `${CONFIGS}/${id}`)).status).toBe(200);
-      if (!answered) others++;
+      if (!state.answered) others++;
     }
     const problem = await readProblem(await hard);
     expect(problem.code).toBe("validation_failed");

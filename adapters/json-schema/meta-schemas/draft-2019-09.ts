@@ -1,3 +1,5 @@
+// oxlint-disable unicorn/no-thenable -- "then" is a keyword of JSON Schema; nobody awaits these
+
 /** What JSON Schema draft 2019-09 says of its own schemas, as json-schema.org publishes it (BSD or AFL 3.0), without its prose. */
 export const DRAFT_2019_09: readonly object[] = [
   {
