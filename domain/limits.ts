@@ -57,3 +57,9 @@ export const PUBLISHES_KEPT_MAX = 100;
 export const JSON_PATCH_OPERATIONS_MAX = 5_000;
 /** Comparisons of values that finding a JSON Patch may take. */
 export const JSON_PATCH_STEPS_MAX = 5_000_000;
+/** Rows of an audit chain that a verifier holds at once. */
+export const AUDIT_VERIFY_PAGE_MAX = 500;
+/** How far from its place a row of the audit is looked for before it counts as changed. */
+export const AUDIT_REORDER_DISTANCE_MAX = 2_000;
+/** Anchors that the state keeps of a tenant's audit chain; the newest one covers all that was before it. */
+export const AUDIT_ANCHORS_MAX = 16;

@@ -5,6 +5,7 @@
 import {
   bigint,
   boolean,
+  customType,
   date,
   integer,
   jsonb,
@@ -15,6 +16,14 @@ import {
   timestamp,
 } from "drizzle-orm/pg-core";
 
+/** As hex digits. */
+const hex = customType<{ data: string; driverData: Uint8Array | string }>({
+  dataType: () => "bytea",
+  fromDriver: (value) =>
+    typeof value === "string"
+      ? value.replace(/^\\x/, "")
+      : Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+});
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
 export const clusters = pgTable("clusters", {
@@ -143,6 +152,10 @@ export const auditLogs = pgTable(
     epoch: integer("epoch"),
     logIndex: bigint("log_index", { mode: "number" }),
     createdAt: instant("created_at").notNull(),
+    // The trigger `chain` makes these three.
+    seq: bigint("seq", { mode: "number" }).notNull(),
+    prevHash: hex("prev_hash").notNull(),
+    hash: hex("hash").notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
 );

@@ -1,3 +1,4 @@
+import { anchorAudit } from "../access/anchor-audit.ts";
 import { revokeToken } from "../access/revoke-token.ts";
 import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
@@ -67,6 +68,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,
+  anchor_audit: anchorAudit,
 };
 
 /** Every kind that this build applies. */

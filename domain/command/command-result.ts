@@ -31,6 +31,7 @@ export interface CommandResults {
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
+  anchor_audit: { seq: number; hash: string };
 }
 
 /** Where a state stands in the log. */

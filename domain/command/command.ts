@@ -86,6 +86,8 @@ export interface CommandPayloads {
   advance_publish: { publish_id: string; expected_stage: number; cause: "by_hand" | "bake_over" };
   /** Ends a plan and takes its rules away: everyone gets the version before. */
   abort_publish: { publish_id: string };
+  /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
+  anchor_audit: { seq: number; hash: string };
 }
 export type CommandKind = keyof CommandPayloads;
 

@@ -13,6 +13,7 @@ import { consumeDelivery } from "./consume-delivery.ts";
 import { registerDeliveryRoutes } from "./delivery-routes.ts";
 import { limitRequests } from "./limit-requests.ts";
 import type { LogLine } from "./principal.ts";
+import { createRefusalAudit } from "./refusal-audit.ts";
 import { quotasOf } from "./quotas-of.ts";
 import type { RequestWindow } from "./request-window.ts";
 import { openRequestWindows } from "./request-windows.ts";
@@ -67,6 +68,11 @@ function build(env: AdminBindings): AdminApp {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),
       },
+      noteRefusal: createRefusalAudit({
+        database: () => connectPostgres(env.HYPERDRIVE.connectionString, { connectionsMax: 1 }),
+        nowMs: Date.now,
+        log,
+      }),
       log,
     },
     {

@@ -14,13 +14,20 @@ export function sessionEnded(): ConfluxError {
   return new ConfluxError("unauthenticated", "The session has ended; sign in again.");
 }
 
+/** Asks, and leaves word of it for the audit of a refusal. */
+async function asks(c: Context<AdminEnv>, action: PermissionAction, resource: string): Promise<boolean> {
+  const granted = await c.var.principal.allows(action, resource);
+  c.set("asked", { action, resource, granted });
+  return granted;
+}
+
 /** Refuses (`forbidden`) a caller none of whose roles grants `action` on `resource`: nothing is granted to an ended session. */
 export async function requirePermission(
   c: Context<AdminEnv>,
   action: PermissionAction,
   resource: string,
 ): Promise<void> {
-  if (await c.var.principal.allows(action, resource)) return;
+  if (await asks(c, action, resource)) return;
   await requireSession(c);
   throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
 }
@@ -35,7 +42,7 @@ export async function requireConfigPermission(
   config: DeletedConfig,
 ): Promise<void> {
   const resource = fullName(config.namespace, config.name);
-  if (await c.var.principal.allows(action, resource)) return;
+  if (await asks(c, action, resource)) return;
   const mayRead = action !== "read" && (await c.var.principal.allows("read", resource));
   if (!mayRead) throw configNotFound(config.id);
   throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);

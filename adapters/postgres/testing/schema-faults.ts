@@ -31,6 +31,11 @@ export const FUNCTIONS: Record<string, string> = {
     "the user of exactly this name with the hash of their password, for signing in; lists nobody",
   "conflux_find_session_user(text)": "name, state and tenants of the user of exactly this id; lists nobody",
   "conflux_is_operator(text,timestamp with time zone)": "whether the user of this id is an operator",
+  "conflux_chain_audit()": "a trigger: cannot be called",
+  "conflux_audit_field(text)": "encodes the text that it is given",
+  "conflux_audit_hash(audit_logs)": "hashes the row that it is given",
+  "conflux_audit_heads(text,integer)":
+    "names of tenants with the length and the last hash of their audit, for anchoring them; shows no row",
 };
 
 /** Policies of tenant tables, besides the one that all have, that bind the role: what each opens, and to whom. */
