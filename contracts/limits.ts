@@ -86,3 +86,13 @@ export const OIDC_REDIRECT_CHARACTERS_MAX = 1024;
 export const BREAK_GLASS_MINUTES_MAX = 60;
 export const BREAK_GLASS_REASON_CHARACTERS_MIN = 10;
 export const BREAK_GLASS_REASON_CHARACTERS_MAX = 500;
+/** Bytes of a version that is compared with another. */
+export const DIFF_BYTES_MAX = 2 * 1024 * 1024;
+/** Lines of a version that is compared with another. */
+export const DIFF_LINES_MAX = 100_000;
+/** Lines that a unified diff may add and remove together. */
+export const DIFF_EDITS_MAX = 4_000;
+/** Comparisons of lines that finding a unified diff may take, a long line counting more. */
+export const DIFF_STEPS_MAX = 20_000_000;
+/** Characters of a unified diff, and of a JSON Patch as JSON. */
+export const DIFF_ANSWER_CHARACTERS_MAX = 1024 * 1024;

@@ -69,6 +69,10 @@ export const REFRESH_REPEAT_MS = 30_000;
 export const SESSION_IDLE_MS_MAX = 12 * 60 * 60 * 1000;
 /** However often it is refreshed, a session ends after so long. */
 export const SESSION_LIFETIME_MS_MAX = 7 * 24 * 60 * 60 * 1000;
+/** Operations of one JSON Patch between two versions. */
+export const JSON_PATCH_OPERATIONS_MAX = 5_000;
+/** Comparisons of values that finding a JSON Patch may take. */
+export const JSON_PATCH_STEPS_MAX = 5_000_000;
 /** Rows of an audit chain that a verifier holds at once. */
 export const AUDIT_VERIFY_PAGE_MAX = 500;
 /** How far from its place a row of the audit is looked for before it counts as changed. */
