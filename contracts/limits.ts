@@ -2,6 +2,7 @@
 export {
   CONTENT_BYTES_MAX,
   DESCRIPTION_BYTES_MAX,
+  ENVELOPE_BYTES_MAX,
   IDEMPOTENCY_TTL_MS,
   LABEL_NAME_BYTES_MAX,
   LABEL_VALUE_BYTES_MAX,
@@ -13,6 +14,8 @@ export {
 export const ADMIN_BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of one encoded command, attachments included. */
 export const COMMAND_BYTES_MAX = 8 * 1024 * 1024;
+/** How long a write of an encrypted content waits for the key service before it is refused. */
+export const KEY_SERVICE_DEADLINE_MS = 3000;
 /** Nesting of a parsed document. */
 export const CONTENT_DEPTH_MAX = 200;
 export const IDEMPOTENCY_KEY_BYTES_MAX = 128;

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ContentSealerOptions } from "../../adapters/kms/content-sealer.ts";
 import { MemoryObjectStorage } from "../../adapters/object-storage/memory-object-storage.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { drillBackup } from "./restore-drill.ts";
@@ -17,7 +18,7 @@ export interface TestingNode extends CoreNode {
 
 /** A node with real files and a real socket in a directory of its own; `stop` removes the directory. */
 export async function startTestingNode(
-  options: { port?: number; feedWaitersMax?: number } = {},
+  options: { port?: number; feedWaitersMax?: number; encryption?: ContentSealerOptions } = {},
 ): Promise<TestingNode> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-core-"));
   const storage = new MemoryObjectStorage();
@@ -39,6 +40,7 @@ export async function startTestingNode(
       keepDays: 100,
       drill: (backupId) => drillBackup({ storage, backupId, directory: scratch, nowMs: Date.now }),
     },
+    encryption: options.encryption ?? null,
     ...(options.feedWaitersMax === undefined ? {} : { feedWaitersMax: options.feedWaitersMax }),
     openLog: async (machine) => {
       const log = new TestingLog(machine);

@@ -1,5 +1,6 @@
 import { hasConditions } from "../release-rule/release-rule.ts";
 import type { Command, CommandKind } from "./command.ts";
+import { contentOf } from "./content-of.ts";
 
 /**
  * The kinds that every build applies: all there are until the first release, and never one more after it. A kind that is
@@ -24,14 +25,18 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
 /**
  * What commands of a kind may hold only since a later build: a build tells its peers these names beside its kinds, and a
  * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
- * a build without them would take such a rule for one that everybody matches.
+ * a build without them would take such a rule for one that everybody matches. `sealed_content`: envelopes; a build without
+ * them would lose what its versions know of theirs.
  */
-export const COMMAND_FEATURES = ["rule_conditions"] as const;
+export const COMMAND_FEATURES = ["rule_conditions", "sealed_content"] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
 /** The kind of a command and the features it uses: what every voter must know before it is proposed. */
 export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature)[] {
   const { kind, payload } = command;
   const rules = kind === "create_config" || kind === "put_releases" ? payload.releases : [];
-  return rules.some(hasConditions) ? [kind, "rule_conditions"] : [kind];
+  const needed: (CommandKind | CommandFeature)[] = [kind];
+  if (rules.some(hasConditions)) needed.push("rule_conditions");
+  if (contentOf(command)?.sealed !== undefined) needed.push("sealed_content");
+  return needed;
 }

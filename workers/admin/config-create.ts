@@ -6,6 +6,7 @@ import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
@@ -24,7 +25,7 @@ const route = declareRoute(
   },
 );
 
-/** C1: a config, its version 1 and its first release rules in one command. */
+/** C1: a config, its version 1 and its first release rules in one command. K1: its content goes to the core to be sealed. */
 export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
@@ -38,7 +39,8 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     if (releases.length > 0) await requirePermission(c, "publish", resource);
     const { bytes, sha256 } = await readContent(body);
     const schema = schemaText(body.schema);
-    validateContent({ format: body.format, bytes, schema });
+    await withoutQuotes(body.encrypt, () => validateContent({ format: body.format, bytes, schema }));
+    const seal = body.encrypt ? await sealUnder(c, namespace) : undefined;
     const command = {
       ...(await commandHead(c, body.tenant)),
       kind: "create_config" as const,
@@ -49,13 +51,14 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
         content: { attachment: 0, sha256 },
         schema,
         description: body.description,
-        encrypted: false,
+        encrypted: body.encrypt,
         retention: body.retention ?? null,
         releases,
       },
     };
     const { core } = c.var.deps;
-    const answer = await core.propose({ command, attachments: [bytes] }, { traceparent: c.var.traceparent });
+    const { traceparent } = c.var;
+    const answer = await core.propose({ command, attachments: [bytes], seal }, { traceparent });
     const view = viewConfig(answer.result.config);
     c.header("etag", view.etag);
     c.header("location", `/api/v1/mgt/configs/${view.id}`);

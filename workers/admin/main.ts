@@ -11,6 +11,7 @@ import { authenticate } from "./authenticate.ts";
 import { registerClusterRestore } from "./cluster-restore.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
 import { registerDeliveryRoutes } from "./delivery-routes.ts";
+import { applicationKeys } from "./encryption-keys.ts";
 import type { LogLine } from "./principal.ts";
 
 /** The admin Worker's environment; wrangler.toml says which are secrets. */
@@ -51,6 +52,7 @@ function build(env: AdminBindings): AdminApp {
       idempotencyKey: env.IDEMPOTENCY_KEY,
       regions: env.REGIONS.split(","),
       authenticate: authenticate(auth),
+      applicationKeys: applicationKeys(auth),
       readiness: {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
@@ -31,6 +31,16 @@ export interface Principal {
 /** One line of the log: JSON data, with the trace id of the request that it is about. */
 export type LogLine = Record<string, string | number | boolean | null>;
 
+/**
+ * The KMS keys of a tenant's applications, or of one, by name; an application without one is left out. Rejects with
+ * `unavailable` when nobody can tell.
+ */
+export type ApplicationKeys = (
+  c: Context<AdminEnv>,
+  tenant: string,
+  app?: string,
+) => Promise<Record<string, string>>;
+
 /** Everything the admin app needs from outside. main.ts makes it from the Worker's environment, tests from parts. */
 export interface AdminDeps {
   core: CorePort;
@@ -41,6 +51,7 @@ export interface AdminDeps {
   regions: readonly string[];
   /** Sets `principal` or throws `unauthenticated` / `unavailable`. */
   authenticate: MiddlewareHandler<AdminEnv>;
+  applicationKeys: ApplicationKeys;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;
   log: (line: LogLine) => void;

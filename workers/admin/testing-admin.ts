@@ -1,4 +1,5 @@
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { ContentSealer } from "../../adapters/kms/content-sealer.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
@@ -34,8 +35,11 @@ export const GRANTS: Record<string, Grant[]> = {
 export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 
 /** The admin app on the core in memory, with a principal made from the bearer token's name. */
-export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
-  const core = new MemoryCore();
+export function testingAdmin({
+  sealer,
+  ...overrides
+}: Partial<AdminDeps> & { sealer?: ContentSealer } = {}) {
+  const core = new MemoryCore(sealer === undefined ? {} : { sealer });
   const logs: LogLine[] = [];
   const app = createAdmin({
     core,
@@ -44,6 +48,7 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
     regions: TEST_REGIONS,
     readiness: { core: async () => (await core.status()).leader_id !== null },
     log: (line) => logs.push(line),
+    applicationKeys: async () => ({}),
     authenticate: async (c, next) => {
       const name = /^Bearer (\w+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
       const grants = GRANTS[name];

@@ -4,6 +4,7 @@ import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
 import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
@@ -34,8 +35,12 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
     const { bytes, sha256 } = await readContent(body);
     const schema = schemaText(body.schema);
     // A config that is gone takes no content: the core repeats what it answered before, or refuses.
-    if (live !== null)
-      validateContent({ format: body.format ?? live.format, bytes, schema: schema ?? live.schema });
+    const isSecret = live?.encrypted ?? false;
+    if (live !== null) {
+      const rules = { format: body.format ?? live.format, schema: schema ?? live.schema };
+      await withoutQuotes(isSecret, () => validateContent({ ...rules, bytes }));
+    }
+    const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "create_version" as const,
@@ -48,7 +53,8 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
       },
     };
     const { core } = c.var.deps;
-    const answer = await core.propose({ command, attachments: [bytes] }, { traceparent: c.var.traceparent });
+    const { traceparent } = c.var;
+    const answer = await core.propose({ command, attachments: [bytes], seal }, { traceparent });
     const { version, config: changed } = answer.result;
     const etag = configEtag(changed.revision);
     c.header("location", `/api/v1/mgt/configs/${config.id}/versions/${version.version_id}`);
