@@ -107,7 +107,8 @@ async function open(
 /** Strict: what is not exactly an envelope of today's kind is none. */
 function readEnvelope(body: Uint8Array | string): Envelope {
   const json = parse(body);
-  if (!isRecord(json) || !hasExactly(json, FIELDS)) throw malformed("its fields are not those of an envelope");
+  if (!isRecord(json) || !hasExactly(json, FIELDS))
+    throw malformed("its fields are not those of an envelope");
   if (json["alg"] !== ALGORITHM) throw malformed("its algorithm is not known");
   const { key_id: keyId, context } = json;
   if (typeof keyId !== "string" || keyId === "") throw malformed("it names no key");
@@ -144,7 +145,6 @@ function fromBase64(text: unknown, field: string, sizeBytes?: number): Uint8Arra
     bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
     // The bits after the last byte must be 0.
     if (btoa(binary.slice(binary.length - (binary.length % 3 || 3))) !== text.slice(-4)) bytes = null;
-    if (text === "") bytes = new Uint8Array();
   }
   if (bytes === null || (sizeBytes !== undefined && bytes.byteLength !== sizeBytes)) {
     throw malformed(`${field} is not ${sizeBytes === undefined ? "" : `${sizeBytes} bytes of `}base64`);
@@ -165,7 +165,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function hasExactly(record: Record<string, unknown>, fields: readonly string[]): boolean {
-  return Object.keys(record).length === fields.length && fields.every((field) => Object.hasOwn(record, field));
+  return (
+    Object.keys(record).length === fields.length && fields.every((field) => Object.hasOwn(record, field))
+  );
 }
 
 function malformed(why: string): EnvelopeError {

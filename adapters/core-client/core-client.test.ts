@@ -8,11 +8,13 @@ import {
 } from "../../consensus/server/testing-node.ts";
 import { NotProposedError, OutcomeUnknownError } from "../../consensus/replicated-log.ts";
 import { testCommand } from "../../domain/command/testing-commands.ts";
+import { MemoryKeyService } from "../memory/memory-key-service.ts";
 import { CLUSTER_TRIES_MAX } from "./call-core.ts";
 import { CoreClient } from "./core-client.ts";
 import { backupConformance } from "./testing/backup-conformance.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
 import { clusterConformance } from "./testing/cluster-conformance.ts";
+import { encryptionConformance } from "./testing/encryption-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
 import { rulesConformance } from "./testing/rules-conformance.ts";
 
@@ -64,11 +66,13 @@ const revoke = (idempotent: boolean) => ({
 });
 
 describe("the core over HTTP", () => {
+  const keys = new MemoryKeyService(["alias/one", "alias/two"]);
   let shared: TestingNode;
   beforeAll(async () => {
-    shared = await startTestingNode();
+    shared = await startTestingNode({ encryption: { keys, defaultKeyId: "alias/one" } });
   });
   afterAll(() => shared.stop());
+  encryptionConformance(() => client(shared.url), keys);
   coreConformance(() => client(shared.url));
   backupConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));

@@ -3,7 +3,11 @@ import type { Rewrapping } from "../../domain/command/command.ts";
 import { contentOf } from "../../domain/command/content-of.ts";
 import { stateKey, type StateView } from "../../domain/command/state-view.ts";
 import { type ConfigIdentity, identityOf } from "../../domain/encryption/envelope-text.ts";
-import { listSealedVersions, type RewrapScope, type SealedVersion } from "../../domain/encryption/list-sealed-versions.ts";
+import {
+  listSealedVersions,
+  type RewrapScope,
+  type SealedVersion,
+} from "../../domain/encryption/list-sealed-versions.ts";
 import { type PreparedCommand, withContent } from "../../domain/encryption/with-content.ts";
 import type { KeyService } from "./key-service.ts";
 import { rewrapContent, sealContent } from "./seal-content.ts";

@@ -37,12 +37,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
-import {
-  type Command,
-  type CommandKind,
-  type CommandOf,
-  isCoreKind,
-} from "../../domain/command/command.ts";
+import { type Command, type CommandKind, type CommandOf, isCoreKind } from "../../domain/command/command.ts";
 import { contentOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";

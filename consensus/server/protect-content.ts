@@ -33,7 +33,10 @@ export async function protectContent(
   if (sealing.do === "drop") return encode(withoutContent(command));
   const { identity } = sealing;
   if (core.sealer === null) {
-    throw new ConfluxError("conflict", "this core has no key service: KMS_ENDPOINT or a KMS role is not set up");
+    throw new ConfluxError(
+      "conflict",
+      "this core has no key service: KMS_ENDPOINT or a KMS role is not set up",
+    );
   }
   requireSupported("sealed_content", () => core.log.status(), core.peers);
   try {

@@ -52,7 +52,9 @@ async function propose(
 ): Promise<CoreRewrapAnswer> {
   const command = rewrapCommand(input, payload);
   const stampMs = core.clock.stampMs(core.store.lastTimestampMs());
-  const { result } = await core.log.propose(encodeLogEntry(stampMs, encodeCommand({ command, attachments: [] })));
+  const { result } = await core.log.propose(
+    encodeLogEntry(stampMs, encodeCommand({ command, attachments: [] })),
+  );
   if (!result.ok) throw new ConfluxError(result.code, result.detail, { errors: result.errors ?? [] });
   const { rewrapped, next_cursor } = result.result as { rewrapped: number; next_cursor: string | null };
   return { ...core.position(), index: result.index, replayed: result.replayed, rewrapped, next_cursor };

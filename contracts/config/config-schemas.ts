@@ -102,7 +102,10 @@ const versionHead = z.object({
   content_bytes: z.int().meta({ description: "Of an encrypted version: of its envelope" }),
   format: formatSchema,
   encrypted: z.boolean(),
-  key_id: z.string().nullable().meta({ description: "The KMS key that wraps an encrypted version's data key" }),
+  key_id: z
+    .string()
+    .nullable()
+    .meta({ description: "The KMS key that wraps an encrypted version's data key" }),
   description: z.string(),
   creator: z.string(),
   created_at: timeSchema,

@@ -22,7 +22,9 @@ export function checkVersionInput(
     ]);
   }
   if (encrypted !== (input.content.sealed !== undefined)) {
-    const message = encrypted ? "the config is encrypted, this is not" : "the config is not encrypted, this is";
+    const message = encrypted
+      ? "the config is encrypted, this is not"
+      : "the config is not encrypted, this is";
     return refuse("validation_failed", "the content is not as its config", [{ path: "/content", message }]);
   }
   const bytesMax = encrypted ? ENVELOPE_BYTES_MAX : CONTENT_BYTES_MAX;

@@ -79,7 +79,9 @@ function* namesFrom(
 function isMeant(scope: RewrapScope, name: string): boolean {
   const [app, env, own] = name.split("/");
   return (
-    (scope.app ?? app) === app && (scope.env ?? env) === env && (scope.name === undefined || scope.name === own)
+    (scope.app ?? app) === app &&
+    (scope.env ?? env) === env &&
+    (scope.name === undefined || scope.name === own)
   );
 }
 

@@ -20,7 +20,8 @@ export type Sealing =
  */
 export function sealingOf(state: StateView, command: Command, toBeSealed: boolean): Sealing | Refusal {
   const content = contentOf(command);
-  if (content?.sealed !== undefined) return refuse("malformed_request", "a content is sealed by the core alone");
+  if (content?.sealed !== undefined)
+    return refuse("malformed_request", "a content is sealed by the core alone");
   if (content === null) {
     return toBeSealed ? refuse("malformed_request", "the command has no content to seal") : PASS;
   }

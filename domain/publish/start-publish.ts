@@ -76,7 +76,10 @@ export const startPublish: ApplyVerb<"start_publish"> = (input) => {
       ...dropOldest(state, config.id),
       ...writePublish(null, plan),
     ],
-    events: [configChanged(state, config, version.fresh && [version.fresh]), publishChanged(null, plan, "by_hand")],
+    events: [
+      configChanged(state, config, version.fresh && [version.fresh]),
+      publishChanged(null, plan, "by_hand"),
+    ],
     result: { publish: plan, config: toConfigHead(config), warnings: warnOfRules(config, plan) },
     audit: {
       action: "publish",

@@ -35,10 +35,7 @@ export const GRANTS: Record<string, Grant[]> = {
 export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 
 /** The admin app on the core in memory, with a principal made from the bearer token's name. */
-export function testingAdmin({
-  sealer,
-  ...overrides
-}: Partial<AdminDeps> & { sealer?: ContentSealer } = {}) {
+export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { sealer?: ContentSealer } = {}) {
   const core = new MemoryCore(sealer === undefined ? {} : { sealer });
   const logs: LogLine[] = [];
   const app = createAdmin({
