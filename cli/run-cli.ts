@@ -9,6 +9,7 @@ import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterDrill } from "./cluster-drill.ts";
 import { registerClusterRestore } from "./cluster-restore.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
+import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
 import { paint } from "./print-table.ts";
 
 /** Every verb, by group: `conflux <group> <verb>`. */
@@ -28,6 +29,7 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
       registerClusterRestore,
     ],
   },
+  { name: "encryption", summary: "the keys of encrypted configs", verbs: [registerEncryptionRewrap] },
 ];
 
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */

@@ -14,6 +14,8 @@ export const TESTING_SERVICE_KEY = "testing-service-key-testing-service-key";
 export interface TestingNode extends CoreNode {
   log: TestingLog<ApplyOutcome>;
   lines: LogLine[];
+  /** Where its files are. */
+  directory: string;
 }
 
 /** A node with real files and a real socket in a directory of its own; `stop` removes the directory. */
@@ -55,5 +57,5 @@ export async function startTestingNode(
     await node.stop();
     rmSync(directory, { recursive: true, force: true });
   };
-  return { ...node, stop, log, lines };
+  return { ...node, stop, log, lines, directory };
 }
