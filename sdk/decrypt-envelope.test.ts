@@ -1,3 +1,4 @@
+import { createDecipheriv } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sealContent } from "../adapters/kms/seal-content.ts";
@@ -8,6 +9,7 @@ import {
   type EnvelopeError,
   type EnvelopeFault,
 } from "./decrypt-envelope.ts";
+import { ENVELOPE_VECTOR } from "./envelope-vector.ts";
 
 const keys = new MemoryKeyService(["alias/one", "alias/two"]);
 const identity = { tenant: "demo", app: "shop", env: "prod", name: "db.json" };
@@ -61,6 +63,20 @@ describe("K4 the SDK opens what the core sealed", () => {
     const broken = JSON.stringify({ ...parse(body), iv: "AAAAAAAAAAAAAAAA" });
     expect(await faultOf(open(broken, { decryptDataKey: spy }))).toBe("not_authentic");
     expect(given.map((key) => key.some((byte) => byte !== 0))).toEqual([false, false]);
+  });
+});
+
+describe("K4 the vector for other languages", () => {
+  it("is an envelope as the core makes it, and opens with the values beside it", async () => {
+    const { body, config, dataKey, additionalData, plaintext } = ENVELOPE_VECTOR;
+    const key = Buffer.from(dataKey, "hex");
+    const opened = await open(body, { config, decryptDataKey: async () => new Uint8Array(key) });
+    expect(Buffer.from(opened).toString()).toBe(plaintext);
+    const { iv, ciphertext, tag } = parse(Buffer.from(body));
+    const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(iv ?? "", "base64"))
+      .setAAD(Buffer.from(additionalData))
+      .setAuthTag(Buffer.from(tag ?? "", "base64"));
+    expect(decipher.update(ciphertext ?? "", "base64", "utf8") + decipher.final("utf8")).toBe(plaintext);
   });
 });
 

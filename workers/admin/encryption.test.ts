@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ContentSealer } from "../../adapters/kms/content-sealer.ts";
 import type { KeyService } from "../../adapters/kms/key-service.ts";
+import { openContent } from "../../adapters/kms/testing/open-content.ts";
 import { MemoryKeyService } from "../../adapters/memory/memory-key-service.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { decryptEnvelope } from "../../sdk/decrypt-envelope.ts";
 import { withoutQuotes } from "./encryption-keys.ts";
 import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
 
@@ -43,13 +43,7 @@ describe("K1 encrypt: true", () => {
     expect(content.headers.get("content-type")).toBe(ENVELOPE);
     const body = await content.text();
     expect(body).not.toContain("hunter2");
-    const opened = await decryptEnvelope({
-      body,
-      config: "demo/shop/prod/app.json",
-      decryptDataKey: (wrapped, keyId, context) =>
-        keys.decryptDataKey({ keyId, wrapped, context: { ...context } }),
-    });
-    expect(Buffer.from(opened).toString()).toBe('{"password":"hunter2"}');
+    expect(await openContent(keys, body)).toBe('{"password":"hunter2"}');
     const shown = await Promise.all(
       [`${CONFIGS}?tenant=demo`, `${CONFIGS}/${config.id}`, `${CONFIGS}/${config.id}/versions`].map(get),
     );

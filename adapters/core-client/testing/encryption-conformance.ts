@@ -4,8 +4,8 @@ import type { CorePort } from "../../../contracts/core/core-port.ts";
 import type { CoreRewrapInput } from "../../../contracts/encryption/rewrap-api.ts";
 import type { CommandOf } from "../../../domain/command/command.ts";
 import { testCommand, testConfigPayload, testRule } from "../../../domain/command/testing-commands.ts";
-import { decryptEnvelope } from "../../../sdk/decrypt-envelope.ts";
 import type { KeyService } from "../../kms/key-service.ts";
+import { openContent } from "../../kms/testing/open-content.ts";
 import { codeOf, sha256Of, unique, utf8 } from "./core-conformance.ts";
 
 type Head = Partial<Omit<CommandOf<"create_config">, "kind" | "payload">>;
@@ -56,13 +56,7 @@ export function encryptionConformance(core: () => CorePort, keys: KeyService): v
     const { version } = await core().getVersion({ config_id: configId, version_id: versionId });
     const body = await core().getBlob({ tenant: "demo", sha256: version.sha256 });
     const { config } = await core().getConfig(configId);
-    const plaintext = await decryptEnvelope({
-      body,
-      config: `demo/shop/prod/${config.name}`,
-      decryptDataKey: (wrapped, keyId, context) =>
-        keys.decryptDataKey({ keyId, wrapped, context: { ...context } }),
-    });
-    return { version, body, config, text: new TextDecoder().decode(plaintext) };
+    return { version, body, config, text: await openContent(keys, body) };
   }
   describe("encrypted configs", () => {
     describeSealing(core, read);
