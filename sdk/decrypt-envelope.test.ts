@@ -156,7 +156,7 @@ describe("K1 nothing else opens", () => {
   const changes: [string, (fields: Fields) => unknown][] = [
     ["another algorithm", (f) => ({ ...f, alg: "A128GCM" })],
     ["a field more", (f) => ({ ...f, more: 1 })],
-    ["a field missing", ({ tag: _, ...f }) => f],
+    ["a field missing", ({ tag: _tag, ...f }) => f],
     ["a shorter tag", (f) => ({ ...f, tag: "AAAA" })],
     ["an iv of another length", (f) => ({ ...f, iv: "AAAA" })],
     ["base64url", (f) => ({ ...f, iv: "-_-_-_-_-_-_-_-_" })],
