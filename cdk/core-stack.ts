@@ -253,7 +253,7 @@ export class CoreStack extends Stack {
     acknowledge(
       task.taskRole,
       "Keys of applications are made by their owners; the condition leaves those that bear the tag.",
-      "IAM5[Resource::arn:<AWS::Partition>:kms:*]",
+      `IAM5[Resource::arn:aws:kms:${this.region}:<AWS::AccountId>:key/*]`,
     );
   }
 

@@ -164,7 +164,7 @@ describe("K3 re-wrapping", () => {
     const passed = [rewrapping(id, 2, 1, 12), rewrapping("cfg-c1-99", 1, 1, 12), rewrapping(id, 1, 5, 12)];
     const rewrapped = (command: Command) => apply(command) as { result?: { rewrapped: number } };
     expect(rewrapped(rewrap(passed)).result?.rewrapped).toBe(0);
-    expect(rewrapped({ ...rewrap([once]), tenant: "other" } as Command).result?.rewrapped).toBe(0);
+    expect(rewrapped({ ...rewrap([once]), tenant: "other" }).result?.rewrapped).toBe(0);
     expect(rewrapped(rewrap([once, { ...once, to_sha256: testHash(13) }])).result?.rewrapped).toBe(1);
     const entries = [...machine.feed().entriesAfter(0)].length;
     expect(rewrapped(rewrap([once])).result?.rewrapped).toBe(0);
