@@ -29,7 +29,7 @@ export function kmsEnvironment({ url, region, credentials }: AwsEndpoint): Recor
   return {
     KMS_ENDPOINT: url ?? "",
     CONFLUX_KMS_REGION: region ?? LOCAL_REGION,
-    ...(credentials && { CONFLUX_KMS_ACCESS_KEY_ID: credentials.accessKeyId }),
+    ...(credentials && { KMS_ACCESS_KEY_ID: credentials.accessKeyId }),
   };
 }
 

@@ -88,6 +88,6 @@ it("K2 finds KMS by its region, or a stand-in by its URL, each with a default ke
     region: "eu-west-2",
     defaultKeyId: "alias/a",
   });
-  const standIn = { KMS_ENDPOINT: "http://127.0.0.1:1", CONFLUX_KMS_ACCESS_KEY_ID: "LOCAL" };
+  const standIn = { KMS_ENDPOINT: "http://127.0.0.1:1", KMS_ACCESS_KEY_ID: "LOCAL" };
   expect(keyService(standIn)).toEqual({ ...none, endpointUrl: "http://127.0.0.1:1", accessKeyId: "LOCAL" });
 });

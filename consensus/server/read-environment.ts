@@ -88,5 +88,5 @@ function readKeyService(env: Readonly<Record<string, string | undefined>>): KeyS
     if (defaultKeyId === null) return null;
     throw new EnvironmentError("CONFLUX_KMS_DEFAULT_KEY_ID needs AWS_REGION or KMS_ENDPOINT beside it");
   }
-  return { endpointUrl, region, accessKeyId: given("CONFLUX_KMS_ACCESS_KEY_ID"), defaultKeyId };
+  return { endpointUrl, region, accessKeyId: given("KMS_ACCESS_KEY_ID"), defaultKeyId };
 }
