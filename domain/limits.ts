@@ -13,7 +13,7 @@ export const SCHEMA_BYTES_MAX = 1024 * 1024;
 export const DESCRIPTION_BYTES_MAX = 1024;
 export const RULES_MAX = 10_000;
 /** Release rules of the configs whose data keys one command wraps anew: the feed tells them again. */
-export const REWRAP_RULES_MAX = RULES_MAX;
+export const REWRAP_RULES_MAX = 10_000;
 export const LABELS_MAX = 32;
 export const LABEL_NAME_BYTES_MAX = 64;
 export const LABEL_VALUE_BYTES_MAX = 256;

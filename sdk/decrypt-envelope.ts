@@ -129,7 +129,10 @@ function readEnvelope(body: Uint8Array | string): Envelope {
 
 function parse(body: Uint8Array | string): unknown {
   try {
-    const text = typeof body === "string" ? body : new TextDecoder("utf-8", { fatal: true }).decode(body);
+    const text =
+      typeof body === "string"
+        ? body
+        : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
     return JSON.parse(text) as unknown;
   } catch {
     // Without its cause: a parser's message quotes the body.
