@@ -18,6 +18,8 @@ export const KEY_SERVICE_DEADLINE_MS = 3000;
 /** Nesting of a parsed document. */
 export const CONTENT_DEPTH_MAX = 200;
 export const IDEMPOTENCY_KEY_BYTES_MAX = 128;
+/** Admin requests a minute of a user who holds no role in any tenant; those of a tenant are its quota. */
+export const TENANTLESS_REQUESTS_PER_MINUTE_MAX = 600;
 export const LIST_LIMIT_DEFAULT = 50;
 export const LIST_LIMIT_MAX = 200;
 /** Feed entries in one answer. */

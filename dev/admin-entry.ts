@@ -4,6 +4,8 @@
  */
 import admin from "../workers/admin/main.ts";
 
+export { RequestWindow } from "../workers/admin/main.ts";
+
 type AdminEnv = Parameters<typeof admin.fetch>[1];
 const LOOPBACK = "127.0.0.1";
 

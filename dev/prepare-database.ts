@@ -4,12 +4,20 @@ import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
 import { ensureAdminUser, ensureOperator, ensureTenant } from "../adapters/postgres/seed-access.ts";
 import { setAppPassword } from "../adapters/postgres/set-app-password.ts";
+import { CONTENT_BYTES_MAX } from "../contracts/limits.ts";
+import { WINDOW_REQUESTS_MAX } from "../domain/quota/sliding-window.ts";
 import { hashPassword } from "../lambdas/support/argon2id.ts";
 import { ADMIN_USERNAME, CLUSTER_ID, DEMO_TENANT } from "./names.ts";
 import { DATABASE_NAME, type DatabaseUrls } from "./database-urls.ts";
 import { readMemo, remember } from "./memo.ts";
 
 const DUPLICATE_DATABASE = "42P04";
+/** Nobody shares this machine with the demo tenant: it gets what the system can do. */
+const DEMO_QUOTAS = {
+  maxConfigs: 1_000_000,
+  maxConfigSizeBytes: CONTENT_BYTES_MAX,
+  maxApiRequestsPerMinute: WINDOW_REQUESTS_MAX,
+};
 
 export interface PreparationInput {
   urls: DatabaseUrls;
@@ -36,7 +44,12 @@ export async function prepareDatabase(input: PreparationInput): Promise<FirstAcc
   await setAppPassword({ ownerUrl: urls.owner, password });
   const database = connectPostgres(urls.owner);
   try {
-    await ensureTenant(database, { tenant: DEMO_TENANT, clusterId: CLUSTER_ID, applications: ["shop"] });
+    await ensureTenant(database, {
+      tenant: DEMO_TENANT,
+      clusterId: CLUSTER_ID,
+      applications: ["shop"],
+      quotas: DEMO_QUOTAS,
+    });
     // Remembered before the user is made: a start that ends in between must still be able to show it.
     const remembered = readMemo(memoPath).unprinted_password;
     const first = remembered ?? randomBytes(12).toString("base64url");

@@ -91,6 +91,7 @@ export function workersOptions(config: WorkersConfig, sources: WorkerSources) {
         name: "admin",
         script: sources.admin,
         bindings: config.bindings.admin,
+        durableObjects: { REQUEST_WINDOW: { className: "RequestWindow", useSQLite: true } },
         hyperdrives: { HYPERDRIVE: config.databaseUrl },
         queueConsumers: { [DELIVERY_QUEUE]: DELIVERY_CONSUMER },
         unsafeDirectSockets: [{ host: LOOPBACK, port: config.adminPort }],

@@ -13,6 +13,7 @@ export default defineProject({
         durableObjects: {
           REPLICA: { className: "TestRegionReplica", useSQLite: true },
           HUB: { className: "TestWatchHub", useSQLite: true },
+          REQUEST_WINDOW: { className: "RequestWindow", useSQLite: true },
           EDGE_FAKE_REPLICA: { className: "FakeReplica", useSQLite: true },
           EDGE_FAKE_HUB: { className: "FakeHub", useSQLite: true },
         },

@@ -19,6 +19,7 @@ import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts
 import { clusterConformance } from "./testing/cluster-conformance.ts";
 import { encryptionConformance, sealIn } from "./testing/encryption-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
+import { quotaConformance } from "./testing/quota-conformance.ts";
 import { rulesConformance } from "./testing/rules-conformance.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -80,6 +81,7 @@ describe("the core over HTTP", () => {
   backupConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
   rulesConformance(() => client(shared.url));
+  quotaConformance(() => client(shared.url));
   clusterConformance(() => client(shared.url));
 });
 

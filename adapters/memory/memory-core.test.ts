@@ -4,6 +4,7 @@ import { backupConformance } from "../core-client/testing/backup-conformance.ts"
 import { codeOf, coreConformance, createIn } from "../core-client/testing/core-conformance.ts";
 import { clusterConformance } from "../core-client/testing/cluster-conformance.ts";
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
+import { quotaConformance } from "../core-client/testing/quota-conformance.ts";
 import { rulesConformance } from "../core-client/testing/rules-conformance.ts";
 import { encryptionConformance } from "../core-client/testing/encryption-conformance.ts";
 import { ContentSealer } from "../kms/content-sealer.ts";
@@ -18,6 +19,7 @@ describe("the core in memory", () => {
   backupConformance(() => shared);
   publishConformance(() => shared);
   rulesConformance(() => shared);
+  quotaConformance(() => shared);
   clusterConformance(() => shared);
 
   it("a cursor before the compacted part is feed_compacted, the snapshot goes on", async () => {

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { ulid } from "ulid";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
+import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
 import { applications, clusters, tenants } from "../../migrations/schema.ts";
 import type { Database } from "./connect.ts";
 import { createUser } from "./create-user.ts";
@@ -10,16 +11,19 @@ import { inTransaction, withTenant } from "./with-tenant.ts";
 
 const ADMIN_ROLE = "admin";
 
-/** Makes a tenant (and its cluster and applications) when they are missing. `database` is the owner's. Repeatable. */
+/**
+ * Makes a tenant (and its cluster and applications) when they are missing; without `quotas` with the defaults of the table.
+ * One that is there keeps its quotas. `database` is the owner's. Repeatable.
+ */
 export async function ensureTenant(
   database: Database,
-  input: { tenant: string; clusterId: string; applications?: readonly string[] },
+  input: { tenant: string; clusterId: string; applications?: readonly string[]; quotas?: TenantQuotas },
 ): Promise<void> {
   await withTenant(database, input.tenant, async (tx) => {
     await tx.insert(clusters).values({ id: input.clusterId }).onConflictDoNothing();
     await tx
       .insert(tenants)
-      .values({ tenantId: input.tenant, clusterId: input.clusterId })
+      .values({ tenantId: input.tenant, clusterId: input.clusterId, ...input.quotas })
       .onConflictDoNothing();
     for (const name of input.applications ?? []) {
       await tx.insert(applications).values({ tenantId: input.tenant, name }).onConflictDoNothing();

@@ -8,9 +8,9 @@ import { isConnectionLost, mapPostgresError, postgresCodeOf } from "./map-postgr
 export type Transaction = Parameters<Parameters<PostgresJsDatabase["transaction"]>[0]>[0];
 
 /** One statement may run this long on the server. */
-export const STATEMENT_TIMEOUT_MS = 1500;
+export const STATEMENT_TIMEOUT_MS = 1400;
 /** A whole transaction, connecting included, may take this long before its caller is told `unavailable`. */
-export const TRANSACTION_DEADLINE_MS = 1900;
+export const TRANSACTION_DEADLINE_MS = 1700;
 /** How long to wait, at least, when the server has no connection left. */
 const CONNECTION_RETRY_MS = 25;
 const TOO_MANY_CONNECTIONS = "53300";
@@ -22,7 +22,8 @@ export interface TransactionLimits {
 /**
  * Runs `fn` in a transaction in which row-level security shows the rows of `tenantId` and no others. Commits when `fn`
  * resolves, rolls back when it rejects. Rejects with `unavailable` when the database is away or does not answer
- * within `TRANSACTION_DEADLINE_MS`; the transaction may then still have been committed, so a write needs a key.
+ * within `TRANSACTION_DEADLINE_MS`, the transaction may then still have been committed, so a write needs a key; and at
+ * once, with nothing begun, when too many wait for it already (`WaitingRoom`).
  * `fn` awaits its queries and nothing else: a transaction that waits for another party holds its locks meanwhile.
  */
 export function withTenant<T>(
@@ -31,14 +32,7 @@ export function withTenant<T>(
   fn: (tx: Transaction) => Promise<T>,
   limits: TransactionLimits = {},
 ): Promise<T> {
-  return inTransaction(
-    database,
-    async (tx) => {
-      await setTenant(tx, tenantId);
-      return fn(tx);
-    },
-    limits,
-  );
+  return run(database, { tenantId, fn }, limits);
 }
 
 /** Makes `tenantId` the tenant of the rest of the transaction: what a projection does for each tenant in turn. */
@@ -47,17 +41,36 @@ export async function setTenant(tx: Transaction, tenantId: string): Promise<void
 }
 
 /** Like `withTenant`, but no tenant is set: tenant tables look empty until `setTenant`. */
-export async function inTransaction<T>(
+export function inTransaction<T>(
   database: Database,
   fn: (tx: Transaction) => Promise<T>,
   limits: TransactionLimits = {},
 ): Promise<T> {
-  const startedMs = performance.now();
+  return run(database, { tenantId: "", fn }, limits);
+}
+
+interface Work<T> {
+  /** Empty for none. */
+  tenantId: string;
+  fn: (tx: Transaction) => Promise<T>;
+}
+
+async function run<T>(database: Database, work: Work<T>, limits: TransactionLimits): Promise<T> {
   const deadlineMs = limits.deadlineMs ?? TRANSACTION_DEADLINE_MS;
+  const leave = database.enter(deadlineMs);
+  try {
+    return await retryFull(database, work, deadlineMs);
+  } finally {
+    leave();
+  }
+}
+
+async function retryFull<T>(database: Database, work: Work<T>, deadlineMs: number): Promise<T> {
+  const startedMs = performance.now();
   for (;;) {
     const leftMs = deadlineMs - (performance.now() - startedMs);
     try {
-      return await attempt(database, fn, { deadlineMs: leftMs });
+      return await attempt(database, work, leftMs);
     } catch (error) {
       // All connections are taken: nothing has run, and the next one is free in a moment.
       const isFull = error instanceof ConfluxError && postgresCodeOf(error.cause) === TOO_MANY_CONNECTIONS;
@@ -68,16 +81,14 @@ export async function inTransaction<T>(
   }
 }
 
-async function attempt<T>(
-  database: Database,
-  fn: (tx: Transaction) => Promise<T>,
-  limits: TransactionLimits = {},
-): Promise<T> {
+async function attempt<T>(database: Database, { tenantId, fn }: Work<T>, deadlineMs: number): Promise<T> {
   let callersError: unknown;
   const lost = Promise.withResolvers<never>();
   const work = database.db.transaction(async (tx) => {
     try {
-      await tx.execute(sql`select set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`);
+      // The tenant in any case: a session that somebody else has set one for must not lend it to this transaction.
+      await tx.execute(sql`select set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true),
+        set_config('conflux.tenant_id', ${tenantId}, true)`);
       return await fn(tx);
     } catch (error) {
       callersError = error;
@@ -89,7 +100,7 @@ async function attempt<T>(
     }
   });
   try {
-    return await within(Promise.race([work, lost.promise]), limits.deadlineMs ?? TRANSACTION_DEADLINE_MS);
+    return await within(Promise.race([work, lost.promise]), deadlineMs);
   } catch (error) {
     const mapped = mapPostgresError(error, error !== callersError);
     if (mapped instanceof ConfluxError && mapped.code === "unavailable" && mapped !== callersError)

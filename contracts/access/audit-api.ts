@@ -1,22 +1,24 @@
 import { z } from "zod";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
-import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { cursorQuery, limitQuery, NO_CONTROL_CHARACTERS } from "./auth-api.ts";
 
 const FILTER_CHARACTERS_MAX = 520;
+const TIME_CHARACTERS_MAX = 64;
 const text = z
   .string()
   .min(1)
   .max(FILTER_CHARACTERS_MAX)
   .regex(NO_CONTROL_CHARACTERS, "must have no control characters")
   .optional();
-const instant = z.iso.datetime({ offset: true }).optional();
+const instant = z.iso.datetime({ offset: true }).max(TIME_CHARACTERS_MAX).optional();
 
 export const auditQuery = z.object({
   /** Operators may name what belongs to no tenant, too. */
   tenant: z
     .string()
+    .max(NAME_CHARACTERS_MAX, { error: NAME_RULE, abort: true })
     .refine((name) => name === SYSTEM_TENANT || isConfigName(name), NAME_RULE)
     .optional(),
   /** Id or name of the actor. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CLIENT_TOKEN_TTL_S_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, TOKEN_SCOPES_MAX } from "../limits.ts";
-import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { CLIENT_TOKEN_STATUSES } from "../../domain/access/client-token-state.ts";
+import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { parseReadScope } from "../../domain/access/permits.ts";
 import { passwordSchema } from "./password-service.ts";
 
@@ -8,6 +9,8 @@ export const USERNAME_CHARACTERS_MAX = 128;
 const TOKEN_CHARACTERS_MAX = 8192;
 const TOKEN_NAME_CHARACTERS_MAX = 128;
 const ID_CHARACTERS_MAX = 200;
+/** `read:` and four names with their slashes. */
+const SCOPE_CHARACTERS_MAX = 5 + 4 * (NAME_CHARACTERS_MAX + 1);
 
 /** Text that a database can hold and a log line can show. */
 export const NO_CONTROL_CHARACTERS = /^\P{Cc}*$/u;
@@ -47,6 +50,7 @@ export const createClientTokenRequest = z
       .array(
         z
           .string()
+          .max(SCOPE_CHARACTERS_MAX)
           .refine(
             (scope) => parseReadScope(scope) !== null,
             "expected read:tenant/app/env/name, where * is one segment and a last ** is the rest",
@@ -79,6 +83,11 @@ export const clientTokenView = z
     created_at: z.iso.datetime(),
     expires_at: z.iso.datetime(),
     revoked_at: z.iso.datetime().nullable(),
+    ended_at: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: "When a restore from a backup ended all tokens issued before, this one too" }),
+    status: z.enum(CLIENT_TOKEN_STATUSES).meta({ description: "Only `active` ones are taken by the edge" }),
   })
   .meta({ id: "ClientToken" });
 export type ClientTokenView = z.infer<typeof clientTokenView>;
@@ -101,7 +110,11 @@ export const clientTokenPath = z.object({
 });
 
 /** May be left out by who holds roles in one tenant alone. */
-export const tenantQuery = z.string().refine(isConfigName, NAME_RULE).optional();
+export const tenantQuery = z
+  .string()
+  .max(NAME_CHARACTERS_MAX, { error: NAME_RULE, abort: true })
+  .refine(isConfigName, NAME_RULE)
+  .optional();
 export const limitQuery = z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT);
 export const cursorQuery = z.string().min(1).max(ID_CHARACTERS_MAX).optional();
 

@@ -16,6 +16,7 @@ const bytes = (text: string): number => new TextEncoder().encode(text).byteLengt
 export const passwordSchema = z
   .string()
   .min(1)
+  .max(PASSWORD_BYTES_MAX, { error: `at most ${PASSWORD_BYTES_MAX} bytes`, abort: true })
   .refine((text) => bytes(text) <= PASSWORD_BYTES_MAX, `at most ${PASSWORD_BYTES_MAX} bytes`);
 
 export const passwordRequestSchema = z.discriminatedUnion("op", [

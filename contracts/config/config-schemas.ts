@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CONTENT_BYTES_MAX, SCHEMA_BYTES_MAX } from "../limits.ts";
 import {
   contentHashSchema,
   descriptionSchema,
@@ -14,17 +15,25 @@ import {
 } from "./fields.ts";
 import { releaseRulesInput, releaseRuleView } from "./release-schemas.ts";
 
-/** The two ways to give content; a body takes one of them. */
+/** The two ways to give content; a body takes one of them. What is too long is 413, so the handler says it. */
 export const contentFields = {
   content: z
     .string()
     .refine((text) => text.isWellFormed(), "has a lone surrogate, which is no Unicode text")
     .optional()
-    .meta({ description: "The content as text; it is stored as UTF-8" }),
-  content_base64: z.base64().optional().meta({ description: "The content's bytes, instead of content" }),
+    .meta({ description: "The content as text; it is stored as UTF-8", maxLength: CONTENT_BYTES_MAX }),
+  content_base64: z
+    .base64()
+    .optional()
+    .meta({
+      description: "The content's bytes, instead of content",
+      maxLength: 4 * Math.ceil(CONTENT_BYTES_MAX / 3),
+    }),
 };
 const schemaField = z
-  .union([jsonObjectSchema, z.string()], { error: "a JSON Schema as an object or as JSON text" })
+  .union([jsonObjectSchema, z.string().meta({ maxLength: SCHEMA_BYTES_MAX })], {
+    error: "a JSON Schema as an object or as JSON text",
+  })
   .optional()
   .meta({ description: "JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12" });
 const retentionSchema = z.strictObject({

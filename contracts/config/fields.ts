@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CONFIG_FORMATS, type ConfigFormat } from "../../domain/config/config.ts";
-import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import {
   DESCRIPTION_BYTES_MAX,
   IDEMPOTENCY_KEY_BYTES_MAX,
@@ -18,10 +18,12 @@ export const WRITABLE_FORMATS = [
   "binary",
 ] as const satisfies readonly ConfigFormat[];
 
+const VERSION_DIGITS_MAX = 15;
 const utf8Bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
 
 export const nameSchema = z
   .string()
+  .max(NAME_CHARACTERS_MAX, { error: NAME_RULE, abort: true })
   .refine(isConfigName, NAME_RULE)
   .meta({ description: NAME_RULE, example: "shop" });
 export const formatSchema = z.enum(CONFIG_FORMATS);
@@ -30,6 +32,7 @@ export const writableFormatSchema = z.enum(WRITABLE_FORMATS);
 const DESCRIPTION_CHARACTERS = /^[\P{Cc}\t\n\r]*$/u;
 export const descriptionSchema = z
   .string()
+  .max(DESCRIPTION_BYTES_MAX, { error: `at most ${DESCRIPTION_BYTES_MAX} bytes`, abort: true })
   .regex(DESCRIPTION_CHARACTERS, "must have no control characters but tabs and line breaks")
   .refine((text) => utf8Bytes(text) <= DESCRIPTION_BYTES_MAX, `at most ${DESCRIPTION_BYTES_MAX} bytes`);
 export const versionIdSchema = z.int().positive();
@@ -51,6 +54,7 @@ export const idParams = z.object({
 export const versionParams = idParams.extend({
   version: z
     .string()
+    .max(VERSION_DIGITS_MAX, { error: "expected a version number", abort: true })
     .regex(/^[1-9]\d{0,14}$/, "expected a version number")
     .transform(Number)
     .pipe(versionIdSchema),
@@ -69,6 +73,7 @@ export const listQuery = readQuery.extend({
 const idempotencyKey = z
   .string()
   .min(1)
+  .max(IDEMPOTENCY_KEY_BYTES_MAX, { error: `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`, abort: true })
   .refine((key) => utf8Bytes(key) <= IDEMPOTENCY_KEY_BYTES_MAX, `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`)
   .optional()
   .meta({ description: "The same key and body within 24 h answer the first result again" });

@@ -2,15 +2,19 @@ import { z } from "zod";
 import {
   CONDITION_VALUES_MAX,
   CONDITIONS_MAX,
+  LABEL_NAME_BYTES_MAX,
   LABEL_VALUE_BYTES_MAX,
   PATTERN_BYTES_MAX,
   PRIORITY_ABS_MAX,
+  RULE_REGIONS_MAX,
   RULES_MAX,
 } from "../../domain/limits.ts";
 import { CONDITION_OPS } from "../../domain/release-rule/release-rule.ts";
 import { etagSchema, indexSchema, versionIdSchema } from "./fields.ts";
 
-const edgeSchema = z.strictObject({ regions: z.array(z.string().min(1).max(64)).min(1) });
+const edgeSchema = z.strictObject({
+  regions: z.array(z.string().min(1).max(64)).min(1).max(RULE_REGIONS_MAX),
+});
 
 const op = z.enum(CONDITION_OPS, { error: `an operator: ${CONDITION_OPS.join(", ")}` }).meta({
   description:
@@ -30,6 +34,11 @@ const salt = z
   .optional()
   .meta({ description: "Rules with one salt draw the same clients first; the config's id when left out" });
 
+/** Labels of a rule or a stage. How many there may be the rules say. */
+export const labelsSchema = z
+  .record(z.string().min(1).max(LABEL_NAME_BYTES_MAX), z.string().max(LABEL_VALUE_BYTES_MAX))
+  .meta({ propertyNames: { type: "string", minLength: 1, maxLength: LABEL_NAME_BYTES_MAX } });
+
 /** Labels are texts, so a number or a boolean is taken for the text that it is written as. */
 const EXACT_NUMBER = "a number of at most 15 digits; write a longer one as a text";
 /** Whether a number is surely the one that was written: JSON's readers round what has more digits. */
@@ -37,25 +46,33 @@ function isExact(value: number): boolean {
   return Math.abs(value) < 1e15 && String(value).replaceAll(/[^0-9]/g, "").length <= 15;
 }
 const conditionValue = z
-  .union([z.string(), z.number().refine(isExact, { error: EXACT_NUMBER }), z.boolean()], {
-    error: `a text, a boolean or ${EXACT_NUMBER}`,
-  })
+  // How long a text may be is for its operator to say.
+  .union(
+    [
+      z.string().meta({ maxLength: LABEL_VALUE_BYTES_MAX }),
+      z.number().refine(isExact, { error: EXACT_NUMBER }),
+      z.boolean(),
+    ],
+    {
+      error: `a text, a boolean or ${EXACT_NUMBER}`,
+    },
+  )
   .transform(String);
 const conditionInput = z
   .strictObject({
-    label: z.string().min(1),
+    label: z.string().min(1).max(LABEL_NAME_BYTES_MAX),
     op,
     values: z.array(conditionValue).max(CONDITION_VALUES_MAX).default([]),
   })
   .meta({ id: "RuleConditionInput" });
 const percentageInput = z
-  .strictObject({ by: z.string().min(1), percent, salt })
+  .strictObject({ by: z.string().min(1).max(LABEL_NAME_BYTES_MAX), percent, salt })
   .meta({ id: "RulePercentageInput" });
 
 /** A release rule in a request: labels and priority may be left out of a default rule. */
 export const releaseRuleInput = z
   .strictObject({
-    labels: z.record(z.string().min(1), z.string()).default({}),
+    labels: labelsSchema.default({}),
     version_id: versionIdSchema,
     priority: z.int().min(-PRIORITY_ABS_MAX).max(PRIORITY_ABS_MAX).default(0),
     when: z

@@ -1,16 +1,21 @@
 import { z } from "zod";
 import { NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE } from "../access/auth-api.ts";
-import { BAKE_MINUTES_MAX, BAKE_MINUTES_MIN, STAGE_NAME_BYTES_MAX } from "../../domain/limits.ts";
+import {
+  BAKE_MINUTES_MAX,
+  BAKE_MINUTES_MIN,
+  RULE_REGIONS_MAX,
+  STAGE_NAME_BYTES_MAX,
+} from "../../domain/limits.ts";
 import { PUBLISH_STRATEGIES } from "../../domain/publish/publish-plan.ts";
 import { contentFields, namespaceSchema } from "../config/config-schemas.ts";
 import { descriptionSchema, etagSchema, indexSchema, timeSchema, versionIdSchema } from "../config/fields.ts";
+import { labelsSchema } from "../config/release-schemas.ts";
 
 const bakeMinutes = z
   .number()
   .min(BAKE_MINUTES_MIN)
   .max(BAKE_MINUTES_MAX)
   .meta({ description: "Minutes, fractions too, until the next step; left out, it waits for a hand" });
-const labelsSchema = z.record(z.string().min(1), z.string());
 /** A field of later: refused in words rather than as unknown. */
 const notYet = z
   .unknown()
@@ -21,7 +26,7 @@ const notYet = z
 const stageInput = z
   .strictObject({
     name: z.string().min(1).max(STAGE_NAME_BYTES_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
-    regions: z.array(z.string().min(1).max(64)).min(1).optional(),
+    regions: z.array(z.string().min(1).max(64)).min(1).max(RULE_REGIONS_MAX).optional(),
     labels: labelsSchema.optional(),
     bake_minutes: bakeMinutes.optional(),
     percentage: notYet,
@@ -50,7 +55,10 @@ const strategySchema = z.discriminatedUnion(
     }),
     z.strictObject({
       type: z.literal("staged"),
-      stages: z.array(stageInput).length(1, "exactly one stage for now; several are not supported yet"),
+      stages: z
+        .array(stageInput)
+        .length(1, "exactly one stage for now; several are not supported yet")
+        .meta({ minItems: 1, maxItems: 1 }),
     }),
   ],
   { error: ({ input }) => sayStrategy(input) },

@@ -20,7 +20,7 @@ interface ModelConfig {
   plan: { version: number; dueAtMs: number | null } | null;
 }
 type Step =
-  | { do: "create"; name: string; content: string; release: boolean; key: number | null }
+  | { do: "create"; name: string; content: string; release: boolean; key: number | null; max: number | null }
   | { do: "version"; name: string; content: string }
   | { do: "rules"; name: string; rules: { label: string; version: number }[]; abortPlan: boolean }
   | { do: "rollback"; name: string; version: number; abortPlan: boolean }
@@ -43,6 +43,7 @@ const steps = fc.array(
       content,
       release: fc.boolean(),
       key: fc.option(fc.integer({ min: 1, max: 3 })),
+      max: fc.option(fc.integer({ min: 0, max: 3 })),
     }),
     fc.record({ do: fc.constant("version" as const), name, content }),
     fc.record({
@@ -80,7 +81,7 @@ const steps = fc.array(
 function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): boolean {
   const config = model.get(step.name);
   if (step.do === "create") {
-    if (config !== undefined) return false;
+    if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
     const rules = step.release ? [{ label: "", version: 1 }] : [];
     model.set(step.name, { versions: [step.content], rules, plan: null });
     return true;
@@ -144,7 +145,10 @@ function toCommand(
   switch (step.do) {
     case "create": {
       const releases = step.release ? [testRule(1)] : [];
-      const payload = testConfigPayload(step.name, step.content.repeat(64), { releases });
+      const payload = testConfigPayload(step.name, step.content.repeat(64), {
+        releases,
+        ...(step.max === null ? {} : { max_configs: step.max }),
+      });
       const idempotency = step.key === null ? null : { scope: `k${step.key}`, digest: JSON.stringify(step) };
       return testCommand("create_config", payload, { idempotency });
     }
@@ -210,7 +214,7 @@ function readPlan(state: MemoryState, config: Config): ModelConfig["plan"] {
   return { version: owned.version_id, dueAtMs: publishDueAtMs(plan) };
 }
 
-it("C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
+it("A6 C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
   fc.assert(
     fc.property(steps, (sequence) => {
       const state = new MemoryState();

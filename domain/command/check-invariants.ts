@@ -40,7 +40,7 @@ export function checkInvariants(state: StateView): string[] {
     if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
   }
   for (const key of refs.keys()) wrong.push(`${key} is missing`);
-  const others = [checkIdempotency, checkRestore, checkPublishInvariants];
+  const others = [checkConfigCounts, checkIdempotency, checkRestore, checkPublishInvariants];
   return [...wrong, ...others.flatMap((check) => check(state))];
 }
 
@@ -67,6 +67,17 @@ function checkConfig(state: StateView, config: Config, refs: Map<string, number>
 
 function nameKey({ namespace, name }: Config): string {
   return stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name);
+}
+
+/** A tenant whose configs are counted has as many as the count says. */
+function checkConfigCounts(state: StateView): string[] {
+  const wrong: string[] = [];
+  for (const { key, value } of scanAll(state, stateKey.configCountPrefix)) {
+    const tenant = key.slice(stateKey.configCountPrefix.length);
+    const have = [...scanAll(state, stateKey.configsOfTenantPrefix(tenant))].length;
+    if (value !== have) wrong.push(`${key} counts ${String(value)} configs, there are ${have}`);
+  }
+  return wrong;
 }
 
 /** Epochs only rise, and a restore under way has staged no more than it announced. */

@@ -10,7 +10,8 @@ export type ErrorCode =
   | "invalid_transition"
   | "precondition_failed"
   | "idempotency_conflict"
-  | "payload_too_large";
+  | "payload_too_large"
+  | "quota_exceeded";
 
 /** `path` is a JSON pointer into the request body. */
 export interface FieldError {

@@ -56,3 +56,20 @@ describe("C5 a command with conditions needs voters that know them", () => {
     expect(parseCommand(broken).ok).toBe(false);
   });
 });
+
+describe("A6 a command with a limit of configs needs voters that count them", () => {
+  it("also beside conditions, and not without the limit", () => {
+    const limited = { max_configs: 3, releases: [{ ...testRule(1), when: [condition] }] };
+    const create = testCommand("create_config", testConfigPayload("a", "0".repeat(64), limited));
+    expect(abilitiesNeeded(create)).toEqual(["create_config", "rule_conditions", "config_limit"]);
+    expect(parseCommand(create)).toEqual({ ok: true, command: create });
+    expect(abilitiesNeeded(testCommand("create_config", testConfigPayload("a", "0".repeat(64))))).toEqual([
+      "create_config",
+    ]);
+  });
+
+  it.each([-1, 0.5, "3", null])("no core takes the limit %j", (max) => {
+    const create = testCommand("create_config", testConfigPayload("a", "0".repeat(64)));
+    expect(parseCommand({ ...create, payload: { ...create.payload, max_configs: max } }).ok).toBe(false);
+  });
+});

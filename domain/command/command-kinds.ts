@@ -25,18 +25,20 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
 /**
  * What commands of a kind may hold only since a later build: a build tells its peers these names beside its kinds, and a
  * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
- * a build without them would take such a rule for one that everybody matches. `sealed_content`: envelopes; a build without
- * them would lose what its versions know of theirs.
+ * a build without them would take such a rule for one that everybody matches. `config_limit`: `max_configs` of a new config,
+ * and the count that is kept from the first of them on. `sealed_content`: envelopes; a build without them would lose what its
+ * versions know of theirs.
  */
-export const COMMAND_FEATURES = ["rule_conditions", "sealed_content"] as const;
+export const COMMAND_FEATURES = ["rule_conditions", "config_limit", "sealed_content"] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
 /** The kind of a command and the features it uses: what every voter must know before it is proposed. */
 export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature)[] {
   const { kind, payload } = command;
   const rules = kind === "create_config" || kind === "put_releases" ? payload.releases : [];
-  const needed: (CommandKind | CommandFeature)[] = [kind];
-  if (rules.some(hasConditions)) needed.push("rule_conditions");
-  if (contentOf(command)?.sealed !== undefined) needed.push("sealed_content");
-  return needed;
+  const features: CommandFeature[] = [];
+  if (rules.some(hasConditions)) features.push("rule_conditions");
+  if (kind === "create_config" && payload.max_configs !== undefined) features.push("config_limit");
+  if (contentOf(command)?.sealed !== undefined) features.push("sealed_content");
+  return [kind, ...features];
 }

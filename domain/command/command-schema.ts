@@ -202,6 +202,7 @@ const commandSchema = z.discriminatedUnion("kind", [
           encrypted: z.boolean(),
           retention: retention.nullable(),
           releases: z.array(rule),
+          max_configs: wholeNumber.optional(),
         })
         .strict(),
     })

@@ -43,6 +43,8 @@ export interface CommandPayloads {
     encrypted: boolean;
     retention: Retention | null;
     releases: ReleaseRule[];
+    /** Configs that the tenant may have, this one included; left out: any number. */
+    max_configs?: number | undefined;
   };
   create_version: {
     config_id: string;

@@ -40,6 +40,10 @@ export const stateKey = {
   idempotencyExpiryPrefix: (tenant: string): string => `x/${tenant}/`,
   idempotencyCount: (tenant: string): string => `y/${tenant}`,
   configByNamePrefix: "n/",
+  configsOfTenantPrefix: (tenant: string): string => `n/${tenant}/`,
+  /** How many configs a tenant has; missing until a command first asks (config/count-configs.ts). */
+  configCount: (tenant: string): string => `k/${tenant}`,
+  configCountPrefix: "k/",
   revocation: (jti: string): string => `t/${jti}`,
   revocationPrefix: "t/",
   revocationExpiry: (expiresAtMs: number, jti: string): string => `u/${pad(expiresAtMs)}/${jti}`,

@@ -1,5 +1,6 @@
 /** Names of tenants, apps, envs and configs: case-sensitive, no slash, no `..` (so that a name is a safe path segment). */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/;
+export const NAME_CHARACTERS_MAX = 128;
 export const NAME_RULE =
   "1-128 characters of A-Z a-z 0-9 . _ ~ -, beginning with a letter or digit, without '..'";
 

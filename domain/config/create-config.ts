@@ -4,11 +4,13 @@ import { checkRules } from "../release-rule/check-rules.ts";
 import { configChanged, toConfigHead, toVersionHead } from "./config-changed.ts";
 import { fullName, isConfigName, NAME_RULE } from "./config-name.ts";
 import type { Config, ConfigVersion } from "./config.ts";
+import { countOneMore } from "./count-configs.ts";
 import { checkVersionInput, sealOf, writeVersion } from "./write-version.ts";
 
 /**
  * Creates a config with its version 1 and, in the same command, its first release rules (C1). Refuses `already_exists`
- * when the name is taken in its namespace, `validation_failed` for names and rules.
+ * when the name is taken in its namespace, `validation_failed` for names and rules, `quota_exceeded` when the tenant has as
+ * many configs as it may (A6).
  */
 export const createConfig: ApplyVerb<"create_config"> = ({ state, command, attachments, ...at }) => {
   const { namespace, name, content, releases } = command.payload;
@@ -25,6 +27,8 @@ export const createConfig: ApplyVerb<"create_config"> = ({ state, command, attac
   if (!checked.ok) return checked;
   const rules = checkRules({ rules: releases, pathPrefix: "/releases", versionExists: (id) => id === 1 });
   if (!rules.ok) return refuse("validation_failed", "the release rules are not valid", rules.errors);
+  const counted = countOneMore(state, namespace.tenant, command.payload.max_configs);
+  if (!counted.ok) return counted;
 
   const config: Config = {
     id: `cfg-${at.clusterId}-${at.index}`,
@@ -58,6 +62,7 @@ export const createConfig: ApplyVerb<"create_config"> = ({ state, command, attac
     changes: [
       { op: "put_json", key: stateKey.config(config.id), value: config },
       { op: "put_json", key: nameKey, value: config.id },
+      ...counted.changes,
       ...writeVersion(state, namespace.tenant, version, checked.bytes),
     ],
     events: [configChanged(state, config, [version])],

@@ -5,6 +5,7 @@ import { endPublish } from "../publish/abort-publish.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
 import { fullName } from "./config-name.ts";
 import type { ConfigVersion, DeletedConfig } from "./config.ts";
+import { countOneLess } from "./count-configs.ts";
 import { findConfig } from "./find-config.ts";
 import { releaseBlobs } from "./write-version.ts";
 
@@ -24,6 +25,7 @@ export const deleteConfig: ApplyVerb<"delete_config"> = ({ state, command, index
       value: { id, namespace, name } satisfies DeletedConfig,
     },
     { op: "delete", key: stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name) },
+    ...countOneLess(state, namespace.tenant),
   ];
   const counts = new Map<string, number>();
   for (const { key, value } of scanAll(state, stateKey.versionPrefix(id))) {

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
+import { WaitingRoom } from "../../adapters/postgres/waiting-room.ts";
 import { importSigningKey, type SigningKey } from "../../adapters/tokens/sign-token.ts";
 import { createPasswordService, type PasswordService } from "./auth-password.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -32,6 +33,8 @@ export interface AuthBindings {
 /** Dependencies from the Worker's bindings. A database connection lives as long as the request that opened it. */
 export function createAuthDeps(env: AuthBindings): AuthDeps {
   const opened = new WeakMap<Context<AdminEnv>, Database>();
+  // Places are numbers and no promises: nothing of a request outlives it here.
+  const waitingRoom = new WaitingRoom();
   let key: SigningKey | null = null;
   return {
     // The key is kept and never its promise: a request must not wait for what another, perhaps cancelled, began.
@@ -43,7 +46,7 @@ export function createAuthDeps(env: AuthBindings): AuthDeps {
     database: (c) => {
       const known = opened.get(c);
       if (known !== undefined) return known;
-      const database = connectPostgres(env.HYPERDRIVE.connectionString);
+      const database = connectPostgres(env.HYPERDRIVE.connectionString, { waitingRoom });
       opened.set(c, database);
       return database;
     },

@@ -1,6 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { configWritten, createConfigRequest } from "../../contracts/config/config-schemas.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { CommandOf } from "../../domain/command/command.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
@@ -8,6 +11,7 @@ import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
+import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { requirePermission } from "./require-permission.ts";
@@ -37,7 +41,9 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
       : (body.releases ?? []);
     refuseFaultyPatterns(releases, "/releases");
     if (releases.length > 0) await requirePermission(c, "publish", resource);
+    const quotas = await c.var.deps.quotasOf(c, body.tenant);
     const { bytes, sha256 } = await readContent(body);
+    refuseOverSize(bytes, quotas);
     const schema = schemaText(body.schema);
     await withoutQuotes(body.encrypt, () => validateContent({ format: body.format, bytes, schema }));
     const seal = body.encrypt ? await sealUnder(c, namespace) : undefined;
@@ -54,14 +60,41 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
         encrypted: body.encrypt,
         retention: body.retention ?? null,
         releases,
+        max_configs: quotas.maxConfigs,
       },
     };
-    const { core } = c.var.deps;
-    const { traceparent } = c.var;
-    const answer = await core.propose({ command, attachments: [bytes], seal }, { traceparent });
+    const answer = await proposeLimited(c, command, { attachments: [bytes], seal });
     const view = viewConfig(answer.result.config);
     c.header("etag", view.etag);
     c.header("location", `/api/v1/mgt/configs/${view.id}`);
     return c.json({ ...view, index: await writtenIndex(c, answer) }, 201);
   });
+}
+
+/**
+ * Proposes a new config with the tenant's limit (A6). While the core is upgraded from a build that knows none, the limit
+ * does not hold up the work: then it is proposed without.
+ */
+async function proposeLimited(
+  c: Context<AdminEnv>,
+  command: CommandOf<"create_config">,
+  content: { attachments: Uint8Array[]; seal: { key_id: string | null } | undefined },
+) {
+  const { core, log } = c.var.deps;
+  const options = { traceparent: c.var.traceparent };
+  try {
+    return await core.propose({ command, ...content }, options);
+  } catch (error) {
+    if (!(error instanceof ConfluxError && error.code === "upgrade_in_progress")) throw error;
+    const { max_configs: _unknown, ...payload } = command.payload;
+    const answer = await core.propose({ command: { ...command, payload }, ...content }, options);
+    const { tenant, trace_id } = command;
+    log({
+      level: "warn",
+      message: "max_configs was not asked: the core is being upgraded",
+      tenant,
+      trace_id,
+    });
+    return answer;
+  }
 }

@@ -26,8 +26,8 @@ const route = declareRoute(
     request: {
       params: idParams,
       query: z
-        .object({ consistency: consistencySchema, [REGION]: z.string().optional() })
-        .catchall(z.string()),
+        .object({ consistency: consistencySchema, [REGION]: z.string().max(64).optional() })
+        .catchall(z.string().max(LABEL_VALUE_BYTES_MAX)),
     },
     responses: {
       200: { description: "The deciding rule and every rule's reason", content: json(resolveView) },

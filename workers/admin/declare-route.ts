@@ -26,6 +26,7 @@ const WRITE_CODES: ErrorCode[] = [
   "idempotency_conflict",
   "precondition_failed",
   "payload_too_large",
+  "quota_exceeded",
   "unsupported_media_type",
 ];
 const READ_CODES: ErrorCode[] = ["validation_failed", "not_found", "internal", "unavailable"];

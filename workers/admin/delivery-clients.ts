@@ -42,6 +42,7 @@ export function registerDeliveryClients(
       listDeliveryClients(tx, {
         tenant,
         config: fullName(config.namespace, config.name),
+        latestVersionId: config.latest_version_id,
         version: query.version,
         state: query.state,
         region: query.region,

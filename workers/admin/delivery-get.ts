@@ -44,6 +44,7 @@ export function registerDeliveryGet(
       readConfigDelivery(tx, {
         tenant,
         config: fullName(config.namespace, config.name),
+        latestVersionId: config.latest_version_id,
         versionId: version,
         clientsSinceMs: since(query.seen_within_hours * HOUR_MS),
         fetchesSinceMs: config.created_at_ms,

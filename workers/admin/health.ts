@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import { readinessView } from "../../contracts/admin/cluster-status.ts";
+import { RETRY_AFTER_DEFAULT_S } from "../../contracts/problem/problem.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminDeps, AdminEnv } from "./principal.ts";
 
@@ -30,7 +31,8 @@ export function registerHealth(app: OpenAPIHono<AdminEnv>): void {
     const results = await Promise.all(names.map((name) => check(c.var.deps, name, c.var.traceId)));
     const checks = Object.fromEntries(names.map((name, i) => [name, results[i] ?? false]));
     const ready = results.every(Boolean);
-    return ready ? c.json({ ready, checks }, 200) : c.json({ ready, checks }, 503);
+    if (ready) return c.json({ ready, checks }, 200);
+    return c.json({ ready, checks }, 503, { "retry-after": String(RETRY_AFTER_DEFAULT_S) });
   });
 }
 

@@ -12,7 +12,13 @@ import { registerClusterRestore } from "./cluster-restore.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
 import { registerDeliveryRoutes } from "./delivery-routes.ts";
 import { applicationKeys } from "./encryption-keys.ts";
+import { limitRequests } from "./limit-requests.ts";
 import type { LogLine } from "./principal.ts";
+import { quotasOf } from "./quotas-of.ts";
+import type { RequestWindow } from "./request-window.ts";
+import { openRequestWindows } from "./request-windows.ts";
+
+export { RequestWindow } from "./request-window.ts";
 
 /** The admin Worker's environment; wrangler.toml says which are secrets. */
 interface AdminBindings extends AuthBindings {
@@ -27,6 +33,8 @@ interface AdminBindings extends AuthBindings {
   IDEMPOTENCY_KEY: string;
   /** The regions there are, separated by commas. */
   REGIONS: string;
+  /** One object a tenant counts its requests. */
+  REQUEST_WINDOW: DurableObjectNamespace<RequestWindow>;
 }
 
 function log(line: LogLine): void {
@@ -39,6 +47,8 @@ let app: AdminApp | null = null;
 
 function build(env: AdminBindings): AdminApp {
   const auth = createAuthDeps(env);
+  const establish = authenticate(auth);
+  const count = limitRequests({ ...auth, windows: openRequestWindows(env.REQUEST_WINDOW), log });
   const core = new CoreClient({
     urls: JSON.parse(env.CORE_URLS) as string[],
     serviceKey: env.CORE_SERVICE_KEY,
@@ -51,7 +61,9 @@ function build(env: AdminBindings): AdminApp {
       indexSigner: createIndexSigner(env.INDEX_SIGNING_KEY),
       idempotencyKey: env.IDEMPOTENCY_KEY,
       regions: env.REGIONS.split(","),
-      authenticate: authenticate(auth),
+      // Who is not known is refused before anything is counted, and what is over the quota before a permission is read.
+      authenticate: (c, next) => establish(c, async () => void (await count(c, next))),
+      quotasOf: quotasOf(auth),
       applicationKeys: applicationKeys(auth),
       readiness: {
         core: async () => (await core.status()).leader_id !== null,

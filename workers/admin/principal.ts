@@ -3,6 +3,7 @@ import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { Actor } from "../../domain/command/command.ts";
+import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
 
 /**
  * Who makes a request, as authentication has established it. `authenticate` puts one into the request's context;
@@ -51,6 +52,8 @@ export interface AdminDeps {
   regions: readonly string[];
   /** Sets `principal` or throws `unauthenticated` / `unavailable`. */
   authenticate: MiddlewareHandler<AdminEnv>;
+  /** The quotas of a tenant as the database has them now. Rejects with `unavailable`, or `not_found` without such a tenant. */
+  quotasOf: (c: Context<AdminEnv>, tenant: string) => Promise<TenantQuotas>;
   applicationKeys: ApplicationKeys;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;

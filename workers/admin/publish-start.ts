@@ -10,6 +10,7 @@ import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
+import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, validateContent } from "./read-content.ts";
 import { requirePermission } from "./require-permission.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
@@ -46,6 +47,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
     if (body.version_id === undefined) {
       await requirePermission(c, "write", fullName(config.namespace, config.name));
       content = await readContent(body);
+      refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
       // A config that is gone takes no content: the core repeats what it answered before, or refuses.
       if (live !== null) {
         const whole = { format: live.format, bytes: content.bytes, schema: live.schema };

@@ -1,6 +1,7 @@
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { ContentSealer } from "../../adapters/kms/content-sealer.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { matchesPattern } from "../../domain/access/scope.ts";
@@ -32,6 +33,13 @@ export const GRANTS: Record<string, Grant[]> = {
   stranger: [{ action: "*", pattern: "other/**" }],
 };
 
+/** Of every tenant: more than a test asks for by accident. */
+export const TEST_QUOTAS = {
+  maxConfigs: 10_000,
+  maxConfigSizeBytes: CONTENT_BYTES_MAX,
+  maxApiRequestsPerMinute: 100_000,
+};
+
 export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 
 /** The admin app on the core in memory, with a principal made from the bearer token's name. */
@@ -46,6 +54,7 @@ export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { se
     readiness: { core: async () => (await core.status()).leader_id !== null },
     log: (line) => logs.push(line),
     applicationKeys: async () => ({}),
+    quotasOf: async () => TEST_QUOTAS,
     authenticate: async (c, next) => {
       const name = /^Bearer (\w+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
       const grants = GRANTS[name];

@@ -7,6 +7,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
+import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 
 const route = declareRoute(
@@ -33,6 +34,7 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
     const body = c.req.valid("json");
     const { config, live, revision } = await findConfigForWrite(c, "write", c.req.valid("param").id);
     const { bytes, sha256 } = await readContent(body);
+    refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
     const schema = schemaText(body.schema);
     // A config that is gone takes no content: the core repeats what it answered before, or refuses.
     const isSecret = live?.encrypted ?? false;
