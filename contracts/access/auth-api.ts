@@ -116,7 +116,12 @@ export const tenantQuery = z
   .refine(isConfigName, NAME_RULE)
   .optional();
 export const limitQuery = z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT);
-export const cursorQuery = z.string().min(1).max(ID_CHARACTERS_MAX).optional();
+export const cursorQuery = z
+  .string()
+  .min(1)
+  .max(ID_CHARACTERS_MAX)
+  .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE)
+  .optional();
 
 export const clientTokenQuery = z.object({ tenant: tenantQuery, limit: limitQuery, cursor: cursorQuery });
 

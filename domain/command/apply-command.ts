@@ -1,3 +1,4 @@
+import { anchorAudit } from "../access/anchor-audit.ts";
 import { revokeToken } from "../access/revoke-token.ts";
 import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
@@ -69,6 +70,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   advance_publish: advancePublish,
   abort_publish: abortPublish,
   rewrap_keys: rewrapKeys,
+  anchor_audit: anchorAudit,
 };
 
 /** Every kind that this build applies. */

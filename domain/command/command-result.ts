@@ -32,6 +32,7 @@ export interface CommandResults {
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
   rewrap_keys: { rewrapped: number; next_cursor: string | null };
+  anchor_audit: { seq: number; hash: string };
 }
 
 /** Where a state stands in the log. */

@@ -296,6 +296,13 @@ const commandSchema = z.discriminatedUnion("kind", [
       payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
     })
     .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("anchor_audit"),
+      payload: z.object({ seq: z.number().int().positive(), hash: sha256 }).strict(),
+    })
+    .strict(),
   ...restoreCommands,
   ...publishCommands,
   rewrapCommand,

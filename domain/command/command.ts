@@ -105,6 +105,8 @@ export interface CommandPayloads {
    * `resource`: what was asked for, for the audit; `next_cursor`: where to go on.
    */
   rewrap_keys: { resource: string; items: Rewrapping[]; next_cursor: string | null };
+  /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
+  anchor_audit: { seq: number; hash: string };
 }
 export type CommandKind = keyof CommandPayloads;
 

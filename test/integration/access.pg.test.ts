@@ -144,7 +144,7 @@ describe("A3 signing in", () => {
     const hashes: (string | null)[] = [];
     const service = createPasswordService({ url: functionsUrl, serviceKey: SERVICE_KEY });
     const testing = admin({
-      passwords: { verify: (input) => (hashes.push(input.hash), service.verify(input)) },
+      passwords: { ...service, verify: (input) => (hashes.push(input.hash), service.verify(input)) },
     });
     await owner`insert into users (id, username, password_hash, is_active) select 'usr_gone', 'gone', password_hash, false from users where username = 'admin'`;
     const answers: Json[] = [];

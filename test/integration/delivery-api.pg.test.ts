@@ -331,7 +331,7 @@ describe("E16 A4 delivery is for who may see it", () => {
     const found = Object.entries(paths).filter(([path]) => path.includes("/delivery"));
     expect(found.map(([path]) => path)).toHaveLength(3);
     for (const [, item] of found) {
-      const permission = item["get"]?.["x-conflux-permission"] as { action: string };
+      const permission = item["get"]?.["x-conflux-access"] as { action: string };
       expect(PERMISSION_ACTIONS).toContain(permission.action);
     }
   });

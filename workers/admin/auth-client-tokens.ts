@@ -34,30 +34,39 @@ import type { AdminEnv } from "./principal.ts";
 import { requireSession } from "./require-permission.ts";
 
 const path = "/api/v1/auth/client-tokens";
-const createTokenRoute = declareRoute("authenticated", {
-  method: "post",
-  path,
-  tags: ["access"],
-  summary: "Issue a token for clients of the edge",
-  request: { body: { required: true, content: json(createClientTokenRequest) } },
-  responses: { 201: { description: "The token, shown this once", content: json(createdClientToken) } },
-});
-const listTokensRoute = declareRoute("authenticated", {
-  method: "get",
-  path,
-  tags: ["access"],
-  summary: "Client tokens of a tenant: one's own, or all with the permission list on the tenant",
-  request: { query: clientTokenQuery },
-  responses: { 200: { description: "A page, newest first", content: json(clientTokenList) } },
-});
-const revokeTokenRoute = declareRoute("authenticated", {
-  method: "delete",
-  path: `${path}/{id}`,
-  tags: ["access"],
-  summary: "Revoke a client token: one's own, or any with the permission delete on the tenant",
-  request: { params: clientTokenPath },
-  responses: { 200: { description: "Edges refuse it within seconds", content: json(revokedClientToken) } },
-});
+const createTokenRoute = declareRoute(
+  { authenticated: "delegation" },
+  {
+    method: "post",
+    path,
+    tags: ["access"],
+    summary: "Issue a token for clients of the edge",
+    request: { body: { required: true, content: json(createClientTokenRequest) } },
+    responses: { 201: { description: "The token, shown this once", content: json(createdClientToken) } },
+  },
+);
+const listTokensRoute = declareRoute(
+  { authenticated: "own" },
+  {
+    method: "get",
+    path,
+    tags: ["access"],
+    summary: "Client tokens of a tenant: one's own, or all with the permission list on the tenant",
+    request: { query: clientTokenQuery },
+    responses: { 200: { description: "A page, newest first", content: json(clientTokenList) } },
+  },
+);
+const revokeTokenRoute = declareRoute(
+  { authenticated: "own" },
+  {
+    method: "delete",
+    path: `${path}/{id}`,
+    tags: ["access"],
+    summary: "Revoke a client token: one's own, or any with the permission delete on the tenant",
+    request: { params: clientTokenPath },
+    responses: { 200: { description: "Edges refuse it within seconds", content: json(revokedClientToken) } },
+  },
+);
 
 /** `POST`, `GET /auth/client-tokens` and `DELETE /auth/client-tokens/{id}`. */
 export function registerClientTokenRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {

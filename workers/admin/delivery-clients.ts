@@ -35,7 +35,7 @@ export function registerDeliveryClients(
 ): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid("query");
-    const config = await findConfig(c, "read", c.req.valid("param").id, query.consistency);
+    const config = await findConfig(c, c.req.valid("param").id, query.consistency);
     const { tenant } = config.namespace;
     const seenSinceMs = Math.max(config.created_at_ms, deps.nowMs() - query.seen_within_hours * HOUR_MS);
     const page = await withTenant(deps.database(c), tenant, (tx) =>

@@ -35,7 +35,7 @@ export function registerDeliveryGet(
 ): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid("query");
-    const config = await findConfig(c, "read", c.req.valid("param").id, query.consistency);
+    const config = await findConfig(c, c.req.valid("param").id, query.consistency);
     const nowMs = deps.nowMs();
     const { tenant } = config.namespace;
     const version = defaultVersion(config.releases);

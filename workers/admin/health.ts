@@ -5,23 +5,29 @@ import { RETRY_AFTER_DEFAULT_S } from "../../contracts/problem/problem.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminDeps, AdminEnv } from "./principal.ts";
 
-const healthRoute = declareRoute("public", {
-  method: "get",
-  path: "/healthz",
-  tags: ["health"],
-  summary: "Whether this host answers at all",
-  responses: { 200: { description: "Alive", content: json(z.object({ status: z.literal("ok") })) } },
-});
-const readyRoute = declareRoute("public", {
-  method: "get",
-  path: "/readyz",
-  tags: ["health"],
-  summary: "Whether this host reaches what it needs",
-  responses: {
-    200: { description: "Ready", content: json(readinessView) },
-    503: { description: "Something is away", content: json(readinessView) },
+const healthRoute = declareRoute(
+  { public: "health" },
+  {
+    method: "get",
+    path: "/healthz",
+    tags: ["health"],
+    summary: "Whether this host answers at all",
+    responses: { 200: { description: "Alive", content: json(z.object({ status: z.literal("ok") })) } },
   },
-});
+);
+const readyRoute = declareRoute(
+  { public: "health" },
+  {
+    method: "get",
+    path: "/readyz",
+    tags: ["health"],
+    summary: "Whether this host reaches what it needs",
+    responses: {
+      200: { description: "Ready", content: json(readinessView) },
+      503: { description: "Something is away", content: json(readinessView) },
+    },
+  },
+);
 
 export function registerHealth(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(healthRoute, (c) => c.json({ status: "ok" as const }, 200));

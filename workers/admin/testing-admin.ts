@@ -7,6 +7,7 @@ import { type Problem, problemSchema } from "../../contracts/problem/problem.ts"
 import { matchesPattern } from "../../domain/access/scope.ts";
 import { createAdmin } from "./app.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { Refusal } from "./refusal.ts";
 import type { AdminDeps, LogLine } from "./principal.ts";
 
 export interface Grant {
@@ -46,6 +47,7 @@ export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { sealer?: ContentSealer } = {}) {
   const core = new MemoryCore(sealer === undefined ? {} : { sealer });
   const logs: LogLine[] = [];
+  const refusals: Refusal[] = [];
   const app = createAdmin({
     core,
     indexSigner: createIndexSigner("index-key-of-the-tests"),
@@ -54,6 +56,7 @@ export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { se
     readiness: { core: async () => (await core.status()).leader_id !== null },
     log: (line) => logs.push(line),
     applicationKeys: async () => ({}),
+    noteRefusal: (_c, refusal) => refusals.push(refusal),
     quotasOf: async () => TEST_QUOTAS,
     authenticate: async (c, next) => {
       const name = /^Bearer (\w+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
@@ -94,7 +97,7 @@ export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { se
         : { body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
     });
   }
-  return { app, core, logs, send };
+  return { app, core, logs, refusals, send };
 }
 export type TestingAdmin = ReturnType<typeof testingAdmin>;
 
