@@ -224,8 +224,8 @@ describe("U3 conflux", () => {
 describe("K3 U3 conflux encryption rewrap", () => {
   it("goes on page after page, each with a key of its own, and says how many", async () => {
     const pages = [
-      { rewrapped: 50, next_cursor: "shop/prod/a@2", index: "c1.1.9.x" },
-      { rewrapped: 3, next_cursor: null, index: "c1.1.10.x" },
+      { rewrapped: 50, resume_cursor: "shop/prod/a@2", index: "c1.1.9.x" },
+      { rewrapped: 3, resume_cursor: null, index: "c1.1.10.x" },
     ];
     const ran = await run(["encryption", "rewrap", "demo/shop"], {
       answer: () => Response.json(pages.shift()),
@@ -241,7 +241,7 @@ describe("K3 U3 conflux encryption rewrap", () => {
   it("says how to go on when it is cut short", async () => {
     const away = new ConfluxError("key_service_unavailable", "The key service did not answer in time");
     const answers = [
-      Response.json({ rewrapped: 50, next_cursor: "shop/prod/a@2", index: "x" }),
+      Response.json({ rewrapped: 50, resume_cursor: "shop/prod/a@2", index: "x" }),
       refusal(away),
     ];
     const ran = await run(["encryption", "rewrap", "demo"], {

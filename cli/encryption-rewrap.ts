@@ -24,7 +24,7 @@ export function registerEncryptionRewrap(group: Command, io: CliIo): void {
         throw error;
       }
       rewrapped += page.rewrapped;
-      cursor = page.next_cursor;
+      cursor = page.resume_cursor;
     } while (cursor !== null);
     show({ rewrapped }, () => io.out(`wrapped the data keys of ${rewrapped} versions anew`));
   });

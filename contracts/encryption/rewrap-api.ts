@@ -16,9 +16,9 @@ const scope = {
 const cursor = z
   .string()
   .max(512)
-  .regex(CURSOR, "expected the next_cursor of an answer")
+  .regex(CURSOR, "expected the resume_cursor of an answer")
   .nullish()
-  .meta({ description: "next_cursor of the answer before; left out or null at the beginning" });
+  .meta({ description: "resume_cursor of the answer before; left out or null at the beginning" });
 
 /** `POST /mgt/encryption/rewrap`. */
 export const rewrapRequest = z
@@ -36,7 +36,7 @@ export const rewrapRequest = z
 export const rewrapAnswer = z
   .object({
     rewrapped: z.int().meta({ description: "Versions whose data key was wrapped anew" }),
-    next_cursor: z.string().nullable().meta({ description: "Go on with it; null when all are done" }),
+    resume_cursor: z.string().nullable().meta({ description: "Go on with it; null when all are done" }),
     index: indexSchema,
   })
   .meta({ id: "RewrapAnswer" });

@@ -100,7 +100,7 @@ describe("K3 rotation", () => {
     kms.destroy();
     const scope = { tenant: "demo", app: "shop", env: "prod", name: "rotated.json" };
     const { json: answer } = await adminOk(stack, "POST", "/mgt/encryption/rewrap", scope);
-    expect(answer).toMatchObject({ rewrapped: 1, next_cursor: null });
+    expect(answer).toMatchObject({ rewrapped: 1, resume_cursor: null });
     const after = await fetchConfig(stack, config, { minIndex: String(answer["index"]) });
     expect(after.headers.get("x-config-version")).toBe(before.headers.get("x-config-version"));
     expect(after.headers.get("etag")).not.toBe(before.headers.get("etag"));

@@ -16,7 +16,7 @@ const route = declareRoute(
     tags: ["encryption"],
     summary: "Wrap data keys anew after a KMS key was rotated or changed",
     description:
-      "Goes through the encrypted configs of a tenant, an application, an environment or one config, some versions a call: call again with next_cursor until it is null. Contents, versions and content hashes stay; index and ETag are new. A repetition does no harm.",
+      "Goes through the encrypted configs of a tenant, an application, an environment or one config, some versions a call: call again with its resume_cursor as cursor until it is null. Contents, versions and content hashes stay; index and ETag are new. A repetition does no harm.",
     request: { headers: createHeaders, body: { required: true, content: json(rewrapRequest) } },
     responses: { 200: { description: "What was done, and where to go on", content: json(rewrapAnswer) } },
   },
@@ -41,6 +41,6 @@ export function registerEncryptionRewrap(app: OpenAPIHono<AdminEnv>): void {
       { traceparent },
     );
     const { rewrapped, next_cursor } = answer;
-    return c.json({ rewrapped, next_cursor, index: await writtenIndex(c, answer) }, 200);
+    return c.json({ rewrapped, resume_cursor: next_cursor, index: await writtenIndex(c, answer) }, 200);
   });
 }

@@ -103,6 +103,19 @@ describe("K5 refusals", () => {
     expect(JSON.stringify(admin.logs)).not.toContain("hunter2");
   });
 
+  it("the audit of a refusal names neither what stands in a content nor its keys", async () => {
+    const schema = { type: "object", additionalProperties: false };
+    const body = newConfig({ encrypt: true, schema, content: '{"hunter2":"hunter3"}', hunter4: 1 });
+    for (const sent of [body, { ...body, hunter4: undefined }])
+      expect((await admin.send("POST", CONFIGS, sent)).status).toBe(400);
+    const summaries = admin.refusals.map(({ summary }) => summary);
+    expect(summaries).toEqual([
+      expect.stringMatching(/400 validation_failed at \/$/),
+      expect.stringMatching(/400 validation_failed at \/content/),
+    ]);
+    expect(JSON.stringify(admin.refusals)).not.toContain("hunter");
+  });
+
   it("what fails in the validation of a secret is told without a word of it", async () => {
     const broken = () => {
       throw new SyntaxError('Unexpected token in "hunter2"');
@@ -170,7 +183,7 @@ describe("K3 POST /mgt/encryption/rewrap", () => {
     const body = await answer.json<Record<string, unknown>>();
     expect(body).toMatchObject({
       rewrapped: 1,
-      next_cursor: null,
+      resume_cursor: null,
       index: expect.stringMatching(/^c1\.1\.\d+\./),
     });
     const after = await get(`${CONFIGS}/${config.id}/versions/1`);
