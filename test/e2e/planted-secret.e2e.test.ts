@@ -62,6 +62,9 @@ async function writeInEveryWay(): Promise<Record<string, number>> {
   };
   const key = { "x-idempotency-key": "the-same" };
   const id = idOf(await post("created", CONFIGS, secretBody("secret.json"), key));
+  // First of the refusals, so that the audit has a row of its own for it.
+  const noNames = { schema: { type: "object", additionalProperties: false } };
+  await post("a name in it", CONFIGS, secretBody("n.json", { ...noNames, content: json({ [SECRET]: 1 }) }));
   await post("replayed", CONFIGS, secretBody("secret.json"), key);
   await post("taken", CONFIGS, secretBody("secret.json"));
   await post("key of another body", CONFIGS, secretBody("other.json"), key);
@@ -86,7 +89,7 @@ async function writeInEveryWay(): Promise<Record<string, number>> {
     await post(`no ${format}`, CONFIGS, secretBody(`bad.${format}`, { format, content: text }));
   await post("too large", CONFIGS, secretBody("large.json", { content: json(SECRET.repeat(120_000)) }));
   await post("no json", CONFIGS, `{"content": ${SECRET}`);
-  await post("an unknown field", CONFIGS, secretBody("unknown.json", { [WORDS[0] ?? ""]: SECRET }));
+  await post("an unknown field", CONFIGS, secretBody("unknown.json", { passwrod: SECRET }));
   await post("a name that is none", CONFIGS, secretBody("../x"));
   await post("no token", CONFIGS, secretBody("who.json"), { authorization: "Bearer x.y.z" });
   await post("another tenant", CONFIGS, secretBody("theirs.json", { tenant: "nobodys" }));
@@ -200,6 +203,7 @@ test(
     });
     expect(await writeInEveryWay()).toEqual({
       created: 201,
+      "a name in it": 400,
       replayed: 201,
       taken: 409,
       "key of another body": 409,

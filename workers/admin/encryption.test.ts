@@ -105,13 +105,10 @@ describe("K5 refusals", () => {
 
   it("the audit of a refusal names neither what stands in a content nor its keys", async () => {
     const schema = { type: "object", additionalProperties: false };
-    const body = newConfig({ encrypt: true, schema, content: '{"hunter2":"hunter3"}', hunter4: 1 });
-    for (const sent of [body, { ...body, hunter4: undefined }])
-      expect((await admin.send("POST", CONFIGS, sent)).status).toBe(400);
-    const summaries = admin.refusals.map(({ summary }) => summary);
-    expect(summaries).toEqual([
-      expect.stringMatching(/400 validation_failed at \/$/),
-      expect.stringMatching(/400 validation_failed at \/content/),
+    const body = newConfig({ encrypt: true, schema, content: '{"hunter2":"hunter3"}' });
+    expect((await admin.send("POST", CONFIGS, body)).status).toBe(400);
+    expect(admin.refusals.map(({ summary }) => summary)).toEqual([
+      expect.stringMatching(/400 validation_failed at \/content$/),
     ]);
     expect(JSON.stringify(admin.refusals)).not.toContain("hunter");
   });

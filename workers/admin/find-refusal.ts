@@ -87,11 +87,10 @@ function summaryOf({ code, errors }: ConfluxError): string {
   return `${STATUS_BY_CODE[code]} ${code}${fields.length === 0 ? "" : ` at ${fields.join(", ")}${more}`}`;
 }
 
-/** The field of a request that is at fault. The names inside a content, and names that no field has, are their author's. */
-function fieldOf({ path, message }: ConfluxError["errors"][number]): string {
-  const known = path.startsWith("/content/") ? "/content" : path;
-  const own = message === "unknown field" ? known.slice(0, known.lastIndexOf("/")) : known;
-  return (own || "/").slice(0, FIELD_CHARACTERS_MAX);
+/** The field of a request that is at fault. What is inside a content is its author's, names too: it may be a secret. */
+function fieldOf({ path }: ConfluxError["errors"][number]): string {
+  const field = path.startsWith("/content/") ? "/content" : path;
+  return (field || "/").slice(0, FIELD_CHARACTERS_MAX);
 }
 
 /** Whom the request was about, as far as it says; what it says is believed of known callers alone. */
