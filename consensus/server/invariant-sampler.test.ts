@@ -65,6 +65,7 @@ describe("R11 the state's invariants in production", () => {
       json: () => undefined,
       bytes: () => undefined,
       hasKey: () => false,
+      bytes: () => undefined,
       scan: (_prefix: string, options: { limit: number }) => {
         scans.push(options);
         return [];

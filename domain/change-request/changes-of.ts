@@ -74,6 +74,8 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
   note_operation: nothing,
   note_failure: nothing,
   anchor_audit: nothing,
+  // The same content under another key.
+  rewrap_keys: nothing,
   set_change_rules: nothing,
   request_change: nothing,
   edit_change: nothing,

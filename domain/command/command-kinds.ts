@@ -1,6 +1,7 @@
 import { hasConditions } from "../release-rule/release-rule.ts";
 import { commandOfOperation } from "../change-request/change-request.ts";
 import type { Command, CommandKind } from "./command.ts";
+import { contentOf } from "./content-of.ts";
 
 /**
  * The kinds that every build applies: all there are until the first release, and never one more after it. A kind that is
@@ -26,9 +27,10 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * What commands of a kind may hold only since a later build: a build tells its peers these names beside its kinds, and a
  * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
  * a build without them would take such a rule for one that everybody matches. `config_limit`: `max_configs` of a new config,
- * and the count that is kept from the first of them on. `break_glass`: a reason to pass a freeze window.
+ * and the count that is kept from the first of them on. `sealed_content`: envelopes; a build without them would lose what its
+ * versions know of theirs. `break_glass`: a reason to pass a freeze window.
  */
-export const COMMAND_FEATURES = ["rule_conditions", "config_limit", "break_glass"] as const;
+export const COMMAND_FEATURES = ["rule_conditions", "config_limit", "sealed_content", "break_glass"] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
 /** The kind of a command and the features it uses: what every voter must know before it is proposed. */
@@ -38,6 +40,7 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   const features: CommandFeature[] = [];
   if (rules.some(hasConditions)) features.push("rule_conditions");
   if (kind === "create_config" && payload.max_configs !== undefined) features.push("config_limit");
+  if (contentOf(command)?.sealed !== undefined) features.push("sealed_content");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.

@@ -19,7 +19,7 @@ const route = declareRoute(
     request: { params: changeRequestParams, query: readQuery },
     responses: {
       200: {
-        description: "The bytes",
+        description: "The bytes; of an encrypted config: the envelope",
         content: { "application/octet-stream": { schema: z.string().meta({ format: "binary" }) } },
       },
     },

@@ -31,7 +31,7 @@ export function registerChangeRequestCreate(app: OpenAPIHono<AdminEnv>): void {
     const body = c.req.valid("json");
     const found = await findConfigForWrite(c, body.config_id);
     const { config, live, revision } = found;
-    const { operation, attachments } = await readOperation(c, body.operation, found);
+    const { operation, attachments, seal } = await readOperation(c, body.operation, found);
     const command = {
       ...(await commandHead(c, config.namespace.tenant)),
       kind: "request_change" as const,
@@ -43,7 +43,7 @@ export function registerChangeRequestCreate(app: OpenAPIHono<AdminEnv>): void {
       },
     };
     const { core } = c.var.deps;
-    const answer = await core.propose({ command, attachments }, { traceparent: c.var.traceparent });
+    const answer = await core.propose({ command, attachments, seal }, { traceparent: c.var.traceparent });
     c.header("location", `/api/v1/mgt/change-requests/${answer.result.request.id}`);
     return c.json(await answerChangeRequest(c, answer), 201);
   });

@@ -37,7 +37,7 @@ export function registerChangeRequestEdit(app: OpenAPIHono<AdminEnv>): void {
     const request = await findChangeRequest(c, c.req.valid("param").crid);
     const { core } = c.var.deps;
     const { config } = await core.getConfig(request.config_id, { traceparent: c.var.traceparent });
-    const { operation, attachments } = await readOperation(c, body.operation, { config, live: config });
+    const { operation, attachments, seal } = await readOperation(c, body.operation, { config, live: config });
     const command = {
       ...(await commandHead(c, request.namespace.tenant, expectedRevision(c, request))),
       kind: "edit_change" as const,
@@ -49,7 +49,7 @@ export function registerChangeRequestEdit(app: OpenAPIHono<AdminEnv>): void {
         description: body.description,
       },
     };
-    const answer = await core.propose({ command, attachments }, { traceparent: c.var.traceparent });
+    const answer = await core.propose({ command, attachments, seal }, { traceparent: c.var.traceparent });
     return c.json(await answerChangeRequest(c, answer), 200);
   });
 }

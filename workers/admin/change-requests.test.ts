@@ -1,4 +1,6 @@
 // Over 300 lines: one way of a change request through its routes, over one setup.
+import { ContentSealer } from "../../adapters/kms/content-sealer.ts";
+import { MemoryKeyService } from "../../adapters/memory/memory-key-service.ts";
 import { beforeEach, describe, expect, it } from "vitest";
 import { GRANTS, newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
 
@@ -276,5 +278,31 @@ describe("C14 a freeze", () => {
       ["advance_publish", "ada"],
       ["execute_change", "ada"],
     ]);
+  });
+});
+
+describe("C14 K5 a change request of an encrypted config", () => {
+  it("keeps the envelope alone, from the request on, and makes its version of it", async () => {
+    const keys = new MemoryKeyService(["alias/default"]);
+    admin = testingAdmin({
+      sealer: new ContentSealer({ keys, defaultKeyId: "alias/default" }),
+      applicationKeys: async () => ({}),
+    });
+    const created = await call("admin", "POST", CONFIGS, newConfig({ encrypt: true, release: true }));
+    id = String(created.json["id"]);
+    await rules([{ ...POLICY, approvals_required: 1 }]);
+    const publish = { content: '{"password": "planted"}', strategy: { type: "all" } };
+    const request = await ask({ type: "publish", publish });
+    const content = await admin.send("GET", `${REQUESTS}/${String(request["id"])}/content`);
+    expect(await content.json()).toMatchObject({ alg: "A256GCM" });
+    expect([await approve("bob", request), await execute("ada", request), await served()]).toEqual([
+      "ok",
+      "ok",
+      2,
+    ]);
+    const rows = admin.core.state
+      .rows()
+      .map(({ value }) => (typeof value === "string" ? value : new TextDecoder().decode(value)));
+    expect(rows.filter((row) => row.includes("planted"))).toEqual([]);
   });
 });

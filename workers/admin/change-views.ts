@@ -5,7 +5,7 @@ import type {
 } from "../../domain/change-request/change-request.ts";
 import type { ChangeRules, FreezeWindow } from "../../domain/change-request/change-rules.ts";
 import { hasExpired } from "../../domain/change-request/find-change.ts";
-import type { Actor } from "../../domain/command/command.ts";
+import type { Actor, ContentRef } from "../../domain/command/command.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime, viewSchema } from "./config-views.ts";
 
@@ -95,7 +95,7 @@ function viewPayload({ kind, payload }: ChangeOperation) {
     case "create_version": {
       const { description, format, schema, content } = payload;
       return {
-        content_hash: `sha256:${content.sha256}`,
+        content_hash: hashOf(content),
         description,
         ...(format === null ? {} : { format }),
         ...(schema === null ? {} : { schema: viewSchema(schema) }),
@@ -104,7 +104,7 @@ function viewPayload({ kind, payload }: ChangeOperation) {
     case "start_publish": {
       const { content, version_id, description, strategy, stages } = payload;
       return {
-        ...(content === null ? {} : { content_hash: `sha256:${content.sha256}` }),
+        ...(content === null ? {} : { content_hash: hashOf(content) }),
         ...(version_id === null ? {} : { version_id }),
         description,
         strategy,
@@ -112,4 +112,9 @@ function viewPayload({ kind, payload }: ChangeOperation) {
       };
     }
   }
+}
+
+/** Of a sealed content that of its envelope, as in a version. */
+function hashOf({ sealed, sha256 }: ContentRef): string {
+  return `sha256:${sealed?.content_sha256 ?? sha256}`;
 }

@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import type { changeRequestEdit } from "../../contracts/change-request/change-request-api.ts";
-import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ChangeOperation } from "../../domain/change-request/change-request.ts";
 import type { Config, DeletedConfig } from "../../domain/config/config.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
 import { stagesOf } from "./publish-start.ts";
 import { refuseOverSize } from "./quotas-of.ts";
@@ -14,11 +14,14 @@ type OperationBody = z.output<typeof changeRequestEdit>["operation"];
 interface ReadOperation {
   operation: ChangeOperation;
   attachments: Uint8Array[];
+  /** How the core is to seal the content; undefined: not at all. */
+  seal: Seal;
 }
+type Seal = { key_id: string | null } | undefined;
 
 /**
  * What a request asks for as the log has it, checked like the route that would do it at once. Content of an encrypted
- * config is refused: it would be kept as it came, while nobody has approved it. `live` is null for a config that is gone.
+ * config is sealed before it is kept, so it is the envelope that is approved. `live` is null for a config that is gone.
  */
 export async function readOperation(
   c: Context<AdminEnv>,
@@ -44,7 +47,11 @@ export async function readOperation(
       const content = await takeContent(c, version, { config, live, schema, format: version.format });
       const format = version.format ?? null;
       const payload = { config_id, content: content.ref, format, schema, description: version.description };
-      return { operation: { kind: "create_version", payload }, attachments: [content.bytes] };
+      return {
+        operation: { kind: "create_version", payload },
+        attachments: [content.bytes],
+        seal: content.seal,
+      };
     }
     case "publish": {
       const { publish } = body;
@@ -63,13 +70,14 @@ export async function readOperation(
       return {
         operation: { kind: "start_publish", payload },
         attachments: content === null ? [] : [content.bytes],
+        seal: content?.seal,
       };
     }
   }
 }
 
 function withoutContent(operation: ChangeOperation): ReadOperation {
-  return { operation, attachments: [] };
+  return { operation, attachments: [], seal: undefined };
 }
 
 async function takeContent(
@@ -81,18 +89,15 @@ async function takeContent(
     schema: string | null;
     format?: Config["format"] | undefined;
   },
-): Promise<{ ref: { attachment: number; sha256: string }; bytes: Uint8Array }> {
+): Promise<{ ref: { attachment: number; sha256: string }; bytes: Uint8Array; seal: Seal }> {
   const { config, live, schema, format } = of;
-  if (live?.encrypted === true) {
-    const message = "make the version first, then ask for its release";
-    throw new ConfluxError("validation_failed", "a change request keeps no content of an encrypted config", {
-      errors: [{ path: "/operation", message }],
-    });
-  }
   const { bytes, sha256 } = await readContent(body);
   refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
+  const isSecret = live?.encrypted ?? false;
   if (live !== null) {
-    validateContent({ format: format ?? live.format, bytes, schema: schema ?? live.schema });
+    const whole = { format: format ?? live.format, bytes, schema: schema ?? live.schema };
+    await withoutQuotes(isSecret, () => validateContent(whole));
   }
-  return { ref: { attachment: 0, sha256 }, bytes };
+  const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
+  return { ref: { attachment: 0, sha256 }, bytes, seal };
 }
