@@ -45,12 +45,12 @@ import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import { type Command, type CommandKind, type CommandOf, isCoreKind } from "../../domain/command/command.ts";
-import { contentOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
+import { verifyAttachments } from "./verify-attachments.ts";
 import { coreCommand, MemoryBackups } from "./memory-backups.ts";
 import { readEdgeConfig } from "../../domain/command/read-edge-config.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
@@ -399,21 +399,4 @@ function encodeBase64(bytes: Uint8Array): string {
   for (let i = 0; i < bytes.length; i += 0x8000)
     binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
   return btoa(binary);
-}
-
-/** Refuses a command whose attachment is not what its hash says. */
-async function verifyAttachments(command: Command, attachments: readonly Uint8Array[]): Promise<void> {
-  const content = contentOf(command);
-  if (content === null) return;
-  const { attachment, sha256 } = content;
-  const bytes = attachments[attachment];
-  if (bytes === undefined)
-    throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
-  const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (hex !== sha256)
-    throw new ConfluxError(
-      "malformed_request",
-      `attachment ${attachment} has another hash than its command says`,
-    );
 }

@@ -63,7 +63,6 @@ describe("R11 the state's invariants in production", () => {
     const sampler = new InvariantSampler({ logger: () => undefined, onViolations: () => undefined });
     const state = {
       json: () => undefined,
-      bytes: () => undefined,
       hasKey: () => false,
       bytes: () => undefined,
       scan: (_prefix: string, options: { limit: number }) => {

@@ -28,7 +28,7 @@ export function classesOf({ kind, payload }: ChangeOperation): ChangeClass[] {
       return ["delete"];
     case "create_version":
       return ["versions"];
-    case "start_publish":
+    default:
       return payload.content === null ? ["publish"] : ["publish", "versions"];
   }
 }
@@ -91,6 +91,6 @@ export function changesOf<K extends CommandKind>(
   state: StateView,
   command: CommandOf<K> & Command,
 ): NamespaceChange[] {
-  const of: ChangesOf<K> = CHANGES[command.kind as K];
+  const of: ChangesOf<K> = CHANGES[command.kind];
   return of(state, command);
 }

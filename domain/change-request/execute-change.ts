@@ -53,23 +53,23 @@ export const executeChange: ApplyVerb<"execute_change"> = (input) => {
   if (!guarded.ok) return guarded;
   const end = { to: found.to, by: command.actor, comment: command.break_glass ?? "", index, timestampMs };
   const ended = endChange(state, request, end);
-  const made = makeChange(
+  const change = makeChange(
     { ...input, state: overlayState(state, ended.changes) },
     request,
     heldBytes(input, request),
   );
-  if (!made.ok) return made;
-  const executed: ChangeRequest = { ...ended.request, outcome: made.outcome };
+  if (!change.ok) return change;
+  const executed: ChangeRequest = { ...ended.request, outcome: change.outcome };
   return {
     ok: true,
     changes: [
       ...ended.changes,
       { op: "put_json", key: stateKey.changeRequest(executed.id), value: executed },
-      ...made.changes,
+      ...change.changes,
     ],
-    events: made.events,
-    result: { request: toChangeRequestHead(executed), warnings: made.warnings },
-    audit: { ...made.audit, summary: `${guarded.note}${made.audit.summary} ${byRequest(executed)}` },
+    events: change.events,
+    result: { request: toChangeRequestHead(executed), warnings: change.warnings },
+    audit: { ...change.audit, summary: `${guarded.note}${change.audit.summary} ${byRequest(executed)}` },
   };
 };
 
@@ -110,7 +110,7 @@ function makeChange(input: Input, request: ChangeRequest, attachments: Uint8Arra
       return made(createVersion({ ...at, command: { ...head, ...operation } }), ({ version }) => ({
         version_id: version.version_id,
       }));
-    case "start_publish":
+    default:
       return made(startPublish({ ...at, command: { ...head, ...operation } }), ({ publish, warnings }) => ({
         publish_id: publish.id,
         version_id: publish.version_id,

@@ -26,7 +26,7 @@ export class TestingChanges {
     attachments: readonly Uint8Array[] = [new Uint8Array([1])],
   ): ApplyOutcome {
     const { by = "ada", ...rest } = more;
-    const command: Command = testCommand(kind, payload, { actor: person(by), ...rest } as object);
+    const command: Command = testCommand(kind, payload, { actor: person(by), ...rest });
     this.index += 1;
     const { changes, feedEntry, outcome } = applyCommand({
       state: this.state,

@@ -1,23 +1,16 @@
 import { z } from "zod";
-import {
-  type ChangeOperation,
-  CHANGE_OPERATION_KINDS,
-  commandOfOperation,
-} from "../change-request/change-request.ts";
-import { CHANGE_CLASSES, WEEK_DAYS } from "../change-request/change-rules.ts";
+import { changeCommands } from "../change-request/change-command-schema.ts";
+import { commandOfOperation } from "../change-request/change-request.ts";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { KMS_KEY_ID, WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
 import { RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
-import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
+import type { Command } from "./command.ts";
+import { head, id, sha256, wholeNumber } from "./command-fields.ts";
 
-/** Ids become segments of keys: no slash, nothing outside ASCII. */
-const id = z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const nodeId = z.number().int().positive().max(999_999_999);
 const versionId = z.number().int().positive();
-const wholeNumber = z.number().int().nonnegative();
 const keyId = z.string().regex(KMS_KEY_ID);
 const sealed = z.object({ key_id: keyId, content_sha256: sha256 }).strict();
 const content = z
@@ -74,22 +67,6 @@ const origin = z
     state_hash: sha256,
   })
   .strict();
-
-const head = {
-  format: z.literal(COMMAND_FORMAT_VERSION),
-  tenant: id,
-  actor: z
-    .object({ type: z.enum(["user", "token", "system"]), id: z.string().max(256), name: z.string().max(256) })
-    .strict(),
-  ip: z.string().max(64),
-  trace_id: z.string().regex(/^[0-9a-f]{32}$/),
-  idempotency: z
-    .object({ scope: id, digest: z.string().min(1).max(128) })
-    .strict()
-    .nullable(),
-  expected_revision: z.number().int().nonnegative().nullable(),
-  break_glass: z.string().max(2048).optional(),
-};
 
 const restoreCommands = [
   z
@@ -158,81 +135,6 @@ const publishCommands = [
       ...head,
       kind: z.literal("abort_publish"),
       payload: z.object({ publish_id: id }).strict(),
-    })
-    .strict(),
-] as const;
-
-const comment = z.string().max(4096);
-const changeRequestInput = {
-  config_id: id,
-  config_revision: wholeNumber,
-  // The payload is parsed like that of a command of its kind (parseOperation).
-  operation: z
-    .object({ kind: z.enum(CHANGE_OPERATION_KINDS), payload: z.record(z.string(), z.unknown()) })
-    .strict()
-    .transform((operation) => operation as unknown as ChangeOperation),
-  description: z.string().max(4096),
-};
-const freezeHead = { name: z.string().max(1024), namespaces: z.string().max(512) };
-const freezeWindow = z.discriminatedUnion("type", [
-  z
-    .object({ type: z.literal("absolute"), ...freezeHead, from_ms: wholeNumber, until_ms: wholeNumber })
-    .strict(),
-  z
-    .object({
-      type: z.literal("weekly"),
-      ...freezeHead,
-      day: z.enum(WEEK_DAYS),
-      minute_of_day: wholeNumber,
-      duration_minutes: wholeNumber,
-    })
-    .strict(),
-]);
-const approvalPolicy = z
-  .object({
-    namespaces: z.string().max(512),
-    approvals_required: wholeNumber,
-    applies_to: z.array(z.enum(CHANGE_CLASSES)).max(CHANGE_CLASSES.length),
-  })
-  .strict();
-
-const changeCommands = [
-  z
-    .object({
-      ...head,
-      kind: z.literal("set_change_rules"),
-      payload: z.object({ approvals: z.array(approvalPolicy), freezes: z.array(freezeWindow) }).strict(),
-    })
-    .strict(),
-  z
-    .object({ ...head, kind: z.literal("request_change"), payload: z.object(changeRequestInput).strict() })
-    .strict(),
-  z
-    .object({
-      ...head,
-      kind: z.literal("edit_change"),
-      payload: z.object({ ...changeRequestInput, change_request_id: id }).strict(),
-    })
-    .strict(),
-  z
-    .object({
-      ...head,
-      kind: z.literal("approve_change"),
-      payload: z.object({ change_request_id: id, digest: sha256, comment }).strict(),
-    })
-    .strict(),
-  z
-    .object({
-      ...head,
-      kind: z.enum(["reject_change", "withdraw_change"]),
-      payload: z.object({ change_request_id: id, comment }).strict(),
-    })
-    .strict(),
-  z
-    .object({
-      ...head,
-      kind: z.literal("execute_change"),
-      payload: z.object({ change_request_id: id, digest: sha256 }).strict(),
     })
     .strict(),
 ] as const;

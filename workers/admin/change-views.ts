@@ -101,7 +101,7 @@ function viewPayload({ kind, payload }: ChangeOperation) {
         ...(schema === null ? {} : { schema: viewSchema(schema) }),
       };
     }
-    case "start_publish": {
+    default: {
       const { content, version_id, description, strategy, stages } = payload;
       return {
         ...(content === null ? {} : { content_hash: hashOf(content) }),

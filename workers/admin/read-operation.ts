@@ -53,7 +53,7 @@ export async function readOperation(
         seal: content.seal,
       };
     }
-    case "publish": {
+    default: {
       const { publish } = body;
       const content =
         publish.version_id === undefined
