@@ -215,8 +215,9 @@ const NAMES = new RegExp(`\\b(${GHOST}|${FOREIGN}|${OWN})\\b(?:[.:]\\w+)?|nothin
 /** An answer without its trace and without the names that the request itself brought. */
 function anonymous(answer: Answer, request: MatrixRequest): Answer {
   const segments = (request.path.split("?")[0] ?? "").split("/");
+  const { config_id = "" } = (request.body ?? {}) as { config_id?: string };
   let text = answer.text.replaceAll(/"trace_id":"\w+"/g, "");
-  for (const name of segments.filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
+  for (const name of [...segments, config_id].filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
     text = text.replaceAll(name, "<name>");
   }
   text = text.replaceAll(NAMES, "<name>").replaceAll(/<name>(?:\/[\w.]+)*/g, "<name>");
