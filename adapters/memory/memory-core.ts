@@ -50,6 +50,7 @@ import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
+import { encodeBase64 } from "./encode-base64.ts";
 import { verifyAttachments } from "./verify-attachments.ts";
 import { coreCommand, MemoryBackups } from "./memory-backups.ts";
 import { readEdgeConfig } from "../../domain/command/read-edge-config.ts";
@@ -392,11 +393,4 @@ function orThrow<T extends { ok: true }>(answer: T | Refusal): T {
 
 function toBase64(blobs: ReadonlyMap<string, Uint8Array>): Record<string, string> {
   return Object.fromEntries([...blobs].map(([sha256, bytes]) => [sha256, encodeBase64(bytes)]));
-}
-
-function encodeBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (let i = 0; i < bytes.length; i += 0x8000)
-    binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-  return btoa(binary);
 }

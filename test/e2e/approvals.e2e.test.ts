@@ -20,7 +20,7 @@ async function newUser(name: string, role: string): Promise<void> {
 }
 const as = (name: string, method: string, path: string, body?: unknown, headers = {}): Promise<Answer> =>
   admin(stack, method, path, body, { authorization: `Bearer ${tokens.get(name) ?? ""}`, ...headers });
-const codeOf = ({ status, json }: Answer): unknown => (status < 300 ? "ok" : json["code"]);
+const codeOf = ({ status, json }: Answer): string => (status < 300 ? "ok" : String(json["code"]));
 
 beforeAll(async () => {
   stack = await startStack();
