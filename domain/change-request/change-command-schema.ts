@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { head, id, sha256, wholeNumber } from "../command/command-fields.ts";
-import { type ChangeOperation, CHANGE_OPERATION_KINDS } from "./change-request.ts";
+import { type ChangeOperation, CHANGE_OPERATION_KINDS } from "../command/command.ts";
 import { CHANGE_CLASSES, WEEK_DAYS } from "./change-rules.ts";
 
 const comment = z.string().max(4096);

@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { testConfigPayload, testRule } from "../command/testing-commands.ts";
 import { sha256Hex } from "../sha256.ts";
-import type { ChangeOperation, ChangeRequest } from "./change-request.ts";
+import type { ChangeRequest } from "./change-request.ts";
+import type { ChangeOperation } from "../command/command.ts";
 import { TestingChanges } from "./testing-changes.ts";
 
 const PEOPLE = ["ada", "bob", "cyd", "dan"];

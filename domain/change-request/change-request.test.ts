@@ -6,7 +6,8 @@ import type { Config } from "../config/config.ts";
 import { CHANGE_REQUEST_TTL_MS, CHANGE_REQUESTS_KEPT_MAX, CHANGE_REQUESTS_OPEN_MAX } from "../limits.ts";
 import { publishIdOf } from "../publish/publish-plan.ts";
 import { sha256Hex } from "../sha256.ts";
-import { canonicalJson, type ChangeOperation, type ChangeRequestHead } from "./change-request.ts";
+import { canonicalJson, type ChangeRequestHead } from "./change-request.ts";
+import type { ChangeOperation } from "../command/command.ts";
 import type { ApprovalPolicy, FreezeWindow } from "./change-rules.ts";
 import { TestingChanges } from "./testing-changes.ts";
 

@@ -1,21 +1,7 @@
-import type { Command, CommandKind, CommandPayloads, Actor } from "../command/command.ts";
+import type { Actor, ChangeOperation, ChangeOperationKind, Command } from "../command/command.ts";
 import type { Namespace } from "../config/config-name.ts";
 import { sha256Hex } from "../sha256.ts";
 import type { ChangeRequestState } from "./change-transitions.ts";
-
-/** Kinds of commands that a change request can stand for. */
-export const CHANGE_OPERATION_KINDS = [
-  "put_releases",
-  "rollback",
-  "start_publish",
-  "create_version",
-  "delete_config",
-] as const satisfies readonly CommandKind[];
-type ChangeOperationKind = (typeof CHANGE_OPERATION_KINDS)[number];
-/** What a change request asks for: a command's kind and payload. A content is held beside it, as bytes. */
-export type ChangeOperation = {
-  [K in ChangeOperationKind]: { kind: K; payload: CommandPayloads[K] };
-}[ChangeOperationKind];
 
 export interface Approval {
   by: Actor;

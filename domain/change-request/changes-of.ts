@@ -1,9 +1,8 @@
-import type { Command, CommandKind, CommandOf } from "../command/command.ts";
+import type { Command, CommandKind, CommandOf, ChangeOperation } from "../command/command.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
 import type { PublishPlan } from "../publish/publish-plan.ts";
-import type { ChangeOperation } from "./change-request.ts";
 import type { ChangeClass } from "./change-rules.ts";
 
 /** What a command would change in one namespace. */

@@ -1,7 +1,7 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
-import type { ContentRef } from "../command/command.ts";
+import type { ContentRef, ChangeOperation } from "../command/command.ts";
 import { type StateChange, stateKey, type StateView } from "../command/state-view.ts";
-import type { ChangeOperation, ChangeRequest } from "./change-request.ts";
+import type { ChangeRequest } from "./change-request.ts";
 
 /** The content that an operation would make a version of; null for none. */
 export function contentOfOperation(operation: ChangeOperation): ContentRef | null {

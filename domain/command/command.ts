@@ -2,7 +2,6 @@ import type { ConfigFormat, Retention, SealedContent } from "../config/config.ts
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
-import type { ChangeOperation } from "../change-request/change-request.ts";
 import type { ApprovalPolicy, FreezeWindow } from "../change-request/change-rules.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
@@ -130,6 +129,20 @@ export interface ChangeRequestInput {
   description: string;
 }
 export type CommandKind = keyof CommandPayloads;
+
+/** Kinds of commands that a change request can stand for. */
+export const CHANGE_OPERATION_KINDS = [
+  "put_releases",
+  "rollback",
+  "start_publish",
+  "create_version",
+  "delete_config",
+] as const satisfies readonly CommandKind[];
+export type ChangeOperationKind = (typeof CHANGE_OPERATION_KINDS)[number];
+/** What a change request asks for: a command's kind and payload. A content is held beside it, as bytes. */
+export type ChangeOperation = {
+  [K in ChangeOperationKind]: { kind: K; payload: CommandPayloads[K] };
+}[ChangeOperationKind];
 
 /** Kinds that a core makes itself, from a backup that it has verified. */
 export const RESTORE_KINDS = [

@@ -1,5 +1,4 @@
-import type { ChangeOperation } from "../change-request/change-request.ts";
-import type { Command, ContentRef } from "../command/command.ts";
+import type { Command, ContentRef, ChangeOperation } from "../command/command.ts";
 
 /** A command with what the log may hold of its content. */
 export interface PreparedCommand {

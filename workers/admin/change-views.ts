@@ -1,11 +1,7 @@
-import type {
-  ChangeOperation,
-  ChangeRequest,
-  ChangeRequestHead,
-} from "../../domain/change-request/change-request.ts";
+import type { ChangeRequest, ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import type { ChangeRules, FreezeWindow } from "../../domain/change-request/change-rules.ts";
 import { hasExpired } from "../../domain/change-request/find-change.ts";
-import type { Actor, ContentRef } from "../../domain/command/command.ts";
+import type { Actor, ContentRef, ChangeOperation } from "../../domain/command/command.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime, viewSchema } from "./config-views.ts";
 

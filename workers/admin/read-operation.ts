@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import type { changeRequestEdit } from "../../contracts/change-request/change-request-api.ts";
-import type { ChangeOperation } from "../../domain/change-request/change-request.ts";
+import type { ChangeOperation } from "../../domain/command/command.ts";
 import type { Config, DeletedConfig } from "../../domain/config/config.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
