@@ -9,8 +9,12 @@ import {
   type TestUser,
   uniqueId,
 } from "../testing/access-app.ts";
+import { CLIENT_ID } from "../testing/oidc.ts";
+import { startLyingProvider } from "../testing/lying-provider.ts";
+import { createOidcProvider } from "../../adapters/oidc/oidc-provider.ts";
+import { oidcSettings } from "../../contracts/access/session-api.ts";
 import { collectionOf, KnownThings } from "./known-things.ts";
-import { PASSWORD, type Speaker } from "./valid-values.ts";
+import { PASSWORD, REDIRECT_ORIGIN, type Speaker } from "./valid-values.ts";
 import { type TakeChanges, watchChanges } from "./watch-changes.ts";
 
 const TENANTS = ["demo", "other"] as const;
@@ -49,9 +53,25 @@ export const userMarkerOf = (tenant: string): string => `somebody-of-${tenant}`;
 
 export async function makeFuzzWorld(given?: { ownerUrl: string; appUrl: string }): Promise<FuzzWorld> {
   const app = await startAccessApp(TENANTS, given);
+  const provider = await startLyingProvider();
+  const oidc = createOidcProvider(
+    oidcSettings.parse({
+      issuer: provider.issuer,
+      client_id: CLIENT_ID,
+      callback_url: "http://127.0.0.1/api/v1/auth/oidc/callback",
+      redirect_origins: [REDIRECT_ORIGIN],
+      create_users: true,
+      allow_http: true,
+    }),
+    "",
+  );
   // One password is right: with any of them no sign-in would ever be refused.
   const served = app.with({
-    passwords: { ...app.deps.passwords, verify: ({ password }) => Promise.resolve(password === PASSWORD) },
+    passwords: {
+      ...app.deps.passwords,
+      verify: ({ password }) => Promise.resolve({ valid: password === PASSWORD, rehashed: null }),
+    },
+    oidc: () => oidc,
   });
   const operator = await app.operator("operator");
   const admin = await app.user("demo", "admin", everything("demo", "demo/**"));
@@ -80,7 +100,7 @@ export async function makeFuzzWorld(given?: { ownerUrl: string; appUrl: string }
   const send: FuzzWorld["send"] = async (method, path, body, headers) =>
     served.app.request(path, { method, headers, ...(body === undefined ? {} : { body }) });
   const of = (name: PrincipalName, user: TestUser, tenant: keyof typeof known, marks: boolean) =>
-    userPrincipal(app.key, {
+    userPrincipal({
       name,
       user,
       speaker: { tenant, marker: marks ? markerOf(tenant) : null, known: known[tenant] },
@@ -97,14 +117,21 @@ export async function makeFuzzWorld(given?: { ownerUrl: string; appUrl: string }
     send,
     changes: await watchChanges(app.owner, served.core.state),
     logged: () => JSON.stringify(served.logs.findLast(({ level }) => level === "error") ?? null),
-    close: () => app.close(),
+    async close() {
+      await Promise.all([app.close(), provider.stop()]);
+    },
   };
 }
 
-function userPrincipal(
-  key: SigningKey,
-  { name, user, speaker }: { name: PrincipalName; user: TestUser; speaker: Speaker },
-): Principal {
+function userPrincipal({
+  name,
+  user,
+  speaker,
+}: {
+  name: PrincipalName;
+  user: TestUser;
+  speaker: Speaker;
+}): Principal {
   let headers: Record<string, string> = user.bearer;
   return {
     name,
@@ -114,14 +141,7 @@ function userPrincipal(
     ),
     authorize: () => headers,
     async signIn() {
-      const { token } = await signAccessToken(key, {
-        userId: user.id,
-        username: name,
-        jti: uniqueId(),
-        // What was issued in the second of a restore has ended with it.
-        nowMs: Date.now() + 1_000,
-      });
-      headers = { authorization: `Bearer ${token}` };
+      headers = await user.renew();
     },
   };
 }

@@ -15,7 +15,9 @@ export type Kind =
   | "username"
   | "cursor"
   | "etag"
-  | "refresh-token";
+  | "refresh-token"
+  /** The whole path of a thing in another: a member of a group, a permission of a role. */
+  | "link";
 
 /** So that what was deleted long ago makes room for what is there. */
 const KEPT_MAX = 24;
@@ -52,6 +54,30 @@ export class KnownThings {
       kind,
       known.filter((value) => value !== gone),
     );
+  }
+
+  /** Of a refusal: whatever a path names is not there. */
+  drop(path: string): void {
+    const parts = new Set(path.split(/[/?]/).map((part) => part.replaceAll("%3A", ":")));
+    for (const [kind, known] of this.#byKind) {
+      this.#byKind.set(
+        kind,
+        known.filter((value) => !parts.has(value)),
+      );
+    }
+  }
+
+  /** Takes up what a request has put into a list: how to take it out again. */
+  learnLink(path: string, body: string | undefined): void {
+    if (!/\/(users|members|roles|permissions)$/.test(path) || body === undefined) return;
+    const { user_id, role_id, action, resource_pattern } = JSON.parse(body) as Record<string, string>;
+    const target = user_id ?? role_id;
+    if (target !== undefined) this.add("link", `${path}/${target}`);
+    else if (action !== undefined)
+      this.add(
+        "link",
+        `${path}?action=${action}&resource_pattern=${encodeURIComponent(resource_pattern ?? "")}`,
+      );
   }
 
   /** Takes up what an answer shows. `collection` is the kind of the things that the path is about. */

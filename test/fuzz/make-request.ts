@@ -36,8 +36,15 @@ export function makeRequest(making: Making, operation: Operation, foreign: Makin
     for (let i = 0; i < count; i += 1) (prng.pick(FAULTS) ?? breakBody)(parts, operation, prng);
   }
   if (prng.chance(0.15)) nameForeign(parts, operation, prng, foreign);
-  return assemble(operation, parts);
+  const request = assemble(operation, parts);
+  // By chance one would hardly ever name a member of the group that is named before it.
+  const link = prng.chance(0.5) ? making.speaker.known.pick(prng, "link") : undefined;
+  const isOf = link !== undefined && request.method === "DELETE" && leadsTo(operation.path, link);
+  return isOf ? { ...request, path: link } : request;
 }
+
+const leadsTo = (template: string, path: string): boolean =>
+  new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/?]+")}(\\?|$)`).test(path);
 
 function validParts(making: Making, operation: Operation): Parts {
   const { prng } = making;
@@ -66,7 +73,10 @@ function parameterValue(making: Making, operation: Operation, parameter: Paramet
   const { prng, speaker, unique } = making;
   if (parameter.in === "path") {
     const kind = kindOfPlaceholder(operation.path, parameter.name);
-    if (kind !== null) return speaker.known.pick(prng, kind) ?? `nothing-${unique()}`;
+    // So that more is made than taken away.
+    const isSpared = operation.method === "DELETE" && operation.path.endsWith("/{id}") && prng.chance(0.6);
+    if (kind !== null && !isSpared) return speaker.known.pick(prng, kind) ?? `nothing-${unique()}`;
+    if (kind !== null) return `nothing-${unique()}`;
   }
   if (parameter.name === "x-idempotency-key") return `key-${prng.below(KEYS)}`;
   if (parameter.name === "if-match") {

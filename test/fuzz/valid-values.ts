@@ -19,6 +19,7 @@ export interface Making {
 }
 
 export const PASSWORD = "correct horse battery";
+export const REDIRECT_ORIGIN = "https://console.example.com";
 const OPTIONAL_SHARE = 0.35;
 const DEPTH_MAX = 8;
 const ITEMS_MAX = 3;
@@ -144,7 +145,8 @@ function text({ prng, speaker, unique }: Making): string {
 }
 
 function validText(making: Making, schema: Schema, field: string): string {
-  const made = FIELDS[field]?.(making) ?? text(making);
+  const isDigits = schema.pattern?.includes("\\d{0,14}") === true;
+  const made = isDigits ? String(1 + making.prng.below(2)) : (FIELDS[field]?.(making) ?? text(making));
   const least = schema.minLength ?? 0;
   return made.padEnd(least, "x").slice(0, schema.maxLength ?? Infinity);
 }
@@ -174,8 +176,8 @@ const FIELDS: Record<string, (making: Making) => string> = {
   group_id: known("group"),
   refresh_token: known("refresh-token"),
   password: oneOf(PASSWORD),
-  new_password: oneOf(PASSWORD),
-  current_password: oneOf(PASSWORD),
+  current: oneOf(PASSWORD),
+  new: oneOf(`${PASSWORD}!`),
   username: (making) =>
     making.prng.chance(0.5)
       ? known("username")(making)
@@ -187,6 +189,7 @@ const FIELDS: Record<string, (making: Making) => string> = {
   resource: (making) => `${tenant(making)}/**`,
   region: oneOf(...TEST_REGIONS),
   "edge.region": oneOf(...TEST_REGIONS),
+  redirect: oneOf(`${REDIRECT_ORIGIN}/signed-in`),
   cursor: known("cursor"),
   from: oneOf("2026-01-01T00:00:00Z"),
   to: oneOf("2027-01-01T00:00:00+02:00"),
