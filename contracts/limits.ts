@@ -13,6 +13,8 @@ export {
 export const ADMIN_BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of one encoded command, attachments included. */
 export const COMMAND_BYTES_MAX = 8 * 1024 * 1024;
+/** How long a write of an encrypted content waits for the key service before it is refused. */
+export const KEY_SERVICE_DEADLINE_MS = 3000;
 /** Nesting of a parsed document. */
 export const CONTENT_DEPTH_MAX = 200;
 export const IDEMPOTENCY_KEY_BYTES_MAX = 128;
@@ -52,6 +54,9 @@ export const FETCH_TIME_KEPT_MS = 400 * 24 * 60 * 60 * 1000;
 export const NOT_FETCHED_DAYS_MAX = 365;
 /** Versions and regions that the overview of a config tells apart; the ones with the most clients. */
 export const DELIVERY_GROUPS_MAX = 500;
+/** Characters of a resource pattern: four names of 128 and the slashes between them. */
+export const RESOURCE_PATTERN_CHARACTERS_MAX = 515;
+export const CLUSTER_ID_CHARACTERS_MAX = 32;
 /** The highest quota: what an integer column holds. */
 export const QUOTA_MAX = 2_147_483_647;
 /** Roles, and groups, that a request for a new user names. */

@@ -31,6 +31,7 @@ export interface CommandResults {
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
+  rewrap_keys: { rewrapped: number; next_cursor: string | null };
   anchor_audit: { seq: number; hash: string };
 }
 

@@ -74,6 +74,11 @@ const CONFIGS: Record<string, Build> = {
   "PUT /mgt/configs/{id}/releases": ofConfig("/releases", [{ labels: {}, version_id: 1, priority: 0 }]),
   "POST /mgt/configs/{id}/rollback": ofConfig("/rollback", { version_id: 1 }),
   "GET /mgt/configs/{id}/resolve": ofConfig("/resolve"),
+  "GET /mgt/configs/{id}/diff": ofConfig("/diff?from=1&to=1"),
+  "POST /mgt/encryption/rewrap": (make) => ({
+    ...at("/mgt/encryption/rewrap", { tenant: make.tenant, app: "shop", env: "prod", name: "any.json" }),
+    mayRefuse: true,
+  }),
   "POST /mgt/configs/{id}/publish": ofConfig("/publish", canary),
   "GET /mgt/configs/{id}/publishes": ofConfig("/publishes"),
   "GET /mgt/publishes/{pid}": async (make) => at(`/mgt/publishes/${await make.publish()}`),
