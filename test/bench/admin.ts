@@ -42,7 +42,12 @@ export async function benchAdmin(options: { quick: boolean }): Promise<Figure[]>
 
 async function timeAccess(stack: Stack, plan: AdminPlan): Promise<Figure[]> {
   const created = await adminOk(stack, "POST", "/mgt/configs", {
-    ...{ tenant: "demo", app: "bench", env: "prod", name: "access.json", format: "json", content: '{"n":0}' },
+    tenant: "demo",
+    app: "bench",
+    env: "prod",
+    name: "access.json",
+    format: "json",
+    content: '{"n":0}',
   });
   const config = `/mgt/configs/${String(created.json["id"])}`;
   const few = await makeUser(stack, "few", [{ action: "read", resource_pattern: "demo/bench/**" }]);
