@@ -53,6 +53,14 @@ export const BAKE_MINUTES_MAX = 30 * 24 * 60;
 export const STAGE_NAME_BYTES_MAX = 128;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
+/** Configs of one bundle, exported or applied. */
+export const BUNDLE_CONFIGS_MAX = 1_000;
+/** Release rules of all configs of one bundle. */
+export const BUNDLE_RULES_MAX = 20_000;
+/** Bytes of all contents of an exported bundle; an applied one is bounded by what a command may have. */
+export const BUNDLE_BYTES_MAX = 6 * 1024 * 1024;
+/** Contents of one entry beside its own. */
+export const BUNDLE_VERSIONS_MAX = 50;
 /** Rows of an audit chain that a verifier holds at once. */
 export const AUDIT_VERIFY_PAGE_MAX = 500;
 /** How far from its place a row of the audit is looked for before it counts as changed. */

@@ -4,6 +4,7 @@ import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
 import { stageRestoreChunk } from "../backup/restore-chunk.ts";
 import { commitRestore } from "../backup/restore-commit.ts";
+import { applyBundle } from "../bundle/apply-bundle.ts";
 import { moveNode } from "../cluster/move-node.ts";
 import { noteFailure } from "../cluster/note-failure.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
@@ -69,6 +70,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   advance_publish: advancePublish,
   abort_publish: abortPublish,
   anchor_audit: anchorAudit,
+  apply_bundle: applyBundle,
 };
 
 /** Every kind that this build applies. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
-import { RESTORE_CHUNKS_MAX } from "../limits.ts";
+import { BUNDLE_VERSIONS_MAX, RESTORE_CHUNKS_MAX } from "../limits.ts";
 import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
@@ -150,6 +150,45 @@ const publishCommands = [
     .strict(),
 ] as const;
 
+const bundleContent = z.object({ attachment: wholeNumber.nullable(), sha256 }).strict();
+const bundleCommand = z
+  .object({
+    ...head,
+    kind: z.literal("apply_bundle"),
+    payload: z
+      .object({
+        bundle_id: z.string(),
+        configs: z.array(
+          z
+            .object({
+              app: z.string(),
+              env: z.string(),
+              name: z.string(),
+              format,
+              content: bundleContent,
+              schema: z.string().nullable(),
+              description: z.string(),
+              retention: retention.nullable(),
+              versions: z
+                .array(z.object({ name: z.string(), format, content: bundleContent }).strict())
+                .max(BUNDLE_VERSIONS_MAX),
+              releases: z
+                .array(rule.omit({ version_id: true }).extend({ version: z.union([z.string(), versionId]) }).strict())
+                .nullable(),
+            })
+            .strict(),
+        ),
+        prune: z.boolean(),
+        adopt: z.boolean(),
+        force: z.boolean(),
+        abort_plan: z.boolean(),
+        if_plan: sha256.nullable(),
+        max_configs: wholeNumber.optional(),
+      })
+      .strict(),
+  })
+  .strict();
+
 /**
  * What a core accepts into its log: a command of a known kind whose every field has its type, so that applying it can
  * only succeed or refuse. Whether it makes sense (names, rules, limits) is for the verb to say.
@@ -271,6 +310,7 @@ const commandSchema = z.discriminatedUnion("kind", [
       payload: z.object({ seq: z.number().int().positive(), hash: sha256 }).strict(),
     })
     .strict(),
+  bundleCommand,
   ...restoreCommands,
   ...publishCommands,
 ]);

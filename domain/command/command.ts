@@ -1,3 +1,4 @@
+import type { BundleRequest } from "../bundle/bundle.ts";
 import type { ConfigFormat, Retention } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
@@ -88,6 +89,12 @@ export interface CommandPayloads {
   abort_publish: { publish_id: string };
   /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
   anchor_audit: { seq: number; hash: string };
+  /** Makes configs as a bundle wants them, all or nothing (C13). */
+  apply_bundle: BundleRequest & {
+    /** The digest of the plan that was looked at; another one is refused. Null: whatever the plan is. */
+    if_plan: string | null;
+    max_configs?: number | undefined;
+  };
 }
 export type CommandKind = keyof CommandPayloads;
 
