@@ -12,6 +12,8 @@ import type {
 } from "../../contracts/core/cluster-api.ts";
 import type {
   AuditAnchorsAnswer,
+  BundleExportAnswer,
+  BundlePlanAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -26,6 +28,7 @@ import type {
 } from "../../contracts/core/core-api.ts";
 import type { CorePort, ReadOptions } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { ExportScope } from "../../domain/bundle/export-bundle.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import { parseFullName } from "../../domain/config/config-name.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
@@ -80,6 +83,23 @@ export class CoreClient implements CorePort {
 
   getDeletedConfig(id: string, options?: ReadOptions): Promise<DeletedConfigAnswer> {
     return this.#read(`/v1/deleted-configs/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  async planBundle(command: CommandOf<"apply_bundle">, options: ReadOptions = {}): Promise<BundlePlanAnswer> {
+    const response = await this.#caller.call({
+      method: "POST",
+      path: "/v1/bundle-plan",
+      body: encodeCommand({ command, attachments: [] }),
+      contentType: COMMAND_CONTENT_TYPE,
+      timeoutMs: READ_TIMEOUT_MS,
+      traceparent: options.traceparent,
+      repeatable: true,
+    });
+    return (await readable(response.json())) as BundlePlanAnswer;
+  }
+
+  exportBundle(scope: ExportScope, options?: ReadOptions): Promise<BundleExportAnswer> {
+    return this.#read("/v1/bundle-export", scope, options);
   }
 
   getAuditAnchors(tenant: string, options?: ReadOptions): Promise<AuditAnchorsAnswer> {

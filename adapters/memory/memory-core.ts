@@ -8,6 +8,8 @@ import {
 } from "../../contracts/limits.ts";
 import type {
   AuditAnchorsAnswer,
+  BundleExportAnswer,
+  BundlePlanAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -35,6 +37,7 @@ import type {
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
+import type { ExportScope } from "../../domain/bundle/export-bundle.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
@@ -65,6 +68,7 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
+import { exportInMemory, planInMemory, refuseEncryptedInMemory } from "./memory-bundles.ts";
 import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
@@ -119,6 +123,7 @@ export class MemoryCore implements CorePort {
     if (!parsed.ok)
       throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
     await verifyAttachments(parsed.command, input.attachments);
+    refuseEncryptedInMemory(this.state, parsed.command);
     if (isRestoreKind(parsed.command.kind)) {
       throw new ConfluxError("forbidden", `${parsed.command.kind} is proposed by a core alone`);
     }
@@ -183,6 +188,15 @@ export class MemoryCore implements CorePort {
       limit: clampLimit(input.limit),
     });
     return { ...this.#position(), items, next_cursor };
+  }
+
+  async planBundle(command: CommandOf<"apply_bundle">): Promise<BundlePlanAnswer> {
+    return { ...this.#position(), ...planInMemory(this.state, command) };
+  }
+
+  async exportBundle(scope: ExportScope): Promise<BundleExportAnswer> {
+    const { blobs, ...exported } = exportInMemory(this.state, scope);
+    return { ...this.#position(), ...exported, blobs: toBase64(blobs) };
   }
 
   async getAuditAnchors(tenant: string): Promise<AuditAnchorsAnswer> {

@@ -18,6 +18,7 @@ import { stateKey } from "../../domain/command/state-view.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest } from "./http-router.ts";
+import { refuseEncrypted } from "./bundle-routes.ts";
 import { requireSupported } from "./version-gate.ts";
 
 /**
@@ -35,6 +36,7 @@ export async function proposeCommand(core: CoreContext, request: CoreRequest): P
   if (request.role === "lambda" && !PROPOSED_BY_LAMBDA.includes(command.kind)) {
     throw new ConfluxError("forbidden", `the role lambda may not propose ${command.kind}`);
   }
+  await refuseEncrypted(core, command);
   const app = appOf(core, command);
   for (const ability of abilitiesNeeded(command)) {
     requireSupported(ability, () => core.log.status(), core.peers);

@@ -34,9 +34,10 @@ export const applyBundle: ApplyVerb<"apply_bundle"> = (input) => {
   if (blocked !== null) return blocked;
   const staged = new StagedState(input.state);
   const events: FeedEvent[] = [];
+  // Deletions first: they make room for what is created.
+  for (const { item } of work) if (item.action === "delete") deleteOne(input, staged, item, events);
   for (const { item, config } of work) {
-    if (item.action === "delete") deleteOne(input, staged, item, events);
-    else if (config !== null && item.changes.length > 0) {
+    if (config !== null && item.changes.length > 0) {
       const refused = writeOne(input, staged, { item, config }, events);
       if (refused !== null) return refused;
     }
@@ -55,7 +56,13 @@ export function refuseBlocked(items: readonly BundlePlanItem[]): Refusal | null 
   const blocked = items.flatMap(({ blocked: why, position, app, env, name }) =>
     why === null
       ? []
-      : [{ ...why, path: position === null ? "/configs" : `/configs/${position}`, of: `${app}/${env}/${name}` }],
+      : [
+          {
+            ...why,
+            path: position === null ? "/configs" : `/configs/${position}`,
+            of: `${app}/${env}/${name}`,
+          },
+        ],
   );
   const [first] = blocked;
   if (first === undefined) return null;
@@ -98,7 +105,10 @@ function writeOne(
   for (const fresh of work.fresh) {
     const { attachment, sha256, format } = fresh;
     const { schema, description } = work.wanted;
-    const checked = checkVersionInput({ content: { attachment, sha256 }, schema, description }, input.attachments);
+    const checked = checkVersionInput(
+      { content: { attachment, sha256 }, schema, description },
+      input.attachments,
+    );
     if (!checked.ok) return withPath(checked, fresh.path);
     const version: ConfigVersion = {
       config_id: config.id,
@@ -121,7 +131,11 @@ function writeOne(
   return null;
 }
 
-function nextConfig({ command, index, timestampMs, clusterId }: Input, item: BundlePlanItem, work: ConfigWork): Config {
+function nextConfig(
+  { command, index, timestampMs, clusterId }: Input,
+  item: BundlePlanItem,
+  work: ConfigWork,
+): Config {
   const { wanted, existing, fresh, mark } = work;
   const { format, schema, description, retention, app, env, name } = wanted;
   const before: Config = existing?.config ?? {
@@ -168,7 +182,11 @@ function stageOwner(staged: StagedState, { existing, mark }: ConfigWork, { id, n
 
 function withPath(refusal: Refusal, path: string): Refusal {
   const errors = refusal.errors?.map((error) => ({ ...error, path: `${path}${error.path}` }));
-  return refuse(refusal.code, refusal.detail, errors ?? [{ path: `${path}/content`, message: refusal.detail }]);
+  return refuse(
+    refusal.code,
+    refusal.detail,
+    errors ?? [{ path: `${path}/content`, message: refusal.detail }],
+  );
 }
 
 /** One line for the whole bundle; null when nothing but ownership was written, or nothing at all. */

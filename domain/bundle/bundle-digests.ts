@@ -49,6 +49,10 @@ export function contentKey({ sha256, format }: VersionContent): string {
 
 export const digestOf = sha256Hex;
 
-export function readVersionOf(state: StateView, configId: string, versionId: number): ConfigVersion | undefined {
+export function readVersionOf(
+  state: StateView,
+  configId: string,
+  versionId: number,
+): ConfigVersion | undefined {
   return state.json(stateKey.version(configId, versionId)) as ConfigVersion | undefined;
 }

@@ -7,7 +7,15 @@ import type { Config } from "../config/config.ts";
 import { BUNDLE_CONFIGS_MAX, BUNDLE_RULES_MAX } from "../limits.ts";
 import type { BundlePlan, BundlePlanItem, BundleRequest } from "./bundle.ts";
 import { digestOf } from "./bundle-digests.ts";
-import { type ConfigWork, findDrift, partsOf, planConfig, whyLost, whyRunning, withLatest } from "./plan-config.ts";
+import {
+  type ConfigWork,
+  findDrift,
+  partsOf,
+  planConfig,
+  whyLost,
+  whyRunning,
+  withLatest,
+} from "./plan-config.ts";
 
 /** Errors of one refusal. */
 const BUNDLE_ERRORS_MAX = 50;
@@ -22,7 +30,8 @@ export type PlannedBundle =
  * `blocked` in the plan's items.
  */
 export function planBundle(state: StateView, tenant: string, request: BundleRequest): PlannedBundle {
-  const { configs, ...asked } = request;
+  const { configs, bundle_id, prune, adopt, force, abort_plan } = request;
+  const asked = { bundle_id, prune, adopt, force, abort_plan };
   const errors = checkBundle(request);
   if (errors.length > 0) return { ok: false, errors: errors.slice(0, BUNDLE_ERRORS_MAX) };
   const planned = configs.map((wanted, position) =>
@@ -63,7 +72,8 @@ function checkBundle({ bundle_id, configs }: BundleRequest): FieldError[] {
       if (!isConfigName(value)) errors.push({ path: `/configs/${i}/${field}`, message: NAME_RULE });
     const full = `${app}/${env}/${name}`;
     const first = seen.get(full);
-    if (first !== undefined) errors.push({ path: `/configs/${i}`, message: `the config at ${first} once more` });
+    if (first !== undefined)
+      errors.push({ path: `/configs/${i}`, message: `the config at ${first} once more` });
     seen.set(full, i);
   }
   return errors;
@@ -81,7 +91,8 @@ function planOrphans(
     const id = value as string;
     if (kept.has(id)) continue;
     const config = state.json(stateKey.config(id)) as Config | undefined;
-    if (config?.bundle === undefined) throw new Error(`${id} is owned by a bundle and missing, or knows no owner`);
+    if (config?.bundle === undefined)
+      throw new Error(`${id} is owned by a bundle and missing, or knows no owner`);
     const drift = findDrift(config.bundle, partsOf(state, withLatest(state, config)));
     const { app, env } = config.namespace;
     items.push({

@@ -53,7 +53,8 @@ export function planConfig(input: {
   const existing = findExisting(state, tenant, wanted);
   if (existing?.config.encrypted === true) refuseContents(wanted, path, errors);
   const contents = resolveContents({ state, path, wanted, existing, errors });
-  if (wanted.content.attachment === null && existing !== null) refuseOwnSchema(wanted, existing.latest, path, errors);
+  if (wanted.content.attachment === null && existing !== null)
+    refuseOwnSchema(wanted, existing.latest, path, errors);
   const { rules, warnings } = resolveRules(state, { wanted, existing, contents, path, errors });
   const parts = compareParts(state, { wanted, existing, contents, rules });
   const mark: BundleMark = { id: asked.bundle_id, ...parts.wanted };
@@ -105,7 +106,12 @@ function refuseContents(wanted: BundleConfig, path: string, errors: FieldError[]
 }
 
 /** Without a content of its own an entry makes no version, and a version that is there keeps its schema. */
-function refuseOwnSchema(wanted: BundleConfig, latest: ConfigVersion, path: string, errors: FieldError[]): void {
+function refuseOwnSchema(
+  wanted: BundleConfig,
+  latest: ConfigVersion,
+  path: string,
+  errors: FieldError[],
+): void {
   if (latest.format !== wanted.format) {
     errors.push({ path: `${path}/format`, message: `the latest version is ${latest.format}` });
   }
@@ -137,7 +143,9 @@ function resolveRules(
   const fresh = new Set(contents.fresh.map(({ versionId }) => versionId));
   const isKnown = (id: number): boolean =>
     // What is missing has been told of where it is named.
-    id === 0 || fresh.has(id) || (existing !== null && state.hasKey(stateKey.version(existing.config.id, id)));
+    id === 0 ||
+    fresh.has(id) ||
+    (existing !== null && state.hasKey(stateKey.version(existing.config.id, id)));
   const checked = checkRules({ rules, pathPrefix: `${path}/releases`, versionExists: isKnown });
   errors.push(...unknown);
   if (!checked.ok) errors.push(...checked.errors);
@@ -154,7 +162,12 @@ interface Parts {
 
 function compareParts(
   state: StateView,
-  { wanted, existing, contents, rules }: Pick<ConfigWork, "wanted" | "existing"> & {
+  {
+    wanted,
+    existing,
+    contents,
+    rules,
+  }: Pick<ConfigWork, "wanted" | "existing"> & {
     contents: ResolvedContents;
     rules: ReleaseRule[] | null;
   },
@@ -211,9 +224,12 @@ function contentReader(
   config: Config | null,
   fresh: readonly FreshVersion[],
 ): (versionId: number) => VersionContent | undefined {
-  const known = new Map<number, VersionContent | undefined>(fresh.map((version) => [version.versionId, version]));
+  const known = new Map<number, VersionContent | undefined>(
+    fresh.map((version) => [version.versionId, version]),
+  );
   return (versionId) => {
-    if (!known.has(versionId) && config !== null) known.set(versionId, readVersionOf(state, config.id, versionId));
+    if (!known.has(versionId) && config !== null)
+      known.set(versionId, readVersionOf(state, config.id, versionId));
     return known.get(versionId);
   };
 }
@@ -228,7 +244,9 @@ function whyBlocked(
     return { code: "conflict", reason: `${who}; adopt=true takes it over` };
   }
   const lost = item.drift.filter((part) => item.changes.includes(part));
-  return whyLost(lost, asked) ?? (item.changes.includes("releases") ? whyRunning(state, config, asked) : null);
+  return (
+    whyLost(lost, asked) ?? (item.changes.includes("releases") ? whyRunning(state, config, asked) : null)
+  );
 }
 
 /** Why what was changed by hand stands against a write. */
@@ -239,7 +257,11 @@ export function whyLost(lost: readonly BundleField[], { force }: Asked): BundleP
 }
 
 /** Why a running plan stands against a change of the rules it is part of. */
-export function whyRunning(state: StateView, config: Config, { abort_plan }: Asked): BundlePlanItem["blocked"] {
+export function whyRunning(
+  state: StateView,
+  config: Config,
+  { abort_plan }: Asked,
+): BundlePlanItem["blocked"] {
   const running = findRunningPublish(state, config.id);
   if (running === null || abort_plan) return null;
   return { code: "publish_running", reason: `publish ${running.id} runs; abort_plan=true ends it` };

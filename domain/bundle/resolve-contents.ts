@@ -37,7 +37,10 @@ export function resolveContents(input: {
   const first = (existing?.config.latest_version_id ?? 0) + 1;
   const take = (content: BundleContent, more: VersionContent & { path: string }): number => {
     if (content.attachment === null) {
-      errors.push({ path: `${more.path}/content_hash`, message: "no version of this config has this content" });
+      errors.push({
+        path: `${more.path}/content_hash`,
+        message: "no version of this config has this content",
+      });
       return 0;
     }
     const versionId = first + missing.length;
@@ -60,7 +63,8 @@ export function resolveContents(input: {
   return { versionByName, fresh: missing };
 
   function resolveOwn(): number {
-    if (wanted.content.attachment === null) return find(own)?.version_id ?? take(wanted.content, { ...own, path });
+    if (wanted.content.attachment === null)
+      return find(own)?.version_id ?? take(wanted.content, { ...own, path });
     const latest = existing?.latest;
     const isLatest =
       latest !== undefined &&
@@ -78,7 +82,9 @@ function finder(
 ): (content: VersionContent) => ConfigVersion | null {
   let all: Map<string, ConfigVersion> | null = null;
   const used = new Map<string, ConfigVersion>();
-  for (const id of [...new Set(config.releases.map(({ version_id }) => version_id))].toSorted((a, b) => a - b)) {
+  for (const id of [...new Set(config.releases.map(({ version_id }) => version_id))].toSorted(
+    (a, b) => a - b,
+  )) {
     const version = readVersionOf(state, config.id, id);
     if (version !== undefined) used.set(contentKey(version), version);
   }

@@ -41,7 +41,14 @@ export function checkInvariants(state: StateView): string[] {
     if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
   }
   for (const key of refs.keys()) wrong.push(`${key} is missing`);
-  const others = [checkConfigCounts, checkIdempotency, checkRestore, checkPublishInvariants, checkAnchors, checkBundles];
+  const others = [
+    checkConfigCounts,
+    checkIdempotency,
+    checkRestore,
+    checkPublishInvariants,
+    checkAnchors,
+    checkBundles,
+  ];
   return [...wrong, ...others.flatMap((check) => check(state))];
 }
 

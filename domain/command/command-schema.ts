@@ -173,7 +173,12 @@ const bundleCommand = z
                 .array(z.object({ name: z.string(), format, content: bundleContent }).strict())
                 .max(BUNDLE_VERSIONS_MAX),
               releases: z
-                .array(rule.omit({ version_id: true }).extend({ version: z.union([z.string(), versionId]) }).strict())
+                .array(
+                  rule
+                    .omit({ version_id: true })
+                    .extend({ version: z.union([z.string(), versionId]) })
+                    .strict(),
+                )
                 .nullable(),
             })
             .strict(),

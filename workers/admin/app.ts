@@ -1,4 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { registerBundleApply } from "./bundle-apply.ts";
+import { registerBundleExport } from "./bundle-export.ts";
 import { registerClusterAddNode } from "./cluster-add-node.ts";
 import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
 import { registerClusterSnapshot } from "./cluster-snapshot.ts";
@@ -72,6 +74,8 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerReleasesPut,
   registerConfigRollback,
   registerConfigResolve,
+  registerBundleExport,
+  registerBundleApply,
   registerPublishStart,
   registerPublishList,
   registerPublishGet,
