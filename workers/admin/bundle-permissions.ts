@@ -16,7 +16,7 @@ export async function requireForPlan(
   tenant: string,
   items: readonly BundlePlanItem[],
 ): Promise<void> {
-  const wanted = items.flatMap((item) => actionsOf(item).map((action) => ({ action, ...item })));
+  const wanted = items.flatMap((item) => actionsOf(item).map((action) => ({ ...item, action })));
   await requireEach(c, tenant, wanted);
 }
 
