@@ -47,7 +47,6 @@ import {
   type CommandOf,
   isRestoreKind,
 } from "../../domain/command/command.ts";
-import { contentsOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
@@ -69,6 +68,7 @@ import {
   readVersion,
 } from "../../domain/config/read-configs.ts";
 import { exportInMemory, planInMemory, refuseEncryptedInMemory } from "./memory-bundles.ts";
+import { verifyAttachments } from "./verify-attachments.ts";
 import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
@@ -382,20 +382,4 @@ function encodeBase64(bytes: Uint8Array): string {
   for (let i = 0; i < bytes.length; i += 0x8000)
     binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
   return btoa(binary);
-}
-
-/** Refuses a command whose attachment is not what its hash says. */
-async function verifyAttachments(command: Command, attachments: readonly Uint8Array[]): Promise<void> {
-  for (const { attachment, sha256 } of contentsOf(command)) {
-    const bytes = attachments[attachment];
-    if (bytes === undefined)
-      throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
-    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256)
-      throw new ConfluxError(
-        "malformed_request",
-        `attachment ${attachment} has another hash than its command says`,
-      );
-  }
 }

@@ -135,9 +135,9 @@ describe("C13 POST /mgt/apply", () => {
     const real = admin.core.planBundle.bind(admin.core);
     let moves = 2;
     admin.core.planBundle = async (command) => {
-      const answer = await real(command);
+      const planned = await real(command);
       if (moves-- > 0) await admin.send("POST", "/api/v1/mgt/configs", newConfig({ name: `hand${moves}` }));
-      return answer;
+      return planned;
     };
     const body = bundle(entry("a"), entry("hand0"), entry("hand1"));
     const response = await admin.send("POST", `${APPLY}?adopt=true&force=true`, body);
@@ -150,10 +150,10 @@ describe("C13 POST /mgt/apply", () => {
     ]);
     moves = 3;
     admin.core.planBundle = async (command) => {
-      const answer = await real(command);
+      const planned = await real(command);
       const name = `more${(moves -= 1)}`;
       await admin.send("POST", "/api/v1/mgt/configs", newConfig({ name }));
-      return answer;
+      return planned;
     };
     const more = bundle(...[0, 1, 2].map((i) => entry(`more${i}`)));
     const given = await admin.send("POST", `${APPLY}?adopt=true&force=true`, more);
