@@ -20,7 +20,7 @@ module.exports = {
     rule(
       "no-dev-dependencies-in-product",
       "what ships uses dependencies only",
-      { path: "^(domain|contracts|consensus|adapters|workers|lambdas|cli)/", pathNot: `${test}|testing` },
+      { path: "^(domain|contracts|consensus|adapters|workers|lambdas|cli|sdk)/", pathNot: `${test}|testing` },
       { dependencyTypes: ["npm-dev"], pathNot: "workers-types" },
     ),
     only("domain-is-pure", "^domain/", [...src("domain"), ...pkg("zod")], "domain imports nothing but zod"),
@@ -81,8 +81,27 @@ module.exports = {
     rule(
       "cli",
       "the command line speaks to the admin API: contracts, a parser of arguments, and Node",
-      { path: "^cli/", pathNot: test },
+      { path: "^cli/(?!break-glass)", pathNot: test },
       { pathNot: [...src("cli", "contracts"), ...pkg("commander", "zod"), "^node:", "^[a-z_/]+$"] },
+    ),
+    rule(
+      "cli-break-glass",
+      "the way in for when the API cannot let anybody in goes to the database, through its adapters",
+      { path: "^cli/break-glass", pathNot: test },
+      {
+        pathNot: [
+          ...src("cli", "contracts", "adapters/postgres"),
+          ...pkg("commander", "ulid"),
+          "^node:",
+          "^[a-z_/]+$",
+        ],
+      },
+    ),
+    rule(
+      "sdk",
+      "what runs in other people's programs imports contracts alone",
+      { path: "^sdk/", pathNot: test },
+      { pathNot: src("sdk", "contracts") },
     ),
     rule(
       "deploy-below-hosts",

@@ -12,6 +12,8 @@ import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterDrill } from "./cluster-drill.ts";
 import { registerClusterRestore } from "./cluster-restore.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
+import { registerBreakGlassClose, registerBreakGlassOpen } from "./break-glass.ts";
+import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
 import { paint } from "./print-table.ts";
 
 /** Every verb, by group: `conflux <group> <verb>`. */
@@ -31,6 +33,12 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
       registerClusterRestore,
     ],
   },
+  {
+    name: "break-glass",
+    summary: "a way in for emergencies, as the owner of the database",
+    verbs: [registerBreakGlassOpen, registerBreakGlassClose],
+  },
+  { name: "encryption", summary: "the keys of encrypted configs", verbs: [registerEncryptionRewrap] },
   { name: "audit", summary: "who did what", verbs: [registerAuditVerify] },
 ];
 
@@ -40,7 +48,7 @@ const VERBS = [registerBundleExport, registerBundleApply];
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
   const program = new Command("conflux")
-    .description("Operates a Conflux installation through its admin API")
+    .description("Operates a Conflux installation")
     .showHelpAfterError("(--help says what there is)");
   for (const { name, summary, verbs } of GROUPS) {
     const group = program.command(name).description(summary);

@@ -2,10 +2,18 @@
 
 /** Bytes of one version's content. */
 export const CONTENT_BYTES_MAX = 5 * 1024 * 1024;
+/** Bytes of one envelope: the content in base64, the wrapped key and the names around them. */
+export const ENVELOPE_BYTES_MAX = Math.ceil(CONTENT_BYTES_MAX / 3) * 4 + 16 * 1024;
+/** Versions whose data keys one command wraps anew, ... */
+export const REWRAP_VERSIONS_MAX = 50;
+/** ... and bytes of their envelopes. */
+export const REWRAP_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of a JSON Schema. */
 export const SCHEMA_BYTES_MAX = 1024 * 1024;
 export const DESCRIPTION_BYTES_MAX = 1024;
 export const RULES_MAX = 10_000;
+/** Release rules of the configs whose data keys one command wraps anew: the feed tells them again. */
+export const REWRAP_RULES_MAX = 10_000;
 export const LABELS_MAX = 32;
 export const LABEL_NAME_BYTES_MAX = 64;
 export const LABEL_VALUE_BYTES_MAX = 256;
@@ -61,6 +69,26 @@ export const BUNDLE_RULES_MAX = 20_000;
 export const BUNDLE_BYTES_MAX = 6 * 1024 * 1024;
 /** Contents of one entry beside its own. */
 export const BUNDLE_VERSIONS_MAX = 50;
+/** Failed sign-ins under one name from addresses that the name is not known at, before each further one locks it for a while. */
+export const LOGIN_NAME_FAILURES_FREE = 5;
+/** The same from one address, whatever the names: an office or a proxy has many people. */
+export const LOGIN_ADDRESS_FAILURES_FREE = 20;
+/** The first lock; each further failure doubles it. */
+export const LOGIN_LOCK_FIRST_MS = 1_000;
+/** No lock is longer, so that nobody can keep a user out for good. */
+export const LOGIN_LOCK_MS_MAX = 15 * 60 * 1000;
+/** Failures are forgotten when there was none for so long. Longer than any lock. */
+export const LOGIN_FAILURES_KEPT_MS = 60 * 60 * 1000;
+/** How long a refresh token that was just exchanged answers the same tokens again, for a client that did not get them. */
+export const REFRESH_REPEAT_MS = 30_000;
+/** A session that is not refreshed for so long has ended. */
+export const SESSION_IDLE_MS_MAX = 12 * 60 * 60 * 1000;
+/** However often it is refreshed, a session ends after so long. */
+export const SESSION_LIFETIME_MS_MAX = 7 * 24 * 60 * 60 * 1000;
+/** Operations of one JSON Patch between two versions. */
+export const JSON_PATCH_OPERATIONS_MAX = 5_000;
+/** Comparisons of values that finding a JSON Patch may take. */
+export const JSON_PATCH_STEPS_MAX = 5_000_000;
 /** Rows of an audit chain that a verifier holds at once. */
 export const AUDIT_VERIFY_PAGE_MAX = 500;
 /** How far from its place a row of the audit is looked for before it counts as changed. */

@@ -8,6 +8,7 @@ import { planBundle } from "../../domain/bundle/plan-bundle.ts";
 import type { Command } from "../../domain/command/command.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
+import { requireLeader } from "./cluster-operation.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest, Route } from "./http-router.ts";
 import { readBarrier } from "./read-routes.ts";
@@ -70,7 +71,7 @@ async function answerExport(core: CoreContext, request: CoreRequest): Promise<Co
 /** Refuses a bundle with the content of an encrypted config before the log has it (K5); asks when the state is new enough. */
 export async function refuseEncrypted(core: CoreContext, command: Command): Promise<void> {
   if (command.kind !== "apply_bundle") return;
-  await core.log.readBarrier("leader");
+  await requireLeader(core);
   const errors = findEncrypted(core.store, command.tenant, command.payload);
   if (errors.length > 0) throw invalid(errors);
 }

@@ -8,6 +8,7 @@ import { bundleRoutes } from "./bundle-routes.ts";
 import { clusterRoutes } from "./cluster-routes.ts";
 import { readRoutes } from "./read-routes.ts";
 import { isRemoved, refuseWhenRemoved } from "./removed-node.ts";
+import { rewrapKeys } from "./rewrap-keys.ts";
 import type { ServiceAuth } from "./service-auth.ts";
 
 /** Answered by a node whatever it is. */
@@ -30,6 +31,12 @@ export function createCoreServer(
       }),
       ...readRoutes(core).map((route) => (route.path === STATUS_PATH ? route : serving(core, route))),
       ...bundleRoutes(core).map((route) => serving(core, route)),
+      serving(core, {
+        method: "POST",
+        path: "/v1/rewrap-keys",
+        roles: ["admin"],
+        handle: (r) => rewrapKeys(core, r),
+      }),
       ...clusterRoutes(core),
       ...operationRoutes(core),
       ...backupRoutes(backups).map((route) => serving(core, route)),

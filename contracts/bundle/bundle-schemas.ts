@@ -7,7 +7,7 @@ import {
   indexSchema,
   nameSchema,
   versionIdSchema,
-  writableFormatSchema,
+  formatSchema,
 } from "../config/fields.ts";
 import { releaseRuleInput } from "../config/release-schemas.ts";
 
@@ -42,7 +42,7 @@ const ruleInput = releaseRuleInput
   .meta({ id: "BundleRuleInput" });
 
 const versionInput = z
-  .strictObject({ name: nameSchema, format: writableFormatSchema.optional(), ...contents })
+  .strictObject({ name: nameSchema, format: formatSchema.optional(), ...contents })
   .refine(oneContent, oneContentError)
   .meta({ id: "BundleVersionInput" });
 
@@ -51,7 +51,7 @@ const configInput = z
     app: nameSchema.optional(),
     env: nameSchema.optional(),
     name: nameSchema,
-    format: writableFormatSchema,
+    format: formatSchema,
     ...contents,
     schema: schemaField.nullable(),
     description: descriptionSchema.default(""),

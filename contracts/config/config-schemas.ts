@@ -11,7 +11,6 @@ import {
   nameSchema,
   timeSchema,
   versionIdSchema,
-  writableFormatSchema,
 } from "./fields.ts";
 import { releaseRulesInput, releaseRuleView } from "./release-schemas.ts";
 
@@ -53,14 +52,13 @@ export const createConfigRequest = z
     app: nameSchema,
     env: nameSchema,
     name: nameSchema,
-    format: writableFormatSchema,
+    format: formatSchema,
     ...contentFields,
     schema: schemaField,
     description: descriptionSchema.default(""),
-    encrypt: z
-      .boolean()
-      .refine((wanted) => !wanted, "not supported yet; leave it out or false")
-      .default(false),
+    encrypt: z.boolean().default(false).meta({
+      description: "Contents are encrypted under the application's KMS key, for ever; clients get envelopes",
+    }),
     retention: retentionSchema.optional(),
     release: z.literal(true).optional().meta({ description: "Makes version 1 the default rule" }),
     releases: releaseRulesInput.optional(),
@@ -77,7 +75,7 @@ export const createVersionRequest = z
     ...contentFields,
     description: descriptionSchema.default(""),
     schema: schemaField,
-    format: writableFormatSchema.optional(),
+    format: formatSchema.optional(),
   })
   .refine(oneContent, oneContentError)
   .meta({ id: "CreateVersionRequest" });
@@ -109,8 +107,13 @@ const versionHead = z.object({
   config_id: z.string(),
   version_id: versionIdSchema,
   content_hash: contentHashSchema,
-  content_bytes: z.int(),
+  content_bytes: z.int().meta({ description: "Of an encrypted version: of its envelope" }),
   format: formatSchema,
+  encrypted: z.boolean(),
+  key_id: z
+    .string()
+    .nullable()
+    .meta({ description: "The KMS key that wraps an encrypted version's data key" }),
   description: z.string(),
   creator: z.string(),
   created_at: timeSchema,

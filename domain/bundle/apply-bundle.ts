@@ -105,10 +105,8 @@ function writeOne(
   for (const fresh of work.fresh) {
     const { attachment, sha256, format } = fresh;
     const { schema, description } = work.wanted;
-    const checked = checkVersionInput(
-      { content: { attachment, sha256 }, schema, description },
-      input.attachments,
-    );
+    const given = { content: { attachment, sha256 }, schema, description };
+    const checked = checkVersionInput(given, input.attachments, { encrypted: false });
     if (!checked.ok) return withPath(checked, fresh.path);
     const version: ConfigVersion = {
       config_id: config.id,

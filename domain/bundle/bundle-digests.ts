@@ -13,7 +13,7 @@ export interface BundleSettings {
 }
 
 /** A content by its hash and format: what makes two versions the same to a bundle. */
-export type VersionContent = Pick<ConfigVersion, "sha256" | "format">;
+export type VersionContent = Pick<ConfigVersion, "sha256" | "format" | "sealed">;
 
 /** The settings in force for the latest version: a version may have a format and a schema of its own. */
 export function settingsOf(config: Config, latest: ConfigVersion): BundleSettings {
@@ -43,8 +43,13 @@ export function rulesText(
   );
 }
 
-export function contentKey({ sha256, format }: VersionContent): string {
-  return `${sha256}/${format}`;
+export function contentKey(content: VersionContent): string {
+  return `${contentHash(content)}/${content.format}`;
+}
+
+/** The hash by which a bundle names a content: of an encrypted one it stays when the data key is wrapped anew. */
+export function contentHash({ sha256, sealed }: Pick<ConfigVersion, "sha256" | "sealed">): string {
+  return sealed?.content_sha256 ?? sha256;
 }
 
 export const digestOf = sha256Hex;

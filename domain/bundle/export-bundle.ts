@@ -5,7 +5,7 @@ import type { Config, ConfigVersion } from "../config/config.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 import { BUNDLE_BYTES_MAX, BUNDLE_CONFIGS_MAX } from "../limits.ts";
 import { type BundleRule, OWN_CONTENT } from "./bundle.ts";
-import { type BundleSettings, contentKey, readVersionOf, settingsOf } from "./bundle-digests.ts";
+import { type BundleSettings, contentHash, contentKey, readVersionOf, settingsOf } from "./bundle-digests.ts";
 import { withLatest } from "./plan-config.ts";
 
 /** A version's content, where it is to be found. Of an encrypted config only the hash leaves (K5). */
@@ -95,7 +95,7 @@ function exportConfig(
     version === latest ? OWN_CONTENT : `v${version.version_id}`;
   const contents = versions.map((version) => ({
     name: nameOf(version),
-    sha256: version.sha256,
+    sha256: contentHash(version),
     format: version.format,
     isEncrypted: config.encrypted,
   }));

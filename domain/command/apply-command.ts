@@ -15,6 +15,7 @@ import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
+import { rewrapKeys } from "../encryption/rewrap-keys.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
 import { startPublish } from "../publish/start-publish.ts";
@@ -69,6 +70,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,
+  rewrap_keys: rewrapKeys,
   anchor_audit: anchorAudit,
   apply_bundle: applyBundle,
 };

@@ -1,5 +1,6 @@
 import { hasConditions } from "../release-rule/release-rule.ts";
 import type { Command, CommandKind } from "./command.ts";
+import { contentOf } from "./content-of.ts";
 
 /**
  * The kinds that every build applies: all there are until the first release, and never one more after it. A kind that is
@@ -25,9 +26,10 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * What commands of a kind may hold only since a later build: a build tells its peers these names beside its kinds, and a
  * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
  * a build without them would take such a rule for one that everybody matches. `config_limit`: `max_configs` of a new config,
- * and the count that is kept from the first of them on.
+ * and the count that is kept from the first of them on. `sealed_content`: envelopes; a build without them would lose what its
+ * versions know of theirs.
  */
-export const COMMAND_FEATURES = ["rule_conditions", "config_limit"] as const;
+export const COMMAND_FEATURES = ["rule_conditions", "config_limit", "sealed_content"] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
 /** The kind of a command and the features it uses: what every voter must know before it is proposed. */
@@ -37,5 +39,6 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   const features: CommandFeature[] = [];
   if (rules.some(hasConditions)) features.push("rule_conditions");
   if (kind === "create_config" && payload.max_configs !== undefined) features.push("config_limit");
+  if (contentOf(command)?.sealed !== undefined) features.push("sealed_content");
   return [kind, ...features];
 }

@@ -33,6 +33,7 @@ export interface CommandResults {
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
   apply_bundle: { bundle_id: string; plan: BundlePlan };
+  rewrap_keys: { rewrapped: number; next_cursor: string | null };
   anchor_audit: { seq: number; hash: string };
 }
 

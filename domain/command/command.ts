@@ -1,5 +1,5 @@
 import type { BundleRequest } from "../bundle/bundle.ts";
-import type { ConfigFormat, Retention } from "../config/config.ts";
+import type { ConfigFormat, Retention, SealedContent } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
@@ -17,6 +17,20 @@ export interface ContentRef {
   attachment: number;
   /** SHA-256 of the attachment, lower-case hex; the core verifies it before it proposes. */
   sha256: string;
+  /** Of an encrypted config: the attachment is an envelope, sealed by the core before it proposes. */
+  sealed?: SealedContent | undefined;
+}
+
+/** One version whose data key is wrapped anew. Nothing happens when it is not as it was when its new key was made. */
+export interface Rewrapping {
+  config_id: string;
+  version_id: number;
+  /** SHA-256 of the envelope before and after. */
+  from_sha256: string;
+  to_sha256: string;
+  key_id: string;
+  /** Base64. */
+  wrapped_key: string;
 }
 
 export interface CommandPayloads {
@@ -87,6 +101,11 @@ export interface CommandPayloads {
   advance_publish: { publish_id: string; expected_stage: number; cause: "by_hand" | "bake_over" };
   /** Ends a plan and takes its rules away: everyone gets the version before. */
   abort_publish: { publish_id: string };
+  /**
+   * Wraps data keys anew after a KMS key was rotated or changed (K3); contents stay as they are. Only a core proposes it.
+   * `resource`: what was asked for, for the audit; `next_cursor`: where to go on.
+   */
+  rewrap_keys: { resource: string; items: Rewrapping[]; next_cursor: string | null };
   /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
   anchor_audit: { seq: number; hash: string };
   /** Makes configs as a bundle wants them, all or nothing (C13). */
@@ -107,6 +126,11 @@ export const RESTORE_KINDS = [
 ] as const satisfies readonly CommandKind[];
 export function isRestoreKind(kind: CommandKind): boolean {
   return RESTORE_KINDS.some((restore) => restore === kind);
+}
+
+/** Kinds that no caller proposes: a core makes them from what only it can know. */
+export function isCoreKind(kind: CommandKind): boolean {
+  return kind === "rewrap_keys" || isRestoreKind(kind);
 }
 
 /** Results are kept for idempotent replay, so they hold no secrets and all that the answer needs. */

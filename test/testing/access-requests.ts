@@ -23,6 +23,8 @@ export interface MatrixRequest {
   body?: unknown;
   /** What an allowed request may answer besides success: the core in memory has one node and no backups. */
   mayRefuse?: boolean;
+  /** Ends the caller's own session, which then needs another one. */
+  endsSession?: boolean;
 }
 type Build = (make: Maker) => Promise<MatrixRequest> | MatrixRequest;
 
@@ -72,6 +74,11 @@ const CONFIGS: Record<string, Build> = {
   "PUT /mgt/configs/{id}/releases": ofConfig("/releases", [{ labels: {}, version_id: 1, priority: 0 }]),
   "POST /mgt/configs/{id}/rollback": ofConfig("/rollback", { version_id: 1 }),
   "GET /mgt/configs/{id}/resolve": ofConfig("/resolve"),
+  "GET /mgt/configs/{id}/diff": ofConfig("/diff?from=1&to=1"),
+  "POST /mgt/encryption/rewrap": (make) => ({
+    ...at("/mgt/encryption/rewrap", { tenant: make.tenant, app: "shop", env: "prod", name: "any.json" }),
+    mayRefuse: true,
+  }),
   "POST /mgt/configs/{id}/publish": ofConfig("/publish", canary),
   "GET /mgt/configs/{id}/publishes": ofConfig("/publishes"),
   "GET /mgt/publishes/{pid}": async (make) => at(`/mgt/publishes/${await make.publish()}`),
@@ -174,7 +181,21 @@ const GROUPS: Record<string, Build> = {
   },
 };
 
+/** Looks like a code and opens nothing. */
+const NO_CODE = "x".repeat(43);
+
 const SIGNING_IN: Record<string, Build> = {
+  "POST /auth/logout": async (make) => at("/auth/logout", { refresh_token: await make.refreshToken() }),
+  "POST /auth/logout-all": () => ({ ...at("/auth/logout-all", {}), endsSession: true }),
+  "POST /auth/password": () => ({
+    ...at("/auth/password", { current: "correct horse", new: "correct horse battery" }),
+    endsSession: true,
+  }),
+  "POST /auth/unlock": (make) =>
+    at("/auth/unlock", { username: `maker-${make.tenant}`, tenant: make.tenant }),
+  "POST /auth/break-glass": () => at("/auth/break-glass", { code: NO_CODE }),
+  "GET /auth/oidc/start": () => at("/auth/oidc/start"),
+  "GET /auth/oidc/callback": () => at("/auth/oidc/callback?code=x&state=x"),
   "POST /auth/login": () => at("/auth/login", { username: "maker-demo", password: "correct horse" }),
   "POST /auth/refresh": async (make) => at("/auth/refresh", { refresh_token: await make.refreshToken() }),
   "POST /auth/client-tokens": (make) =>

@@ -9,11 +9,13 @@ import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
 import { registerConfigDelete } from "./config-delete.ts";
+import { registerConfigDiff } from "./config-diff.ts";
 import { registerConfigGet } from "./config-get.ts";
 import { registerConfigList } from "./config-list.ts";
 import { registerConfigResolve } from "./config-resolve.ts";
 import { registerConfigRollback } from "./config-rollback.ts";
 import { registerDocs } from "./docs-page.ts";
+import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
 import { registerHealth } from "./health.ts";
 import { answerError, refuseInvalid } from "./map-error.ts";
 import { answerUnrouted } from "./not-found.ts";
@@ -76,11 +78,13 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerConfigResolve,
   registerBundleExport,
   registerBundleApply,
+  registerConfigDiff,
   registerPublishStart,
   registerPublishList,
   registerPublishGet,
   registerPublishAdvance,
   registerPublishAbort,
+  registerEncryptionRewrap,
   registerClusterStatus,
   registerClusterAddNode,
   registerClusterRemoveNode,

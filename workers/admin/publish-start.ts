@@ -6,6 +6,7 @@ import { fullName } from "../../domain/config/config-name.ts";
 import type { PublishStageInput } from "../../domain/publish/publish-plan.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
@@ -48,8 +49,13 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
       content = await readContent(body);
       refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
       // A config that is gone takes no content: the core repeats what it answered before, or refuses.
-      if (live !== null) validateContent({ format: live.format, bytes: content.bytes, schema: live.schema });
+      if (live !== null) {
+        const whole = { format: live.format, bytes: content.bytes, schema: live.schema };
+        await withoutQuotes(live.encrypted, () => validateContent(whole));
+      }
     }
+    const isSecret = content !== null && (live?.encrypted ?? false);
+    const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "start_publish" as const,
@@ -64,7 +70,8 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
     };
     const { core, regions } = c.var.deps;
     const attachments = content === null ? [] : [content.bytes];
-    const answer = await core.propose({ command, attachments }, { traceparent: c.var.traceparent });
+    const { traceparent } = c.var;
+    const answer = await core.propose({ command, attachments, seal }, { traceparent });
     const { publish, config: changed, warnings } = answer.result;
     const view = viewPublish(publish);
     const owned = changed.releases.filter((rule) => rule.publish_id === publish.id);
