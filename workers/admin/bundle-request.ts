@@ -90,7 +90,7 @@ class BundleReader {
     try {
       const { bytes, sha256 } = await readContent(body);
       refuseOverSize(bytes, this.#quotas);
-      validateContent({ format, bytes, schema });
+      await validateContent({ format, bytes, schema });
       const position = this.#positions.get(sha256) ?? this.attachments.push(bytes) - 1;
       this.#positions.set(sha256, position);
       return { attachment: position, sha256 };
