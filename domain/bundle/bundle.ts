@@ -54,14 +54,6 @@ export interface BundleRequest {
 export const BUNDLE_FIELDS = ["content", "settings", "releases"] as const;
 export type BundleField = (typeof BUNDLE_FIELDS)[number];
 
-/** In a config's record: which bundle owns it and what was last applied, by hash; null: not the bundle's business. */
-export interface BundleMark {
-  id: string;
-  content: string | null;
-  settings: string;
-  releases: string | null;
-}
-
 export const BUNDLE_ACTIONS = ["create", "update", "unchanged", "delete", "orphan"] as const;
 export type BundleAction = (typeof BUNDLE_ACTIONS)[number];
 

@@ -5,13 +5,8 @@ import { readConfigByName } from "../config/read-configs.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
 import { checkRules } from "../release-rule/check-rules.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
-import {
-  type BundleConfig,
-  type BundleField,
-  type BundleMark,
-  type BundlePlanItem,
-  type BundleRequest,
-} from "./bundle.ts";
+import { type BundleConfig, type BundleField, type BundlePlanItem, type BundleRequest } from "./bundle.ts";
+import type { BundleMark } from "./bundle-mark.ts";
 import {
   contentKey,
   digestOf,

@@ -1,5 +1,5 @@
 import type { Namespace } from "./config-name.ts";
-import type { BundleMark } from "../bundle/bundle.ts";
+import type { BundleMark } from "../bundle/bundle-mark.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
 export const CONFIG_FORMATS = ["json", "yaml", "toml", "properties", "ini", "xml", "text", "binary"] as const;
