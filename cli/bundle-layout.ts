@@ -18,7 +18,6 @@ export const metaFile = z.looseObject({
   schema_file: z.string().optional(),
   versions: z.array(z.looseObject({ name: z.string(), file: z.string().optional() })).optional(),
 });
-export type MetaFile = z.output<typeof metaFile>;
 
 /** A bundle as it travels; entries are what the API makes of them. */
 export interface BundleJson {
