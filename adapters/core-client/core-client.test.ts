@@ -20,6 +20,7 @@ import { clusterConformance } from "./testing/cluster-conformance.ts";
 import { encryptionConformance, sealIn } from "./testing/encryption-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
 import { quotaConformance } from "./testing/quota-conformance.ts";
+import { bundleConformance } from "./testing/bundle-conformance.ts";
 import { rulesConformance } from "./testing/rules-conformance.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -81,6 +82,7 @@ describe("the core over HTTP", () => {
   backupConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
   rulesConformance(() => client(shared.url));
+  bundleConformance(() => client(shared.url));
   quotaConformance(() => client(shared.url));
   clusterConformance(() => client(shared.url));
 });

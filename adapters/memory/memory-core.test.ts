@@ -5,6 +5,7 @@ import { codeOf, coreConformance, createIn } from "../core-client/testing/core-c
 import { clusterConformance } from "../core-client/testing/cluster-conformance.ts";
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
 import { quotaConformance } from "../core-client/testing/quota-conformance.ts";
+import { bundleConformance } from "../core-client/testing/bundle-conformance.ts";
 import { rulesConformance } from "../core-client/testing/rules-conformance.ts";
 import { encryptionConformance } from "../core-client/testing/encryption-conformance.ts";
 import { ContentSealer } from "../kms/content-sealer.ts";
@@ -19,6 +20,7 @@ describe("the core in memory", () => {
   backupConformance(() => shared);
   publishConformance(() => shared);
   rulesConformance(() => shared);
+  bundleConformance(() => shared);
   quotaConformance(() => shared);
   clusterConformance(() => shared);
 

@@ -7,6 +7,7 @@ import { MemoryStateMachine } from "../command/memory-state-machine.ts";
 import { StagedState } from "../command/staged-state.ts";
 import { testCommand, testConfigPayload, testRule } from "../command/testing-commands.ts";
 import { readConfigByName } from "../config/read-configs.ts";
+import { testEncrypted, testEnvelope, testSealed } from "../encryption/testing-envelopes.ts";
 import { sha256Hex } from "../sha256.ts";
 import type { BundlePlan } from "./bundle.ts";
 import { exportBundle } from "./export-bundle.ts";
@@ -193,6 +194,27 @@ describe("C13 a bundle", () => {
       ],
     });
     expect(config("ok")).toBeNull();
+  });
+
+  it("K5 takes the settings and rules of an encrypted config, and never its content", () => {
+    const { apply, plan, config, run, machine } = open();
+    expect(run(testEncrypted("secret", 1), [testEnvelope("secret", "sealed")]).ok).toBe(true);
+    const hash = `sha256:${testSealed(1).sealed?.content_sha256 ?? ""}`;
+    const byHash = { name: "secret", content: hash, format: "json" as const, description: "d" };
+    expect(apply([{ ...byHash, content: "plain" }], { adopt: true })).toMatchObject({
+      code: "validation_failed",
+      errors: [{ path: "/configs/0/content" }],
+    });
+    plan([{ ...byHash, releases: [bundleRule("bundle")] }], { adopt: true });
+    expect(config("secret")).toMatchObject({
+      latest_version_id: 1,
+      description: "d",
+      releases: [{ version_id: 1 }],
+    });
+    const exported = exportBundle(machine.state, { tenant: "demo" });
+    expect(exported).toMatchObject({
+      configs: [{ contents: [{ sha256: hash.slice(7), isEncrypted: true }] }],
+    });
   });
 
   it("is the plan that was looked at, or none", () => {
