@@ -16,6 +16,8 @@ export const EXIT = {
   refused: 1,
   /** The command line is wrong. */
   usage: 2,
+  /** A dry run found something to do; never said by a verb whose command line may be wrong (`apply` says 1 for that). */
+  changes: 2,
   /** Nobody answered, or who answered cannot now: trying again may help. */
   unavailable: 3,
 } as const;
@@ -27,6 +29,16 @@ export class CliError extends Error {
   constructor(exitCode: ExitCode, message: string, options?: { cause: unknown }) {
     super(message, options);
     this.name = "CliError";
+    this.exitCode = exitCode;
+  }
+}
+
+/** Ends the command with a number of its own, after it has said all there is to say. */
+export class CliOutcome extends Error {
+  readonly exitCode: ExitCode;
+  constructor(exitCode: ExitCode) {
+    super(`ends with ${exitCode}`);
+    this.name = "CliOutcome";
     this.exitCode = exitCode;
   }
 }

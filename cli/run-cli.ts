@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
-import { type CliIo, CliError, EXIT, type ExitCode } from "./cli-io.ts";
+import { type CliIo, CliError, CliOutcome, EXIT, type ExitCode } from "./cli-io.ts";
 import { registerAuditVerify } from "./audit-verify.ts";
+import { registerBundleApply } from "./bundle-apply.ts";
+import { registerBundleExport } from "./bundle-export.ts";
 import { registerClusterAddNode } from "./cluster-add-node.ts";
 import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
 import { registerClusterSnapshot } from "./cluster-snapshot.ts";
@@ -40,6 +42,9 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
   { name: "audit", summary: "who did what", verbs: [registerAuditVerify] },
 ];
 
+/** Verbs without a group: `conflux <verb>`. */
+const VERBS = [registerBundleExport, registerBundleApply];
+
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
   const program = new Command("conflux")
@@ -49,6 +54,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
     const group = program.command(name).description(summary);
     for (const register of verbs) register(group, io);
   }
+  for (const register of VERBS) register(program, io);
   applyToAll(program, (command) =>
     command.exitOverride().configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
@@ -59,7 +65,10 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
     await program.parseAsync([...args], { from: "user" });
     return EXIT.ok;
   } catch (error) {
-    return explain(io, error);
+    const exitCode = explain(io, error);
+    // There 2 says that a dry run found changes.
+    const isUsage = exitCode === EXIT.usage && !(error instanceof CliOutcome);
+    return isUsage && args[0] === "apply" ? EXIT.refused : exitCode;
   }
 }
 
@@ -69,6 +78,7 @@ function applyToAll(command: Command, change: (command: Command) => void): void 
 }
 
 function explain(io: CliIo, error: unknown): ExitCode {
+  if (error instanceof CliOutcome) return error.exitCode;
   // Commander has said what is wrong; help that was asked for is no fault.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const message = error instanceof Error ? error.message : String(error);

@@ -78,6 +78,14 @@ export const CHANGE_REQUESTS_OPEN_MAX = 500;
 export const CHANGE_REQUESTS_KEPT_MAX = 1000;
 /** Characters of the operation of a change request, contents apart. */
 export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
+/** Configs of one bundle, exported or applied. */
+export const BUNDLE_CONFIGS_MAX = 1_000;
+/** Release rules of all configs of one bundle. */
+export const BUNDLE_RULES_MAX = 20_000;
+/** Bytes of all contents of an exported bundle; an applied one is bounded by what a command may have. */
+export const BUNDLE_BYTES_MAX = 6 * 1024 * 1024;
+/** Contents of one entry beside its own. */
+export const BUNDLE_VERSIONS_MAX = 50;
 /** Failed sign-ins under one name from addresses that the name is not known at, before each further one locks it for a while. */
 export const LOGIN_NAME_FAILURES_FREE = 5;
 /** The same from one address, whatever the names: an office or a proxy has many people. */

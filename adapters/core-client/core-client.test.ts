@@ -21,6 +21,7 @@ import { encryptionConformance, sealIn } from "./testing/encryption-conformance.
 import { changesConformance } from "./testing/changes-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
 import { quotaConformance } from "./testing/quota-conformance.ts";
+import { bundleConformance } from "./testing/bundle-conformance.ts";
 import { rulesConformance } from "./testing/rules-conformance.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -83,6 +84,7 @@ describe("the core over HTTP", () => {
   publishConformance(() => client(shared.url));
   changesConformance(() => client(shared.url));
   rulesConformance(() => client(shared.url));
+  bundleConformance(() => client(shared.url));
   quotaConformance(() => client(shared.url));
   clusterConformance(() => client(shared.url));
 });

@@ -18,6 +18,8 @@ import type {
   AuditAnchorsAnswer,
   ChangeRequestAnswer,
   ChangeRulesAnswer,
+  BundleExportAnswer,
+  BundlePlanAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -33,6 +35,7 @@ import type {
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
 import type { CorePort, ReadOptions } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { ExportScope } from "../../domain/bundle/export-bundle.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import { parseFullName } from "../../domain/config/config-name.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
@@ -112,6 +115,23 @@ export class CoreClient implements CorePort {
 
   getDeletedConfig(id: string, options?: ReadOptions): Promise<DeletedConfigAnswer> {
     return this.#read(`/v1/deleted-configs/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  async planBundle(command: CommandOf<"apply_bundle">, options: ReadOptions = {}): Promise<BundlePlanAnswer> {
+    const response = await this.#caller.call({
+      method: "POST",
+      path: "/v1/bundle-plan",
+      body: encodeCommand({ command, attachments: [] }),
+      contentType: COMMAND_CONTENT_TYPE,
+      timeoutMs: READ_TIMEOUT_MS,
+      traceparent: options.traceparent,
+      repeatable: true,
+    });
+    return (await readable(response.json())) as BundlePlanAnswer;
+  }
+
+  exportBundle(scope: ExportScope, options?: ReadOptions): Promise<BundleExportAnswer> {
+    return this.#read("/v1/bundle-export", scope, options);
   }
 
   getAuditAnchors(tenant: string, options?: ReadOptions): Promise<AuditAnchorsAnswer> {

@@ -6,6 +6,7 @@ import { clusterConformance } from "../core-client/testing/cluster-conformance.t
 import { changesConformance } from "../core-client/testing/changes-conformance.ts";
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
 import { quotaConformance } from "../core-client/testing/quota-conformance.ts";
+import { bundleConformance } from "../core-client/testing/bundle-conformance.ts";
 import { rulesConformance } from "../core-client/testing/rules-conformance.ts";
 import { encryptionConformance } from "../core-client/testing/encryption-conformance.ts";
 import { ContentSealer } from "../kms/content-sealer.ts";
@@ -21,6 +22,7 @@ describe("the core in memory", () => {
   publishConformance(() => shared);
   changesConformance(() => shared);
   rulesConformance(() => shared);
+  bundleConformance(() => shared);
   quotaConformance(() => shared);
   clusterConformance(() => shared);
 

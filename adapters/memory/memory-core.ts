@@ -10,6 +10,8 @@ import type {
   AuditAnchorsAnswer,
   ChangeRequestAnswer,
   ChangeRulesAnswer,
+  BundleExportAnswer,
+  BundlePlanAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -41,6 +43,7 @@ import type { ChangeRequestHead } from "../../domain/change-request/change-reque
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
 import { listChangeRequests, readChangeRequest } from "../../domain/change-request/read-changes.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
+import type { ExportScope } from "../../domain/bundle/export-bundle.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
@@ -67,6 +70,7 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
+import { exportInMemory, planInMemory, refuseEncryptedInMemory } from "./memory-bundles.ts";
 import type { ContentSealer } from "../kms/content-sealer.ts";
 import { protectInMemory, rewrapInMemory } from "./memory-encryption.ts";
 import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
@@ -128,6 +132,7 @@ export class MemoryCore implements CorePort {
     if (!parsed.ok)
       throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
     await verifyAttachments(parsed.command, input.attachments);
+    refuseEncryptedInMemory(this.state, parsed.command);
     if (isCoreKind(parsed.command.kind)) {
       throw new ConfluxError("forbidden", `${parsed.command.kind} is proposed by a core alone`);
     }
@@ -200,6 +205,15 @@ export class MemoryCore implements CorePort {
       limit: clampLimit(input.limit),
     });
     return { ...this.#position(), items, next_cursor };
+  }
+
+  async planBundle(command: CommandOf<"apply_bundle">): Promise<BundlePlanAnswer> {
+    return { ...this.#position(), ...planInMemory(this.state, command) };
+  }
+
+  async exportBundle(scope: ExportScope): Promise<BundleExportAnswer> {
+    const { blobs, ...exported } = exportInMemory(this.state, scope);
+    return { ...this.#position(), ...exported, blobs: toBase64(blobs) };
   }
 
   async getAuditAnchors(tenant: string): Promise<AuditAnchorsAnswer> {

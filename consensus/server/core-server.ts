@@ -4,6 +4,7 @@ import type { CoreContext } from "./core-context.ts";
 import type { Route } from "./http-router.ts";
 import { HttpServer } from "./http-server.ts";
 import { proposeCommand } from "./propose-command.ts";
+import { bundleRoutes } from "./bundle-routes.ts";
 import { clusterRoutes } from "./cluster-routes.ts";
 import { readRoutes } from "./read-routes.ts";
 import { isRemoved, refuseWhenRemoved } from "./removed-node.ts";
@@ -29,6 +30,7 @@ export function createCoreServer(
         handle: (r) => proposeCommand(core, r),
       }),
       ...readRoutes(core).map((route) => (route.path === STATUS_PATH ? route : serving(core, route))),
+      ...bundleRoutes(core).map((route) => serving(core, route)),
       serving(core, {
         method: "POST",
         path: "/v1/rewrap-keys",

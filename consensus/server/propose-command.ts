@@ -11,7 +11,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { type Command, isCoreKind } from "../../domain/command/command.ts";
 import { abilitiesNeeded } from "../../domain/command/command-kinds.ts";
-import { contentOf } from "../../domain/command/content-of.ts";
+import { contentsOf } from "../../domain/command/content-of.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { Config } from "../../domain/config/config.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
@@ -19,6 +19,7 @@ import { stateKey } from "../../domain/command/state-view.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest } from "./http-router.ts";
+import { refuseEncrypted } from "./bundle-routes.ts";
 import { keyIdOf, protectContent } from "./protect-content.ts";
 import { requireSupported } from "./version-gate.ts";
 
@@ -39,6 +40,7 @@ export async function proposeCommand(core: CoreContext, request: CoreRequest): P
   if (request.role === "lambda" && !PROPOSED_BY_LAMBDA.includes(given.command.kind)) {
     throw new ConfluxError("forbidden", `the role lambda may not propose ${given.command.kind}`);
   }
+  await refuseEncrypted(core, given.command);
   const toSeal = isToSeal ? { keyId: keyIdOf(request.query) } : undefined;
   const { command, body } = await protectContent(core, given, toSeal);
   const app = appOf(core, command);
@@ -88,21 +90,20 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
   if (isCoreKind(command.kind)) {
     throw new ConfluxError("forbidden", `${command.kind} is proposed by a core alone`);
   }
-  const content = contentOf(command);
-  if (content === null) return command;
-  const { attachment, sha256 } = content;
-  const bytes = attachments[attachment];
-  if (bytes === undefined) {
-    throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
-  }
-  if (bytes.byteLength > CONTENT_BYTES_MAX) {
-    throw new ConfluxError("payload_too_large", `a version has at most ${CONTENT_BYTES_MAX} bytes`);
-  }
-  if (createHash("sha256").update(bytes).digest("hex") !== sha256) {
-    throw new ConfluxError(
-      "malformed_request",
-      `attachment ${attachment} has another hash than its command says`,
-    );
+  for (const { attachment, sha256 } of contentsOf(command)) {
+    const bytes = attachments[attachment];
+    if (bytes === undefined) {
+      throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
+    }
+    if (bytes.byteLength > CONTENT_BYTES_MAX) {
+      throw new ConfluxError("payload_too_large", `a version has at most ${CONTENT_BYTES_MAX} bytes`);
+    }
+    if (createHash("sha256").update(bytes).digest("hex") !== sha256) {
+      throw new ConfluxError(
+        "malformed_request",
+        `attachment ${attachment} has another hash than its command says`,
+      );
+    }
   }
   return command;
 }

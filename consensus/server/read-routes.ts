@@ -106,7 +106,8 @@ export function readRoutes(core: CoreContext): Route[] {
   ];
 }
 
-async function readBarrier(core: CoreContext, request: CoreRequest): Promise<void> {
+/** Waits until this node is as new as the request asks; `unavailable` when it cannot be. */
+export async function readBarrier(core: CoreContext, request: CoreRequest): Promise<void> {
   try {
     await core.log.readBarrier(consistencyOf(request.query));
   } catch (cause) {

@@ -29,13 +29,13 @@ export const contentFields = {
       maxLength: 4 * Math.ceil(CONTENT_BYTES_MAX / 3),
     }),
 };
-const schemaField = z
+export const schemaField = z
   .union([jsonObjectSchema, z.string().meta({ maxLength: SCHEMA_BYTES_MAX })], {
     error: "a JSON Schema as an object or as JSON text",
   })
   .optional()
   .meta({ description: "JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12" });
-const retentionSchema = z.strictObject({
+export const retentionSchema = z.strictObject({
   count: z.int().positive().optional(),
   days: z.int().positive().optional(),
 });

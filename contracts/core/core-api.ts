@@ -1,4 +1,6 @@
 import type { AuditAnchor } from "../../domain/access/anchor-audit.ts";
+import type { BundlePlan } from "../../domain/bundle/bundle.ts";
+import type { ExportedConfig } from "../../domain/bundle/export-bundle.ts";
 import type { EpochStart } from "../../domain/backup/backup-origin.ts";
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
@@ -31,6 +33,8 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  *   GET  /v1/change-requests?tenant&app&env&config_id&state&cursor&limit            -> ListAnswer<ChangeRequestHead> (newest first)
  *   GET  /v1/change-requests/{id}                                             -> ChangeRequestAnswer
  *   GET  /v1/audit-anchors/{tenant}                                           -> AuditAnchorsAnswer
+ *   POST /v1/bundle-plan                    body: encodeCommand(...), no attachments -> BundlePlanAnswer
+ *   GET  /v1/bundle-export?tenant&app&env                                     -> BundleExportAnswer
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
@@ -102,6 +106,15 @@ export interface ChangeRulesAnswer extends Position {
 }
 export interface ChangeRequestAnswer extends Position {
   request: ChangeRequest;
+}
+/** What an `apply_bundle` would do now. */
+export interface BundlePlanAnswer extends Position {
+  plan: BundlePlan;
+}
+export interface BundleExportAnswer extends Position {
+  configs: ExportedConfig[];
+  /** Contents by sha256, base64; those of encrypted configs are left out. */
+  blobs: Record<string, string>;
 }
 /** What the log remembers of a tenant's audit chain, ascending; empty when nobody has anchored it yet. */
 export interface AuditAnchorsAnswer extends Position {

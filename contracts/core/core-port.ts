@@ -1,4 +1,5 @@
 import type { BackupListAnswer, ClusterJob, CoreRestoreRequest } from "../backup/backup-api.ts";
+import type { ExportScope } from "../../domain/bundle/export-bundle.ts";
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../encryption/rewrap-api.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
@@ -20,6 +21,8 @@ import type {
   AuditAnchorsAnswer,
   ChangeRequestAnswer,
   ChangeRulesAnswer,
+  BundleExportAnswer,
+  BundlePlanAnswer,
   ConfigAnswer,
   Consistency,
   DeletedConfigAnswer,
@@ -106,6 +109,10 @@ export interface CorePort {
     input: ChangeRequestFilter & { cursor?: string; limit: number },
     options?: ReadOptions,
   ): Promise<ListAnswer<ChangeRequestHead>>;
+  /** What the command would do, without doing it; refused like the command when the bundle itself is wrong. */
+  planBundle(command: CommandOf<"apply_bundle">, options?: ReadOptions): Promise<BundlePlanAnswer>;
+  /** `payload_too_large` for more than a bundle may have. */
+  exportBundle(scope: ExportScope, options?: ReadOptions): Promise<BundleExportAnswer>;
   /** Where the audit chain of a tenant (or of the system) was, as the log has it. */
   getAuditAnchors(tenant: string, options?: ReadOptions): Promise<AuditAnchorsAnswer>;
   getBlob(input: { tenant: string; sha256: string }, options?: ReadOptions): Promise<Uint8Array>;

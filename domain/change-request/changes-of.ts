@@ -1,4 +1,6 @@
 import type { Command, CommandKind, CommandOf, ChangeOperation } from "../command/command.ts";
+import type { BundlePlanItem } from "../bundle/bundle.ts";
+import { planBundle } from "../bundle/plan-bundle.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
@@ -40,6 +42,19 @@ function ofOperation(state: StateView, operation: ChangeOperation, isFrozen: boo
     : [{ namespace: config.namespace, classes: classesOf(operation), isFrozen }];
 }
 
+/** What a bundle would do to one config; who owns a config is nothing to its clients. */
+function ofBundleItem(tenant: string, { app, env, action, changes }: BundlePlanItem): NamespaceChange[] {
+  const namespace = { tenant, app, env };
+  if (action === "delete") return [{ namespace, classes: ["delete"], isFrozen: true }];
+  const isReleased = changes.includes("releases");
+  const classes: ChangeClass[] = [
+    ...(isReleased ? (["releases"] as const) : []),
+    // As with `create_config`: the first content of a config is nothing to anyone before a rule names it.
+    ...(action === "update" && changes.includes("content") ? (["versions"] as const) : []),
+  ];
+  return classes.length === 0 ? [] : [{ namespace, classes, isFrozen: isReleased }];
+}
+
 /**
  * What each kind of command changes. A new kind must be here, so nothing changes what clients get past the rules of
  * changes by being forgotten.
@@ -75,6 +90,10 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
   anchor_audit: nothing,
   // The same content under another key.
   rewrap_keys: nothing,
+  apply_bundle: (state, { tenant, payload }) => {
+    const planned = planBundle(state, tenant, payload);
+    return planned.ok ? planned.plan.items.flatMap((item) => ofBundleItem(tenant, item)) : [];
+  },
   set_change_rules: nothing,
   request_change: nothing,
   edit_change: nothing,

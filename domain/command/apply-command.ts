@@ -4,6 +4,7 @@ import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
 import { stageRestoreChunk } from "../backup/restore-chunk.ts";
 import { commitRestore } from "../backup/restore-commit.ts";
+import { applyBundle } from "../bundle/apply-bundle.ts";
 import { moveNode } from "../cluster/move-node.ts";
 import { noteFailure } from "../cluster/note-failure.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
@@ -86,6 +87,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   reject_change: rejectChange,
   withdraw_change: withdrawChange,
   execute_change: executeChange,
+  apply_bundle: applyBundle,
 };
 
 /** Every kind that this build applies. */

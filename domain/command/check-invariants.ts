@@ -50,6 +50,7 @@ export function checkInvariants(state: StateView): string[] {
     checkPublishInvariants,
     checkAnchors,
     checkChangeInvariants,
+    checkBundles,
   ];
   return [...wrong, ...others.flatMap((check) => check(state))];
 }
@@ -83,6 +84,22 @@ function checkAnchors(state: StateView): string[] {
   return [...scanAll(state, stateKey.auditAnchorsPrefix)].flatMap(({ key, value }) =>
     checkAuditAnchors(key, value as AuditAnchor[]),
   );
+}
+
+/** Each config that a bundle owns is found by that bundle, and by no other. */
+function checkBundles(state: StateView): string[] {
+  const wrong: string[] = [];
+  const owned = new Set<string>();
+  for (const { value } of scanAll(state, "c/")) {
+    const { id, namespace, bundle } = value as Config;
+    if (bundle === undefined) continue;
+    const key = stateKey.bundleConfig(namespace.tenant, bundle.id, id);
+    owned.add(key);
+    if (state.json(key) !== id) wrong.push(`${id} is not found by its bundle ${bundle.id}`);
+  }
+  for (const { key } of scanAll(state, stateKey.bundlePrefix))
+    if (!owned.has(key)) wrong.push(`${key} names a config that the bundle does not own`);
+  return wrong;
 }
 
 /** A tenant whose configs are counted has as many as the count says. */

@@ -1,3 +1,4 @@
+import type { BundlePlan } from "../bundle/bundle.ts";
 import type { ErrorCode, FieldError } from "./command-error.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import type { RestoredState } from "../backup/backup-origin.ts";
@@ -33,6 +34,7 @@ export interface CommandResults {
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
+  apply_bundle: { bundle_id: string; plan: BundlePlan };
   rewrap_keys: { rewrapped: number; next_cursor: string | null };
   anchor_audit: { seq: number; hash: string };
   set_change_rules: { rules: ChangeRules };

@@ -3,7 +3,7 @@ import { changeCommands } from "../change-request/change-command-schema.ts";
 import { commandOfOperation } from "../change-request/change-request.ts";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { KMS_KEY_ID, WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
-import { RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
+import { BUNDLE_VERSIONS_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import type { Command } from "./command.ts";
@@ -138,6 +138,50 @@ const publishCommands = [
     })
     .strict(),
 ] as const;
+
+const bundleContent = z.object({ attachment: wholeNumber.nullable(), sha256 }).strict();
+const bundleCommand = z
+  .object({
+    ...head,
+    kind: z.literal("apply_bundle"),
+    payload: z
+      .object({
+        bundle_id: z.string(),
+        configs: z.array(
+          z
+            .object({
+              app: z.string(),
+              env: z.string(),
+              name: z.string(),
+              format,
+              content: bundleContent,
+              schema: z.string().nullable(),
+              description: z.string(),
+              retention: retention.nullable(),
+              versions: z
+                .array(z.object({ name: z.string(), format, content: bundleContent }).strict())
+                .max(BUNDLE_VERSIONS_MAX),
+              releases: z
+                .array(
+                  rule
+                    .omit({ version_id: true })
+                    .extend({ version: z.union([z.string(), versionId]) })
+                    .strict(),
+                )
+                .nullable(),
+            })
+            .strict(),
+        ),
+        prune: z.boolean(),
+        adopt: z.boolean(),
+        force: z.boolean(),
+        abort_plan: z.boolean(),
+        if_plan: sha256.nullable(),
+        max_configs: wholeNumber.optional(),
+      })
+      .strict(),
+  })
+  .strict();
 
 const rewrapCommand = z
   .object({
@@ -287,6 +331,7 @@ const commandSchema = z.discriminatedUnion("kind", [
       payload: z.object({ seq: z.number().int().positive(), hash: sha256 }).strict(),
     })
     .strict(),
+  bundleCommand,
   ...restoreCommands,
   ...publishCommands,
   ...changeCommands,

@@ -1,3 +1,4 @@
+import type { BundleRequest } from "../bundle/bundle.ts";
 import type { ConfigFormat, Retention, SealedContent } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
@@ -120,6 +121,12 @@ export interface CommandPayloads {
   withdraw_change: { change_request_id: string; comment: string };
   /** Makes the change and ends its request, both or neither. */
   execute_change: { change_request_id: string; digest: string };
+  /** Makes configs as a bundle wants them, all or nothing (C13). */
+  apply_bundle: BundleRequest & {
+    /** The digest of the plan that was looked at; another one is refused. Null: whatever the plan is. */
+    if_plan: string | null;
+    max_configs?: number | undefined;
+  };
 }
 
 export interface ChangeRequestInput {

@@ -1,6 +1,16 @@
+import { contentOfOperation } from "../change-request/held-content.ts";
 import type { Command, ContentRef } from "./command.ts";
 
-import { contentOfOperation } from "../change-request/held-content.ts";
+/** Every content that a command carries as an attachment. */
+export function contentsOf(command: Command): ContentRef[] {
+  if (command.kind !== "apply_bundle") {
+    const content = contentOf(command);
+    return content === null ? [] : [content];
+  }
+  return command.payload.configs
+    .flatMap(({ content, versions }) => [content, ...versions.map((version) => version.content)])
+    .flatMap(({ attachment, sha256 }) => (attachment === null ? [] : [{ attachment, sha256 }]));
+}
 
 /** The content that a command carries as an attachment; null when it carries none. */
 export function contentOf(command: Command): ContentRef | null {

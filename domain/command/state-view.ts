@@ -66,6 +66,11 @@ export const stateKey = {
   /** Running plans in the order in which their stages have baked. */
   publishDue: (dueAtMs: number, publishId: string): string => `d/${pad(dueAtMs)}/${publishId}`,
   publishDuePrefix: "d/",
+  /** What a bundle owns. */
+  bundleConfig: (tenant: string, bundleId: string, configId: string): string =>
+    `l/${tenant}/${bundleId}/${configId}`,
+  bundleConfigPrefix: (tenant: string, bundleId: string): string => `l/${tenant}/${bundleId}/`,
+  bundlePrefix: "l/",
   /** The newest anchors of a tenant's audit chain. */
   auditAnchors: (tenant: string): string => `a/${tenant}`,
   auditAnchorsPrefix: "a/",

@@ -1,4 +1,5 @@
 import type { Namespace } from "./config-name.ts";
+import type { BundleMark } from "../bundle/bundle-mark.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
 export const CONFIG_FORMATS = ["json", "yaml", "toml", "properties", "ini", "xml", "text", "binary"] as const;
@@ -38,6 +39,8 @@ export interface Config {
   updated_at_ms: number;
   /** Log index of the last command that changed this record; the revision behind `ETag` and `If-Match`. */
   revision: number;
+  /** The bundle that owns it, and what that last applied; absent: none does. */
+  bundle?: BundleMark | undefined;
 }
 
 /** What remains of a deleted config: whose it was, so that a repeated delete can be recognised and authorised. */

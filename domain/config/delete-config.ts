@@ -27,6 +27,9 @@ export const deleteConfig: ApplyVerb<"delete_config"> = ({ state, command, index
     { op: "delete", key: stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name) },
     ...countOneLess(state, namespace.tenant),
   ];
+  const owner = found.config.bundle?.id;
+  if (owner !== undefined)
+    changes.push({ op: "delete", key: stateKey.bundleConfig(namespace.tenant, owner, id) });
   const counts = new Map<string, number>();
   for (const { key, value } of scanAll(state, stateKey.versionPrefix(id))) {
     const { sha256 } = value as ConfigVersion;

@@ -1,5 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { CHANGE_ROUTES } from "./change-routes.ts";
+import { registerBundleApply } from "./bundle-apply.ts";
+import { registerBundleExport } from "./bundle-export.ts";
 import { registerClusterAddNode } from "./cluster-add-node.ts";
 import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
 import { registerClusterSnapshot } from "./cluster-snapshot.ts";
@@ -75,6 +77,8 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerReleasesPut,
   registerConfigRollback,
   registerConfigResolve,
+  registerBundleExport,
+  registerBundleApply,
   registerConfigDiff,
   registerPublishStart,
   registerPublishList,

@@ -12,6 +12,7 @@ export const PUBLIC_REASONS = {
 export const AUTHENTICATED_REASONS = {
   own: "answers, or changes, what is the caller's own; for more the handler asks for a permission",
   delegation: "hands on only what the caller holds, asked for piece by piece",
+  planned: "asks for what the plan needs, config by config, once it knows the plan",
   cluster_health: "who is no operator is told no addresses",
 } as const;
 

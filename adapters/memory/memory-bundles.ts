@@ -1,0 +1,38 @@
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { BundlePlan } from "../../domain/bundle/bundle.ts";
+import { exportBundle, type ExportedConfig, type ExportScope } from "../../domain/bundle/export-bundle.ts";
+import { findEncrypted } from "../../domain/bundle/find-encrypted.ts";
+import { planBundle } from "../../domain/bundle/plan-bundle.ts";
+import type { Command, CommandOf } from "../../domain/command/command.ts";
+import type { MemoryState } from "../../domain/command/memory-state.ts";
+import { stateKey } from "../../domain/command/state-view.ts";
+
+/** What the core in memory answers about bundles, as the real one does. */
+export function planInMemory(
+  state: MemoryState,
+  { tenant, payload }: CommandOf<"apply_bundle">,
+): { plan: BundlePlan } {
+  const planned = planBundle(state, tenant, payload);
+  if (planned.ok) return { plan: planned.plan };
+  throw new ConfluxError("validation_failed", "the bundle is not valid", { errors: planned.errors });
+}
+
+export function exportInMemory(
+  state: MemoryState,
+  scope: ExportScope,
+): { configs: ExportedConfig[]; blobs: Map<string, Uint8Array> } {
+  const exported = exportBundle(state, scope);
+  if (!exported.ok) throw new ConfluxError(exported.code, exported.detail);
+  const blobs = new Map<string, Uint8Array>();
+  for (const { sha256, isEncrypted } of exported.configs.flatMap(({ contents }) => contents)) {
+    const bytes = isEncrypted ? undefined : state.bytes(stateKey.blob(scope.tenant, sha256));
+    if (bytes !== undefined) blobs.set(sha256, bytes);
+  }
+  return { configs: exported.configs, blobs };
+}
+
+export function refuseEncryptedInMemory(state: MemoryState, command: Command): void {
+  if (command.kind !== "apply_bundle") return;
+  const errors = findEncrypted(state, command.tenant, command.payload);
+  if (errors.length > 0) throw new ConfluxError("validation_failed", "the bundle is not valid", { errors });
+}

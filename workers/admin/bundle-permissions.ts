@@ -1,0 +1,63 @@
+import type { Context } from "hono";
+import type { BundleDocument } from "../../contracts/bundle/bundle-schemas.ts";
+import type { BundlePlanItem } from "../../domain/bundle/bundle.ts";
+import type { PermissionAction } from "../../domain/access/permits.ts";
+import { fullName } from "../../domain/config/config-name.ts";
+import { omitUndefined } from "./omit-undefined.ts";
+import type { AdminEnv } from "./principal.ts";
+import { requirePermission } from "./require-permission.ts";
+
+/**
+ * Refuses (`forbidden`) a caller who may not do to each config what the plan does to it: write, publish where rules change,
+ * delete; and read what stays as it is, since the plan tells of it.
+ */
+export async function requireForPlan(
+  c: Context<AdminEnv>,
+  tenant: string,
+  items: readonly BundlePlanItem[],
+): Promise<void> {
+  const wanted = items.flatMap((item) => actionsOf(item).map((action) => ({ ...item, action })));
+  await requireEach(c, tenant, wanted);
+}
+
+/**
+ * Refuses a caller who may not read what a bundle names, before the bundle is compared with anything: what is wrong with
+ * one says what there is. Of a bundle without configs its whole scope is asked for.
+ */
+export async function requireForBundle(
+  c: Context<AdminEnv>,
+  { bundle, configs }: BundleDocument,
+): Promise<void> {
+  const { tenant, app = "*", env = "*" } = bundle;
+  const named = configs.length === 0 ? [{ name: "*" }] : configs;
+  await requireEach(
+    c,
+    tenant,
+    named.map((entry) => ({ action: "read" as const, app, env, ...omitUndefined(entry) })),
+  );
+}
+
+interface Wanted {
+  action: PermissionAction;
+  app: string;
+  env: string;
+  name: string;
+}
+
+async function requireEach(c: Context<AdminEnv>, tenant: string, wanted: readonly Wanted[]): Promise<void> {
+  const granted = new Map<string, boolean>();
+  for (const { action, app, env, name } of wanted) {
+    // Who holds it on all of an env is asked once: a bundle may have a thousand configs.
+    const all = fullName({ tenant, app, env }, "*");
+    const key = `${action} ${all}`;
+    const holdsAll = granted.get(key) ?? (await c.var.principal.allows(action, all));
+    granted.set(key, holdsAll);
+    if (!holdsAll) await requirePermission(c, action, fullName({ tenant, app, env }, name));
+  }
+}
+
+function actionsOf({ action, changes }: BundlePlanItem): PermissionAction[] {
+  if (action === "delete") return ["delete"];
+  if (action === "unchanged" || action === "orphan") return ["read"];
+  return changes.includes("releases") ? ["write", "publish"] : ["write"];
+}

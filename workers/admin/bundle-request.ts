@@ -1,0 +1,117 @@
+import type { BundleDocument, BundleEntry } from "../../contracts/bundle/bundle-schemas.ts";
+import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
+import type { BundleConfig, BundleContent } from "../../domain/bundle/bundle.ts";
+import type { ConfigFormat } from "../../domain/config/config.ts";
+import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
+import { refuseOverSize } from "./quotas-of.ts";
+import { readContent, schemaText, validateContent } from "./read-content.ts";
+import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
+
+/** Errors of one refusal. */
+const ERRORS_MAX = 50;
+
+type ContentFields = Pick<BundleEntry, "content" | "content_base64" | "content_hash">;
+
+/**
+ * A bundle as a command carries it, with the bytes of its contents, each once. Everything that single writes check is
+ * checked (format, schema, sizes, expressions), and all that is wrong is told at once, by its path.
+ */
+export async function readBundle(
+  { bundle, configs }: BundleDocument,
+  quotas: TenantQuotas,
+): Promise<{ configs: BundleConfig[]; attachments: Uint8Array[] }> {
+  const reader = new BundleReader(quotas);
+  const read: BundleConfig[] = [];
+  for (const [i, entry] of configs.entries()) {
+    const path = `/configs/${i}`;
+    const { app = bundle.app, env = bundle.env } = entry;
+    if (app === undefined)
+      reader.errors.push({ path: `${path}/app`, message: "missing, here and in /bundle" });
+    if (env === undefined)
+      reader.errors.push({ path: `${path}/env`, message: "missing, here and in /bundle" });
+    read.push(await reader.readEntry(entry, { app: app ?? "", env: env ?? "" }, path));
+  }
+  if (reader.errors.length > 0) {
+    const code = reader.isTooLarge ? "payload_too_large" : "validation_failed";
+    throw new ConfluxError(code, "The bundle is not valid", { errors: reader.errors.slice(0, ERRORS_MAX) });
+  }
+  return { configs: read, attachments: reader.attachments };
+}
+
+class BundleReader {
+  readonly errors: FieldError[] = [];
+  readonly attachments: Uint8Array[] = [];
+  readonly #positions = new Map<string, number>();
+  readonly #quotas: TenantQuotas;
+  isTooLarge = false;
+
+  constructor(quotas: TenantQuotas) {
+    this.#quotas = quotas;
+  }
+
+  async readEntry(
+    entry: BundleEntry,
+    where: { app: string; env: string },
+    path: string,
+  ): Promise<BundleConfig> {
+    const { name, format, description, retention, releases } = entry;
+    const schema = this.#collect(path, () => schemaText(entry.schema ?? undefined)) ?? null;
+    const content = await this.#readContent(entry, { format, schema, path });
+    const versions: BundleConfig["versions"] = [];
+    for (const [i, version] of entry.versions.entries()) {
+      const own = version.format ?? format;
+      const at = `${path}/versions/${i}`;
+      // A content from before the schema changed is served on: only its form is looked at.
+      const bytes = await this.#readContent(version, { format: own, schema: null, path: at });
+      versions.push({ name: version.name, format: own, content: bytes });
+    }
+    const patterns = (releases ?? []).map(({ version: _version, ...rule }) => ({ ...rule, version_id: 1 }));
+    this.#collect("", () => refuseFaultyPatterns(patterns, `${path}/releases`));
+    return {
+      ...where,
+      name,
+      format,
+      content,
+      schema,
+      description,
+      retention,
+      versions,
+      releases: releases ?? null,
+    };
+  }
+
+  async #readContent(
+    body: ContentFields,
+    { format, schema, path }: { format: ConfigFormat; schema: string | null; path: string },
+  ): Promise<BundleContent> {
+    if (body.content_hash !== undefined) {
+      return { attachment: null, sha256: body.content_hash.slice("sha256:".length) };
+    }
+    try {
+      const { bytes, sha256 } = await readContent(body);
+      refuseOverSize(bytes, this.#quotas);
+      await validateContent({ format, bytes, schema });
+      const position = this.#positions.get(sha256) ?? this.attachments.push(bytes) - 1;
+      this.#positions.set(sha256, position);
+      return { attachment: position, sha256 };
+    } catch (error) {
+      this.#take(path, error);
+      return { attachment: null, sha256: "" };
+    }
+  }
+
+  #collect<T>(path: string, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      this.#take(path, error);
+      return undefined;
+    }
+  }
+
+  #take(path: string, error: unknown): void {
+    if (!(error instanceof ConfluxError)) throw error;
+    if (error.code === "payload_too_large") this.isTooLarge = true;
+    this.errors.push(...error.errors.map((field) => ({ ...field, path: `${path}${field.path}` })));
+  }
+}
