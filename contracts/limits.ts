@@ -52,3 +52,5 @@ export const FETCH_TIME_KEPT_MS = 400 * 24 * 60 * 60 * 1000;
 export const NOT_FETCHED_DAYS_MAX = 365;
 /** Versions and regions that the overview of a config tells apart; the ones with the most clients. */
 export const DELIVERY_GROUPS_MAX = 500;
+/** Clients that one dry run of a publish is asked about, each of them in every region. */
+export const DRY_RUN_CLIENTS_MAX = 20;

@@ -51,5 +51,12 @@ export const LIST_SCAN_MAX = 10_000;
 export const BAKE_MINUTES_MIN = 0.01;
 export const BAKE_MINUTES_MAX = 30 * 24 * 60;
 export const STAGE_NAME_BYTES_MAX = 128;
+/** Stages of one publish plan. */
+export const PUBLISH_STAGES_MAX = 20;
+/** How long a plan may be paused before the pause counts as forgotten. */
+export const PAUSE_MINUTES_MIN = 0.01;
+export const PAUSE_MINUTES_MAX = 30 * 24 * 60;
+/** The same, when the caller does not say: a week. */
+export const PAUSE_MINUTES_DEFAULT = 7 * 24 * 60;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;

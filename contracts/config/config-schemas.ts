@@ -115,8 +115,14 @@ const versionHead = z.object({
   creator: z.string(),
   created_at: timeSchema,
 });
-export const versionSummary = versionHead.meta({ id: "VersionSummary" });
-export const versionView = versionHead.extend({ schema: z.unknown() }).meta({ id: "Version" });
+const versionStatus = z.string().meta({
+  description:
+    "full: the default rule names it; stage1 to stageN, paused: a plan brings it; released: other rules name it; deprecated: a plan replaced it; draft: none of that",
+});
+export const versionSummary = versionHead.extend({ status: versionStatus }).meta({ id: "VersionSummary" });
+export const versionView = versionHead
+  .extend({ status: versionStatus, schema: z.unknown() })
+  .meta({ id: "Version" });
 export const versionWritten = versionHead
   .extend({ etag: etagSchema, index: indexSchema })
   .meta({ id: "VersionWritten" });

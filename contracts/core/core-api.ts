@@ -44,7 +44,7 @@ export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
  * what PROPOSED_BY_LAMBDA names.
  */
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
-export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = ["advance_publish", "abort_publish"];
+export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = ["advance_publish", "abort_publish", "end_pause"];
 
 /** On every answer: the id of the node that gave it. */
 export const CORE_NODE_ID_HEADER = "x-conflux-node-id";

@@ -15,6 +15,8 @@ import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
+import { pausePublish } from "../publish/pause-publish.ts";
+import { endPause, resumePublish } from "../publish/resume-publish.ts";
 import { startPublish } from "../publish/start-publish.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
 import type { Command, CommandKind } from "./command.ts";
@@ -67,6 +69,9 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,
+  pause_publish: pausePublish,
+  resume_publish: resumePublish,
+  end_pause: endPause,
 };
 
 /** Every kind that this build applies. */

@@ -31,6 +31,9 @@ export interface CommandResults {
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
+  pause_publish: { publish: PublishPlan };
+  resume_publish: { publish: PublishPlan };
+  end_pause: { publish: PublishPlan };
 }
 
 /** Where a state stands in the log. */

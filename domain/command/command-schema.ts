@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { RESTORE_CHUNKS_MAX } from "../limits.ts";
-import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
+import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
 
@@ -22,6 +22,10 @@ function isRecordOfStrings(value: unknown): boolean {
 }
 // Not z.record: it loses a member called __proto__, and with it what the rule asks for.
 const labels = z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings");
+const percentage = z
+  .object({ by: z.string(), percent: z.number(), salt: z.string().optional() })
+  .strict()
+  .optional();
 const rule = z
   .object({
     labels,
@@ -30,10 +34,7 @@ const rule = z
     when: z
       .array(z.object({ label: z.string(), op: z.enum(CONDITION_OPS), values: z.array(z.string()) }).strict())
       .optional(),
-    percentage: z
-      .object({ by: z.string(), percent: z.number(), salt: z.string().optional() })
-      .strict()
-      .optional(),
+    percentage,
     edge: z
       .object({ regions: z.array(z.string()) })
       .strict()
@@ -45,6 +46,7 @@ const stage = z
     name: z.string(),
     regions: z.array(z.string()).nullable(),
     labels: labels.nullable(),
+    percentage,
     bake_minutes: z.number().nullable(),
   })
   .strict();
@@ -124,6 +126,8 @@ const publishCommands = [
           description: z.string(),
           strategy: z.enum(PUBLISH_STRATEGIES),
           stages: z.array(stage),
+          form: z.literal(2).optional(),
+          abort_plan: z.boolean().optional(),
         })
         .strict(),
     })
@@ -144,8 +148,29 @@ const publishCommands = [
   z
     .object({
       ...head,
-      kind: z.literal("abort_publish"),
+      kind: z.enum(["abort_publish", "resume_publish"]),
       payload: z.object({ publish_id: id }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("pause_publish"),
+      payload: z
+        .object({
+          publish_id: id,
+          expected_stage: z.number().int().positive(),
+          minutes: z.number(),
+          then: z.enum(PAUSE_ENDS),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("end_pause"),
+      payload: z.object({ publish_id: id, paused_at_ms: wholeNumber }).strict(),
     })
     .strict(),
 ] as const;

@@ -1,7 +1,7 @@
 import type { ConfigFormat, Retention } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
-import type { PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
+import type { PauseEnd, PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
 /** Who asked for a command. `id` is stable; `name` is for people. */
@@ -78,6 +78,10 @@ export interface CommandPayloads {
     description: string;
     strategy: PublishStrategy;
     stages: PublishStageInput[];
+    /** 2: the plan may have several stages and percentages, and deprecates what it replaces. Left out: none of that. */
+    form?: 2 | undefined;
+    /** Ends a running plan instead of being refused because of it. */
+    abort_plan?: boolean | undefined;
   };
   /**
    * Takes a plan past `expected_stage`; refused when another one bakes, so that a repetition does no harm. With
@@ -86,6 +90,11 @@ export interface CommandPayloads {
   advance_publish: { publish_id: string; expected_stage: number; cause: "by_hand" | "bake_over" };
   /** Ends a plan and takes its rules away: everyone gets the version before. */
   abort_publish: { publish_id: string };
+  /** Halts a plan in `expected_stage`, for `minutes` at most: then it is ended as `then` says. */
+  pause_publish: { publish_id: string; expected_stage: number; minutes: number; then: PauseEnd };
+  resume_publish: { publish_id: string };
+  /** Ends the pause that began at `paused_at_ms`, refused until it counts as forgotten by the log's time. */
+  end_pause: { publish_id: string; paused_at_ms: number };
 }
 export type CommandKind = keyof CommandPayloads;
 

@@ -21,6 +21,8 @@ import { registerPublishAbort } from "./publish-abort.ts";
 import { registerPublishAdvance } from "./publish-advance.ts";
 import { registerPublishGet } from "./publish-get.ts";
 import { registerPublishList } from "./publish-list.ts";
+import { registerPublishPause } from "./publish-pause.ts";
+import { registerPublishResume } from "./publish-resume.ts";
 import { registerPublishStart } from "./publish-start.ts";
 import { registerReleasesGet } from "./releases-get.ts";
 import { registerReleasesPut } from "./releases-put.ts";
@@ -74,6 +76,8 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerPublishList,
   registerPublishGet,
   registerPublishAdvance,
+  registerPublishPause,
+  registerPublishResume,
   registerPublishAbort,
   registerClusterStatus,
   registerClusterAddNode,
