@@ -85,7 +85,8 @@ export const publishRequest = z
     description: descriptionSchema.default(""),
     strategy: strategySchema,
     make_default_after_mins: bakeMinutes.optional().meta({
-      description: "How long the last stage bakes before everyone gets the version, when it does not say so itself",
+      description:
+        "How long the last stage bakes before everyone gets the version, when it does not say so itself",
     }),
     clients: z
       .array(labelsSchema)
@@ -113,9 +114,14 @@ export const publishRequest = z
 
 export const pauseRequest = z
   .strictObject({
-    max_minutes: z.number().min(PAUSE_MINUTES_MIN).max(PAUSE_MINUTES_MAX).default(PAUSE_MINUTES_DEFAULT).meta({
-      description: "Minutes, fractions too, after which the pause counts as forgotten",
-    }),
+    max_minutes: z
+      .number()
+      .min(PAUSE_MINUTES_MIN)
+      .max(PAUSE_MINUTES_MAX)
+      .default(PAUSE_MINUTES_DEFAULT)
+      .meta({
+        description: "Minutes, fractions too, after which the pause counts as forgotten",
+      }),
     then: z
       .enum(PAUSE_ENDS)
       .default("abort")
@@ -160,7 +166,10 @@ const publishHead = z.object({
   description: z.string(),
   strategy: z.enum(PUBLISH_STRATEGIES),
   status: z.string().meta({ description: "stage1 to stageN, paused, full, aborted or deprecated" }),
-  stage: z.string().nullable().meta({ description: "Name of the stage that bakes or is paused; null when none is" }),
+  stage: z
+    .string()
+    .nullable()
+    .meta({ description: "Name of the stage that bakes or is paused; null when none is" }),
   due_at: timeSchema.nullable().meta({ description: "When that stage has baked; null: by hand alone" }),
   pause: z
     .object({ started_at: timeSchema, ends_at: timeSchema, then: z.enum(PAUSE_ENDS) })

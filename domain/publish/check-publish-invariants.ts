@@ -48,12 +48,13 @@ function checkPlan(
   if (key !== stateKey.publish(plan.id)) wrong.push(`${key} holds ${plan.id}`);
   if (!state.hasKey(stateKey.config(plan.config_id))) wrong.push(`${plan.id} is of no config`);
   const runs = state.json(stateKey.runningPublish(plan.config_id)) === plan.id;
-  if (runs !== isRunning(plan)) wrong.push(`${plan.id} is ${plan.state} and ${runs ? "runs" : "does not run"}`);
+  if (runs !== isRunning(plan))
+    wrong.push(`${plan.id} is ${plan.state} and ${runs ? "runs" : "does not run"}`);
   if ((plan.ended_at_ms === null) !== isRunning(plan)) wrong.push(`${plan.id} has no right end`);
   if ((plan.pause !== undefined) !== (plan.state === "paused")) wrong.push(`${plan.id} has no right pause`);
   const isNumbered = plan.stage >= Math.min(1, plan.stages.length) && plan.stage <= plan.stages.length;
   if (!isNumbered) wrong.push(`${plan.id} has no stage ${plan.stage}`);
-  if (plan.stages.some(({ started_at_ms }, i) => (started_at_ms === null) !== (i >= plan.stage)))
+  if (plan.stages.some(({ started_at_ms }, i) => (started_at_ms === null) !== i >= plan.stage))
     wrong.push(`${plan.id}: a stage has begun out of its order`);
   if (!isRunning(plan)) return;
   counts.running += 1;

@@ -21,7 +21,12 @@ export function checkPublishStages({
 }: Asked): { ok: true; stages: PublishStageInput[] } | Refusal {
   const [min, max] = STAGES_OF[strategy];
   const isOld = form === undefined && (stages.length > 1 || stages.some((stage) => stage.percentage));
-  if (stages.length < min || stages.length > max || isOld || (form === undefined && strategy === "percentage")) {
+  if (
+    stages.length < min ||
+    stages.length > max ||
+    isOld ||
+    (form === undefined && strategy === "percentage")
+  ) {
     const range = max === min ? `exactly ${max}` : `${min} to ${max}`;
     const message = max === 0 ? "all has no stages" : isOld ? "such stages need form 2" : `${range} stages`;
     return refuse("validation_failed", "the stages are not valid", [{ path: "/strategy/stages", message }]);
@@ -85,7 +90,8 @@ function checkStage(
   const labels = stage.labels !== null && Object.keys(stage.labels).length > 0 ? stage.labels : null;
   const { percentage } = stage;
   if (labels === null && stage.regions === null && percentage === undefined) {
-    const message = "every client would be in the stage: give regions, labels or a percentage, or the strategy all";
+    const message =
+      "every client would be in the stage: give regions, labels or a percentage, or the strategy all";
     errors.push({ path: strategy === "canary" ? labelsPath : path, message });
     return stage;
   }

@@ -62,7 +62,7 @@ export function previewPublish(input: {
   const begun = apply(command as Command);
   if (!begun.ok) return begun;
   const { publish: first, warnings } = begun.result as CommandResults["start_publish"];
-  for (let plan = first; ; ) {
+  for (let plan = first; ;) {
     const stage = currentStage(plan)?.name ?? null;
     steps.push({ status: publishStatus(plan), stage, served: serve(input, rules()) });
     if (stage === null) return { ok: true, version_id: plan.version_id, steps, warnings };

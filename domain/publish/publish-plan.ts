@@ -101,7 +101,9 @@ export function publishStatus(plan: Pick<PublishPlan, "state" | "stage">): strin
 }
 
 /** The stage that a running plan is in; undefined for one that has ended. */
-export function currentStage(plan: Pick<PublishPlan, "state" | "stage" | "stages">): PublishStage | undefined {
+export function currentStage(
+  plan: Pick<PublishPlan, "state" | "stage" | "stages">,
+): PublishStage | undefined {
   return isRunning(plan) ? plan.stages[plan.stage - 1] : undefined;
 }
 

@@ -237,7 +237,12 @@ describe("C7 what a plan is refused for", () => {
   const gold = { labels: { tier: "gold" } };
   const share = (percent: number) => ({ percentage: { by: "user", percent } });
   it.each<[string, PublishStageInput[], string, "staged" | "percentage"]>([
-    ["too many stages", Array.from({ length: PUBLISH_STAGES_MAX + 1 }, (_, i) => testStage(`${i}`, share(i))), "", "staged"],
+    [
+      "too many stages",
+      Array.from({ length: PUBLISH_STAGES_MAX + 1 }, (_, i) => testStage(`${i}`, share(i))),
+      "",
+      "staged",
+    ],
     ["a second stage of all", [testStage("a", gold), testStage("b")], "/1", "staged"],
     ["the same clients again", [testStage("a", gold), testStage("b", gold)], "/1", "staged"],
     [
@@ -278,7 +283,8 @@ describe("C7 what a plan is refused for", () => {
 });
 
 it("P2 a plan of the old form does what it always did: one stage, and nothing is deprecated", () => {
-  const { form: _new, ...payload } = testStart({ stages: SEED.slice(0, 1) }).payload as CommandPayloads["start_publish"];
+  const { form: _new, ...payload } = testStart({ stages: SEED.slice(0, 1) })
+    .payload as CommandPayloads["start_publish"];
   machine.apply(testCommand("start_publish", payload));
   expect(machine.plan()).not.toHaveProperty("form");
   machine.apply(advance(1));

@@ -25,6 +25,7 @@ export function mayMoveStage(from: Place | null, to: Place): boolean {
   if (!mayMovePublish(from?.state ?? "none", to.state)) return false;
   const last = to.stages.length;
   if (from === null) return to.stage === Math.min(1, last) && (to.state === "full") === (last === 0);
-  if (from.state === "baking" && to.state === "baking") return to.stage === from.stage + 1 && to.stage <= last;
+  if (from.state === "baking" && to.state === "baking")
+    return to.stage === from.stage + 1 && to.stage <= last;
   return to.stage === from.stage && (from.state !== "baking" || to.state !== "full" || from.stage === last);
 }

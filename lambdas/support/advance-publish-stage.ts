@@ -49,7 +49,10 @@ export async function advancePublishStage(deps: StageDeps, plan: PublishPlan): P
 
 type Head = Pick<Command, "tenant" | "trace_id">;
 
-async function advanceCommand(plan: PublishPlan, head: Head): Promise<CommandOf<"advance_publish"> & Command> {
+async function advanceCommand(
+  plan: PublishPlan,
+  head: Head,
+): Promise<CommandOf<"advance_publish"> & Command> {
   return {
     ...(await systemHead(head, ["publish-stage", plan.id, plan.stage])),
     kind: "advance_publish",

@@ -32,7 +32,9 @@ export async function dryRunPublish(
   const { version_id: asked, stages } = command.payload;
   const versions = new Set(config.releases.map(({ version_id }) => version_id));
   if (asked !== null && (await isThere(c, config.id, asked))) versions.add(asked);
-  const unknown = new Set(stages.flatMap(({ regions }) => regions ?? []).filter((name) => !known.includes(name)));
+  const unknown = new Set(
+    stages.flatMap(({ regions }) => regions ?? []).filter((name) => !known.includes(name)),
+  );
   const preview = previewPublish({
     config,
     running,

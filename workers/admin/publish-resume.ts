@@ -14,8 +14,7 @@ const route = declareRoute(
     path: "/api/v1/mgt/publishes/{pid}/resume",
     tags: ["publishes"],
     summary: "Resume a paused publish plan",
-    description:
-      "The bake time goes on where it stood. A plan that is not paused is 409.",
+    description: "The bake time goes on where it stood. A plan that is not paused is 409.",
     request: { params: publishParams, headers: updateHeaders },
     responses: { 200: { description: "The plan as it is now", content: json(publishWritten) } },
   },

@@ -1,4 +1,9 @@
-import { bakedAtMs, currentStage, type PublishPlan, publishStatus } from "../../domain/publish/publish-plan.ts";
+import {
+  bakedAtMs,
+  currentStage,
+  type PublishPlan,
+  publishStatus,
+} from "../../domain/publish/publish-plan.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime } from "./config-views.ts";
 
