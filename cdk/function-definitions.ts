@@ -30,6 +30,16 @@ export const TABLES_OF_NEED: Readonly<
 /** One entry a file of lambdas/; a test fails for a file without one. */
 export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
   {
+    name: "audit-anchor",
+    description: "Verifies the audit's chains and anchors them in the log",
+    needs: ["core", "database"],
+    memoryMib: 512,
+    // It ends with a reserve for the anchor on its way; what is left is the next minute's.
+    timeoutS: 55,
+    everyMinutes: 1,
+    inVpc: true,
+  },
+  {
     name: "feed-projection",
     description: "Projects the core's feed into Postgres",
     needs: ["core", "database", "cursors"],

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { type CliIo, CliError, EXIT, type ExitCode } from "./cli-io.ts";
+import { registerAuditVerify } from "./audit-verify.ts";
 import { registerClusterAddNode } from "./cluster-add-node.ts";
 import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
 import { registerClusterSnapshot } from "./cluster-snapshot.ts";
@@ -28,6 +29,7 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
       registerClusterRestore,
     ],
   },
+  { name: "audit", summary: "who did what", verbs: [registerAuditVerify] },
 ];
 
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */

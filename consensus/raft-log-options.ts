@@ -53,7 +53,7 @@ export const RAFT_LOG_LIMITS = {
   commitNoticeMs: 2,
   /** A follower stands for election after this many to twice as many ticks without its leader. */
   electionTicks: 5,
-  /** By how many ticks clocks may drift apart in an election timeout; only looked at for reads by lease. */
+  /** By how many ticks clocks may drift apart while a promise lasts; only looked at for reads by lease. */
   leaseDriftTicks: 1,
   /** Bytes of one command. */
   entryBytesMax: 16 * 1024 * 1024,
@@ -120,7 +120,7 @@ export interface RaftLogOptions<R> {
   transport: Transport;
   /**
    * How a leader answers linearizable reads: `quorum` (the default) asks a majority each time; `lease` answers at once while
-   * a majority has heard it lately, which leans on clocks (raft/lease.ts). All members must have the same.
+   * a majority has promised it to vote for nobody else, which leans on clocks (raft/lease.ts). Members may differ.
    */
   readMode?: ReadMode;
   /** Whether a member reads copies of the state in a format; absent: all members run this build. */

@@ -176,7 +176,7 @@ describe("R5 a member that lost its disk", () => {
       heartbeat,
     ]);
     await until(() => seen.includes("heartbeat"));
-    fenced.send([{ type: "heartbeat_reply", from: 3, to: 1, term: 2, readContext: 0 }]);
+    fenced.send([{ type: "heartbeat_reply", from: 3, to: 1, term: 2, readContext: 0, promiseTicks: 0 }]);
     await until(() => seen.includes("heartbeat_reply"));
     expect(seen).toEqual(["heartbeat", "heartbeat_reply"]);
   });

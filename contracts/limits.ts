@@ -54,3 +54,14 @@ export const NOT_FETCHED_DAYS_MAX = 365;
 export const DELIVERY_GROUPS_MAX = 500;
 /** Clients that one dry run of a publish is asked about, each of them in every region. */
 export const DRY_RUN_CLIENTS_MAX = 20;
+/** The highest quota: what an integer column holds. */
+export const QUOTA_MAX = 2_147_483_647;
+/** Roles, and groups, that a request for a new user names. */
+export const ROLES_OF_REQUEST_MAX = 50;
+/** Rows of access that one tenant may have. */
+export const ROLES_MAX = 1_000;
+export const USER_GROUPS_MAX = 1_000;
+export const APPLICATIONS_MAX = 10_000;
+export const GROUP_MEMBERS_MAX = 10_000;
+/** Permissions that all roles of one user grant together, in a tenant; a role alone grants no more either. */
+export const PERMISSIONS_PER_USER_MAX = 10_000;

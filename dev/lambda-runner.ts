@@ -1,13 +1,14 @@
 /**
  * Child of the supervisor: runs the Lambda functions as AWS would, from events of AWS's shapes, each invocation with a
  * deadline. Function URLs are paths of one HTTP server. Schedules fire again and again: the feed projection's at once,
- * because each invocation follows the feed by long poll until its time is over, the publish stage's every second.
+ * because each invocation follows the feed by long poll until its time is over, the publish stage's every second, the audit's anchor every ten.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectDynamoDb } from "../adapters/dynamodb/connect-dynamodb.ts";
 import { createMissingTables } from "../adapters/dynamodb/create-tables.ts";
 import { DYNAMODB_TABLES } from "../contracts/dynamodb/tables.ts";
+import { handler as anchorAudit } from "../lambdas/audit-anchor.ts";
 import { handler as projectFeed } from "../lambdas/feed-projection.ts";
 import { handler as hashPassword } from "../lambdas/password-hash.ts";
 import { handler as advanceStages } from "../lambdas/publish-stage.ts";
@@ -28,6 +29,8 @@ const urlFunctions: Record<string, UrlFunction> = {
 /** Their time is short enough that a dead dependency is noticed. */
 const projection = { name: "feed-projection", timeoutMs: 30_000, handler: projectFeed };
 const publishStage = { name: "publish-stage", timeoutMs: 30_000, handler: advanceStages };
+const auditAnchor = { name: "audit-anchor", timeoutMs: 30_000, handler: anchorAudit };
+const ANCHOR_EVERY_MS = 10_000;
 /** AWS's own schedule fires every minute; nobody waits so long in front of a screen. */
 const STAGE_EVERY_MS = 1_000;
 
@@ -66,6 +69,7 @@ async function follow(): Promise<void> {
   await persist("the tables", () => createMissingTables(client, DYNAMODB_TABLES));
   void fire(projection, 0);
   void fire(publishStage, STAGE_EVERY_MS);
+  void fire(auditAnchor, ANCHOR_EVERY_MS);
 }
 
 /** Fires a function's schedule for ever, `pauseMs` after each invocation has ended. */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { CoreClient } from "../adapters/core-client/core-client.ts";
 import { importSigningKey, signAccessToken } from "../adapters/tokens/sign-token.ts";
 import { createAdminClient } from "./admin-client.ts";
+import { awaitServed } from "./await-served.ts";
 import type { StackContext } from "./child-specs.ts";
 import { coreNodeIds } from "./core-cluster.ts";
 import type { StackTokens } from "./dev-json.ts";
@@ -42,7 +43,9 @@ export async function prepareTenant(input: {
     return String(answer["token"]);
   });
   if (!readMemo(paths.memo).sample_data) {
-    await createSampleData(client, DEMO_TENANT);
+    const { config, index } = await createSampleData(client, DEMO_TENANT);
+    const edgeUrl = `http://127.0.0.1:${settings.edgePort}`;
+    if (index !== null) await awaitServed({ edgeUrl, token: clientToken, config, index });
     remember(paths.memo, { sample_data: true });
   }
   return {

@@ -42,8 +42,12 @@ enable.auto.commit=false
 /**
  * What a new user finds: three configs in three formats, all served; the first has a second version that no rule serves
  * yet, so that there is something to release. A start that was cut short in the middle is completed by the next one.
+ * Answers the last config and the index from which on all are there; null for the index when they all were before.
  */
-export async function createSampleData(admin: AdminClient, tenant: string): Promise<void> {
+export async function createSampleData(
+  admin: AdminClient,
+  tenant: string,
+): Promise<{ config: string; index: string | null }> {
   const place = { tenant, app: "shop", env: "prod", release: true };
   const app = await ensureConfig(admin, {
     ...place,
@@ -66,13 +70,18 @@ export async function createSampleData(admin: AdminClient, tenant: string): Prom
     content: ROUTES_YAML,
     description: "Upstreams of the shop",
   });
-  await ensureConfig(admin, {
+  const last = await ensureConfig(admin, {
     ...place,
     name: "worker.properties",
     format: "properties",
     content: WORKER_PROPERTIES,
     description: "Order queue consumer",
   });
+  const index = last["index"];
+  return {
+    config: `${tenant}/shop/prod/worker.properties`,
+    index: typeof index === "string" ? index : null,
+  };
 }
 
 /** Creates a config, or finds the one that is there. */

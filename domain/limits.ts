@@ -60,3 +60,9 @@ export const PAUSE_MINUTES_MAX = 30 * 24 * 60;
 export const PAUSE_MINUTES_DEFAULT = 7 * 24 * 60;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
+/** Rows of an audit chain that a verifier holds at once. */
+export const AUDIT_VERIFY_PAGE_MAX = 500;
+/** How far from its place a row of the audit is looked for before it counts as changed. */
+export const AUDIT_REORDER_DISTANCE_MAX = 2_000;
+/** Anchors that the state keeps of a tenant's audit chain; the newest one covers all that was before it. */
+export const AUDIT_ANCHORS_MAX = 16;

@@ -5,6 +5,7 @@
 import {
   bigint,
   boolean,
+  customType,
   date,
   integer,
   jsonb,
@@ -15,6 +16,14 @@ import {
   timestamp,
 } from "drizzle-orm/pg-core";
 
+/** As hex digits. */
+const hex = customType<{ data: string; driverData: Uint8Array | string }>({
+  dataType: () => "bytea",
+  fromDriver: (value) =>
+    typeof value === "string"
+      ? value.replace(/^\\x/, "")
+      : Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+});
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
 export const clusters = pgTable("clusters", {
@@ -30,6 +39,7 @@ export const tenants = pgTable("tenants", {
   maxConfigs: integer("max_configs").notNull().default(1000),
   maxConfigSizeBytes: integer("max_config_size_bytes").notNull().default(102_400),
   maxApiRequestsPerMinute: integer("max_api_requests_per_minute").notNull().default(120),
+  revision: integer("revision").notNull().default(1),
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 
@@ -39,6 +49,7 @@ export const applications = pgTable(
     tenantId: text("tenant_id").notNull(),
     name: text("name").notNull(),
     kmsKeyId: text("kms_key_id"),
+    revision: integer("revision").notNull().default(1),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.name] })],
@@ -52,6 +63,7 @@ export const users = pgTable("users", {
   isActive: boolean("is_active").notNull().default(true),
   isOperator: boolean("is_operator").notNull().default(false),
   tokensNotBefore: instant("tokens_not_before").notNull().default(new Date(0)),
+  revision: integer("revision").notNull().default(1),
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 
@@ -62,6 +74,7 @@ export const roles = pgTable(
     id: text("id").notNull(),
     name: text("name").notNull(),
     description: text("description").notNull().default(""),
+    revision: integer("revision").notNull().default(1),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
@@ -96,6 +109,39 @@ export const userRoles = pgTable(
     roleId: text("role_id").notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.userId, t.roleId] })],
+);
+
+export const userGroups = pgTable(
+  "user_groups",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    name: text("name").notNull(),
+    description: text("description").notNull().default(""),
+    revision: integer("revision").notNull().default(1),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+);
+
+export const userGroupMembers = pgTable(
+  "user_group_members",
+  {
+    tenantId: text("tenant_id").notNull(),
+    groupId: text("group_id").notNull(),
+    userId: text("user_id").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.groupId, t.userId] })],
+);
+
+export const userGroupRoles = pgTable(
+  "user_group_roles",
+  {
+    tenantId: text("tenant_id").notNull(),
+    groupId: text("group_id").notNull(),
+    roleId: text("role_id").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.groupId, t.roleId] })],
 );
 
 export const clientTokens = pgTable(
@@ -143,6 +189,10 @@ export const auditLogs = pgTable(
     epoch: integer("epoch"),
     logIndex: bigint("log_index", { mode: "number" }),
     createdAt: instant("created_at").notNull(),
+    // The trigger `chain` makes these three.
+    seq: bigint("seq", { mode: "number" }).notNull(),
+    prevHash: hex("prev_hash").notNull(),
+    hash: hex("hash").notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
 );

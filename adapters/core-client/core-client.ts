@@ -11,6 +11,7 @@ import type {
   TransferLeaderInput,
 } from "../../contracts/core/cluster-api.ts";
 import type {
+  AuditAnchorsAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -79,6 +80,10 @@ export class CoreClient implements CorePort {
 
   getDeletedConfig(id: string, options?: ReadOptions): Promise<DeletedConfigAnswer> {
     return this.#read(`/v1/deleted-configs/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  getAuditAnchors(tenant: string, options?: ReadOptions): Promise<AuditAnchorsAnswer> {
+    return this.#read(`/v1/audit-anchors/${encodeURIComponent(tenant)}`, {}, options);
   }
 
   async getConfigByName(fullName: string, options?: ReadOptions): Promise<ConfigAnswer> {

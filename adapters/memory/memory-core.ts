@@ -7,6 +7,7 @@ import {
   LIST_LIMIT_MAX,
 } from "../../contracts/limits.ts";
 import type {
+  AuditAnchorsAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -33,6 +34,7 @@ import type {
 } from "../../contracts/core/cluster-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
@@ -181,6 +183,10 @@ export class MemoryCore implements CorePort {
       limit: clampLimit(input.limit),
     });
     return { ...this.#position(), items, next_cursor };
+  }
+
+  async getAuditAnchors(tenant: string): Promise<AuditAnchorsAnswer> {
+    return { ...this.#position(), anchors: readAuditAnchors(this.state, tenant) };
   }
 
   async getBlob({ tenant, sha256 }: { tenant: string; sha256: string }): Promise<Uint8Array> {

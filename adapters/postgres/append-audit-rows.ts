@@ -1,8 +1,10 @@
+import { sql } from "drizzle-orm";
 import type { Actor } from "../../domain/command/command.ts";
-import { auditLogs } from "../../migrations/schema.ts";
 import { setTenant, type Transaction } from "./with-tenant.ts";
 
 export const AUDIT_SUMMARY_CHARACTERS_MAX = 2000;
+/** Characters of every other text of a row. */
+const FIELD_CHARACTERS_MAX = 1024;
 const ROWS_PER_STATEMENT_MAX = 200;
 
 /**
@@ -23,9 +25,10 @@ export interface AuditRow {
 }
 
 /**
- * Appends rows of any tenants within the caller's transaction (whose tenant is one of theirs afterwards). A row whose
- * position is there already is left out. Answers how many were new. Tenants are taken in the order of their names, so
- * that two transactions with rows in common wait for each other rather than deadlock.
+ * Appends rows of any tenants within the caller's transaction (whose tenant is one of theirs afterwards), each at the end
+ * of its tenant's chain, in the order given. A row whose position is there already is left out. Answers how many were new.
+ * The chains are locked until the transaction ends: call it last, and once. Tenants are taken in the order of their names,
+ * so that two transactions with tenants in common wait for each other rather than deadlock.
  */
 export async function appendAuditRows(tx: Transaction, rows: readonly AuditRow[]): Promise<number> {
   let appended = 0;
@@ -34,33 +37,42 @@ export async function appendAuditRows(tx: Transaction, rows: readonly AuditRow[]
     await setTenant(tx, tenant);
     for (let from = 0; from < ofTenant.length; from += ROWS_PER_STATEMENT_MAX) {
       const values = ofTenant.slice(from, from + ROWS_PER_STATEMENT_MAX).map(toValues);
-      const inserted = await tx
-        .insert(auditLogs)
-        .values(values)
-        .onConflictDoNothing()
-        .returning({ id: auditLogs.id });
+      const inserted = await tx.execute(sql`
+        insert into audit_logs (tenant_id, actor_type, actor_id, actor_name, ip, action, resource, outcome, trace_id,
+          summary, cluster_id, epoch, log_index, created_at)
+        select ${tenant}, r.actor_type, r.actor_id, r.actor_name, r.ip, r.action, r.resource, r.outcome, r.trace_id,
+          r.summary, r.cluster_id, r.epoch, r.log_index, r.created_at
+        from jsonb_to_recordset(${JSON.stringify(values)}::text::jsonb) as r (n int, actor_type text, actor_id text,
+          actor_name text, ip text, action text, resource text, outcome text, trace_id text, summary text,
+          cluster_id text, epoch int, log_index bigint, created_at timestamptz)
+        order by r.n
+        returning 1`);
       appended += inserted.length;
     }
   }
   return appended;
 }
 
-function toValues(row: AuditRow) {
+function toValues(row: AuditRow, n: number) {
   return {
-    tenantId: row.tenant,
-    actorType: row.actor.type,
-    actorId: row.actor.id,
-    actorName: row.actor.name,
-    ip: row.ip,
-    action: row.action,
-    resource: row.resource,
+    n,
+    actor_type: row.actor.type,
+    actor_id: storable(row.actor.id),
+    actor_name: storable(row.actor.name),
+    ip: storable(row.ip),
+    action: storable(row.action),
+    resource: storable(row.resource),
     outcome: row.outcome,
-    traceId: row.traceId,
-    // Postgres text holds no NUL; nothing else of a summary is refused by it.
-    summary: row.summary.replaceAll("\u0000", "\uFFFD").slice(0, AUDIT_SUMMARY_CHARACTERS_MAX),
-    clusterId: row.position?.clusterId ?? null,
+    trace_id: storable(row.traceId),
+    summary: storable(row.summary, AUDIT_SUMMARY_CHARACTERS_MAX),
+    cluster_id: row.position?.clusterId ?? null,
     epoch: row.position?.epoch ?? null,
-    logIndex: row.position?.logIndex ?? null,
-    createdAt: new Date(row.createdAtMs),
+    log_index: row.position?.logIndex ?? null,
+    created_at: new Date(row.createdAtMs).toISOString(),
   };
+}
+
+/** Postgres text holds no NUL and no half of a surrogate pair; nothing else is refused by it. */
+function storable(text: string, charactersMax = FIELD_CHARACTERS_MAX): string {
+  return text.slice(0, charactersMax).replaceAll("\u0000", "\uFFFD").toWellFormed();
 }

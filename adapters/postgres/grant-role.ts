@@ -1,6 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { isPatternOfTenant, type Permission } from "../../domain/access/permits.ts";
+import { isPatternOfTenant, type Permission, PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { tenantScopedId } from "../../domain/access/tenant-scoped-id.ts";
 import { permissions, roles, userRoles } from "../../migrations/schema.ts";
 import type { Transaction } from "./with-tenant.ts";
@@ -69,4 +69,20 @@ export async function grantRole(
     .insert(userRoles)
     .values({ tenantId: input.tenant, userId: input.userId, roleId: input.roleId })
     .onConflictDoNothing();
+}
+
+const ADMIN_ROLE = "admin";
+
+/**
+ * The id of the tenant's role that may do everything: to what belongs to the tenant as a whole, and to all below it. Made when
+ * it is missing, and its permissions put right.
+ */
+export async function ensureAdminRole(tx: Transaction, tenant: string, unique: string): Promise<string> {
+  const description = "May do everything in the tenant";
+  const roleId = await ensureRole(tx, { tenant, name: ADMIN_ROLE, description, unique });
+  const everything = PERMISSION_ACTIONS.flatMap((action) =>
+    [tenant, `${tenant}/**`].map((resource_pattern) => ({ action, resource_pattern })),
+  );
+  await grantPermissions(tx, { tenant, roleId, permissions: everything });
+  return roleId;
 }

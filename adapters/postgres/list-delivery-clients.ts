@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, gte } from "drizzle-orm";
 import type { ReportState } from "../../domain/delivery/delivery-report.ts";
 import { deliveryClients } from "../../migrations/schema.ts";
+import { ofKnownVersion } from "./of-known-version.ts";
 import type { Transaction } from "./with-tenant.ts";
 
 export type DeliveryClientRow = typeof deliveryClients.$inferSelect;
@@ -11,6 +12,8 @@ export async function listDeliveryClients(
   of: {
     tenant: string;
     config: string;
+    /** The config's newest one (of-known-version.ts). */
+    latestVersionId: number;
     version: number | undefined;
     state: ReportState | undefined;
     region: string | undefined;
@@ -29,6 +32,7 @@ export async function listDeliveryClients(
         eq(c.tenantId, of.tenant),
         eq(c.config, of.config),
         gte(c.seenAt, new Date(of.seenSinceMs)),
+        ofKnownVersion(of.latestVersionId),
         of.version === undefined ? undefined : eq(c.versionId, of.version),
         of.state === undefined ? undefined : eq(c.state, of.state),
         of.region === undefined ? undefined : eq(c.region, of.region),

@@ -1,6 +1,7 @@
 import { and, count, desc, eq, gte, sql, sum } from "drizzle-orm";
 import { DELIVERY_GROUPS_MAX } from "../../contracts/limits.ts";
 import { configFetches, deliveryClients, propagationLatency } from "../../migrations/schema.ts";
+import { ofKnownVersion } from "./of-known-version.ts";
 import type { Transaction } from "./with-tenant.ts";
 
 export interface ClientGroup {
@@ -22,27 +23,29 @@ export interface ConfigDelivery {
   propagation: Map<number, number>;
 }
 
+interface DeliveryQuestion {
+  tenant: string;
+  config: string;
+  /** The config's newest one (of-known-version.ts). */
+  latestVersionId: number;
+  /** Whose clients are counted as `running`; null: nobody's. */
+  versionId: number | null;
+  clientsSinceMs: number;
+  fetchesSinceMs: number;
+  propagationSinceMs: number;
+}
+
 /**
  * How a config of the transaction's tenant is delivered. Clients and fetches from before the given moments are left out:
  * a config of the same name that was deleted has nothing to do with this one.
  */
-export async function readConfigDelivery(
-  tx: Transaction,
-  of: {
-    tenant: string;
-    config: string;
-    /** Whose clients are counted as `running`; null: nobody's. */
-    versionId: number | null;
-    clientsSinceMs: number;
-    fetchesSinceMs: number;
-    propagationSinceMs: number;
-  },
-): Promise<ConfigDelivery> {
+export async function readConfigDelivery(tx: Transaction, of: DeliveryQuestion): Promise<ConfigDelivery> {
   const c = deliveryClients;
   const isSeen = and(
     eq(c.tenantId, of.tenant),
     eq(c.config, of.config),
     gte(c.seenAt, new Date(of.clientsSinceMs)),
+    ofKnownVersion(of.latestVersionId),
   );
   const inState = (state: string) => sql<number>`count(*) filter (where ${c.state} = ${state})::int`;
   const groups = await tx

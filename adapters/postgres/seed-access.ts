@@ -1,15 +1,12 @@
 import { sql } from "drizzle-orm";
 import { ulid } from "ulid";
-import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
 import { applications, clusters, tenants } from "../../migrations/schema.ts";
 import type { Database } from "./connect.ts";
 import { createUser } from "./create-user.ts";
 import { findUserForLogin } from "./find-user-for-login.ts";
-import { ensureRole, grantPermissions, grantRole } from "./grant-role.ts";
+import { ensureAdminRole, grantRole } from "./grant-role.ts";
 import { inTransaction, withTenant } from "./with-tenant.ts";
-
-const ADMIN_ROLE = "admin";
 
 /**
  * Makes a tenant (and its cluster and applications) when they are missing; without `quotas` with the defaults of the table.
@@ -45,17 +42,7 @@ export async function ensureAdminUser(
     if (existing === null) {
       await createUser(tx, { id: userId, username: input.username, passwordHash: input.passwordHash });
     }
-    const roleId = await ensureRole(tx, {
-      tenant: input.tenant,
-      name: ADMIN_ROLE,
-      description: "May do everything in the tenant",
-      unique: ulid(),
-    });
-    await grantPermissions(tx, {
-      tenant: input.tenant,
-      roleId,
-      permissions: PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: "**" })),
-    });
+    const roleId = await ensureAdminRole(tx, input.tenant, ulid());
     await grantRole(tx, { tenant: input.tenant, userId, roleId });
   });
   return { userId, created: existing === null };

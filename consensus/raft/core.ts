@@ -66,6 +66,8 @@ export interface Core {
   isWanted: boolean;
   /** Ticks since a leader was heard, counted on through changes of term, and from the start as if one had been heard then. */
   sinceLeader: number;
+  /** Ticks since this node started; only looked at for what it may have promised before. */
+  sinceStart: number;
   /** On a leader with leases: when each heartbeat that could still give one was sent, ascending. */
   heartbeatsSent: { context: number; atTicks: number }[];
   /** On a leader: someone may have been asked to take over, so there is no lease any more in this term. */
@@ -117,6 +119,7 @@ export function createCore(options: {
     readStates: [],
     isWanted: false,
     sinceLeader: 0,
+    sinceStart: 0,
     heartbeatsSent: [],
     leaseForfeited: false,
     messagesNow: [],

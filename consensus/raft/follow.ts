@@ -3,6 +3,7 @@ import type { Message } from "./types.ts";
 import type { Core } from "./core.ts";
 import { sendDurable, sendNow } from "./core.ts";
 import { invariant } from "./invariant.ts";
+import { promiseTicks } from "./lease.ts";
 import {
   appendFromLeader,
   commitTo,
@@ -71,6 +72,7 @@ export function takeHeartbeat(core: Core, message: HeartbeatMessage): void {
     to: message.from,
     term: core.term,
     readContext: message.readContext,
+    promiseTicks: promiseTicks(core),
   });
 }
 

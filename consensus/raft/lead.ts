@@ -5,7 +5,7 @@ import { findConflictByTerm, firstIndex, lastIndex } from "./raft-log-view.ts";
 import { acknowledge, becomeProbe, becomeReplicate, noteHeard, reject } from "./tracker/progress.ts";
 import type { Progress } from "./tracker/progress.ts";
 import { advanceCommit } from "./advance-commit.ts";
-import { sendTimeoutNow } from "./lease.ts";
+import { notePromise, sendTimeoutNow } from "./lease.ts";
 import { sendAppends, sendPoke } from "./send-append.ts";
 import { confirmReads } from "./read-index.ts";
 
@@ -53,6 +53,7 @@ export function takeHeartbeatReply(core: Core, message: HeartbeatReply): void {
   progress.probeSent = false;
   if (message.readContext > progress.readAck) {
     progress.readAck = message.readContext;
+    notePromise(core, progress, { context: message.readContext, promise: message.promiseTicks });
     confirmReads(core);
   }
   if (progress.match >= lastIndex(core.view) && progress.state !== "probe") return;

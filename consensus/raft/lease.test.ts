@@ -12,6 +12,7 @@ import {
   voters,
   work,
 } from "./members.testing.ts";
+import { LEASE_PROMISE_TICKS_MAX } from "./lease.ts";
 import type { Message } from "./types.ts";
 
 let nowTicks = 0;
@@ -87,6 +88,42 @@ describe("R6 reads by lease: the leader", () => {
     expect(alone.raw.leaseIndex()).toBe(1);
   });
 
+  it("lasts as long as those promised whom it needs, whatever the leader would promise itself", () => {
+    const waiting = (id: number, electionTicks: number): Member =>
+      startMember(id, voters(1, 2, 3), { lease, electionTicks });
+    for (const [third, promised] of [
+      [4, 4],
+      [6, 6],
+      // One that knows of no leases promises nothing, and is not needed.
+      [0, 4],
+      // Nor does anyone promise more than it would keep after a new start.
+      [50, LEASE_PROMISE_TICKS_MAX],
+    ] as const) {
+      nowTicks = 0;
+      const last = third === 0 ? startMember(3, voters(1, 2, 3)) : waiting(3, third);
+      const members = [waiting(1, 10), waiting(2, 4), last];
+      const one = members[0]!;
+      for (const member of members) ticks(member, member.id === 1 ? 15 : LEASE_PROMISE_TICKS_MAX);
+      if (third === 50) ticks(last, third - LEASE_PROMISE_TICKS_MAX);
+      settle(members, (m) => m.type === "pre_vote" && m.from !== 1);
+      expect(one.raw.status().role).toBe("leader");
+      beat(members);
+      nowTicks += promised - 1 - lease.driftTicks - 0.01;
+      expect(one.raw.leaseIndex(), `${third}`).toBe(1);
+      nowTicks += 0.01;
+      expect(one.raw.leaseIndex(), `${third}`).toBeNull();
+    }
+  });
+
+  it("has none by members that promise nothing", () => {
+    const members = [1, 2, 3].map((id) => startMember(id, voters(1, 2, 3), id === 1 ? { lease } : {}));
+    for (const member of members) ticks(member, member.id === 1 ? 15 : 0);
+    settle(members);
+    beat(members);
+    expect(members[0]?.raw.status()).toMatchObject({ role: "leader", commit: 1 });
+    expect(members[0]?.raw.leaseIndex()).toBeNull();
+  });
+
   it("needs both majorities of a joint membership", () => {
     const four = startMember(4, voters(), { lease });
     const five = startMember(5, voters(), { lease });
@@ -134,6 +171,22 @@ describe("R6 reads by lease: the promise of whoever acknowledged", () => {
     ticks(two, CONFIG.electionTicks);
     two.raw.step(vote);
     expect(work(two)).toMatchObject([{ type: "vote_reply", granted: true }]);
+  });
+
+  it("is kept through a restart with settings by which it would be shorter, also once a leader was heard", () => {
+    const members = startThree({ lease });
+    const [, two] = members;
+    beat(members);
+    restart(two, { lease, electionTicks: 2 });
+    two.raw.step({ type: "heartbeat", from: 1, to: 2, term: 1, commit: 1, readContext: 9 });
+    expect(work(two)).toMatchObject([{ type: "heartbeat_reply", promiseTicks: 2 }]);
+    ticks(two, LEASE_PROMISE_TICKS_MAX - 1);
+    expect(work(two)).toEqual([]);
+    two.raw.step(vote);
+    expect(work(two)).toEqual([]);
+    ticks(two, 1);
+    two.raw.step(vote);
+    expect(work(two)).toContainEqual(expect.objectContaining({ type: "vote_reply", granted: true }));
   });
 
   it("yields to a transfer, which takes the lease away first", () => {

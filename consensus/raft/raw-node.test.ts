@@ -340,10 +340,10 @@ describe("R4 snapshots", () => {
     raw.step({ ...envelope, type: "append_reply", ok: false, matchIndex: 10, hintIndex: 2, hintTerm: 1 });
     expect(sent()).toEqual(["snapshot"]);
     raw.tick();
-    raw.step({ ...envelope, type: "heartbeat_reply", readContext: 0 });
+    raw.step({ ...envelope, type: "heartbeat_reply", readContext: 0, promiseTicks: 0 });
     expect(sent()).toEqual(["heartbeat"]);
     raw.reportSnapshot(2, false);
-    raw.step({ ...envelope, type: "heartbeat_reply", readContext: 0 });
+    raw.step({ ...envelope, type: "heartbeat_reply", readContext: 0, promiseTicks: 0 });
     expect(sent()).toEqual(["snapshot"]);
     raw.reportSnapshot(2, true);
     raw.step({ ...envelope, type: "snapshot_reply", ok: true, matchIndex: 10 });

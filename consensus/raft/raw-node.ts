@@ -37,8 +37,7 @@ import { assertOrder } from "./assert-order.ts";
 import { campaign, countOwnVote } from "./election.ts";
 import { invariant } from "./invariant.ts";
 import { takeSnapshotReport, takeUnreachable } from "./lead.ts";
-import { holdsPromise, leaseIndex } from "./lease.ts";
-import { isOnlyVoter } from "./membership/membership.ts";
+import { isBound, leaseIndex, startDelayTicks } from "./lease.ts";
 import { pruneMemberships, scanMemberships } from "./membership/track-membership.ts";
 import { proposeCommand, proposeMembership, proposeTransfer } from "./propose.ts";
 import {
@@ -76,6 +75,7 @@ export function createRawNode(options: {
   const core = createCore({ config, log, hardState, memberships, applied });
   pruneMemberships(core);
   becomeFollower(core, core.term, core.leader);
+  core.electionTimeout += startDelayTicks(core);
   assertOrder(core);
   const out: BatchesOut = { handed: { ...hardState }, open: null };
   return {
@@ -115,7 +115,7 @@ function whenLeader(core: Core, act: () => void): void {
 }
 
 function campaignNow(core: Core): void {
-  if (!holdsPromise(core) || isOnlyVoter(membershipOf(core), core.config.id)) campaign(core);
+  if (!isBound(core)) campaign(core);
 }
 
 function takeRead(core: Core, request: number): boolean {

@@ -3,6 +3,7 @@ import type { Core } from "./core.ts";
 import { membershipOf } from "./core.ts";
 import { askAgain, campaign, mayStand } from "./election.ts";
 import { jointVote } from "./quorum/joint.ts";
+import { isBound } from "./lease.ts";
 import { becomeFollower } from "./roles.ts";
 import { broadcastHeartbeats } from "./send-append.ts";
 
@@ -10,8 +11,9 @@ import { broadcastHeartbeats } from "./send-append.ts";
 export function tick(core: Core): void {
   core.electionElapsed += 1;
   core.sinceLeader += 1;
+  core.sinceStart += 1;
   if (core.role === "leader") tickLeader(core);
-  else if (core.electionElapsed >= core.electionTimeout && mayStand(core)) campaign(core);
+  else if (core.electionElapsed >= core.electionTimeout && mayStand(core) && !isBound(core)) campaign(core);
   else if (core.role === "pre_candidate" && mayStand(core)) askAgain(core);
 }
 

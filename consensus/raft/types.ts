@@ -50,7 +50,8 @@ export type Message =
   | (Envelope & { type: "append"; prevIndex: Index; prevTerm: Term; commit: Index; entries: Entry[] })
   | (Envelope & { type: "append_reply"; ok: boolean; matchIndex: Index; hintIndex: Index; hintTerm: Term })
   | (Envelope & { type: "heartbeat"; commit: Index; readContext: number })
-  | (Envelope & { type: "heartbeat_reply"; readContext: number })
+  /** `promiseTicks`: for so long, by its own ticks, it votes for nobody else (lease.ts); 0 when it promises nothing. */
+  | (Envelope & { type: "heartbeat_reply"; readContext: number; promiseTicks: number })
   | (Envelope & { type: "snapshot"; meta: SnapshotMeta })
   | (Envelope & { type: "snapshot_reply"; ok: boolean; matchIndex: Index })
   | (Envelope & { type: "timeout_now" });
@@ -109,7 +110,7 @@ export interface RaftConfig {
    * (`tellCommit`), and not in a message of its own, which would double the messages of a lone writer.
    */
   commitNotice?: "at_once" | "when_told";
-  /** Absent: reads always take a round (`readIndex`). Every member of the cluster must have it, or none (lease.ts). */
+  /** Absent: reads always take a round (`readIndex`), and nothing is promised to leaders that read by lease (lease.ts). */
   lease?: LeaseConfig;
 }
 
@@ -117,7 +118,7 @@ export interface RaftConfig {
 export interface LeaseConfig {
   /** The driver's monotonic clock in ticks, with fractions. It must count the time in which the process was stopped. */
   nowTicks: () => number;
-  /** How far the clock of a follower may run ahead of the leader's in one election timeout. */
+  /** How far the clock of a follower may run ahead of the leader's while a promise lasts. */
   driftTicks: number;
 }
 

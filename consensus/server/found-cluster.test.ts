@@ -39,12 +39,12 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 const directoryOf = (id: number): string => join(root, String(id));
-function boot(id: number): Promise<Founded> {
+function boot(id: number, expected = [3, 1, 2]): Promise<Founded> {
   running.get(id)?.close();
   mkdirSync(directoryOf(id), { recursive: true });
   const founding = new Founding({
     nodeId: id,
-    expected: [3, 1, 2],
+    expected,
     directory: directoryOf(id),
     channel: wire.channel(id),
     logger: () => undefined,
@@ -60,7 +60,7 @@ const wipe = (id: number): void => {
   crash(id);
   rmSync(directoryOf(id), { recursive: true });
 };
-const bootAll = (): Promise<Founded[]> => Promise.all([1, 2, 3].map(boot));
+const bootAll = (): Promise<Founded[]> => Promise.all([1, 2, 3].map((id) => boot(id)));
 async function until(look: () => boolean): Promise<void> {
   while (!look()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -75,6 +75,17 @@ describe("R7 first boot", () => {
     expect(await Promise.all([one, boot(2), three])).toEqual([fresh, fresh, fresh]);
     for (const id of [1, 2, 3]) running.get(id)?.noteLog();
     expect(await bootAll()).toEqual([1, 2, 3].map(() => ({ ...fresh, hasLog: true })));
+  });
+
+  it("of one node that expects nobody else waits for nobody", async () => {
+    expect(await boot(2, [2])).toEqual({ members: [2], fenced: false, hasLog: false });
+    running.get(2)?.noteLog();
+    expect(await boot(2, [2])).toEqual({ members: [2], fenced: false, hasLog: true });
+    // Who comes later is none of its founders.
+    const late = boot(1);
+    await until(() => running.has(1));
+    expect(readFoundingRecord(directoryOf(2))).toMatchObject({ members: [2] });
+    expect(await Promise.race([late, Promise.resolve("waits")])).toBe("waits");
   });
 
   it.each(["invite", "accepted", "confirmed"])(

@@ -64,7 +64,9 @@ export class Founding {
   /** Resolves when this node may open its log. Goes on answering others until `close`. */
   begin(): Promise<Founded> {
     this.#options.channel.onFounding((from, payload) => this.#take(from, payload));
-    this.#advance();
+    // Where nobody else is expected all have asked, and no question will ever say so.
+    if (this.#record === null && this.#allAsked()) this.#found();
+    else this.#advance();
     return this.#done.promise;
   }
 
@@ -132,8 +134,7 @@ export class Founding {
     const record = this.#record;
     if (record === null) {
       this.#asked.add(from);
-      const all = this.#expected.every((id) => id === nodeId || this.#asked.has(id));
-      if (nodeId === this.#founderOf(this.#expected) && all) this.#found();
+      if (nodeId === this.#founderOf(this.#expected) && this.#allAsked()) this.#found();
       return;
     }
     if (record.state === "fenced" || !record.members.includes(from)) return;
@@ -141,6 +142,10 @@ export class Founding {
     const isLost = nodeId === founder ? record.confirmed.includes(from) : from === founder;
     if (isLost) this.#send(from, { type: "fenced", members: record.members });
     else if (nodeId === founder) this.#send(from, { type: "invite", members: record.members });
+  }
+
+  #allAsked(): boolean {
+    return this.#expected.every((id) => id === this.#options.nodeId || this.#asked.has(id));
   }
 
   #found(): void {

@@ -5,7 +5,12 @@ import {
   CORE_NODE_ID_HEADER,
 } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { PROBLEM_CONTENT_TYPE, toProblem, TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
+import {
+  PROBLEM_CONTENT_TYPE,
+  retryAfterSeconds,
+  toProblem,
+  TRACE_ID_HEADER,
+} from "../../contracts/problem/problem.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
 import type { ReplyTarget } from "./http-lane.ts";
 import type { CoreReply } from "./http-router.ts";
@@ -102,7 +107,8 @@ export function sendRefusal(
     if (leader !== null && leader.url !== "") {
       fields.push(CORE_LEADER_URL_HEADER, leader.url, CORE_LEADER_PROOF_HEADER, leader.proof);
     }
-    if (refusal.retryAfterS !== undefined) fields.push("retry-after", String(refusal.retryAfterS));
+    const retryAfterS = retryAfterSeconds(refusal);
+    if (retryAfterS !== null) fields.push("retry-after", String(retryAfterS));
     return fields;
   });
 }

@@ -57,25 +57,12 @@ async function openMember<R>(
   { env, stateMachine, knowledge = new PeerKnowledge(), logger, onFatal, ...more }: OpenOptions<R>,
   peers: PeerEnvironment,
 ): Promise<ReplicatedLog<R>> {
-  const { nodeId, dataDirectory: directory, clusterId } = env;
+  const { nodeId, dataDirectory: directory } = env;
   if (readFoundingRecord(directory) === null && existsSync(join(directory, "wal"))) {
     throw new EnvironmentError(`CONFLUX_PEERS is set, but ${directory} belongs to a node that was alone`);
   }
-  const [ca, cert, key] = await Promise.all(
-    [peers.caFile, peers.certFile, peers.keyFile].map(readCredential),
-  );
-  const transport = new TlsTransport({
-    clusterId,
-    nodeId,
-    credentials: { ca: ca ?? "", cert: cert ?? "", key: key ?? "" },
-    peers: peers.members.filter((member) => member.nodeId !== nodeId),
-    host: peers.listenHost,
-    port: peers.listenPort,
-    stagingDirectory: join(directory, STAGING_DIRECTORY),
-    snapshotFormats: OWN_ABILITIES.snapshotFormats,
-    log: logger,
-  });
   const book = more.book ?? new PeerBook(nodeId, peers.members);
+  const transport = await makeTransport({ env, peers, book, logger });
   await transport.listen();
   book.useStreams(transport);
   const talk = talkToPeers({ channel: transport, knowledge, logger });
@@ -114,6 +101,51 @@ async function openMember<R>(
     await transport.close();
     throw error;
   }
+}
+
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) act();
+    isDone = true;
+  };
+}
+
+/** The streams to the peers, not listening yet; a node that was removed says so once, however it hears of it. */
+async function makeTransport({
+  env: { clusterId, nodeId, dataDirectory },
+  peers,
+  book,
+  logger,
+}: {
+  env: CoreEnvironment;
+  peers: PeerEnvironment;
+  book: PeerBook;
+  logger: Logger;
+}): Promise<TlsTransport> {
+  const [ca, cert, key] = await Promise.all(
+    [peers.caFile, peers.certFile, peers.keyFile].map(readCredential),
+  );
+  const sayRemoved = once(() =>
+    logger({
+      level: "error",
+      msg: "this node was removed from the cluster and serves nothing any more: stop it and remove its data",
+      node_id: nodeId,
+    }),
+  );
+  book.onOwnRemoval = sayRemoved;
+  return new TlsTransport({
+    clusterId,
+    nodeId,
+    credentials: { ca: ca ?? "", cert: cert ?? "", key: key ?? "" },
+    peers: peers.members.filter((member) => member.nodeId !== nodeId),
+    host: peers.listenHost,
+    port: peers.listenPort,
+    stagingDirectory: join(dataDirectory, STAGING_DIRECTORY),
+    snapshotFormats: OWN_ABILITIES.snapshotFormats,
+    onRemoved: sayRemoved,
+    log: logger,
+  });
 }
 
 async function readCredential(path: string): Promise<Buffer> {

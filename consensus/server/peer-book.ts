@@ -15,8 +15,11 @@ export const NODE_RECORDS_MAX = 10_000;
 
 /** Where the book's peers are put into effect, and looked for. */
 export interface PeerStreams {
-  setPeers(peers: readonly PeerAddress[], options: { welcomesAll: boolean }): void;
-  /** Resolves when the node answers at its address; rejects with what was found there instead. */
+  setPeers(
+    peers: readonly PeerAddress[],
+    options: { welcomesAll: boolean; removed: ReadonlySet<NodeId> },
+  ): void;
+  /** Resolves when the node answers at its address; rejects with what was found there instead, in words. */
   probe(peer: PeerAddress, timeoutMs: number): Promise<void>;
 }
 
@@ -44,6 +47,8 @@ export class PeerBook {
   #streams: PeerStreams | null = null;
   /** What a node that is not admitted yet said of itself. */
   requestOf: (nodeId: NodeId) => JoinRequest | undefined = () => undefined;
+  /** Called, again and again, when the state says that this node was removed. */
+  onOwnRemoval: () => void = () => undefined;
 
   constructor(nodeId: NodeId, named: readonly NamedMember[]) {
     this.#nodeId = nodeId;
@@ -88,9 +93,7 @@ export class PeerBook {
       await this.#streams?.probe(peer, timeoutMs);
       return null;
     } catch (error) {
-      const { message, code } = error as NodeJS.ErrnoException;
-      // Several addresses of one name that all refuse have no message between them.
-      return message || (code ?? "no reason given");
+      return error instanceof Error ? error.message : String(error);
     }
   }
 
@@ -123,13 +126,17 @@ export class PeerBook {
     for (const { nodeId, host, port } of this.#named) peers.set(nodeId, { nodeId, host, port });
     for (const [nodeId, peer] of this.#expected) peers.set(nodeId, peer);
     let isKnown = this.isMember(this.#nodeId);
+    const removed = new Set<NodeId>();
     for (const record of this.records()) {
       if (record.node_id === this.#nodeId) isKnown = true;
       const address = parsePeerAddress(record.raft_address);
-      if (record.removed && !this.isMember(record.node_id)) peers.delete(record.node_id);
-      else if (address !== null) peers.set(record.node_id, { nodeId: record.node_id, ...address });
+      if (record.removed && record.node_id === this.#nodeId) this.onOwnRemoval();
+      if (record.removed && !this.isMember(record.node_id)) {
+        peers.delete(record.node_id);
+        removed.add(record.node_id);
+      } else if (address !== null) peers.set(record.node_id, { nodeId: record.node_id, ...address });
     }
     peers.delete(this.#nodeId);
-    this.#streams.setPeers([...peers.values()], { welcomesAll: !isKnown });
+    this.#streams.setPeers([...peers.values()], { welcomesAll: !isKnown, removed });
   }
 }

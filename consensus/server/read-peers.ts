@@ -22,7 +22,7 @@ export interface PeerEnvironment {
   electionTimeoutMs: number;
   /** With an empty disk: ask a cluster that is there to be let in, instead of founding one. */
   joins: boolean;
-  /** Linearizable reads: a round among the members each, or by the leader's lease (raft/lease.ts). The same on all. */
+  /** Linearizable reads: a round among the members each, or by the leader's lease (raft/lease.ts). */
   readMode: ReadMode;
 }
 
@@ -93,5 +93,5 @@ function readElectionTimeout(text: string | undefined): number {
 function readReadMode(text: string | undefined): ReadMode {
   if (text === undefined || text === "" || text === "quorum") return "quorum";
   if (text === "lease") return "lease";
-  throw new EnvironmentError("CONFLUX_READ_MODE is not valid: quorum, or lease, the same on every member");
+  throw new EnvironmentError("CONFLUX_READ_MODE is not valid: quorum, or lease");
 }

@@ -1,4 +1,5 @@
 import type {
+  AuditAnchorsAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -19,6 +20,7 @@ import {
   LIST_LIMIT_MAX,
 } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { InlineBudget } from "../../domain/command/inline-blobs.ts";
@@ -62,47 +64,18 @@ export function readRoutes(core: CoreContext): Route[] {
       const answer = read(request);
       return { json: { ...core.position(), ...answer } };
     };
+  const readersGet = (path: string, read: (request: CoreRequest) => object): Route =>
+    get(path, READERS, barred(read));
   return [
-    get(
-      "/v1/configs",
-      READERS,
-      barred((r) => answerConfigs(core, r)),
-    ),
-    get(
-      "/v1/configs/:id",
-      READERS,
-      barred((r) => answerConfig(core, r)),
-    ),
-    get(
-      "/v1/deleted-configs/:id",
-      READERS,
-      barred((r) => answerDeletedConfig(core, r)),
-    ),
-    get(
-      "/v1/config-by-name/:tenant/:app/:env/:name",
-      READERS,
-      barred((r) => answerByName(core, r)),
-    ),
-    get(
-      "/v1/configs/:id/versions",
-      READERS,
-      barred((r) => answerVersions(core, r)),
-    ),
-    get(
-      "/v1/configs/:id/versions/:v",
-      READERS,
-      barred((r) => answerVersion(core, r)),
-    ),
-    get(
-      "/v1/publishes",
-      READERS,
-      barred((r) => answerPublishes(core, r)),
-    ),
-    get(
-      "/v1/publishes/:id",
-      READERS,
-      barred((r) => answerPublish(core, r)),
-    ),
+    readersGet("/v1/configs", (r) => answerConfigs(core, r)),
+    readersGet("/v1/configs/:id", (r) => answerConfig(core, r)),
+    readersGet("/v1/deleted-configs/:id", (r) => answerDeletedConfig(core, r)),
+    readersGet("/v1/config-by-name/:tenant/:app/:env/:name", (r) => answerByName(core, r)),
+    readersGet("/v1/configs/:id/versions", (r) => answerVersions(core, r)),
+    readersGet("/v1/configs/:id/versions/:v", (r) => answerVersion(core, r)),
+    readersGet("/v1/publishes", (r) => answerPublishes(core, r)),
+    readersGet("/v1/publishes/:id", (r) => answerPublish(core, r)),
+    readersGet("/v1/audit-anchors/:tenant", (r) => answerAnchors(core, r)),
     get("/v1/blobs/:tenant/:sha256", SERVICE_ROLES, (r) => answerBlob(core, r)),
     get("/v1/feed", SERVICE_ROLES, (r) => answerFeed(core, r)),
     get("/v1/edge-snapshot", SERVICE_ROLES, (r) => answerSnapshot(core, r)),
@@ -137,6 +110,10 @@ function orThrow<T extends { ok: true }>(answer: T | Refusal): T {
 }
 
 type Body<T> = Omit<T, "cluster_id" | "epoch" | "index">;
+
+function answerAnchors(core: CoreContext, { params: [tenant = ""] }: CoreRequest): Body<AuditAnchorsAnswer> {
+  return { anchors: readAuditAnchors(core.store, tenant) };
+}
 
 function listInput(query: URLSearchParams): { limit: number; cursor?: string } {
   const limit = wholeNumber(query, "limit", { min: 1, max: LIST_LIMIT_MAX, fallback: LIST_LIMIT_DEFAULT });

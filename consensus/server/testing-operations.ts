@@ -87,7 +87,7 @@ export async function startOperatedCore(): Promise<OperatedCore> {
     setPeers: () => undefined,
     probe: async ({ nodeId, host, port }: PeerAddress) => {
       const there = places.get(`${host}:${port}`);
-      if (there === undefined) throw new Error("connect ECONNREFUSED");
+      if (there === undefined) throw new Error("nobody listens there");
       if (there !== nodeId) throw new Error(`the certificate is of node ${there}`);
     },
   });

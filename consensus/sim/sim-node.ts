@@ -18,7 +18,7 @@ import type { Ledger } from "./ledger.ts";
 import type { Prng } from "./prng.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { VirtualTime } from "./virtual-time.ts";
-import type { RaftLogLimits } from "../raft-log-options.ts";
+import type { RaftLogLimits, ReadMode } from "../raft-log-options.ts";
 
 const DIRECTORY = "/data";
 export const LOG_DIRECTORY = `${DIRECTORY}/wal`;
@@ -31,11 +31,10 @@ export interface NodeWorld {
   readonly ledger: Ledger;
   /** How long a node is down at most. */
   readonly downMs: number;
-  /** Reads are by lease; null: by quorum. */
-  readonly lease: object | null;
   /** Processes started so far. */
   processes: number;
   limits(): Partial<RaftLogLimits>;
+  readModeOf(id: NodeId): ReadMode;
   trace(id: NodeId, say: () => string): void;
   fail(error: Error): void;
 }
@@ -134,7 +133,7 @@ export class SimNode {
         members: this.#members,
         joins: this.#members.length === 0,
         fenced: this.isFenced,
-        readMode: world.lease === null ? "quorum" : "lease",
+        readMode: world.readModeOf(this.id),
         stateMachine,
         transport: world.network.transport(this.id, process, this.disk),
         onFatal: (error) => this.#died(process, error),

@@ -1,6 +1,7 @@
 /** A simulated world: virtual time, chance, the network, the nodes, and what is known of them. */
+import { LEASE_PROMISE_TICKS_MAX } from "../raft/lease.ts";
 import type { Message, NodeId } from "../raft/types.ts";
-import type { RaftLogLimits } from "../raft-log-options.ts";
+import type { RaftLogLimits, ReadMode } from "../raft-log-options.ts";
 import { checkPromise } from "./durable-log.ts";
 import { Ledger } from "./ledger.ts";
 import type { Operation, VersionInput, VersionState } from "./linearizability.ts";
@@ -13,6 +14,9 @@ import { VirtualTime } from "./virtual-time.ts";
 const TRACE_LINES_MAX = 400;
 const PROMISES_CHECKED = 0.01;
 const ELECTION_TICKS_MIN = 5;
+const ELECTION_TICKS_MAX = 8;
+/** With leases they differ more: a leader with a long timeout must not count on what nobody promised. */
+const LEASE_ELECTION_TICKS = [5, 7, 10, 20];
 const LEASE_DRIFT_TICKS = 1;
 
 export class World {
@@ -34,8 +38,8 @@ export class World {
   readonly #isTracing: boolean;
   readonly #trace: string[] = [];
   #trap: { type: Message["type"]; strike: (from: NodeId, to: NodeId) => void } | null = null;
-  /** Reads are by lease: then all members wait as long, and no clock runs faster or slower than this. */
-  readonly lease: { electionTicks: number; driftMax: number } | null;
+  /** Reads are by lease: then no clock runs faster or slower than this. Mixed: every third node knows nothing of leases. */
+  readonly lease: { driftMax: number; isMixed: boolean } | null;
   /** How long a node is down at most. */
   readonly downMs: number;
   /** How long a client waits for an answer. */
@@ -102,6 +106,12 @@ export class World {
     return 1 + most * (2 * this.prng.next() - 1);
   }
 
+  /** How a node reads, for as long as it lives. */
+  readModeOf(id: NodeId): ReadMode {
+    if (this.lease === null || (this.lease.isMixed && id % 3 === 0)) return "quorum";
+    return "lease";
+  }
+
   nodesEver(): number {
     return this.#lastId;
   }
@@ -136,12 +146,12 @@ export class World {
   /** Settings of a process; another one may have others. */
   limits(): Partial<RaftLogLimits> {
     const { prng } = this;
-    const electionTicks = ELECTION_TICKS_MIN + prng.below(4);
+    const electionTicks = ELECTION_TICKS_MIN + prng.below(ELECTION_TICKS_MAX - ELECTION_TICKS_MIN + 1);
     const retainedBytesMax = 4_000 + prng.below(30_000);
     const preallocateBytes = 1_024 + prng.below(4_096);
     return {
       tickMs: 100,
-      electionTicks: this.lease?.electionTicks ?? electionTicks,
+      electionTicks: this.lease === null ? electionTicks : (prng.pick(LEASE_ELECTION_TICKS) ?? electionTicks),
       leaseDriftTicks: LEASE_DRIFT_TICKS,
       appendBytesMax: prng.pick([40, 200, 2_000, 1_000_000]) ?? 0,
       inflightMax: 1 + prng.below(32),
@@ -225,13 +235,12 @@ export class World {
 }
 
 /**
- * A follower's promise lasts `electionTicks` - 1 ticks of its clock at least, a lease as many less the drift of the leader's
+ * A follower's longest promise lasts LEASE_PROMISE_TICKS_MAX - 1 ticks of its clock at least, a lease as many less the drift of the leader's
  * clock: between the fastest and the slowest there may be what one is longer than the other.
  */
-function chooseLease(prng: Prng): { electionTicks: number; driftMax: number } {
-  const electionTicks = ELECTION_TICKS_MIN + prng.below(4);
-  const promise = electionTicks - 1;
-  return { electionTicks, driftMax: LEASE_DRIFT_TICKS / (2 * promise - LEASE_DRIFT_TICKS) };
+function chooseLease(prng: Prng): { driftMax: number; isMixed: boolean } {
+  const promise = LEASE_PROMISE_TICKS_MAX - 1;
+  return { driftMax: LEASE_DRIFT_TICKS / (2 * promise - LEASE_DRIFT_TICKS), isMixed: prng.chance(0.3) };
 }
 
 function describe(message: object): string {

@@ -1,4 +1,5 @@
 import { connect, type TLSSocket } from "node:tls";
+import { PeerTroubleError } from "./describe-peer-trouble.ts";
 import { identityTrouble, type PeerIdentity } from "./peer-identity.ts";
 import type { PeerAddress, PeerCredentials } from "./peer-address.ts";
 
@@ -7,7 +8,8 @@ export const PROBE_PROTOCOL = "conflux-probe";
 
 /**
  * Connects to an address over mutual TLS 1.3 and resolves once whoever is there has proved by its certificate that it is
- * `expected`. Rejects with what was found instead: the system's refusal, another's certificate, no answer within `timeoutMs`.
+ * `expected`. Rejects with what was found instead: the system's refusal, or by a `PeerTroubleError` another's certificate or no
+ * answer within `timeoutMs`.
  */
 export async function connectPeer(options: {
   peer: PeerAddress;
@@ -29,20 +31,20 @@ export async function connectPeer(options: {
     // The name that counts is the node's, not the host's.
     checkServerIdentity: (_host, certificate) => {
       const trouble = identityTrouble(certificate.subjectaltname, expected);
-      return trouble === null ? undefined : new Error(trouble);
+      return trouble === null ? undefined : new PeerTroubleError(trouble);
     },
   });
   options.onSocket?.(socket);
   try {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("the peer does not answer")), timeoutMs);
+      const timer = setTimeout(() => reject(new PeerTroubleError("the peer does not answer")), timeoutMs);
       const settle = (act: () => void): void => {
         clearTimeout(timer);
         act();
       };
       socket.once("secureConnect", () => settle(resolve));
       socket.once("error", (error) => settle(() => reject(error)));
-      socket.once("close", () => settle(() => reject(new Error("the peer hung up"))));
+      socket.once("close", () => settle(() => reject(new PeerTroubleError("the peer hung up"))));
     });
     return socket;
   } catch (error) {

@@ -19,6 +19,8 @@ export const FRAME_KINDS = {
   snapshotProgress: 10,
   snapshotRefusal: 11,
   info: 12,
+  /** A message that promises something, in the form that says for how long. */
+  promise: 13,
 } as const;
 
 export interface Frame {

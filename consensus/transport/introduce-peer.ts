@@ -15,6 +15,17 @@ export const INTRODUCTION_MS = 5_000;
 
 export type Introduction = PeerIdentity;
 
+/** Who dials is no member any more, and will never be one again. */
+export class RemovedNodeError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "RemovedNodeError";
+  }
+}
+
+/** What a node is to the one that it dials. */
+export type Standing = "peer" | "removed" | "stranger";
+
 /** A stream whose other end is known. */
 export interface PeerStream {
   nodeId: NodeId;
@@ -37,7 +48,15 @@ function encodeIntroduction({ clusterId, nodeId }: Introduction): Buffer {
   return encodeFrame(FRAME_KINDS.hello, Buffer.from(text));
 }
 
-/** Sends our introduction and checks the other end's against `expected`. Rejects with the reason of a refusal. */
+/** In the place of an introduction. A build that does not know it takes it for another protocol, and hangs up as well. */
+function encodeRemoval(): Buffer {
+  return encodeFrame(FRAME_KINDS.hello, Buffer.from(JSON.stringify({ refused: "removed" })));
+}
+
+/**
+ * Sends our introduction and checks the other end's against `expected`. Rejects with the reason of a refusal: by a
+ * `RemovedNodeError` when the other end says that this node was removed.
+ */
 export async function introduce(
   socket: TLSSocket,
   own: Introduction,
@@ -49,6 +68,7 @@ export async function introduce(
   const [hello, ...early] = await firstFrames(socket);
   if (hello?.kind !== FRAME_KINDS.hello) throw new Error("the stream does not begin with an introduction");
   const claim = JSON.parse(hello.payload.toString()) as Record<string, unknown>;
+  if (claim["refused"] === "removed") throw new RemovedNodeError("this node was removed from the cluster");
   if (claim["protocol"] !== PROTOCOL)
     throw new Error(`the peer speaks protocol ${String(claim["protocol"])}`);
   if (claim["cluster_id"] !== expected.clusterId || claim["node_id"] !== expected.nodeId) {
@@ -65,17 +85,22 @@ function readTakes(value: unknown): number[] {
   throw new Error("the introduction lists no kinds of frame");
 }
 
-/** The accepting end: the certificate must be of this cluster, of a member that is `known`. */
+/** The accepting end: the certificate must be of this cluster, of a peer. One that was removed is told so. */
 export async function acceptPeer(
   socket: TLSSocket,
-  options: { introduction: Introduction; known: (nodeId: NodeId) => boolean },
+  options: { introduction: Introduction; standingOf: (nodeId: NodeId) => Standing },
 ): Promise<PeerStream> {
-  const { introduction, known } = options;
+  const { introduction, standingOf } = options;
   const identity = readPeerIdentity(socket.getPeerCertificate().subjectaltname);
   if (identity === null) throw new Error("the certificate names no node");
   const { nodeId } = identity;
-  if (!known(nodeId)) throw new Error(`node ${nodeId} is not a peer that dials this node`);
   const expected = { clusterId: introduction.clusterId, nodeId };
+  const standing = standingOf(nodeId);
+  if (standing === "removed" && identity.clusterId === introduction.clusterId) {
+    socket.write(encodeRemoval());
+    throw new RemovedNodeError(`node ${nodeId} was removed and still runs: stop it and remove its data`);
+  }
+  if (standing !== "peer") throw new Error(`node ${nodeId} is not a peer that dials this node`);
   return { nodeId, socket, ...(await introduce(socket, introduction, expected)), closed: () => undefined };
 }
 

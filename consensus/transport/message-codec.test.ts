@@ -43,7 +43,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     hintTerm: int,
   }),
   fc.record({ type: of("heartbeat"), ...envelope, commit: int, readContext: int }),
-  fc.record({ type: of("heartbeat_reply"), ...envelope, readContext: int }),
+  fc.record({ type: of("heartbeat_reply"), ...envelope, readContext: int, promiseTicks: int }),
   fc.record({ type: of("snapshot"), ...envelope, meta: fc.record({ index: int, term: int, membership }) }),
   fc.record({ type: of("snapshot_reply"), ...envelope, ok: fc.boolean(), matchIndex: int }),
   fc.record({ type: of("timeout_now"), ...envelope }),
@@ -56,6 +56,24 @@ describe("Raft messages as bytes", () => {
         expect(decodeMessage(encodeMessage(m))).toEqual(m);
       }),
     );
+  });
+
+  it("R6 an answer that promises nothing is written as builds before promises read it", () => {
+    const reply = {
+      type: "heartbeat_reply",
+      from: 2,
+      to: 1,
+      term: 3,
+      readContext: 4,
+      promiseTicks: 0,
+    } as const;
+    const bytes = encodeMessage(reply);
+    // Format, type, then four numbers.
+    expect([bytes[0], bytes[1], bytes.byteLength]).toEqual([1, 7, 2 + 4 * 8]);
+    const promising = encodeMessage({ ...reply, promiseTicks: 5 });
+    expect(promising.byteLength).toBe(bytes.byteLength + 8);
+    promising.writeBigInt64BE(0n, promising.byteLength - 8);
+    expect(() => decodeMessage(promising)).toThrow("a promise of nothing");
   });
 
   it("every message cut short, or with a byte more, is refused", () => {

@@ -29,7 +29,10 @@ const LAYOUTS: readonly (Layout & { type: Message["type"] })[] = [
   { type: "snapshot", ints: [], flags: [] },
   { type: "snapshot_reply", ints: ["matchIndex"], flags: ["ok"] },
   { type: "timeout_now", ints: [], flags: [] },
+  { type: "heartbeat_reply", ints: ["readContext", "promiseTicks"], flags: [] },
 ];
+/** Of the two forms of a heartbeat's answer: what builds before promises wrote says nothing of them. */
+const PROMISING_REPLY = LAYOUTS.findLastIndex(({ type }) => type === "heartbeat_reply");
 
 /** The bytes are not a message: cut short, too long, of another format, or with numbers that cannot be. */
 export class MessageFormatError extends Error {
@@ -40,7 +43,9 @@ export class MessageFormatError extends Error {
 }
 
 export function encodeMessage(message: Message): Buffer {
-  const type = LAYOUTS.findIndex((layout) => layout.type === message.type);
+  const type = isPromise(message)
+    ? PROMISING_REPLY
+    : LAYOUTS.findIndex((layout) => layout.type === message.type);
   const layout = LAYOUTS[type];
   if (layout === undefined) throw new MessageFormatError(`no layout for ${message.type}`);
   const fields = message as unknown as Record<string, number | boolean>;
@@ -59,6 +64,16 @@ export function encodeMessage(message: Message): Buffer {
     bytes.set(membership, at);
   }
   return bytes;
+}
+
+/** Whether a message has a form that builds before promises cannot read. */
+export function isPromise(message: Message): boolean {
+  return message.type === "heartbeat_reply" && message.promiseTicks > 0;
+}
+
+/** A message without what it promises, which every build reads. */
+export function withoutPromise(message: Message): Message {
+  return message.type === "heartbeat_reply" ? { ...message, promiseTicks: 0 } : message;
 }
 
 function bodyBytes(message: Message, layout: Layout, membership: Uint8Array | null): number {
@@ -94,6 +109,9 @@ export function decodeMessage(bytes: Buffer): Message {
   const fields: Record<string, unknown> = { type: layout.type };
   for (const name of ["from", "to", "term", ...layout.ints]) fields[name] = reader.int();
   for (const name of layout.flags) fields[name] = reader.flag();
+  if (type === PROMISING_REPLY && fields["promiseTicks"] === 0)
+    throw new MessageFormatError("a promise of nothing");
+  if (layout.type === "heartbeat_reply") fields["promiseTicks"] ??= 0;
   if (layout.type === "append") fields["entries"] = readEntries(reader);
   if (layout.type === "snapshot") fields["meta"] = readMeta(reader);
   if (reader.left() !== 0) throw new MessageFormatError(`${reader.left()} bytes follow the message`);

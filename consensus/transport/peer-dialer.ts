@@ -1,17 +1,27 @@
 import type { TLSSocket } from "node:tls";
 import { connectPeer, discard } from "./connect-peer.ts";
-import { introduce, INTRODUCTION_MS, type Introduction, type PeerStream } from "./introduce-peer.ts";
+import {
+  introduce,
+  INTRODUCTION_MS,
+  type Introduction,
+  type PeerStream,
+  RemovedNodeError,
+} from "./introduce-peer.ts";
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 
 /** Pause before a peer is dialled again; doubles with each failure in a row, and half of it is chance. */
 const REDIAL_MIN_MS = 50;
 const REDIAL_MAX_MS = 1_000;
+/** Pause once a peer has said that this node was removed: nothing will change, and nobody should be kept busy by it. */
+export const REDIAL_REMOVED_MS = 60_000;
 
 interface PeerDialerOptions {
   peer: PeerAddress;
   credentials: PeerCredentials;
   introduction: Introduction;
   onStream: (stream: PeerStream) => void;
+  /** The peer has said that this node was removed. */
+  onRemoved: () => void;
   log: TransportLog;
 }
 
@@ -46,7 +56,8 @@ export class PeerDialer {
       this.#lastReason = "";
       this.#options.onStream(stream);
     } catch (error) {
-      this.#failed(error instanceof Error ? error.message : String(error));
+      if (error instanceof RemovedNodeError) this.#refused();
+      else this.#failed(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -66,6 +77,12 @@ export class PeerDialer {
     }
   }
 
+  #refused(): void {
+    if (this.#closed) return;
+    this.#options.onRemoved();
+    this.#dialAfter(REDIAL_REMOVED_MS);
+  }
+
   /** One line for each new reason, not for each attempt. */
   #failed(reason: string): void {
     if (this.#closed) return;
@@ -80,7 +97,10 @@ export class PeerDialer {
 
   #again(): void {
     if (this.#closed) return;
-    const pauseMs = Math.min(REDIAL_MIN_MS * 2 ** this.#failures, REDIAL_MAX_MS);
+    this.#dialAfter(Math.min(REDIAL_MIN_MS * 2 ** this.#failures, REDIAL_MAX_MS));
+  }
+
+  #dialAfter(pauseMs: number): void {
     this.#timer = setTimeout(() => void this.#dial(), pauseMs * (0.5 + Math.random() / 2));
   }
 }

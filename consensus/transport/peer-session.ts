@@ -1,7 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import type { Message, NodeId } from "../raft/types.ts";
 import { type Frame, FrameError, FRAME_KINDS } from "./frame.ts";
-import { decodeMessage } from "./message-codec.ts";
+import { decodeMessage, encodeMessage, isPromise, withoutPromise } from "./message-codec.ts";
 import { PeerConnection } from "./peer-connection.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
@@ -57,6 +57,15 @@ export class PeerSession {
     }
   }
 
+  /** To a build that knows of no promises what is promised is not said: nobody there counts on it. */
+  sendMessage(message: Message): void {
+    if (isPromise(message) && this.#peerTakes(FRAME_KINDS.promise)) {
+      this.connection.send(FRAME_KINDS.promise, encodeMessage(message), { droppable: true });
+    } else {
+      this.connection.send(FRAME_KINDS.message, encodeMessage(withoutPromise(message)), { droppable: true });
+    }
+  }
+
   /** One at a time: rejects while another is under way, and when the peer's build knows no such transfers. */
   async sendSnapshot(offer: SnapshotOffer, path: string, signal: AbortSignal): Promise<void> {
     if (!this.#peerTakes(FRAME_KINDS.snapshotOffer))
@@ -78,7 +87,8 @@ export class PeerSession {
     switch (frame.kind) {
       case FRAME_KINDS.ping:
         return;
-      case FRAME_KINDS.message: {
+      case FRAME_KINDS.message:
+      case FRAME_KINDS.promise: {
         const message = decodeMessage(frame.payload);
         this.#expectOwn(message);
         if (message.type === "snapshot") throw new FrameError("a snapshot's message came without its bytes");

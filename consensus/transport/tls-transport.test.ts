@@ -6,9 +6,10 @@ import { connect } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { makePeerCa, makePeerCertificate, type PemPair } from "../../test/testing/peer-certificates.ts";
 import type { Message } from "../raft/types.ts";
-import { encodeFrame, FRAME_KINDS } from "./frame.ts";
+import { encodeFrame, type Frame, FRAME_KINDS, FrameReader } from "./frame.ts";
 import { createMemoryNetwork } from "./memory-network.ts";
-import { encodeMessage } from "./message-codec.ts";
+import { decodeMessage, encodeMessage } from "./message-codec.ts";
+import { REDIAL_REMOVED_MS } from "./peer-dialer.ts";
 import { TlsTransport } from "./tls-transport.ts";
 import type { Transport } from "./transport.ts";
 
@@ -40,7 +41,13 @@ interface Node {
 }
 async function node(
   nodeId: number,
-  options: { pair?: PemPair; trust?: PemPair; clusterId?: string; lower?: Node & { nodeId: number } } = {},
+  options: {
+    pair?: PemPair;
+    trust?: PemPair;
+    clusterId?: string;
+    lower?: Node & { nodeId: number };
+    onRemoved?: () => void;
+  } = {},
 ): Promise<Node & { nodeId: number }> {
   const lines: Node["lines"] = [];
   const pair = options.pair ?? certificates.get(nodeId)!;
@@ -55,6 +62,7 @@ async function node(
     port: 0,
     stagingDirectory: join(directory, `staging-${nodeId}`),
     snapshotFormats: [1],
+    ...(options.onRemoved === undefined ? {} : { onRemoved: options.onRemoved }),
     log: (line) => lines.push(line),
   });
   open.push(transport);
@@ -237,6 +245,42 @@ describe("R8 what a peer may say", () => {
     const ends = ["the stream to a peer ended", "a peer was refused"];
     return String(to.lines.find(({ msg }) => ends.includes(msg))?.reason);
   }
+  it.each([
+    { build: "that takes promises", takes: [FRAME_KINDS.promise], told: 7 },
+    { build: "from before promises", takes: [], told: 0 },
+  ])("R6 a promise is told to a build $build as it can read it", async ({ takes, told }) => {
+    const one = await node(1);
+    const socket = connect({
+      ...certificates.get(2)!,
+      ca: ca.cert,
+      host: "127.0.0.1",
+      port: one.port,
+      checkServerIdentity: () => undefined,
+    });
+    const hello = JSON.stringify({ protocol: 1, cluster_id: "c1", node_id: 2, takes });
+    socket.write(encodeFrame(FRAME_KINDS.hello, Buffer.from(hello)));
+    const reader = new FrameReader();
+    const frames: Frame[] = [];
+    socket.on("data", (chunk: Buffer) => frames.push(...reader.push(chunk)));
+    await until(() => one.transport.connected().includes(2));
+    const reply = {
+      type: "heartbeat_reply",
+      from: 1,
+      to: 2,
+      term: 1,
+      readContext: 1,
+      promiseTicks: 7,
+    } as const;
+    one.transport.send([reply]);
+    const isSpoken = ({ kind }: Frame): boolean =>
+      kind === FRAME_KINDS.message || kind === FRAME_KINDS.promise;
+    await until(() => frames.some(isSpoken));
+    const spoken = frames.find(isSpoken)!;
+    expect(spoken.kind).toBe(takes.length > 0 ? FRAME_KINDS.promise : FRAME_KINDS.message);
+    expect(decodeMessage(spoken.payload)).toEqual({ ...reply, promiseTicks: told });
+    socket.destroy();
+  });
+
   const frame = (message: Message): Buffer => encodeFrame(FRAME_KINDS.message, encodeMessage(message));
 
   it.each<[string, unknown]>([
@@ -316,14 +360,23 @@ describe("R5 a look at who answers at an address", () => {
     expect(await find(one, three.port)).toContain("conflux://c1/node/3");
     const foreign = await makePeerCertificate(otherCa, { clusterId: "c1", nodeId: 2 });
     const stranger = await node(2, { pair: foreign });
-    expect(await find(one, stranger.port)).toMatch(/certificate/);
+    expect(await find(one, stranger.port)).toBe(
+      "the certificate there is of another authority than this cluster's",
+    );
+    // What OpenSSL says of it is for the log.
+    expect(one.lines.at(-1)).toMatchObject({
+      msg: "a node was not found at its address",
+      peer: 2,
+      reason: expect.stringMatching(/certificate|signature/) as string,
+    });
   });
 
   it("finds that nobody listens, that it is no TLS, that nothing answers in time", async () => {
     const one = await node(1);
     const gone = await node(2);
     await gone.transport.close();
-    expect(await find(one, gone.port)).toContain("ECONNREFUSED");
+    expect(await find(one, gone.port)).toBe("nobody listens there");
+    expect(one.lines.at(-1)?.reason).toContain("ECONNREFUSED");
     const servers = ["HTTP/1.1 400 Bad Request\r\n\r\n", null].map((says) =>
       createPlain((socket) => {
         socket.on("error", () => undefined).resume();
@@ -333,7 +386,9 @@ describe("R5 a look at who answers at an address", () => {
     for (const server of servers)
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const [plain = 0, silent = 0] = servers.map((server) => (server.address() as AddressInfo).port);
-    expect(await find(one, plain)).toMatch(/wrong version number|packet length|hung up/i);
+    expect(await find(one, plain)).toMatch(
+      /^(?:whoever listens there does not speak TLS 1\.3|the peer hung up)$/,
+    );
     expect(await find(one, silent, 50)).toBe("the peer does not answer");
     for (const server of servers) await new Promise((resolve) => server.close(resolve));
   });
@@ -356,6 +411,25 @@ describe("R5 peers that come and go", () => {
     one.transport.setPeers([at(2, 1)], strict);
     two.transport.setPeers([at(1, one.port)], strict);
     await until(() => one.transport.connected().includes(2) && two.transport.connected().includes(1));
+  });
+
+  it("one that was removed is told so, waits long before it dials again, and is told of once", async () => {
+    const one = await node(1);
+    let told = 0;
+    const two = await node(2, { lower: one, onRemoved: () => (told += 1) });
+    await until(() => one.transport.connected().includes(2));
+    one.transport.setPeers([at(3, 1)], { welcomesAll: false, removed: new Set([2]) });
+    await until(() => told === 1);
+    const refusals = () => one.lines.filter(({ msg }) => msg === "a peer was refused");
+    const reason = "node 2 was removed and still runs: stop it and remove its data";
+    expect(refusals()).toMatchObject([{ reason }]);
+    // A start of its process dials at once, and is told of no more.
+    two.transport.dial(at(1, one.port));
+    await until(() => told === 2);
+    expect(refusals()).toHaveLength(1);
+    // It is no trouble in its own log: whoever is told of it says what to do.
+    expect(two.lines.map(({ msg }) => msg)).not.toContain("a peer cannot be dialled");
+    expect(REDIAL_REMOVED_MS).toBeGreaterThanOrEqual(60_000);
   });
 
   it("one that has moved is dialled where it is now, and the same again changes nothing", async () => {

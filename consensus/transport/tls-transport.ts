@@ -13,10 +13,17 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Message, NodeId } from "../raft/types.ts";
 import { hashFile } from "../storage/hash-file.ts";
 import { connectPeer, PROBE_PROTOCOL, takeLeave } from "./connect-peer.ts";
+import { describePeerTrouble, PeerTroubleError } from "./describe-peer-trouble.ts";
 import { FRAME_KINDS } from "./frame.ts";
 import type { InfoChannel, InfoReceiver } from "./info-channel.ts";
-import { encodeMessage } from "./message-codec.ts";
-import { acceptPeer, type Introduction, INTRODUCTION_MS, type PeerStream } from "./introduce-peer.ts";
+import {
+  acceptPeer,
+  type Introduction,
+  INTRODUCTION_MS,
+  type PeerStream,
+  RemovedNodeError,
+  type Standing,
+} from "./introduce-peer.ts";
 import type { PeerAddress, PeerCredentials, TransportLog } from "./peer-address.ts";
 import { PeerDialer } from "./peer-dialer.ts";
 import { PeerSession } from "./peer-session.ts";
@@ -38,8 +45,15 @@ export interface TlsTransportOptions {
   snapshotFormats: readonly number[];
   /** For tests: a disk that is full. */
   stagingFiles?: StagingFiles;
+  /** A peer has said that this node was removed from the cluster. May be called again and again. */
+  onRemoved?: () => void;
   log: TransportLog;
 }
+
+/** Strangers and removed nodes come again every second or minute: the same one is told of this often. */
+const REFUSAL_SAID_EVERY_MS = 10 * 60_000;
+/** Refusals that are remembered for that. */
+const REFUSALS_KEPT_MAX = 64;
 
 /** What else than Raft goes over the streams: the conversation of the first boot. */
 export interface FoundingChannel {
@@ -57,6 +71,9 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   readonly #peers = new Map<NodeId, PeerAddress>();
   /** Whether any node of the cluster may dial, member or not: while this one is not let in it knows no better. */
   #welcomesAll = false;
+  #removed: ReadonlySet<NodeId> = new Set();
+  /** When each refusal was told last, by what was told. */
+  readonly #refusals = new Map<string, number>();
   readonly #staging: SnapshotStaging;
   readonly #sessions = new Map<NodeId, PeerSession>();
   #receive: Receive | null = null;
@@ -88,7 +105,7 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
     this.#server.on("secureConnection", (socket) => this.#accept(socket));
     this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
       const from = socket.remoteAddress ?? "an address that is gone";
-      this.#warn("a stranger was refused by TLS", { from, reason: error.code ?? error.message });
+      this.#refused("a stranger was refused by TLS", { from, reason: error.code ?? error.message });
     });
   }
 
@@ -113,10 +130,14 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
 
   /**
    * Who is a peer from now on: streams to others end, those with a lower id are dialled. `welcomesAll`: besides, whoever
-   * has a certificate of the cluster and a higher id may dial.
+   * has a certificate of the cluster and a higher id may dial. `removed`: those are told that they were.
    */
-  setPeers(peers: readonly PeerAddress[], options: { welcomesAll: boolean }): void {
+  setPeers(
+    peers: readonly PeerAddress[],
+    options: { welcomesAll: boolean; removed?: ReadonlySet<NodeId> },
+  ): void {
     if (this.#closed) return;
+    this.#removed = options.removed ?? new Set();
     this.#welcomesAll = options.welcomesAll;
     const next = new Map(peers.map((peer) => [peer.nodeId, peer]));
     for (const nodeId of this.#peers.keys()) if (!next.has(nodeId)) this.#forget(nodeId);
@@ -135,11 +156,17 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
     this.#sessions.get(nodeId)?.connection.close("it is no member any more");
   }
 
-  /** Resolves when the node answers at its address; rejects with what was found there instead (connect-peer.ts). */
+  /** Resolves when the node answers at its address; rejects by a `PeerTroubleError` with what was found there instead. */
   async probe(peer: PeerAddress, timeoutMs: number): Promise<void> {
     const { clusterId, credentials } = this.#options;
     const expected = { clusterId, nodeId: peer.nodeId };
-    takeLeave(await connectPeer({ peer, credentials, expected, timeoutMs, isProbe: true }), timeoutMs);
+    try {
+      takeLeave(await connectPeer({ peer, credentials, expected, timeoutMs, isProbe: true }), timeoutMs);
+    } catch (error) {
+      const { nodeId, host, port } = peer;
+      this.#warn("a node was not found at its address", { peer: nodeId, host, port, reason: causeOf(error) });
+      throw new PeerTroubleError(describePeerTrouble(error), { cause: error });
+    }
   }
 
   /** Keeps a stream to a member with a lower id, from now on, and none to where it was before. */
@@ -151,17 +178,14 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
       credentials,
       introduction: this.#introduction,
       onStream: (stream) => this.#open(stream),
+      onRemoved: () => this.#options.onRemoved?.(),
       log,
     });
     this.#dialers.set(peer.nodeId, { peer, dialer });
   }
 
   send(messages: readonly Message[]): void {
-    for (const message of messages) {
-      this.#sessions
-        .get(message.to)
-        ?.connection.send(FRAME_KINDS.message, encodeMessage(message), { droppable: true });
-    }
+    for (const message of messages) this.#sessions.get(message.to)?.sendMessage(message);
   }
 
   onMessage(receive: Receive | null): void {
@@ -222,16 +246,30 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
       takeLeave(socket, INTRODUCTION_MS);
       return;
     }
-    const known = (nodeId: NodeId): boolean =>
-      nodeId > this.#options.nodeId && (this.#welcomesAll || this.#peers.has(nodeId));
-    acceptPeer(socket, { introduction: this.#introduction, known }).then(
+    const standingOf = (nodeId: NodeId): Standing => {
+      if (nodeId > this.#options.nodeId && (this.#welcomesAll || this.#peers.has(nodeId))) return "peer";
+      return this.#removed.has(nodeId) ? "removed" : "stranger";
+    };
+    const from = socket.remoteAddress ?? "";
+    acceptPeer(socket, { introduction: this.#introduction, standingOf }).then(
       (stream) => this.#open(stream),
       (error: unknown) => {
-        socket.destroy();
+        if (error instanceof RemovedNodeError) takeLeave(socket, INTRODUCTION_MS);
+        else socket.destroy();
         const reason = error instanceof Error ? error.message : String(error);
-        this.#warn("a peer was refused", { from: socket.remoteAddress ?? "", reason });
+        this.#refused("a peer was refused", { from, reason });
       },
     );
+  }
+
+  /** A line in the log, unless the same was told lately. */
+  #refused(msg: string, { from, reason }: { from: string; reason: string }): void {
+    const what = `${msg} ${from} ${reason}`;
+    const nowMs = performance.now();
+    if (nowMs - (this.#refusals.get(what) ?? -Infinity) < REFUSAL_SAID_EVERY_MS) return;
+    if (this.#refusals.size >= REFUSALS_KEPT_MAX) this.#refusals.clear();
+    this.#refusals.set(what, nowMs);
+    this.#warn(msg, { from, reason });
   }
 
   /** Takes a stream that was introduced; it replaces an older one, which a crashed peer may have left half open. */
@@ -275,4 +313,10 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
   #warn(msg: string, fields: Record<string, unknown>): void {
     this.#options.log({ level: "warn", msg, ...fields });
   }
+}
+
+/** As the system says it. Several addresses of one name that all refuse have no message between them. */
+function causeOf(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException;
+  return message || (code ?? String(error));
 }

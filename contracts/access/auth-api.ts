@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CLIENT_TOKEN_TTL_S_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, TOKEN_SCOPES_MAX } from "../limits.ts";
+import { CLIENT_TOKEN_STATUSES } from "../../domain/access/client-token-state.ts";
 import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { parseReadScope } from "../../domain/access/permits.ts";
 import { passwordSchema } from "./password-service.ts";
@@ -82,6 +83,11 @@ export const clientTokenView = z
     created_at: z.iso.datetime(),
     expires_at: z.iso.datetime(),
     revoked_at: z.iso.datetime().nullable(),
+    ended_at: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: "When a restore from a backup ended all tokens issued before, this one too" }),
+    status: z.enum(CLIENT_TOKEN_STATUSES).meta({ description: "Only `active` ones are taken by the edge" }),
   })
   .meta({ id: "ClientToken" });
 export type ClientTokenView = z.infer<typeof clientTokenView>;
@@ -110,7 +116,12 @@ export const tenantQuery = z
   .refine(isConfigName, NAME_RULE)
   .optional();
 export const limitQuery = z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT);
-export const cursorQuery = z.string().min(1).max(ID_CHARACTERS_MAX).optional();
+export const cursorQuery = z
+  .string()
+  .min(1)
+  .max(ID_CHARACTERS_MAX)
+  .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE)
+  .optional();
 
 export const clientTokenQuery = z.object({ tenant: tenantQuery, limit: limitQuery, cursor: cursorQuery });
 

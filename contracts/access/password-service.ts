@@ -37,3 +37,5 @@ export const passwordVerifyAnswerSchema = z.object({
   /** True when the hash was made with older parameters and should be made anew. */
   outdated: z.boolean(),
 });
+
+export const passwordHashAnswerSchema = z.object({ hash: z.string().max(PASSWORD_HASH_CHARACTERS_MAX) });

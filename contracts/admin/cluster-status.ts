@@ -10,7 +10,8 @@ export const clusterStatusView = z
       z.object({
         node_id: z.int(),
         role: z.enum(["leader", "follower", "learner"]),
-        raft_address: z.string(),
+        /** Null for who is no operator. */
+        raft_address: z.string().nullable(),
         match_index: z.int(),
         last_applied: z.int(),
         healthy: z.boolean(),

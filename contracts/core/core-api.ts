@@ -1,3 +1,4 @@
+import type { AuditAnchor } from "../../domain/access/anchor-audit.ts";
 import type { EpochStart } from "../../domain/backup/backup-origin.ts";
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
@@ -22,6 +23,7 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  *   GET  /v1/publishes?config_id&cursor&limit                                 -> ListAnswer<PublishPlan> (newest first)
  *   GET  /v1/publishes?due_before=<ms>&cursor&limit                           -> ListAnswer<PublishPlan> (longest due first)
  *   GET  /v1/publishes/{id}                                                   -> PublishAnswer
+ *   GET  /v1/audit-anchors/{tenant}                                           -> AuditAnchorsAnswer
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
  *   GET  /v1/edge-snapshot?cursor&limit&inline=1                              -> EdgeSnapshotAnswer
@@ -44,7 +46,12 @@ export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
  * what PROPOSED_BY_LAMBDA names.
  */
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
-export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = ["advance_publish", "abort_publish", "end_pause"];
+export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = [
+  "advance_publish",
+  "abort_publish",
+  "end_pause",
+  "anchor_audit",
+];
 
 /** On every answer: the id of the node that gave it. */
 export const CORE_NODE_ID_HEADER = "x-conflux-node-id";
@@ -82,6 +89,10 @@ export interface VersionAnswer extends Position {
 }
 export interface PublishAnswer extends Position {
   publish: PublishPlan;
+}
+/** What the log remembers of a tenant's audit chain, ascending; empty when nobody has anchored it yet. */
+export interface AuditAnchorsAnswer extends Position {
+  anchors: AuditAnchor[];
 }
 export interface ListAnswer<T> extends Position {
   items: T[];

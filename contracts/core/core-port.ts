@@ -14,6 +14,7 @@ import type {
   TransferLeaderInput,
 } from "./cluster-api.ts";
 import type {
+  AuditAnchorsAnswer,
   ConfigAnswer,
   Consistency,
   DeletedConfigAnswer,
@@ -77,6 +78,8 @@ export interface CorePort {
     input: { due_before_ms: number; cursor?: string; limit: number },
     options?: ReadOptions,
   ): Promise<ListAnswer<PublishPlan>>;
+  /** Where the audit chain of a tenant (or of the system) was, as the log has it. */
+  getAuditAnchors(tenant: string, options?: ReadOptions): Promise<AuditAnchorsAnswer>;
   getBlob(input: { tenant: string; sha256: string }, options?: ReadOptions): Promise<Uint8Array>;
   /** Codes: `feed_compacted` (start from the snapshot), `feed_ahead` (the core is behind the cursor: another epoch). */
   feed(input: {

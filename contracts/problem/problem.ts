@@ -38,14 +38,27 @@ export function toProblem(error: ConfluxError, traceId: string): Problem {
   };
 }
 
-/** The HTTP answer of an error: problem document, trace id, `Retry-After` where the error names one. */
+/** After how many seconds to try again where whoever refused names no time of its own. */
+export const RETRY_AFTER_DEFAULT_S = 1;
+
+/**
+ * What `Retry-After` says of an error, in seconds; null for none. Every 503 has one. Whoever makes an answer of an error
+ * asks here, so that no code can be without.
+ */
+export function retryAfterSeconds(error: ConfluxError): number | null {
+  if (error.retryAfterS !== undefined) return error.retryAfterS;
+  return STATUS_BY_CODE[error.code] === 503 ? RETRY_AFTER_DEFAULT_S : null;
+}
+
+/** The HTTP answer of an error: problem document, trace id, `Retry-After` as `retryAfterSeconds` says. */
 export function problemResponse(error: ConfluxError, traceId: string): Response {
   const headers = new Headers({
     "content-type": PROBLEM_CONTENT_TYPE,
     "cache-control": "no-store",
     [TRACE_ID_HEADER]: traceId,
   });
-  if (error.retryAfterS !== undefined) headers.set("retry-after", String(error.retryAfterS));
+  const retryAfterS = retryAfterSeconds(error);
+  if (retryAfterS !== null) headers.set("retry-after", String(retryAfterS));
   const problem = toProblem(error, traceId);
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

@@ -122,7 +122,7 @@ export const pauseRequest = z
       .meta({
         description: "Minutes, fractions too, after which the pause counts as forgotten",
       }),
-    then: z
+    on_timeout: z
       .enum(PAUSE_ENDS)
       .default("abort")
       .meta({ description: "What ends a forgotten pause: the plan is aborted, or goes on" }),
@@ -172,7 +172,7 @@ const publishHead = z.object({
     .meta({ description: "Name of the stage that bakes or is paused; null when none is" }),
   due_at: timeSchema.nullable().meta({ description: "When that stage has baked; null: by hand alone" }),
   pause: z
-    .object({ started_at: timeSchema, ends_at: timeSchema, then: z.enum(PAUSE_ENDS) })
+    .object({ started_at: timeSchema, ends_at: timeSchema, on_timeout: z.enum(PAUSE_ENDS) })
     .nullable()
     .meta({ description: "When it counts as forgotten, and what ends it then; null: not paused" }),
   stages: z.array(stageView),

@@ -1,16 +1,47 @@
-import { assert, constantFrom, array, property } from "fast-check";
+import { assert, array, constantFrom, property, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  coveringPatterns,
+  indexPermissions,
   isPatternOfTenant,
   parseReadScope,
-  patternCovers,
   type Permission,
-  permits,
+  type PermissionAction,
+  permissionsBeyond,
+  permits as permitsIndexed,
   tenantOfScopes,
 } from "./permits.ts";
-import { matchesPattern } from "./scope.ts";
+import { isResourcePattern, matchesPattern } from "./scope.ts";
 
 const read = (resource_pattern: string): Permission => ({ action: "read", resource_pattern });
+const permits = (held: readonly Permission[], tenant: string, action: PermissionAction, resource: string) =>
+  permitsIndexed(indexPermissions(held), tenant, action, resource);
+
+/**
+ * Whether everything that `inner` matches, `outer` matches too. Both are resource patterns; `**` is covered only by
+ * `**` at the same place or before it. For an `inner` without wildcards this is `matchesPattern`.
+ */
+function patternCovers(outer: string, inner: string): boolean {
+  const want = outer.split("/");
+  const have = inner.split("/");
+  for (const [i, segment] of want.entries()) {
+    if (segment === "**") return have.length > i;
+    const other = have[i];
+    if (other === undefined || other === "**") return false;
+    if (segment !== "*" && segment !== other) return false;
+  }
+  return want.length === have.length;
+}
+
+/** What `permits` means, one permission after the other. */
+const permitsPlainly = (held: readonly Permission[], tenant: string, action: string, resource: string) =>
+  (resource === tenant || resource.startsWith(`${tenant}/`)) &&
+  held.some((p) => p.action === action && patternCovers(p.resource_pattern, resource));
+
+const segments = array(constantFrom("demo", "a", "b", "*"), { minLength: 1, maxLength: 4 });
+const patterns = segments.chain((list) =>
+  constantFrom(list.join("/"), [...list.slice(0, 3), "**"].join("/"), "**"),
+);
 
 describe("A4 permits", () => {
   test.each([
@@ -35,6 +66,63 @@ describe("A4 permits", () => {
   });
 });
 
+describe("A4 the indexed check", () => {
+  test("agrees with the plain definition, for resources and for patterns that are handed on", () => {
+    const held = array(record({ action: constantFrom("read", "write"), resource_pattern: patterns }), {
+      maxLength: 8,
+    });
+    let allowed = 0;
+    assert(
+      property(held, constantFrom("demo", "a"), constantFrom("read", "write"), patterns, (...args) => {
+        const expected = permitsPlainly(...args);
+        allowed += Number(expected);
+        expect(permits(...args)).toBe(expected);
+      }),
+      { numRuns: 5000 },
+    );
+    // Or the property would hold of a check that refuses everything.
+    expect(allowed).toBeGreaterThan(200);
+  });
+
+  test("asks for 31 patterns at most, all of them well-formed", () => {
+    for (const resource of ["demo/a/b/c", "demo", "demo/*/b", "demo/**", "a/b/c/d/e/f"]) {
+      const asked = coveringPatterns(resource);
+      expect(asked.length).toBeLessThanOrEqual(31);
+      expect(new Set(asked).size).toBe(asked.length);
+      expect(asked.every(isResourcePattern)).toBe(true);
+    }
+    expect(coveringPatterns("demo/a/b/c")).toHaveLength(31);
+  });
+});
+
+describe("A1 nobody hands on what they do not hold", () => {
+  test.each([
+    ["**", "**", true],
+    ["**", "demo/a/b/c", true],
+    ["demo/**", "demo/a/**", true],
+    ["demo/**", "demo", false],
+    // A pattern without the tenant's name reaches the tenant itself and all below it.
+    ["demo/**", "**", false],
+    ["demo/**", "*/a/b/c", true],
+    ["demo/a/*/*", "*/a/*/*", true],
+    ["demo/a/b/*", "demo/a/*/*", false],
+    ["demo", "*", true],
+    ["demo", "demo/**", false],
+    ["other/**", "demo/a/b/c", false],
+  ])("who holds %s may grant %s: %s", (held, wanted, allowed) => {
+    const beyond = permissionsBeyond(indexPermissions([read(held)]), "demo", [read(wanted)]);
+    expect(beyond).toEqual(allowed ? [] : [read(wanted)]);
+    expect(
+      permissionsBeyond(indexPermissions([read(held)]), "demo", [{ ...read(wanted), action: "write" }]),
+    ).toHaveLength(1);
+  });
+
+  test("the two patterns of an administrator are worth the one of everything", () => {
+    const held = indexPermissions([read("demo"), read("demo/**")]);
+    expect(permissionsBeyond(held, "demo", [read("**"), read("demo/**"), read("*")])).toEqual([]);
+  });
+});
+
 describe("A3 patternCovers", () => {
   test.each([
     ["demo/app/*", "demo/app/**", false],
@@ -50,12 +138,11 @@ describe("A3 patternCovers", () => {
   });
 
   test("whatever an inner pattern matches, a covering one matches too", () => {
-    const pattern = array(constantFrom("a", "b", "*"), { minLength: 1, maxLength: 4 }).chain((segments) =>
-      constantFrom(segments.join("/"), [...segments.slice(0, 3), "**"].join("/")),
+    const resource = array(constantFrom("demo", "a", "b"), { minLength: 1, maxLength: 4 }).map((s) =>
+      s.join("/"),
     );
-    const resource = array(constantFrom("a", "b"), { minLength: 1, maxLength: 4 }).map((s) => s.join("/"));
     assert(
-      property(pattern, pattern, resource, (outer, inner, name) => {
+      property(patterns, patterns, resource, (outer, inner, name) => {
         if (patternCovers(outer, inner) && matchesPattern(inner, name))
           expect(matchesPattern(outer, name)).toBe(true);
       }),

@@ -23,36 +23,73 @@ export interface Permission {
 
 const tenantOf = (resource: string): string => resource.slice(0, `${resource}/`.indexOf("/"));
 
+/** What one user holds in a tenant, made ready for questions: see `indexPermissions`. */
+export type PermissionIndex = ReadonlySet<string>;
+
+const keyOf = (action: PermissionAction, pattern: string): string => `${action} ${pattern}`;
+
+/** Permissions as `permits` asks for them. Costs one pass; each question then costs the same however many there are. */
+export function indexPermissions(permissions: readonly Permission[]): PermissionIndex {
+  return new Set(permissions.map((p) => keyOf(p.action, p.resource_pattern)));
+}
+
 /**
- * Whether `permissions`, held in `tenant`, allow `action` on `resource` (`tenant/app/env/name` or a shorter path; the
- * tenant alone stands for what belongs to the tenant as a whole). A resource may itself be a pattern: then all that it
- * matches must be allowed by one permission, which is how a read scope is handed on. A resource of another tenant is
- * never allowed.
+ * Whether `held`, in `tenant`, allows `action` on `resource` (`tenant/app/env/name` or a shorter path; the tenant alone
+ * stands for what belongs to the tenant as a whole). A resource may itself be a pattern: then all that it matches must be
+ * allowed by one permission, which is how a read scope is handed on. A resource of another tenant is never allowed.
  */
 export function permits(
-  permissions: readonly Permission[],
+  held: PermissionIndex,
   tenant: string,
   action: PermissionAction,
   resource: string,
 ): boolean {
   if (tenantOf(resource) !== tenant) return false;
-  return permissions.some((p) => p.action === action && patternCovers(p.resource_pattern, resource));
+  return coveringPatterns(resource).some((pattern) => held.has(keyOf(action, pattern)));
+}
+
+/** Segments of the longest pattern (see `isResourcePattern`). */
+const PATTERN_SEGMENTS_MAX = 4;
+
+/**
+ * Every pattern that matches all that `resource` does, 31 at most: each segment is named or is `*`, and a `**` may
+ * stand in the place of any rest. A permission reaches the resource if and only if its pattern is one of these.
+ */
+export function coveringPatterns(resource: string): string[] {
+  const segments = resource.split("/");
+  const found: string[] = [];
+  let prefixes = [""];
+  for (const segment of segments.slice(0, PATTERN_SEGMENTS_MAX)) {
+    found.push(...prefixes.map((prefix) => `${prefix}**`));
+    if (segment === "**") return found;
+    const choices = segment === "*" ? ["*"] : [segment, "*"];
+    prefixes = prefixes.flatMap((prefix) => choices.map((choice) => `${prefix}${choice}/`));
+  }
+  if (segments.length <= PATTERN_SEGMENTS_MAX) found.push(...prefixes.map((prefix) => prefix.slice(0, -1)));
+  return found;
 }
 
 /**
- * Whether everything that `inner` matches, `outer` matches too. Both are resource patterns; `**` is covered only by
- * `**` at the same place or before it. For an `inner` without wildcards this is `matchesPattern`.
+ * Of the permissions `wanted` for a role of `tenant` those that go beyond `held`: nobody hands on what they do not hold
+ * themselves. A pattern that begins with a wildcard reaches no further than the tenant, and is judged so.
  */
-export function patternCovers(outer: string, inner: string): boolean {
-  const want = outer.split("/");
-  const have = inner.split("/");
-  for (const [i, segment] of want.entries()) {
-    if (segment === "**") return have.length > i;
-    const other = have[i];
-    if (other === undefined || other === "**") return false;
-    if (segment !== "*" && segment !== other) return false;
-  }
-  return want.length === have.length;
+export function permissionsBeyond(
+  held: PermissionIndex,
+  tenant: string,
+  wanted: readonly Permission[],
+): Permission[] {
+  return wanted.filter((p) =>
+    resourcesWithin(p.resource_pattern, tenant).some(
+      (resource) => !permits(held, tenant, p.action, resource),
+    ),
+  );
+}
+
+/** What a pattern of a role of `tenant` reaches there, with the tenant named. */
+function resourcesWithin(pattern: string, tenant: string): string[] {
+  const [first = "", ...rest] = pattern.split("/");
+  if (first === "**") return [tenant, `${tenant}/**`];
+  return [[first === "*" ? tenant : first, ...rest].join("/")];
 }
 
 /** Whether `pattern` can match anything of `tenant`: what a role of that tenant may hold. */

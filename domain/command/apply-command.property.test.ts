@@ -32,7 +32,7 @@ interface ModelPlan {
   startedAtMs: number;
   pausedMs: number;
   pausedAtMs: number | null;
-  then: "abort" | "resume";
+  on_timeout: "abort" | "resume";
 }
 type Step =
   | { do: "create"; name: string; content: string; release: boolean; key: number | null; max: number | null }
@@ -49,8 +49,10 @@ type Step =
       abortPlan: boolean;
     }
   | { do: "advance"; name: string; cause: "by_hand" | "bake_over"; stage: number }
-  | { do: "pause"; name: string; stage: number; then: "abort" | "resume" }
-  | { do: "resume" | "end_pause" | "abort"; name: string };
+  | { do: "pause"; name: string; stage: number; on_timeout: "abort" | "resume" }
+  | { do: "resume"; name: string }
+  | { do: "end_pause"; name: string }
+  | { do: "abort"; name: string };
 type PlanStep = Extract<Step, { do: "publish" | "advance" | "pause" | "resume" | "end_pause" | "abort" }>;
 /** Between two commands; a stage bakes for four of them. */
 const STEP_MS = 150;
@@ -103,9 +105,11 @@ const steps = fc.array(
       do: fc.constant("pause" as const),
       name,
       stage: fc.constantFrom(1, 1, 2),
-      then: fc.constantFrom("abort" as const, "resume" as const),
+      on_timeout: fc.constantFrom("abort" as const, "resume" as const),
     }),
-    fc.record({ do: fc.constantFrom("resume" as const, "end_pause" as const, "abort" as const), name }),
+    fc.record({ do: fc.constant("resume" as const), name }),
+    fc.record({ do: fc.constant("end_pause" as const), name }),
+    fc.record({ do: fc.constant("abort" as const), name }),
   ),
   { maxLength: 60, size: "max" },
 );
@@ -148,17 +152,17 @@ function stepPlan(config: ModelConfig, step: PlanStep, nowMs: number): boolean {
   if (step.do === "resume" || step.do === "end_pause") {
     if (plan.pausedAtMs === null || (step.do === "end_pause" && nowMs < plan.pausedAtMs + PAUSE_MS))
       return false;
-    if (step.do === "end_pause" && plan.then === "abort") config.plan = null;
+    if (step.do === "end_pause" && plan.on_timeout === "abort") config.plan = null;
     Object.assign(plan, {
       pausedMs: plan.pausedMs + nowMs - plan.pausedAtMs,
       pausedAtMs: null,
-      then: "abort",
+      on_timeout: "abort",
     });
     return true;
   }
   if (plan.pausedAtMs !== null || step.stage !== plan.stage) return false;
   if (step.do === "pause") {
-    Object.assign(plan, { pausedAtMs: nowMs, then: step.then });
+    Object.assign(plan, { pausedAtMs: nowMs, on_timeout: step.on_timeout });
     return true;
   }
   const bakedAtMs = plan.startedAtMs + plan.pausedMs + BAKE_MS;
@@ -182,7 +186,7 @@ function beginPlan(config: ModelConfig, step: Extract<Step, { do: "publish" }>, 
     startedAtMs: nowMs,
     pausedMs: 0,
     pausedAtMs: null,
-    then: "abort",
+    on_timeout: "abort",
   };
   config.plan = plan;
   if (step.stages === 0) endFull(config, plan);
@@ -262,7 +266,7 @@ function toCommand(
         publish_id,
         expected_stage: step.stage,
         minutes: PAUSE_MS / 60_000,
-        then: step.then,
+        on_timeout: step.on_timeout,
       });
     case "end_pause":
       return testCommand("end_pause", { publish_id, paused_at_ms: pausedAt });
@@ -312,7 +316,7 @@ function readPlan(state: MemoryState, config: Config): ModelPlan | null {
     startedAtMs: stage?.started_at_ms ?? Number.NaN,
     pausedMs: stage?.paused_ms ?? 0,
     pausedAtMs: plan.pause?.started_at_ms ?? null,
-    then: plan.pause?.then ?? "abort",
+    on_timeout: plan.pause?.on_timeout ?? "abort",
   };
 }
 

@@ -1,3 +1,4 @@
+import { anchorAudit } from "../access/anchor-audit.ts";
 import { revokeToken } from "../access/revoke-token.ts";
 import { abortRestore } from "../backup/restore-abort.ts";
 import { beginRestore } from "../backup/restore-begin.ts";
@@ -72,6 +73,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   pause_publish: pausePublish,
   resume_publish: resumePublish,
   end_pause: endPause,
+  anchor_audit: anchorAudit,
 };
 
 /** Every kind that this build applies. */

@@ -1,3 +1,4 @@
+import { type AuditAnchor, checkAuditAnchors } from "../access/anchor-audit.ts";
 import type { PendingRestore, RestoredState } from "../backup/backup-origin.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
 import { checkPublishInvariants } from "../publish/check-publish-invariants.ts";
@@ -40,7 +41,7 @@ export function checkInvariants(state: StateView): string[] {
     if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
   }
   for (const key of refs.keys()) wrong.push(`${key} is missing`);
-  const others = [checkConfigCounts, checkIdempotency, checkRestore, checkPublishInvariants];
+  const others = [checkConfigCounts, checkIdempotency, checkRestore, checkPublishInvariants, checkAnchors];
   return [...wrong, ...others.flatMap((check) => check(state))];
 }
 
@@ -65,6 +66,12 @@ function checkConfig(state: StateView, config: Config, refs: Map<string, number>
 
 function nameKey({ namespace, name }: Config): string {
   return stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name);
+}
+
+function checkAnchors(state: StateView): string[] {
+  return [...scanAll(state, stateKey.auditAnchorsPrefix)].flatMap(({ key, value }) =>
+    checkAuditAnchors(key, value as AuditAnchor[]),
+  );
 }
 
 /** A tenant whose configs are counted has as many as the count says. */

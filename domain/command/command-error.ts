@@ -6,6 +6,7 @@ export type ErrorCode =
   | "validation_failed"
   | "not_found"
   | "already_exists"
+  | "conflict"
   | "publish_running"
   | "invalid_transition"
   | "precondition_failed"

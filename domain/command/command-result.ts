@@ -34,6 +34,7 @@ export interface CommandResults {
   pause_publish: { publish: PublishPlan };
   resume_publish: { publish: PublishPlan };
   end_pause: { publish: PublishPlan };
+  anchor_audit: { seq: number; hash: string };
 }
 
 /** Where a state stands in the log. */

@@ -161,7 +161,7 @@ const publishCommands = [
           publish_id: id,
           expected_stage: z.number().int().positive(),
           minutes: z.number(),
-          then: z.enum(PAUSE_ENDS),
+          on_timeout: z.enum(PAUSE_ENDS),
         })
         .strict(),
     })
@@ -287,6 +287,13 @@ const commandSchema = z.discriminatedUnion("kind", [
       ...head,
       kind: z.literal("note_failure"),
       payload: z.object({ summary: z.string().min(1).max(256) }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("anchor_audit"),
+      payload: z.object({ seq: z.number().int().positive(), hash: sha256 }).strict(),
     })
     .strict(),
   ...restoreCommands,

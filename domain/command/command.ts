@@ -90,11 +90,13 @@ export interface CommandPayloads {
   advance_publish: { publish_id: string; expected_stage: number; cause: "by_hand" | "bake_over" };
   /** Ends a plan and takes its rules away: everyone gets the version before. */
   abort_publish: { publish_id: string };
-  /** Halts a plan in `expected_stage`, for `minutes` at most: then it is ended as `then` says. */
-  pause_publish: { publish_id: string; expected_stage: number; minutes: number; then: PauseEnd };
+  /** Halts a plan in `expected_stage`, for `minutes` at most: then it is ended as `on_timeout` says. */
+  pause_publish: { publish_id: string; expected_stage: number; minutes: number; on_timeout: PauseEnd };
   resume_publish: { publish_id: string };
   /** Ends the pause that began at `paused_at_ms`, refused until it counts as forgotten by the log's time. */
   end_pause: { publish_id: string; paused_at_ms: number };
+  /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
+  anchor_audit: { seq: number; hash: string };
 }
 export type CommandKind = keyof CommandPayloads;
 

@@ -62,6 +62,9 @@ export const stateKey = {
   /** Running plans in the order in which their stages have baked. */
   publishDue: (dueAtMs: number, publishId: string): string => `d/${pad(dueAtMs)}/${publishId}`,
   publishDuePrefix: "d/",
+  /** The newest anchors of a tenant's audit chain. */
+  auditAnchors: (tenant: string): string => `a/${tenant}`,
+  auditAnchorsPrefix: "a/",
 } as const;
 
 /**

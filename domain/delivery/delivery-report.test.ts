@@ -11,7 +11,8 @@ describe("E16 the newest report of a client", () => {
     ["a higher index, whatever the clock says", at(1, 20), at(9, 10)],
     ["a higher epoch, whatever the index", at(1, 5, 2), at(9, 10, 1)],
     ["a later clock at the same index", at(2, 10), at(1, 10)],
-    ["a later clock without an index", at(2), at(1, 10)],
+    ["an index that we signed, whatever the clock of one without says", at(1, 10), at(9)],
+    ["a later clock where neither has an index", at(2), at(1)],
     ["a later clock in another cluster", at(2, 1, 1, "c2"), at(1, 10)],
   ])("%s is newer", (_, newer, older) => {
     expect([isNewerReport(newer, older), isNewerReport(older, newer)]).toEqual([true, false]);

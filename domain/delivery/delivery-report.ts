@@ -13,11 +13,13 @@ export interface ReportPlace {
 }
 
 /**
- * Whether `a` is newer than `b`. In one cluster the log decides, since what a client reads never goes back there; the
- * client's clock decides between reports of one index, and where there is no common log. Equal ones are not newer.
+ * Whether `a` is newer than `b`. A report with an index that we signed is newer than any without: what was served counts for
+ * more than what is claimed. In one cluster the log decides, since what a client reads never goes back there; the client's
+ * clock decides between reports of one index, and where there is no common log. Equal ones are not newer.
  */
 export function isNewerReport(a: ReportPlace, b: ReportPlace): boolean {
   const [p, q] = [a.position, b.position];
+  if ((p === null) !== (q === null)) return p !== null;
   if (p !== null && q !== null && p.cluster_id === q.cluster_id) {
     if (p.epoch !== q.epoch) return p.epoch > q.epoch;
     if (p.index !== q.index) return p.index > q.index;

@@ -7,11 +7,11 @@ import { publishChanged, writePublish } from "./write-publish.ts";
 
 /**
  * Halts a plan where it is (P5): who has the new version keeps it, nobody else gets it, and the bake time stands still until
- * the plan is resumed. After `minutes` the pause counts as forgotten and ends as `then` says. Refuses `invalid_transition`
+ * the plan is resumed. After `minutes` the pause counts as forgotten and ends as `on_timeout` says. Refuses `invalid_transition`
  * for a plan that does not bake or is in another stage than the caller believes.
  */
 export const pausePublish: ApplyVerb<"pause_publish"> = ({ state, command, index, timestampMs }) => {
-  const { publish_id, expected_stage, minutes, then } = command.payload;
+  const { publish_id, expected_stage, minutes, on_timeout } = command.payload;
   const found = findPublish(state, command, publish_id, "paused");
   if (!found.ok) return found;
   const { publish, config } = found;
@@ -29,7 +29,7 @@ export const pausePublish: ApplyVerb<"pause_publish"> = ({ state, command, index
     pause: {
       started_at_ms: timestampMs,
       ends_at_ms: timestampMs + Math.round(minutes * 60_000),
-      then,
+      on_timeout,
     },
     updated_at_ms: timestampMs,
     revision: index,
@@ -42,7 +42,7 @@ export const pausePublish: ApplyVerb<"pause_publish"> = ({ state, command, index
     audit: {
       action: "publish",
       resource: fullName(config.namespace, config.name),
-      summary: `publish ${publish.id}: paused in ${publishStatus(publish)}, for ${minutes} minutes at most, then ${then}`,
+      summary: `publish ${publish.id}: paused in ${publishStatus(publish)}, for ${minutes} minutes at most, then ${on_timeout}`,
     },
   };
 };

@@ -46,7 +46,7 @@ export function previewPublish(input: {
     index += 1;
     const applied = applyCommand({
       state,
-      command: { ...next, idempotency: null } as Command,
+      command: { ...next, idempotency: null },
       attachments: content === null ? [] : [content],
       index,
       prevFeedIndex: 0,
@@ -59,7 +59,7 @@ export function previewPublish(input: {
   };
   const rules = (): Config => state.json(stateKey.config(config.id)) as Config;
   const steps: PreviewStep[] = [{ status: "before", stage: null, served: serve(input, rules()) }];
-  const begun = apply(command as Command);
+  const begun = apply(command);
   if (!begun.ok) return begun;
   const { publish: first, warnings } = begun.result as CommandResults["start_publish"];
   for (let plan = first; ;) {

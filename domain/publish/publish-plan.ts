@@ -37,7 +37,7 @@ export interface PublishPause {
   started_at_ms: number;
   /** When it counts as forgotten. */
   ends_at_ms: number;
-  then: PauseEnd;
+  on_timeout: PauseEnd;
 }
 
 /** Why a plan moved: asked for by a caller, or the consequence of something else. */

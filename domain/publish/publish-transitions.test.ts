@@ -56,7 +56,7 @@ it("P2 a plan without stages is full at once, and no other is", () => {
 });
 
 const stage = { name: "s", regions: ["r"], labels: null, bake_minutes: 0.01, started_at_ms: 1000 };
-const pause = { started_at_ms: 1100, ends_at_ms: 5000, then: "abort" as const };
+const pause = { started_at_ms: 1100, ends_at_ms: 5000, on_timeout: "abort" as const };
 
 it.each([
   ["baking", "stage1", 1600, undefined, 1600],

@@ -33,7 +33,7 @@ export const endPause: ApplyVerb<"end_pause"> = ({ state, command, index, timest
     return refuse("invalid_transition", `the publish is ${publishStatus(publish)}: that pause is over`);
   }
   if (timestampMs < pause.ends_at_ms) return refuse("invalid_transition", "the pause is not over yet");
-  if (pause.then === "resume") return resume(publish, config, "pause_over", { index, timestampMs });
+  if (pause.on_timeout === "resume") return resume(publish, config, "pause_over", { index, timestampMs });
   const ended = endPublish(publish, "pause_over", { index, timestampMs });
   const after: Config = {
     ...config,

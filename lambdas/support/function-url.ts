@@ -1,5 +1,10 @@
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { PROBLEM_CONTENT_TYPE, toProblem, TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
+import {
+  PROBLEM_CONTENT_TYPE,
+  retryAfterSeconds,
+  toProblem,
+  TRACE_ID_HEADER,
+} from "../../contracts/problem/problem.ts";
 
 /** The parts of a Lambda Function URL event (payload format 2.0) that our handlers read. Header names are lower-case. */
 export interface FunctionUrlEvent {
@@ -46,7 +51,8 @@ export function traceIdOf(event: FunctionUrlEvent): string {
 
 export function problemAnswer(error: ConfluxError, traceId: string): FunctionUrlAnswer {
   const problem = toProblem(error, traceId);
-  const retry = error.retryAfterS === undefined ? {} : { "retry-after": String(error.retryAfterS) };
+  const retryAfterS = retryAfterSeconds(error);
+  const retry = retryAfterS === null ? {} : { "retry-after": String(retryAfterS) };
   return {
     statusCode: problem.status,
     headers: {

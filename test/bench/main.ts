@@ -1,5 +1,5 @@
 import { cpus, release, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { readCommandLine, UsageError } from "../testing/command-line.ts";
 import { type Figure, formatTable } from "./figures.ts";
 import { benchEdge } from "./edge.ts";
 import { benchFailover } from "./failover.ts";
@@ -20,20 +20,27 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   watch: benchWatch,
 };
 
-const { values, positionals } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    /** One short run of each case: to see that it works. */
-    quick: { type: "boolean", default: false },
+const HELP = `The benchmarks, a table with peers side by side.
+
+  npm run bench -- [NAME ...] [--json] [--quick]
+
+  NAME      ${Object.keys(BENCHES).join(", ")}; without a name all of them
+  --json    a line a figure instead of tables
+  --quick   one short run of each case: to see that it works
+`;
+
+const { names, json, quick } = readCommandLine(
+  {
+    options: { json: { type: "boolean", default: false }, quick: { type: "boolean", default: false } },
+    allowPositionals: true,
   },
-  allowPositionals: true,
-});
-const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
-const unknown = names.filter((name) => !(name in BENCHES));
-if (unknown.length > 0) {
-  console.error(`no benchmark named ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}`);
-  process.exit(2);
-}
+  HELP,
+  ({ values, positionals }) => {
+    const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name));
+    if (unknown.length > 0) throw new UsageError(`There is no benchmark named ${unknown.join(", ")}.`);
+    return { ...values, names: positionals.length > 0 ? positionals : Object.keys(BENCHES) };
+  },
+);
 // An exit, unlike a signal, lets those who started processes end them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const memoryGiB = Math.round(totalmem() / 2 ** 30);
@@ -41,7 +48,7 @@ console.error(
   `${cpus().length} x ${cpus()[0]?.model ?? "cpu"}, ${memoryGiB} GiB, Linux ${release()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,
 );
 for (const name of names) {
-  const figures = await BENCHES[name]!({ quick: values.quick });
-  if (values.json) for (const f of figures) console.log(JSON.stringify(f));
+  const figures = await BENCHES[name]!({ quick });
+  if (json) for (const f of figures) console.log(JSON.stringify(f));
   else console.log(formatTable(figures));
 }

@@ -4,7 +4,13 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const CHANGE = Buffer.from('"type":"change"');
 const HELLO = Buffer.from('"type":"hello"');
 const RECEIVE_BYTES = 64 * 1024;
+const PONG = Buffer.from("pong");
 const TEXT_FRAME = 0x81;
+const CLOSE_FRAME = 0x88;
+/** A client's frames are masked; by zeros, which change nothing. */
+const MASKED = 0x80;
+const MASK = [0, 0, 0, 0];
+const SHORT_BYTES_MAX = 125;
 /** Every read is looked at before the next one is made, so all sockets share a buffer. */
 const received = Buffer.allocUnsafe(RECEIVE_BYTES);
 
@@ -14,6 +20,30 @@ export interface WatchSocketEvents {
   failed: (error: Error) => void;
   /** Gets every message whole, before it is looked at. */
   told?: (message: Buffer) => void;
+  /** Gets the answer to a `ping`, which is no message. */
+  ponged?: () => void;
+}
+
+/** The server has ended the connection by a close frame. */
+export class WatchClosedError extends Error {
+  readonly code: number;
+  readonly reason: string;
+  constructor(code: number, reason: string) {
+    super(`the server closed the connection: ${code} ${reason}`);
+    this.name = "WatchClosedError";
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** The request to open a socket was answered otherwise. */
+export class UpgradeRefusedError extends Error {
+  readonly status: number;
+  constructor(status: number, head: string) {
+    super(`the upgrade was answered ${head}`);
+    this.name = "UpgradeRefusedError";
+    this.status = status;
+  }
 }
 
 /**
@@ -57,6 +87,13 @@ export class WatchSocket {
     this.#socket.on("close", () => events.failed(new Error("the server closed the connection")));
   }
 
+  /** Says a short text, as `ping`. */
+  send(text: string): void {
+    const payload = Buffer.from(text);
+    if (payload.byteLength > SHORT_BYTES_MAX) throw new RangeError("no message of ours is so long");
+    this.#socket.write(Buffer.from([TEXT_FRAME, MASKED | payload.byteLength, ...MASK, ...payload]));
+  }
+
   /** Cuts the connection as a crash would. */
   destroy(): void {
     this.#socket.removeAllListeners("close");
@@ -70,7 +107,7 @@ export class WatchSocket {
       if (end !== -1) {
         const status = bytes.toString("latin1", 9, 12);
         if (status !== "101") {
-          this.#events.failed(new Error(`the upgrade was answered ${bytes.toString("latin1", 9, end)}`));
+          this.#events.failed(new UpgradeRefusedError(Number(status), bytes.toString("latin1", 9, end)));
           return;
         }
         this.#isOpen = true;
@@ -88,15 +125,29 @@ export class WatchSocket {
       const frame = readFrame(rest);
       if (frame === null) return rest;
       rest = rest.subarray(frame.end);
-      if (frame.isText) this.#events.told?.(frame.payload);
-      if (!frame.isText) this.#events.failed(new Error("the server sent what is no text"));
-      else if (frame.payload.includes(CHANGE)) this.#events.changed();
-      else if (frame.payload.includes(HELLO)) this.#events.greeted();
+      this.#take(frame);
+    }
+  }
+
+  #take({ kind, payload }: { kind: number; payload: Buffer }): void {
+    const events = this.#events;
+    if (kind === CLOSE_FRAME) events.failed(closedBy(payload));
+    else if (kind !== TEXT_FRAME) events.failed(new Error("the server sent what is no text"));
+    else if (payload.equals(PONG)) events.ponged?.();
+    else {
+      events.told?.(payload);
+      if (payload.includes(CHANGE)) events.changed();
+      else if (payload.includes(HELLO)) events.greeted();
     }
   }
 }
 
-function readFrame(bytes: Buffer): { isText: boolean; payload: Buffer; end: number } | null {
+function closedBy(payload: Buffer): WatchClosedError {
+  const code = payload.byteLength < 2 ? 1005 : payload.readUInt16BE(0);
+  return new WatchClosedError(code, payload.subarray(2).toString());
+}
+
+function readFrame(bytes: Buffer): { kind: number; payload: Buffer; end: number } | null {
   if (bytes.byteLength < 2) return null;
   const short = bytes.readUInt8(1);
   const headBytes = short < 126 ? 2 : 4;
@@ -104,5 +155,5 @@ function readFrame(bytes: Buffer): { isText: boolean; payload: Buffer; end: numb
   if (bytes.byteLength < headBytes) return null;
   const end = headBytes + (short < 126 ? short : bytes.readUInt16BE(2));
   if (bytes.byteLength < end) return null;
-  return { isText: bytes.readUInt8(0) === TEXT_FRAME, payload: bytes.subarray(headBytes, end), end };
+  return { kind: bytes.readUInt8(0), payload: bytes.subarray(headBytes, end), end };
 }

@@ -7,9 +7,11 @@ export interface ClientPlan {
   labels: Record<string, string>;
   /** Full names. */
   configs: string[];
-  /** By WebSocket; otherwise it polls. */
-  watches: boolean;
+  /** How it watches; null: it polls. */
+  watches: WatchKind | null;
 }
+
+export type WatchKind = "socket" | "stream";
 
 /** What a load process is told first. */
 export interface LoadPlan {
@@ -27,11 +29,14 @@ export interface ReleaseState {
   rules: ReleaseRule[];
 }
 
-/** Everything that was acknowledged of a config: its rules in the order of the log, and the SHA-256 of each version. */
-export interface ConfigHistory {
+/** Everything that was acknowledged in an epoch: the rules in the order of the log, and the SHA-256 of each version. */
+export interface EpochHistory {
   states: ReleaseState[];
   hashes: Record<number, string>;
 }
+
+/** Of a config, by epoch: a restore begins a new one with what the backup had. */
+export type ConfigHistory = Record<number, EpochHistory>;
 
 /** By full name. */
 export type ChaosHistory = Record<string, ConfigHistory>;
@@ -40,6 +45,10 @@ export type LoadCommand =
   | { type: "start"; plan: LoadPlan }
   /** All clients cut their sockets at once, and come back after half of `awayMs` to all of it, or as their backoff says. */
   | { type: "cut"; awayMs: number }
+  /** A backup is about to be restored: tokens end. */
+  | { type: "restoring" }
+  /** It is restored: clients have this token from now on. */
+  | { type: "token"; token: string }
   /** For so long, clients give up every other request half way. */
   | { type: "cancel"; forMs: number }
   | { type: "tally" }
@@ -55,4 +64,10 @@ export interface LoadAnswer {
   violations: string[];
   /** Clients that are behind, in words. */
   behind: string[];
+}
+
+/** What is in force now, or was last. */
+export function newestOf(history: ConfigHistory | undefined): EpochHistory | undefined {
+  const epochs = Object.keys(history ?? {}).map(Number);
+  return history?.[Math.max(...epochs)];
 }

@@ -4,7 +4,7 @@ import type { Prng } from "../../consensus/sim/prng.ts";
 import { parseIndexToken } from "../../domain/delivery/index-token.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import type { Stack } from "../testing/stack.ts";
-import type { ConfigHistory } from "./chaos-plan.ts";
+import type { ConfigHistory, EpochHistory } from "./chaos-plan.ts";
 
 const NAMESPACE = { tenant: "demo", app: "shop", env: "prod" };
 const TRY_MS = 10_000;
@@ -38,13 +38,19 @@ export interface WriterOptions {
  */
 export class ConfigWriter {
   readonly fullName: string;
-  readonly history: ConfigHistory = { states: [], hashes: {} };
+  readonly history: ConfigHistory = {};
   /** Writes acknowledged, and repetitions that it took. */
   readonly counts = { writes: 0, repeated: 0 };
   readonly id: string;
   readonly #options: WriterOptions;
   #isRunning = true;
   #isDone: Promise<void> = Promise.resolve();
+  /** What was written in the present epoch, and inherited from a backup. */
+  #now: EpochHistory = { states: [], hashes: {} };
+  /** 0 until the first write is acknowledged. */
+  #epoch = 0;
+  /** In every content, so that a version whose number was used before is another one. */
+  #serial = 0;
 
   private constructor(options: WriterOptions, id: string) {
     this.#options = options;
@@ -54,13 +60,29 @@ export class ConfigWriter {
 
   /** Makes the config, with a version that is released to everybody. */
   static async create(options: WriterOptions): Promise<ConfigWriter> {
-    const content = contentOf(options.name, 1);
+    const content = contentOf(options.name, 0);
     const body = { ...NAMESPACE, name: options.name, format: "json", content, release: true };
     const created = await write(options.stack, "POST", "/mgt/configs", body, () => undefined);
     const writer = new ConfigWriter(options, String(created["id"]));
     writer.#keepVersion(1, content);
     writer.#keepState(created);
     return writer;
+  }
+
+  /** What a backup taken now has of this config. */
+  mark(): EpochHistory {
+    return { states: this.#now.states.slice(-1), hashes: { ...this.#now.hashes } };
+  }
+
+  /** Such a backup was restored: all that was written after it is undone. */
+  restored(epoch: number, { states, hashes }: EpochHistory): void {
+    this.#now = { states: states.map((state) => ({ ...state, index: 0 })), hashes: { ...hashes } };
+    this.#begin(epoch);
+  }
+
+  #begin(epoch: number): void {
+    this.#epoch = epoch;
+    this.history[epoch] = this.#now;
   }
 
   start(): void {
@@ -97,7 +119,8 @@ export class ConfigWriter {
   }
 
   async #addVersion(): Promise<void> {
-    const content = contentOf(this.#options.name, this.#latest() + 1);
+    this.#serial += 1;
+    const content = contentOf(this.#options.name, this.#serial);
     const body = { content, description: "chaos" };
     const added = await this.#write("POST", "versions", body);
     this.#keepVersion(Number(added["version_id"]), content);
@@ -129,7 +152,7 @@ export class ConfigWriter {
   }
 
   #latest(): number {
-    return Math.max(...Object.keys(this.history.hashes).map(Number));
+    return Math.max(...Object.keys(this.#now.hashes).map(Number));
   }
 
   #someVersion(): number {
@@ -137,14 +160,17 @@ export class ConfigWriter {
   }
 
   #keepVersion(version: number, content: string): void {
-    this.history.hashes[version] = createHash("sha256").update(content).digest("hex");
+    this.#now.hashes[version] = createHash("sha256").update(content).digest("hex");
   }
 
   #keepState(answer: Record<string, unknown>): void {
     const position = parseIndexToken(String(answer["index"]))?.position;
     if (position === undefined)
       throw new Error(`a write was answered without an index: ${JSON.stringify(answer)}`);
-    this.history.states.push({ index: position.index, rules: answer["releases"] as ReleaseRule[] });
+    if (this.#epoch === 0) this.#begin(position.epoch);
+    if (this.#epoch !== position.epoch)
+      throw new Error(`a write was answered in epoch ${position.epoch}, not in ${this.#epoch}`);
+    this.#now.states.push({ index: position.index, rules: answer["releases"] as ReleaseRule[] });
   }
 }
 

@@ -4,7 +4,7 @@ import { compileRules } from "../../domain/release-rule/compile-rules.ts";
 import { prepareRules } from "../../domain/release-rule/prepare-rules.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
-import type { ChaosHistory, ClientPlan } from "./chaos-plan.ts";
+import { type ChaosHistory, type ClientPlan, newestOf } from "./chaos-plan.ts";
 
 /** Answers of a client that are kept, to be shown with a violation. */
 const LAST_ANSWERS = 20;
@@ -22,8 +22,9 @@ export interface ConfigAnswer {
   atMs: number;
 }
 
-/** The same version over several answers; `index` is the last one's, which asks for most. */
+/** The same version over several answers of an epoch; `index` is the last one's, which asks for most. */
 interface Run {
+  epoch: number;
   version: number;
   index: number;
 }
@@ -45,13 +46,18 @@ export class AnswerJudge {
   constructor(plan: ClientPlan) {
     this.#plan = plan;
     const labels = Object.entries(plan.labels).map(([name, value]) => `${name}=${value}`);
-    const how = plan.watches ? "watcher" : "poller";
+    const how = plan.watches === null ? "poller" : `watcher by ${plan.watches}`;
     this.#who = `client ${plan.number} (${how}, ${plan.region}, ${labels.join(" ")})`;
   }
 
   /** The index that the client names as its minimum. */
   get floor(): string | null {
     return this.#floorToken;
+  }
+
+  /** The epoch of that index; 0 while there is none. */
+  get epoch(): number {
+    return this.#floor?.epoch ?? 0;
   }
 
   held(config: string): ConfigAnswer | undefined {
@@ -66,8 +72,9 @@ export class AnswerJudge {
     if (position === undefined) return [this.#say(`an answer without an index: "${index}"`)];
     const found: string[] = [];
     const floor = minIndex === null ? undefined : parseIndexToken(minIndex)?.position;
-    if (floor !== undefined && sameLine(position, floor) && position.index < floor.index) {
-      found.push(this.#say(`went back from index ${floor.index} to ${position.index} at ${config}`));
+    if (floor !== undefined && isBefore(position, floor)) {
+      const [from, to] = [floor, position].map(({ epoch, index: n }) => `${n} of epoch ${epoch}`);
+      found.push(this.#say(`went back from index ${from} to ${to} at ${config}`));
     }
     const held = this.#held.get(config);
     if (status === 304 && (held === undefined || held.version !== version || held.hash !== hash)) {
@@ -79,17 +86,18 @@ export class AnswerJudge {
     const runs = this.#runs.get(config) ?? [];
     this.#runs.set(config, runs);
     const run = runs.at(-1);
-    if (run?.version === version) run.index = position.index;
-    else runs.push({ version, index: position.index });
+    const { epoch } = position;
+    if (run?.version === version && run.epoch === epoch) run.index = position.index;
+    else runs.push({ epoch, version, index: position.index });
     return [];
   }
 
-  /** An event's index is as good as an answer's; one of another cluster or epoch begins anew. */
+  /** An event's index is as good as an answer's; one of another cluster or a later epoch begins anew. */
   raise(token: string): void {
     const position = parseIndexToken(token)?.position;
     if (position === undefined) return;
     const floor = this.#floor;
-    if (floor !== null && sameLine(position, floor) && position.index <= floor.index) return;
+    if (floor !== null && (isBefore(position, floor) || isSame(position, floor))) return;
     this.#floor = position;
     this.#floorToken = token;
   }
@@ -102,23 +110,28 @@ export class AnswerJudge {
   /** What the client should hold after the last of the history, and does not. */
   behind(history: ChaosHistory): string[] {
     return this.#plan.configs.flatMap((config) => {
-      const rules = history[config]?.states.at(-1)?.rules ?? [];
-      const wanted = versionFor(rules, this.#plan);
-      const held = this.#held.get(config)?.version ?? null;
-      return held === wanted ? [] : [this.#say(`holds v${held} of ${config} instead of v${wanted}`)];
+      const now = newestOf(history[config]);
+      const wanted = versionFor(now?.states.at(-1)?.rules ?? [], this.#plan);
+      const held = this.#held.get(config);
+      // A number that a restore has given away anew is another version.
+      const bytes = wanted === null ? undefined : now?.hashes[wanted];
+      if ((held?.version ?? null) === wanted && held?.hash === bytes) return [];
+      return [this.#say(`holds v${held?.version ?? null} of ${config} instead of v${wanted}`)];
     });
   }
 
   /**
-   * Every answer against the whole history: at index n a client is given what the rules of n say, or those of a later
-   * moment (a head's entries may be newer than its index), and the bytes of that version.
+   * Every answer against the whole history of its epoch: at index n a client is given what the rules of n say, or those of a
+   * later moment (a head's entries may be newer than its index), and the bytes of that version.
    */
   judge(history: ChaosHistory): string[] {
     const found: string[] = [];
     for (const [config, runs] of this.#runs) {
-      const states = history[config]?.states ?? [];
-      const versions = states.map(({ rules }) => versionFor(rules, this.#plan));
-      for (const { version, index } of runs) {
+      const entitled = new Map<number, (number | null)[]>();
+      for (const { epoch, version, index } of runs) {
+        const states = history[config]?.[epoch]?.states ?? [];
+        const versions = entitled.get(epoch) ?? states.map(({ rules }) => versionFor(rules, this.#plan));
+        entitled.set(epoch, versions);
         const from = states.findLastIndex((state) => state.index <= index);
         if (from === -1 || !versions.slice(from).includes(version)) {
           const then = from === -1 ? "nothing" : `v${versions[from]}`;
@@ -128,7 +141,8 @@ export class AnswerJudge {
         }
       }
       const held = this.#held.get(config);
-      if (held !== undefined && history[config]?.hashes[held.version] !== held.hash) {
+      const heldIn = parseIndexToken(held?.index ?? "")?.position.epoch ?? 0;
+      if (held !== undefined && history[config]?.[heldIn]?.hashes[held.version] !== held.hash) {
         found.push(this.#say(`holds other bytes of v${held.version} of ${config} than were written`));
       }
     }
@@ -140,8 +154,14 @@ export class AnswerJudge {
   }
 }
 
-function sameLine(a: IndexPosition, b: IndexPosition): boolean {
-  return a.cluster_id === b.cluster_id && a.epoch === b.epoch;
+/** Positions of different clusters are neither before nor after each other. */
+function isBefore(a: IndexPosition, b: IndexPosition): boolean {
+  if (a.cluster_id !== b.cluster_id) return false;
+  return a.epoch < b.epoch || (a.epoch === b.epoch && a.index < b.index);
+}
+
+function isSame(a: IndexPosition, b: IndexPosition): boolean {
+  return a.cluster_id === b.cluster_id && a.epoch === b.epoch && a.index === b.index;
 }
 
 /** What the rules give a client; null: nothing. */

@@ -1,6 +1,6 @@
 /** `npm run chaos`: see docs/chaos.md. */
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { readCommandLine, UsageError } from "../testing/command-line.ts";
 import { runChaos } from "./run-chaos.ts";
 
 const HELP = `Random faults under clients that read and writers that release, on a stack of its own.
@@ -16,41 +16,39 @@ const HELP = `Random faults under clients that read and writers that release, on
 Ends with 1 when a client went back in index, was given what no rule gave it, or does not hold its newest version.
 `;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "10" },
-    clients: { type: "string", default: "1000" },
-    processes: { type: "string", default: "2" },
-    "poll-ms": { type: "string", default: "1500" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    help: { type: "boolean", default: false },
-  },
-});
+type Name = "minutes" | "clients" | "processes" | "poll-ms" | "seed";
 
-/** A positive number, or the end with what was expected. */
-function positive(name: "minutes" | "clients" | "processes" | "poll-ms" | "seed", isWhole = true): number {
+/** A positive number. Throws a `UsageError` for anything else. */
+function positive(values: Record<Name, string>, name: Name, isWhole = true): number {
   const value = Number(values[name]);
-  if (!(value > 0) || (isWhole && !Number.isSafeInteger(value))) {
-    console.error(`--${name} must be a positive ${isWhole ? "whole " : ""}number, not "${values[name]}"`);
-    process.exit(2);
-  }
-  return value;
+  if (value > 0 && value < Infinity && (!isWhole || Number.isSafeInteger(value))) return value;
+  throw new UsageError(
+    `--${name} must be a positive ${isWhole ? "whole " : ""}number, not "${values[name]}".`,
+  );
 }
 
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
+const options = readCommandLine(
+  {
+    options: {
+      minutes: { type: "string", default: "10" },
+      clients: { type: "string", default: "1000" },
+      processes: { type: "string", default: "2" },
+      "poll-ms": { type: "string", default: "1500" },
+      seed: { type: "string", default: String((Date.now() % 1_000_000) + 1) },
+    },
+  },
+  HELP,
+  ({ values }) => ({
+    seconds: positive(values, "minutes", false) * 60,
+    clients: positive(values, "clients"),
+    processes: positive(values, "processes"),
+    pollMs: positive(values, "poll-ms"),
+    seed: positive(values, "seed"),
+  }),
+);
 const startMs = performance.now();
 const controller = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
-const options = {
-  seconds: positive("minutes", false) * 60,
-  clients: positive("clients"),
-  processes: positive("processes"),
-  pollMs: positive("poll-ms"),
-  seed: positive("seed"),
-};
 const memoryGiB = Math.round(totalmem() / 2 ** 30);
 console.log(
   `${cpus().length} x ${cpus()[0]?.model ?? "cpu"}, ${memoryGiB} GiB, Linux ${release()}, Node ${process.version}, ` +

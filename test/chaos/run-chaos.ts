@@ -2,13 +2,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Prng, createPrng } from "../../consensus/sim/prng.ts";
 import { type Stack, startStack, until } from "../testing/stack.ts";
 import { admin } from "../testing/stack-client.ts";
-import type { ChaosHistory, ClientPlan, LoadAnswer } from "./chaos-plan.ts";
+import { type ChaosHistory, type ClientPlan, type LoadAnswer, newestOf } from "./chaos-plan.ts";
 import { COHORTS, ConfigWriter, TIERS } from "./config-writer.ts";
 import { versionFor } from "./judge-answers.ts";
 import { LoadProcesses } from "./load-processes.ts";
+import {
+  issueClientToken,
+  restoreBackup,
+  type SignedInStack,
+  takeBackup,
+  withSessions,
+} from "./restore-stack.ts";
 import { StackFaults } from "./stack-faults.ts";
 
 const REGIONS = ["us-east-1", "eu-central-1", "ap-southeast-2", "cn-chengdu", "cn-shanghai"] as const;
+const WATCHES = ["socket", null, "stream", null] as const;
 const CONFIGS = 8;
 const CONFIGS_OF_A_CLIENT = 3;
 const CORE_NODES = 3;
@@ -18,6 +26,10 @@ const CONVERGE_CHECK_MS = 250;
 const SAY_EVERY_MS = 15_000;
 /** After so long everything is left to heal, and faults begin anew when it is. */
 const ROUND_MS = 60_000;
+/** Every so many rounds, the first among them, end with a restore of a backup that was taken at their beginning. */
+const ROUNDS_A_RESTORE = 3;
+/** What may happen while a backup is restored. */
+const RESTORE_FAULTS = ["kill leader", "kill follower", "pause follower", "kill workerd"] as const;
 /** How long watchers are away at the end of a round. */
 const AWAY_MS = 4_000;
 /** Clients whose entitlement is also asked of the admin API. */
@@ -50,9 +62,9 @@ export interface ChaosReport {
  * left to heal, and every client must come to hold what the newest rules give it. Starts a stack of its own and stops it.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const stack = await startStack({
-    env: { CONFLUX_NODES: String(CORE_NODES), CONFLUX_REGIONS: REGIONS.join() },
-  });
+  const stack = withSessions(
+    await startStack({ env: { CONFLUX_NODES: String(CORE_NODES), CONFLUX_REGIONS: REGIONS.join() } }),
+  );
   try {
     const writers = await Promise.all(
       Array.from({ length: CONFIGS }, (_, i) =>
@@ -78,7 +90,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 interface Run {
-  stack: Stack;
+  stack: SignedInStack;
   writers: readonly ConfigWriter[];
   clients: readonly ClientPlan[];
   load: LoadProcesses;
@@ -94,7 +106,8 @@ function planClients(count: number, writers: readonly ConfigWriter[], chance: Pr
       tier: chance.pick(TIERS)!,
     },
     configs: chance.shuffle(writers.map(({ fullName }) => fullName)).slice(0, CONFIGS_OF_A_CLIENT),
-    watches: Math.floor(number / REGIONS.length) % 2 === 0,
+    // Of each region's clients half poll, and half of the others watch by either way.
+    watches: WATCHES[Math.floor(number / REGIONS.length) % WATCHES.length] ?? null,
   }));
 }
 
@@ -138,7 +151,8 @@ async function carryOut(options: ChaosOptions, run: Run): Promise<ChaosReport> {
     const convergedAfterMs: (number | null)[] = [];
     const wrong: string[] = [];
     while (!isOver() && wrong.length === 0) {
-      const behind = await playRound(run, faults, isOver);
+      const restores = convergedAfterMs.length % ROUNDS_A_RESTORE === 0;
+      const behind = await playRound(run, faults, { isOver, restores, say: options.say });
       convergedAfterMs.push(behind.afterMs);
       wrong.push(...behind.clients);
       options.say(`all clients up to date after ${behind.afterMs} ms`);
@@ -163,14 +177,26 @@ async function carryOut(options: ChaosOptions, run: Run): Promise<ChaosReport> {
  * killed under them, every config gets its last version. No later change can hide that a watcher was not told.
  */
 async function playRound(
-  { load, writers }: Run,
+  run: Run,
   faults: StackFaults,
-  isOver: () => boolean,
+  { isOver, restores, say }: { isOver: () => boolean; restores: boolean; say: (line: string) => void },
 ): Promise<{ afterMs: number | null; clients: string[] }> {
+  const { load, writers, stack } = run;
+  // A session lasts for a quarter of an hour.
+  await stack.signIn();
+  const backup = restores ? await takeBackup(stack) : null;
+  const marks = writers.map((writer) => writer.mark());
   const endMs = performance.now() + ROUND_MS;
   for (const writer of writers) writer.start();
   await faults.run(() => isOver() || performance.now() > endMs);
   await acknowledged(writers.map((writer) => writer.stop()));
+  if (backup !== null) {
+    const epoch = await restore(run, faults, backup);
+    for (const [i, writer] of writers.entries()) writer.restored(epoch, marks[i]!);
+    const behind = await converge(load, historyOf(writers));
+    if (behind.length > 0) return { afterMs: null, clients: behind };
+    say(`all clients hold what was restored, in epoch ${epoch}`);
+  }
   await load.ask({ type: "cut", awayMs: AWAY_MS });
   const surprised = acknowledged(writers.map((writer) => writer.surprise()));
   // Looked at below.
@@ -180,6 +206,18 @@ async function playRound(
   const healedMs = performance.now();
   const clients = await converge(load, historyOf(writers));
   return { afterMs: clients.length === 0 ? Math.round(performance.now() - healedMs) : null, clients };
+}
+
+/** Puts the state of a backup in the place of what all hold, now and then with a fault besides; answers the new epoch. */
+async function restore({ stack, load }: Run, faults: StackFaults, backupId: string): Promise<number> {
+  await load.ask({ type: "restoring" });
+  const [epoch] = await Promise.all([
+    restoreBackup(stack, backupId),
+    faults.chance.chance(0.5) ? faults.one(faults.chance.pick(RESTORE_FAULTS)!) : null,
+  ]);
+  faults.note("restore");
+  await load.ask({ type: "token", token: await issueClientToken(stack) });
+  return epoch;
 }
 
 /** Waits for writes that nothing is in the way of any more. */
@@ -210,7 +248,7 @@ async function compareWithCore({ stack, writers, clients }: Run, history: ChaosH
   for (const { id, fullName } of writers) {
     const path = `/mgt/configs/${id}/releases?consistency=linearizable`;
     const { json } = await answered(stack, path);
-    const wanted = history[fullName]?.states.at(-1)?.rules;
+    const wanted = newestOf(history[fullName])?.states.at(-1)?.rules;
     if (JSON.stringify(json["releases"]) !== JSON.stringify(wanted)) {
       found.push(
         `${fullName} has ${JSON.stringify(json["releases"])}, acknowledged was ${JSON.stringify(wanted)}`,
@@ -223,7 +261,7 @@ async function compareWithCore({ stack, writers, clients }: Run, history: ChaosH
     const query = new URLSearchParams({ "edge.region": client.region, consistency: "linearizable" });
     for (const [name, value] of Object.entries(client.labels)) query.set(`label.${name}`, value);
     const { json } = await answered(stack, `/mgt/configs/${writer?.id}/resolve?${query.toString()}`);
-    const wanted = versionFor(writer?.history.states.at(-1)?.rules ?? [], client);
+    const wanted = versionFor(newestOf(writer?.history)?.states.at(-1)?.rules ?? [], client);
     if (json["version_id"] !== wanted) {
       found.push(
         `resolve says ${JSON.stringify(json)} of client ${client.number} at ${fullName}, not v${wanted}`,

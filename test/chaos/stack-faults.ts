@@ -145,6 +145,11 @@ export class StackFaults {
     return parent === supervisor || parent === workers_host;
   }
 
+  /** Counts something that happened to the stack by other hands. */
+  note(name: string): void {
+    this.#count(name);
+  }
+
   #count(name: string): void {
     this.counts[name] = (this.counts[name] ?? 0) + 1;
     this.#parts.say(name);

@@ -2,8 +2,10 @@
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPrng } from "../../consensus/sim/prng.ts";
-import { ChaosClient, type ClientWorld } from "./chaos-client.ts";
+import { ChaosClient } from "./chaos-client.ts";
 import type { LoadAnswer, LoadCommand, LoadPlan } from "./chaos-plan.ts";
+import { backoffBy, type ClientWorld } from "./client-world.ts";
+import type { EdgeTarget } from "./fetch-at-edge.ts";
 
 /** Clients that come in a second at the start; later they come back as they like. */
 const STARTS_PER_S = 100;
@@ -12,6 +14,8 @@ const VIOLATIONS_KEPT_MAX = 20;
 const counts: Record<string, number> = {};
 const violations: string[] = [];
 let cancelUntilMs = 0;
+let isRestoring = false;
+const target: EdgeTarget = { agent: new Agent({ keepAlive: true }), port: 0, token: "" };
 let clients: ChaosClient[] = [];
 
 function violated(what: string): void {
@@ -20,12 +24,16 @@ function violated(what: string): void {
 }
 
 async function start(plan: LoadPlan): Promise<void> {
+  Object.assign(target, { port: plan.edgePort, token: plan.token });
+  const chance = createPrng(plan.seed);
   const world: ClientWorld = {
-    target: { agent: new Agent({ keepAlive: true }), port: plan.edgePort, token: plan.token },
-    chance: createPrng(plan.seed),
+    target,
+    chance,
     pollMs: plan.pollMs,
     nowMs: () => performance.now(),
     isCancelling: () => performance.now() < cancelUntilMs,
+    mayEnd: (token) => isRestoring || token !== target.token,
+    backoffMs: backoffBy(chance),
     count: (what, by = 1) => (counts[what] = (counts[what] ?? 0) + by),
     longest: (what, ms) => (counts[what] = Math.max(counts[what] ?? 0, Math.round(ms))),
     violated,
@@ -42,7 +50,11 @@ async function start(plan: LoadPlan): Promise<void> {
 async function carryOut(command: LoadCommand): Promise<string[]> {
   if (command.type === "start") await start(command.plan);
   else if (command.type === "cut") for (const client of clients) client.cut(command.awayMs);
-  else if (command.type === "cancel") cancelUntilMs = performance.now() + command.forMs;
+  else if (command.type === "restoring") isRestoring = true;
+  else if (command.type === "token") {
+    target.token = command.token;
+    isRestoring = false;
+  } else if (command.type === "cancel") cancelUntilMs = performance.now() + command.forMs;
   else if (command.type === "behind") return clients.flatMap(({ judge }) => judge.behind(command.history));
   else if (command.type === "judge") {
     for (const { judge } of clients) for (const found of judge.judge(command.history)) violated(found);

@@ -126,8 +126,9 @@ test(
 
     await stop(stack);
     stack = await start(place, { CONFLUX_NODES: "3" });
-    expect((await fetchConfig(stack, A)).text).toBe('{"kept":1}');
-    expect((await fetchConfig(stack, B)).status).toBe(404);
+    const { index: minIndex } = await create(stack, "after.json", "{}");
+    expect((await fetchConfig(stack, A, { minIndex })).text).toBe('{"kept":1}');
+    expect((await fetchConfig(stack, B, { minIndex })).status).toBe(404);
     expect((await positions(stack)).every(({ epoch }) => epoch === 2)).toBe(true);
     const next = await create(stack, "lost.json", '{"again":1}');
     expect((await fetchConfig(stack, B, { minIndex: next.index })).text).toBe('{"again":1}');
@@ -165,8 +166,10 @@ test(
     const anewPlace = anew.place;
     await stop(anew);
     const again = await start(anewPlace, { CONFLUX_BACKUP_STORE: join(place.dataDir, "backups") });
-    expect((await fetchConfig(again, A)).text).toBe('{"kept":1}');
-    expect((await fetchConfig(again, A, { labels: { retired: "yes" } })).status).toBe(404);
+    const { index: later } = await create(again, "later.json", "{}");
+    expect((await fetchConfig(again, A, { minIndex: later })).text).toBe('{"kept":1}');
+    const retired = await fetchConfig(again, A, { labels: { retired: "yes" }, minIndex: later });
+    expect(retired.status).toBe(404);
   },
   E2E_MS_MAX,
 );

@@ -146,6 +146,35 @@ test("R5 a fourth node is added under writes, leads, and the cluster goes on wit
   expect(await codeOf(addNode(rest, 1))).toBe("already_exists");
 });
 
+test("R7 R5 a node that names nobody else founds a cluster of one, which grows; what is removed is told what to do", async () => {
+  cores = await makeCoreProcesses();
+  const { found, join, client: clientOf, node } = cores;
+  await found([1]);
+  const client = clientOf([1]);
+  await create(client, "first");
+  await join(2, [1]);
+  expect(await addNode(client, 2)).toMatchObject({ node_id: 2, role: "voter" });
+  await node(1).stop();
+  await node(1).start();
+  expect(await namesIn(clientOf([1, 2]))).toEqual(new Set(["first"]));
+
+  // Down while it is removed, it learns of it when it dials.
+  await join(3, [1, 2]);
+  const both = clientOf([1, 2]);
+  expect(await addNode(both, 3)).toMatchObject({ role: "voter" });
+  await node(3).kill();
+  expect(await both.removeNode({ node_id: 3, head })).toMatchObject({ node_id: 3 });
+  await node(3).start();
+  await until(
+    () => node(3).output.includes("this node was removed from the cluster"),
+    "node 3 says what to do",
+  );
+  const refusals = (id: number): number =>
+    node(id).output.split("node 3 was removed and still runs").length - 1;
+  await until(() => refusals(1) > 0 && refusals(2) > 0, "both tell of it");
+  expect([refusals(1), refusals(2)]).toEqual([1, 1]);
+});
+
 test("R5 a node that lost its disk is fenced and replaced under a new id; a dead one is removed", async () => {
   const { join, wipe, node, client: clientOf } = await foundThree();
   const client = clientOf([1, 2, 3]);

@@ -95,7 +95,8 @@ test("E16 what clients fetch and report is what the admin API shows, also after 
   stack = again;
   expect(await delivery(again, id)).toEqual(shown);
   expect((await startClient(again, "pod-3").post([])).status).toBe(400);
-  await startClient(again, "pod-3").report(await fetchConfig(again, NAME), "applied");
+  const minIndex = String(published.json["index"]);
+  await startClient(again, "pod-3").report(await fetchConfig(again, NAME, { minIndex }), "applied");
   await until(
     async () => (await delivery(again, id))["clients"] === 3,
     "a client of after the restart is seen",

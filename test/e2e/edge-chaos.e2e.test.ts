@@ -4,7 +4,7 @@ import { runChaos } from "../chaos/run-chaos.ts";
 const RUN_MS_MAX = 300_000;
 
 test(
-  "E5 E9 E12 R14 random faults: no client goes back in index, each is given what a rule gave it, all converge",
+  "E5 E9 E12 R13 R14 random faults: no client goes back in index, each is given what a rule gave it, all converge",
   async () => {
     const said: string[] = [];
     const report = await runChaos({
@@ -18,7 +18,15 @@ test(
     expect(report.violations, said.join("\n")).toEqual([]);
     expect(report.convergedAfterMs).toEqual([expect.any(Number)]);
     expect(Object.keys(report.faults).length).toBeGreaterThan(2);
-    for (const what of ["status 200", "status 304", "told hello", "told change"]) {
+    expect(report.faults["restore"]).toBe(1);
+    for (const what of [
+      "status 200",
+      "status 304",
+      "told hello",
+      "told change",
+      "connections by stream",
+      "watches ended with their token",
+    ]) {
       expect(report.counts[what] ?? 0, what).toBeGreaterThan(0);
     }
   },

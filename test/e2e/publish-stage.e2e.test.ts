@@ -180,7 +180,7 @@ test("P5 L1 a forgotten pause ends by its rule", async () => {
   const { pid } = await publish(await create(name));
   const paused = await adminOk(stack, "POST", `/mgt/publishes/${pid}/pause`, {
     max_minutes: 0.02,
-    then: "abort",
+    on_timeout: "abort",
   });
   expect(paused.json["status"]).toBe("paused");
   await until(

@@ -22,7 +22,7 @@ interface Writer {
   /** The version numbers that were acknowledged, with their content. */
   acknowledged: Map<number, string>;
   /** The content that the last acknowledged release of this writer serves, and its index. */
-  served: { content: string; index: string } | null;
+  served: { content: string; index: string };
   stop(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ async function startWriter(i: number): Promise<Writer> {
     name: `demo/shop/prod/${name}`,
     id,
     acknowledged: new Map([[1, "0"]]),
-    served: null,
+    served: { content: "0", index: String(created["index"]) },
     stop,
   };
   const loop = (async () => {
@@ -100,7 +100,7 @@ async function expectAllThere(writers: readonly Writer[]): Promise<void> {
     }
     const config = await adminOk(stack, "GET", `/mgt/configs/${writer.id}`);
     expect(config.json["latest_version_id"]).toBe(latest);
-    const { content, index } = writer.served ?? { content: "0", index: "" };
+    const { content, index } = writer.served;
     const got = await fetchConfig(stack, writer.name, { minIndex: index });
     expect([got.status, got.text]).toEqual([200, content]);
   }

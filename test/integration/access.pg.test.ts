@@ -144,7 +144,7 @@ describe("A3 signing in", () => {
     const hashes: (string | null)[] = [];
     const service = createPasswordService({ url: functionsUrl, serviceKey: SERVICE_KEY });
     const testing = admin({
-      passwords: { verify: (input) => (hashes.push(input.hash), service.verify(input)) },
+      passwords: { ...service, verify: (input) => (hashes.push(input.hash), service.verify(input)) },
     });
     await owner`insert into users (id, username, password_hash, is_active) select 'usr_gone', 'gone', password_hash, false from users where username = 'admin'`;
     const answers: Json[] = [];
@@ -193,6 +193,7 @@ describe("A3 signing in", () => {
     const refresh = (of: typeof before) =>
       testing.send("POST", "/api/v1/auth/refresh", { refresh_token: of.body["refresh_token"] });
     expect((await use(before)).status).toBe(200);
+    const old = await json(await testing.send("POST", TOKENS, newToken(), before.bearer));
     try {
       const tokensNotBeforeMs = Date.now() + 30_000;
       await adoptClusterEpoch(database, { clusterId: "c1", epoch: 2, tokensNotBeforeMs });
@@ -204,10 +205,20 @@ describe("A3 signing in", () => {
       aheadS = 60;
       const after = await login(testing);
       expect((await use(after)).status).toBe(200);
+      // The tokens for clients that were issued before are shown as what they are, and new ones beside them.
+      const fresh = await json(await testing.send("POST", TOKENS, newToken(), after.bearer));
+      const listed = (await json(await testing.send("GET", `${TOKENS}?limit=200`, undefined, after.bearer)))[
+        "items"
+      ] as Json[];
+      const ended_at = new Date(tokensNotBeforeMs).toISOString();
+      expect(listed.find(({ id }) => id === fresh["id"])).toMatchObject({ status: "active", ended_at: null });
+      expect(listed.find(({ id }) => id === old["id"])).toMatchObject({ status: "ended", ended_at });
       expect((await refresh(after)).status).toBe(200);
     } finally {
       aheadS = 0;
       await owner`update clusters set epoch = 1, tokens_not_before = 'epoch'`;
+      // One of them is of a later minute.
+      await owner`delete from client_tokens`;
     }
   });
 
@@ -239,7 +250,9 @@ describe("A3 client tokens", () => {
       token: { jti: id, tenant: "demo", scopes: ["read:demo/shop/prod/*"] },
     });
     const list = await json(await testing.send("GET", `${TOKENS}?limit=1`, undefined, bearer));
-    expect(list["items"]).toMatchObject([{ id, name: "web", revoked_at: null }]);
+    expect(list["items"]).toMatchObject([
+      { id, name: "web", revoked_at: null, ended_at: null, status: "active" },
+    ]);
     expect(JSON.stringify(list)).not.toContain(String(token));
 
     const revoked = await testing.send("DELETE", `${TOKENS}/${String(id)}`, undefined, bearer);
@@ -250,6 +263,7 @@ describe("A3 client tokens", () => {
     expect((await testing.send("DELETE", `${TOKENS}/${String(id)}`, undefined, bearer)).status).toBe(200);
     const after = await json(await testing.send("GET", TOKENS, undefined, bearer));
     expect((after["items"] as Json[])[0]?.["revoked_at"]).not.toBeNull();
+    expect((after["items"] as Json[])[0]?.["status"]).toBe("revoked");
   });
 
   test("C12 a repetition gets the first answer without the token; another body is a conflict", async () => {

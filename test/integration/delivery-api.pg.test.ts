@@ -50,6 +50,10 @@ async function create(testing: TestingAdmin, name: string, changes: Json = {}): 
   expect(answer.status).toBe(201);
   return String(((await answer.json()) as Json)["id"]);
 }
+async function addVersion(testing: TestingAdmin, id: string): Promise<void> {
+  const body = { content: '{"again":true}', description: "" };
+  expect((await testing.send("POST", `/api/v1/mgt/configs/${id}/versions`, body)).status).toBe(201);
+}
 async function get(testing: TestingAdmin, path: string, token = "admin"): Promise<Json> {
   const answer = await testing.send("GET", path, undefined, { authorization: `Bearer ${token}` });
   expect([path, answer.status]).toEqual([path, 200]);
@@ -99,6 +103,7 @@ describe("E16 how a config is delivered", () => {
   test("clients by version and region, adoption, last fetches and the histogram", async () => {
     const testing = admin();
     const id = await create(testing, "told.json");
+    await addVersion(testing, id);
     const config = "demo/shop/prod/told.json";
     await insertClients(config, [
       { id: "a" },
@@ -143,6 +148,31 @@ describe("E16 how a config is delivered", () => {
     ]);
   });
 
+  test("reports on versions that there are not count nowhere", async () => {
+    const testing = admin();
+    const id = await create(testing, "claimed.json");
+    await insertClients("demo/shop/prod/claimed.json", [
+      { id: "true" },
+      { id: "false", version: 99 },
+      { id: "half", state: "rejected", running: 2 },
+    ]);
+    const path = `/api/v1/mgt/configs/${id}/delivery`;
+    const told = async () => {
+      const { clients, adoption_rate, clients_by_version } = await get(testing, path);
+      const { items } = (await get(testing, `${path}/clients`)) as { items: Json[] };
+      return [
+        clients,
+        adoption_rate,
+        (clients_by_version as Json[]).length,
+        items.map((i) => i["client_id"]),
+      ];
+    };
+    expect(await told()).toEqual([1, 1, 1, ["true"]]);
+    // Once the version is there, so is its client.
+    await addVersion(testing, id);
+    expect(await told()).toEqual([2, 0.5, 1, ["half", "true"]]);
+  });
+
   test("who was silent for longer than asked is left out", async () => {
     const testing = admin();
     const id = await create(testing, "hours.json");
@@ -161,6 +191,7 @@ describe("E16 the clients of a config", () => {
   test("are listed in pages and by version, state and region, with a signed index", async () => {
     const testing = admin();
     const id = await create(testing, "fleet.json");
+    await addVersion(testing, id);
     const path = `/api/v1/mgt/configs/${id}/delivery/clients`;
     await insertClients("demo/shop/prod/fleet.json", [
       { id: "pod-1" },
@@ -300,7 +331,7 @@ describe("E16 A4 delivery is for who may see it", () => {
     const found = Object.entries(paths).filter(([path]) => path.includes("/delivery"));
     expect(found.map(([path]) => path)).toHaveLength(3);
     for (const [, item] of found) {
-      const permission = item["get"]?.["x-conflux-permission"] as { action: string };
+      const permission = item["get"]?.["x-conflux-access"] as { action: string };
       expect(PERMISSION_ACTIONS).toContain(permission.action);
     }
   });

@@ -1,11 +1,14 @@
 import postgres from "postgres";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
 import { connectDynamoDb } from "../../adapters/dynamodb/connect-dynamodb.ts";
 import { createMissingTables } from "../../adapters/dynamodb/create-tables.ts";
 import { DynamoDbCursorStore } from "../../adapters/dynamodb/dynamodb-cursor-store.ts";
 import { startDynalite } from "../../adapters/dynamodb/testing/start-dynalite.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { listAuditHeads } from "../../adapters/postgres/list-audit-heads.ts";
+import { verifyAuditChain } from "../../adapters/postgres/verify-audit-chain.ts";
+import { BEFORE_CHAIN } from "../../domain/access/verify-chain.ts";
 import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.ts";
 import { readClusterEpoch } from "../../adapters/postgres/read-cluster-epoch.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
@@ -48,6 +51,13 @@ beforeEach(async () => {
     () => owner.end(),
     () => database.close(),
   );
+});
+/** Whatever was repeated, cut off or done at once: every chain is whole. */
+afterEach(async () => {
+  for (const { tenant, seq } of await listAuditHeads(database, { after: "", limit: 100 })) {
+    const chain = { tenant, anchors: [], from: BEFORE_CHAIN, isEnough: () => false };
+    expect(await verifyAuditChain(database, chain)).toMatchObject({ finding: null, rows: seq });
+  }
 });
 afterAll(() => Promise.all([dynalite.stop(), ...clients.map((close) => close())]));
 

@@ -383,8 +383,8 @@ describe("P4 P5 publish-stage and plans of several stages", () => {
     }
     return ids;
   }
-  const pause = async (id: string, then: "abort" | "resume", minutes = 5): Promise<void> => {
-    const command = testCommand("pause_publish", { publish_id: id, expected_stage: 1, minutes, then });
+  const pause = async (id: string, on_timeout: "abort" | "resume", minutes = 5): Promise<void> => {
+    const command = testCommand("pause_publish", { publish_id: id, expected_stage: 1, minutes, on_timeout });
     await core.propose({ command, attachments: [] });
   };
 

@@ -26,6 +26,7 @@ import { registerPublishResume } from "./publish-resume.ts";
 import { registerPublishStart } from "./publish-start.ts";
 import { registerReleasesGet } from "./releases-get.ts";
 import { registerReleasesPut } from "./releases-put.ts";
+import { auditRefusals } from "./audit-refusals.ts";
 import { trace } from "./trace.ts";
 import { registerVersionCreate } from "./version-create.ts";
 import { registerVersionGet } from "./version-get.ts";
@@ -53,6 +54,7 @@ export function createAdmin(deps: AdminDeps, extension: AdminExtension = {}): Ad
     await next();
   });
   app.use("*", trace);
+  app.use("*", auditRefusals);
   app.onError(answerError);
   app.notFound(answerUnrouted(app));
   for (const register of ROUTES) register(app);

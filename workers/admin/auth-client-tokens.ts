@@ -7,6 +7,7 @@ import { findClientToken } from "../../adapters/postgres/find-client-token.ts";
 import { insertClientToken } from "../../adapters/postgres/insert-client-token.ts";
 import { listClientTokens } from "../../adapters/postgres/list-client-tokens.ts";
 import { markClientTokenRevoked } from "../../adapters/postgres/mark-client-token-revoked.ts";
+import { readTokensNotBefore } from "../../adapters/postgres/read-tokens-not-before.ts";
 import { runIdempotent } from "../../adapters/postgres/run-idempotent.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { signClientToken } from "../../adapters/tokens/sign-token.ts";
@@ -22,6 +23,7 @@ import {
 } from "../../contracts/access/auth-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
+import { clientTokenState } from "../../domain/access/client-token-state.ts";
 import { parseReadScope, tenantOfScopes } from "../../domain/access/permits.ts";
 import { tenantOfId, tenantScopedId } from "../../domain/access/tenant-scoped-id.ts";
 import type { AuthDeps } from "./auth-deps.ts";
@@ -32,30 +34,39 @@ import type { AdminEnv } from "./principal.ts";
 import { requireSession } from "./require-permission.ts";
 
 const path = "/api/v1/auth/client-tokens";
-const createTokenRoute = declareRoute("authenticated", {
-  method: "post",
-  path,
-  tags: ["access"],
-  summary: "Issue a token for clients of the edge",
-  request: { body: { required: true, content: json(createClientTokenRequest) } },
-  responses: { 201: { description: "The token, shown this once", content: json(createdClientToken) } },
-});
-const listTokensRoute = declareRoute("authenticated", {
-  method: "get",
-  path,
-  tags: ["access"],
-  summary: "Client tokens of a tenant: one's own, or all with the permission list on the tenant",
-  request: { query: clientTokenQuery },
-  responses: { 200: { description: "A page, newest first", content: json(clientTokenList) } },
-});
-const revokeTokenRoute = declareRoute("authenticated", {
-  method: "delete",
-  path: `${path}/{id}`,
-  tags: ["access"],
-  summary: "Revoke a client token: one's own, or any with the permission delete on the tenant",
-  request: { params: clientTokenPath },
-  responses: { 200: { description: "Edges refuse it within seconds", content: json(revokedClientToken) } },
-});
+const createTokenRoute = declareRoute(
+  { authenticated: "delegation" },
+  {
+    method: "post",
+    path,
+    tags: ["access"],
+    summary: "Issue a token for clients of the edge",
+    request: { body: { required: true, content: json(createClientTokenRequest) } },
+    responses: { 201: { description: "The token, shown this once", content: json(createdClientToken) } },
+  },
+);
+const listTokensRoute = declareRoute(
+  { authenticated: "own" },
+  {
+    method: "get",
+    path,
+    tags: ["access"],
+    summary: "Client tokens of a tenant: one's own, or all with the permission list on the tenant",
+    request: { query: clientTokenQuery },
+    responses: { 200: { description: "A page, newest first", content: json(clientTokenList) } },
+  },
+);
+const revokeTokenRoute = declareRoute(
+  { authenticated: "own" },
+  {
+    method: "delete",
+    path: `${path}/{id}`,
+    tags: ["access"],
+    summary: "Revoke a client token: one's own, or any with the permission delete on the tenant",
+    request: { params: clientTokenPath },
+    responses: { 200: { description: "Edges refuse it within seconds", content: json(revokedClientToken) } },
+  },
+);
 
 /** `POST`, `GET /auth/client-tokens` and `DELETE /auth/client-tokens/{id}`. */
 export function registerClientTokenRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
@@ -75,10 +86,12 @@ export function registerClientTokenRoutes(app: OpenAPIHono<AdminEnv>, deps: Auth
     const tenant = await resolveTenant(c, deps, query.tenant);
     const { principal } = c.var;
     const createdBy = (await principal.allows("list", tenant)) ? null : principal.actor.id;
-    const page = await withTenant(deps.database(c), tenant, (tx) =>
-      listClientTokens(tx, { createdBy, cursor: query.cursor ?? null, limit: query.limit }),
-    );
-    return c.json({ items: page.items.map(toView), next_cursor: page.nextCursor }, 200);
+    const { page, tokensNotBeforeMs } = await withTenant(deps.database(c), tenant, async (tx) => ({
+      page: await listClientTokens(tx, { createdBy, cursor: query.cursor ?? null, limit: query.limit }),
+      tokensNotBeforeMs: await readTokensNotBefore(tx, tenant),
+    }));
+    const at = { nowMs: deps.nowMs(), tokensNotBeforeMs };
+    return c.json({ items: page.items.map((row) => toView(row, at)), next_cursor: page.nextCursor }, 200);
   });
 
   app.openapi(revokeTokenRoute, async (c) => {
@@ -203,7 +216,8 @@ async function proposeRevocation(c: Context<AdminEnv>, tenant: string, row: Clie
   return writtenIndex(c, answer);
 }
 
-function toView(row: ClientTokenRow): ClientTokenView {
+function toView(row: ClientTokenRow, at: { nowMs: number; tokensNotBeforeMs: number }): ClientTokenView {
+  const { status, endedAtMs } = clientTokenState({ ...row, issuedAtMs: row.createdAtMs }, at);
   return {
     id: row.id,
     name: row.name,
@@ -212,5 +226,7 @@ function toView(row: ClientTokenRow): ClientTokenView {
     created_at: new Date(row.createdAtMs).toISOString(),
     expires_at: new Date(row.expiresAtMs).toISOString(),
     revoked_at: row.revokedAtMs === null ? null : new Date(row.revokedAtMs).toISOString(),
+    ended_at: endedAtMs === null ? null : new Date(endedAtMs).toISOString(),
+    status,
   };
 }

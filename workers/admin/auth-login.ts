@@ -16,22 +16,28 @@ import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 
 const tokens = { description: "Tokens of the user", content: json(tokenPair) };
-const loginRoute = declareRoute("public", {
-  method: "post",
-  path: "/api/v1/auth/login",
-  tags: ["access"],
-  summary: "Sign in with a name and a password",
-  request: { body: { required: true, content: json(loginRequest) } },
-  responses: { 200: tokens },
-});
-const refreshRoute = declareRoute("public", {
-  method: "post",
-  path: "/api/v1/auth/refresh",
-  tags: ["access"],
-  summary: "Exchange a refresh token for new tokens",
-  request: { body: { required: true, content: json(refreshRequest) } },
-  responses: { 200: tokens },
-});
+const loginRoute = declareRoute(
+  { public: "sign_in" },
+  {
+    method: "post",
+    path: "/api/v1/auth/login",
+    tags: ["access"],
+    summary: "Sign in with a name and a password",
+    request: { body: { required: true, content: json(loginRequest) } },
+    responses: { 200: tokens },
+  },
+);
+const refreshRoute = declareRoute(
+  { public: "sign_in" },
+  {
+    method: "post",
+    path: "/api/v1/auth/refresh",
+    tags: ["access"],
+    summary: "Exchange a refresh token for new tokens",
+    request: { body: { required: true, content: json(refreshRequest) } },
+    responses: { 200: tokens },
+  },
+);
 
 /** `POST /auth/login` and `POST /auth/refresh`. */
 export function registerLoginRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {

@@ -1,5 +1,6 @@
 import {
   PASSWORD_SERVICE_AUDIENCE,
+  passwordHashAnswerSchema,
   passwordVerifyAnswerSchema,
 } from "../../contracts/access/password-service.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
@@ -15,29 +16,32 @@ export interface PasswordService {
    * Rejects with `unavailable` when the function is away.
    */
   verify(input: { password: string; hash: string | null; traceparent: string }): Promise<boolean>;
+  /** A new password as it is stored. Rejects with `unavailable` when the function is away. */
+  hash(input: { password: string; traceparent: string }): Promise<string>;
 }
 
 /** The password function at `url`, called with a token signed with `serviceKey`. */
 export function createPasswordService(config: { url: string; serviceKey: string }): PasswordService {
+  async function ask(request: object, traceparent: string): Promise<unknown> {
+    const token = await signServiceToken({
+      key: config.serviceKey,
+      audience: PASSWORD_SERVICE_AUDIENCE,
+      subject: "admin",
+      nowMs: Date.now(),
+    });
+    return call(config.url, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", traceparent },
+      body: JSON.stringify(request),
+      signal: AbortSignal.timeout(PASSWORD_TIMEOUT_MS),
+    });
+  }
   return {
     async verify({ password, hash, traceparent }) {
-      const token = await signServiceToken({
-        key: config.serviceKey,
-        audience: PASSWORD_SERVICE_AUDIENCE,
-        subject: "admin",
-        nowMs: Date.now(),
-      });
-      const response = await call(config.url, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${token}`,
-          "content-type": "application/json",
-          traceparent,
-        },
-        body: JSON.stringify({ op: "verify", password, hash }),
-        signal: AbortSignal.timeout(PASSWORD_TIMEOUT_MS),
-      });
-      return passwordVerifyAnswerSchema.parse(response).valid;
+      return passwordVerifyAnswerSchema.parse(await ask({ op: "verify", password, hash }, traceparent)).valid;
+    },
+    async hash({ password, traceparent }) {
+      return passwordHashAnswerSchema.parse(await ask({ op: "hash", password }, traceparent)).hash;
     },
   };
 }

@@ -9,13 +9,16 @@ import type { AdminEnv } from "./principal.ts";
 /** Seconds that verifiers may keep the key set. */
 const JWKS_MAX_AGE_S = 300;
 
-const jwksRoute = declareRoute("public", {
-  method: "get",
-  path: "/.well-known/jwks.json",
-  tags: ["access"],
-  summary: "Keys that verify Conflux's tokens",
-  responses: { 200: { description: "JSON Web Key Set (RFC 7517)", content: json(jwkSet) } },
-});
+const jwksRoute = declareRoute(
+  { public: "keys" },
+  {
+    method: "get",
+    path: "/.well-known/jwks.json",
+    tags: ["access"],
+    summary: "Keys that verify Conflux's tokens",
+    responses: { 200: { description: "JSON Web Key Set (RFC 7517)", content: json(jwkSet) } },
+  },
+);
 
 /** Signing in, client tokens and the key set. Each route authenticates by itself where it must. */
 export function registerAuthRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {

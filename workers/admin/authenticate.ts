@@ -7,20 +7,29 @@ import { verifyAccessToken } from "../../adapters/tokens/verify-access-token.ts"
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { isConfigName } from "../../domain/config/config-name.ts";
-import { type Permission, PERMISSION_ACTIONS, permits } from "../../domain/access/permits.ts";
+import {
+  coveringPatterns,
+  indexPermissions,
+  PERMISSION_ACTIONS,
+  type PermissionIndex,
+  permits,
+} from "../../domain/access/permits.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import type { AdminEnv, Principal } from "./principal.ts";
 
 /** What an operator may do, to what belongs to no tenant. */
-const OPERATOR_PERMISSIONS: Permission[] = [SYSTEM_TENANT, `${SYSTEM_TENANT}/**`].flatMap((pattern) =>
-  PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: pattern })),
+const OPERATOR_PERMISSIONS: PermissionIndex = indexPermissions(
+  [SYSTEM_TENANT, `${SYSTEM_TENANT}/**`].flatMap((pattern) =>
+    PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: pattern })),
+  ),
 );
+const NOTHING: PermissionIndex = indexPermissions([]);
 
 const BEARER = /^Bearer ([A-Za-z0-9_.-]+)$/i;
 
 /**
  * Establishes who calls: verifies the access token (no database needed) and sets `principal`. Permissions are read when
- * they are first asked for, once a tenant and request, so that a role that was taken away counts from the next request.
+ * they are first asked for, once a resource and request, so that a role that was taken away counts from the next request.
  */
 export function authenticate(deps: AuthDeps): MiddlewareHandler<AdminEnv> {
   return async (c, next) => {
@@ -37,7 +46,7 @@ export function authenticate(deps: AuthDeps): MiddlewareHandler<AdminEnv> {
       ip: clientIp(c),
       allows: async (action, resource) => {
         const tenant = resource.split("/")[0] ?? "";
-        return permits(await read(tenant), tenant, action, resource);
+        return permits(await read(tenant, resource), tenant, action, resource);
       },
       hasEnded: async () => {
         const user = await findSessionUser(deps.database(c), claims.sub);
@@ -53,24 +62,27 @@ export function authenticate(deps: AuthDeps): MiddlewareHandler<AdminEnv> {
   };
 }
 
-/** The permissions of a user in a tenant, each tenant read once. */
+/** The permissions of a user that can reach a resource of a tenant: all actions on it in one query, once a request. */
 function permissionReader(
   c: Context<AdminEnv>,
   deps: AuthDeps,
   user: { userId: string; issuedAtMs: number },
-): (tenant: string) => Promise<Permission[]> {
-  const byTenant = new Map<string, Promise<Permission[]>>();
-  return (tenant) => {
+): (tenant: string, resource: string) => Promise<PermissionIndex> {
+  const byResource = new Map<string, Promise<PermissionIndex>>();
+  return (tenant, resource) => {
     // What cannot name a tenant names none: nobody has a permission there.
-    if (!isConfigName(tenant) && tenant !== SYSTEM_TENANT) return Promise.resolve([]);
-    const known = byTenant.get(tenant);
+    if (!isConfigName(tenant) && tenant !== SYSTEM_TENANT) return Promise.resolve(NOTHING);
+    const key = tenant === SYSTEM_TENANT ? tenant : resource;
+    const known = byResource.get(key);
     if (known !== undefined) return known;
     const database = deps.database(c);
     const loading =
       tenant === SYSTEM_TENANT
-        ? isOperator(database, user).then((is) => (is ? OPERATOR_PERMISSIONS : []))
-        : withTenant(database, tenant, (tx) => loadPermissions(tx, user));
-    byTenant.set(tenant, loading);
+        ? isOperator(database, user).then((is) => (is ? OPERATOR_PERMISSIONS : NOTHING))
+        : withTenant(database, tenant, (tx) =>
+            loadPermissions(tx, { ...user, patterns: coveringPatterns(resource) }),
+          ).then(indexPermissions);
+    byResource.set(key, loading);
     return loading;
   };
 }

@@ -3,14 +3,14 @@ import type { SnapshotInput } from "../../contracts/core/cluster-api.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { idempotency } from "./command-head.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requirePermission } from "./require-permission.ts";
+import { requireDeclared } from "./require-permission.ts";
 
 /** The core belongs to no tenant, and no role reaches it: who operates it is marked as an operator. */
 export const CLUSTER_RESOURCE = `${SYSTEM_TENANT}/cluster`;
 
-/** Refuses (`forbidden`) who may not operate the core. */
+/** Refuses (`forbidden`) who may not operate the core: these routes declare `execute` on `CLUSTER_RESOURCE`. */
 export async function requireOperator(c: Context<AdminEnv>): Promise<void> {
-  await requirePermission(c, "execute", CLUSTER_RESOURCE);
+  await requireDeclared(c);
 }
 
 /** Refuses who may not operate the core; answers who asks, for the operation's audit, and under which key. */

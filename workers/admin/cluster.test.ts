@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { permits } from "../../domain/access/permits.ts";
+import { indexPermissions, permits } from "../../domain/access/permits.ts";
 import { isConfigName } from "../../domain/config/config-name.ts";
 import { CLUSTER_RESOURCE } from "./cluster-operator.ts";
 import { readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
@@ -30,7 +30,7 @@ describe("R5 A4 who may operate the core", () => {
   });
 
   it("no role of a tenant reaches the core, not even one that may do everything", () => {
-    const everything = [{ action: "execute" as const, resource_pattern: "**" }];
+    const everything = indexPermissions([{ action: "execute", resource_pattern: "**" }]);
     for (const tenant of ["demo", "system"]) {
       expect(permits(everything, tenant, "execute", CLUSTER_RESOURCE)).toBe(false);
     }

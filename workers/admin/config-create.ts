@@ -13,10 +13,10 @@ import type { AdminEnv } from "./principal.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
-import { requirePermission } from "./require-permission.ts";
+import { requireDeclared, requirePermission } from "./require-permission.ts";
 
 const route = declareRoute(
-  { action: "write", resource: "{tenant}/{app}/{env}/{name}" },
+  { action: "write", resource: "{tenant}/{app}/{env}/{name}", also: "publish on it, with release rules" },
   {
     method: "post",
     path: "/api/v1/mgt/configs",
@@ -34,7 +34,7 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const body = c.req.valid("json");
     const namespace = { tenant: body.tenant, app: body.app, env: body.env };
     const resource = fullName(namespace, body.name);
-    await requirePermission(c, "write", resource);
+    await requireDeclared(c, { ...namespace, name: body.name });
     const releases: ReleaseRule[] = body.release
       ? [{ labels: {}, version_id: 1, priority: 0 }]
       : (body.releases ?? []);

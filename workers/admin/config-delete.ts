@@ -22,7 +22,7 @@ const route = declareRoute(
 
 export function registerConfigDelete(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const { config, revision } = await findConfigForWrite(c, "delete", c.req.valid("param").id);
+    const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "delete_config" as const,

@@ -20,7 +20,7 @@ const route = declareRoute(
 
 export function registerConfigGet(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const config = await findConfig(c, "read", c.req.valid("param").id, c.req.valid("query").consistency);
+    const config = await findConfig(c, c.req.valid("param").id, c.req.valid("query").consistency);
     const view = viewConfig(config);
     c.header("etag", view.etag);
     return c.json({ ...view, schema: viewSchema(config.schema) }, 200);

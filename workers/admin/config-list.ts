@@ -4,7 +4,7 @@ import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requirePermission } from "./require-permission.ts";
+import { requireDeclared } from "./require-permission.ts";
 
 const route = declareRoute(
   { action: "list", resource: "{tenant}/{app or *}/{env or *}/*" },
@@ -22,7 +22,8 @@ const route = declareRoute(
 export function registerConfigList(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { consistency, ...filter } = c.req.valid("query");
-    await requirePermission(c, "list", `${filter.tenant}/${filter.app ?? "*"}/${filter.env ?? "*"}/*`);
+    const { tenant, app: appName, env } = filter;
+    await requireDeclared(c, { tenant, app: appName, env });
     const { core } = c.var.deps;
     const page = await core.listConfigs(omitUndefined(filter), {
       consistency,

@@ -40,7 +40,7 @@ export function registerConfigResolve(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { consistency, ...query } = c.req.valid("query");
     const { labels, region } = readClient(query, c.var.deps.regions);
-    const config = await findConfig(c, "read", c.req.valid("param").id, consistency);
+    const config = await findConfig(c, c.req.valid("param").id, consistency);
     const { winner, trace } = explainRules(
       { rules: config.releases, labels, region, configId: config.id },
       compileRulePattern,

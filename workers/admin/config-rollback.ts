@@ -32,7 +32,7 @@ const route = declareRoute(
 export function registerConfigRollback(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { version_id } = c.req.valid("json");
-    const { config, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
+    const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "rollback" as const,

@@ -2,17 +2,25 @@ import { createRoute, type RouteConfig } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { STATUS_BY_CODE, type ErrorCode } from "../../contracts/problem/error-codes.ts";
 import { PROBLEM_CONTENT_TYPE, problemSchema } from "../../contracts/problem/problem.ts";
-import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { AdminEnv } from "./principal.ts";
 import { readBody } from "./read-body.ts";
-
-/**
- * Who may call a route: anyone, anyone with a valid token, or who has `action` on `resource`. The handler asks for the
- * permission itself, since only it knows the resource's name; this declaration is what the OpenAPI document shows.
- */
-export type RouteAccess = "public" | "authenticated" | { action: PermissionAction; resource: string };
+import type { RouteAccess } from "./route-access.ts";
 
 const authenticated: MiddlewareHandler<AdminEnv> = (c, next) => c.var.deps.authenticate(c, next);
+
+/**
+ * Holds a route to what it declares. Only the handler knows the resource's name, often after looking it up; so it asks
+ * (require-permission.ts), and an answer that it gives without having found the declared permission does not leave.
+ */
+function hold(access: RouteAccess): MiddlewareHandler<AdminEnv> {
+  return async (c, next) => {
+    c.set("check", { access, passed: "public" in access });
+    await next();
+    if (c.res.ok && !c.var.check.passed) {
+      throw new Error(`${c.req.method} ${c.req.path} answered without asking for what it declares`);
+    }
+  };
+}
 
 const TRACE_HEADER = {
   "X-Trace-Id": { description: "Trace of this request", schema: { type: "string" as const } },
@@ -40,8 +48,9 @@ export function declareRoute<R extends RouteConfig>(
   access: RouteAccess,
   config: R,
 ): R & { getRoutingPath(): string } {
+  const isPublic = "public" in access;
   const codes = [...READ_CODES];
-  if (access !== "public") codes.push(...AUTH_CODES);
+  if (!isPublic) codes.push(...AUTH_CODES);
   if (config.method !== "get") codes.push(...WRITE_CODES);
   const success = Object.entries(config.responses).map(([status, response]) => [
     status,
@@ -49,10 +58,11 @@ export function declareRoute<R extends RouteConfig>(
   ]);
   const full = {
     ...config,
-    security: access === "public" ? [] : [{ bearer: [] }],
-    ...(access === "public" ? {} : { "x-conflux-permission": access }),
+    security: isPublic ? [] : [{ bearer: [] }],
+    "x-conflux-access": access,
     middleware: [
-      ...(access === "public" ? [] : [authenticated]),
+      hold(access),
+      ...(isPublic ? [] : [authenticated]),
       readBody,
       ...[config.middleware ?? []].flat(),
     ],

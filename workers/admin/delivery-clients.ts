@@ -35,13 +35,14 @@ export function registerDeliveryClients(
 ): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid("query");
-    const config = await findConfig(c, "read", c.req.valid("param").id, query.consistency);
+    const config = await findConfig(c, c.req.valid("param").id, query.consistency);
     const { tenant } = config.namespace;
     const seenSinceMs = Math.max(config.created_at_ms, deps.nowMs() - query.seen_within_hours * HOUR_MS);
     const page = await withTenant(deps.database(c), tenant, (tx) =>
       listDeliveryClients(tx, {
         tenant,
         config: fullName(config.namespace, config.name),
+        latestVersionId: config.latest_version_id,
         version: query.version,
         state: query.state,
         region: query.region,

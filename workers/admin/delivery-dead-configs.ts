@@ -10,7 +10,7 @@ import { toTime } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requirePermission } from "./require-permission.ts";
+import { requireDeclared } from "./require-permission.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Pages of configs that one request looks through; with nothing found it answers an empty page and a cursor. */
@@ -40,7 +40,7 @@ export function registerDeadConfigs(
 ): void {
   app.openapi(route, async (c) => {
     const { not_fetched_days: days, consistency, limit, cursor: begin, ...filter } = c.req.valid("query");
-    await requirePermission(c, "list", `${filter.tenant}/${filter.app ?? "*"}/${filter.env ?? "*"}/*`);
+    await requireDeclared(c, filter);
     const beforeMs = deps.nowMs() - days * DAY_MS;
     const options = { consistency, traceparent: c.var.traceparent };
     const items: ReturnType<typeof viewDead>[] = [];

@@ -35,7 +35,7 @@ export function registerDeliveryGet(
 ): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid("query");
-    const config = await findConfig(c, "read", c.req.valid("param").id, query.consistency);
+    const config = await findConfig(c, c.req.valid("param").id, query.consistency);
     const nowMs = deps.nowMs();
     const { tenant } = config.namespace;
     const version = defaultVersion(config.releases);
@@ -44,6 +44,7 @@ export function registerDeliveryGet(
       readConfigDelivery(tx, {
         tenant,
         config: fullName(config.namespace, config.name),
+        latestVersionId: config.latest_version_id,
         versionId: version,
         clientsSinceMs: since(query.seen_within_hours * HOUR_MS),
         fetchesSinceMs: config.created_at_ms,

@@ -54,10 +54,10 @@ function showSchemas(content) {
 }
 
 function showOperation(method, path, operation) {
-  const permission = operation["x-conflux-permission"];
-  const who = permission === undefined ? "anyone"
-    : typeof permission === "string" ? permission
-    : permission.action + " on " + permission.resource;
+  const access = operation["x-conflux-access"] ?? {};
+  const who = access.public ? "anyone"
+    : access.authenticated ? "any signed-in user"
+    : access.action + " on " + access.resource + (access.or ? " or " + access.or : "") + (access.also ? "; also " + access.also : "");
   const node = element("details", {},
     element("summary", {},
       element("span", { className: "method", textContent: method }),

@@ -15,13 +15,16 @@ const FILES = [
 
 export function registerDocs(app: OpenAPIHono<AdminEnv>): void {
   for (const { path, type, summary, body } of FILES) {
-    const route = declareRoute("public", {
-      method: "get",
-      path,
-      tags: ["documentation"],
-      summary,
-      responses: { 200: { description: summary, content: { [type]: { schema: { type: "string" } } } } },
-    });
+    const route = declareRoute(
+      { public: "documentation" },
+      {
+        method: "get",
+        path,
+        tags: ["documentation"],
+        summary,
+        responses: { 200: { description: summary, content: { [type]: { schema: { type: "string" } } } } },
+      },
+    );
     app.openapi(route, (c) =>
       c.body(body, 200, {
         "content-type": `${type}; charset=utf-8`,

@@ -1,11 +1,10 @@
 import type { Context } from "hono";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Config, DeletedConfig } from "../../domain/config/config.ts";
-import type { PermissionAction } from "../../domain/access/permits.ts";
 import { expectedRevision } from "./command-head.ts";
 import { findConfig } from "./find-config.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requireConfigPermission } from "./require-permission.ts";
+import { configNotFound, requireDeclaredOfConfig } from "./require-permission.ts";
 
 /** What a write of a config goes by. */
 export interface ConfigForWrite {
@@ -17,23 +16,19 @@ export interface ConfigForWrite {
 }
 
 /**
- * Finds the config that a request would write, and checks that the caller may do `action` with it. With an idempotency
+ * Finds the config that a request would write, and checks that the caller may do with it what the route declares. With an idempotency
  * key a config that was deleted meanwhile is found too: the request may be a repetition, whose first result the log
  * still has (C12). Whoever may not even read it is told what is told of an id that never was.
  */
-export async function findConfigForWrite(
-  c: Context<AdminEnv>,
-  action: PermissionAction,
-  id: string,
-): Promise<ConfigForWrite> {
+export async function findConfigForWrite(c: Context<AdminEnv>, id: string): Promise<ConfigForWrite> {
   try {
-    const config = await findConfig(c, action, id);
+    const config = await findConfig(c, id);
     return { config, live: config, revision: expectedRevision(c, config) };
   } catch (error) {
     const isGone = error instanceof ConfluxError && error.code === "not_found";
     if (!isGone || c.req.header("x-idempotency-key") === undefined) throw error;
     const { deleted } = await c.var.deps.core.getDeletedConfig(id, { traceparent: c.var.traceparent });
-    await requireConfigPermission(c, action, deleted);
+    await requireDeclaredOfConfig(c, deleted, () => configNotFound(id));
     return { config: deleted, live: null, revision: null };
   }
 }

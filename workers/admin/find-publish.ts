@@ -1,26 +1,24 @@
 import type { Context } from "hono";
 import type { Consistency } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { PermissionAction } from "../../domain/access/permits.ts";
-import { fullName } from "../../domain/config/config-name.ts";
 import type { DeletedConfig } from "../../domain/config/config.ts";
 import { configIdOfPublish, type PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { expectedRevision } from "./command-head.ts";
 import type { AdminEnv } from "./principal.ts";
+import { requireDeclaredOfConfig } from "./require-permission.ts";
 
 /**
- * Reads a publish plan and checks that the caller may do `action` with its config. Who may not even read it is told what
+ * Reads a publish plan and checks that the caller may do with its config what the route declares. Who may not even read it is told what
  * is told of an id that does not exist, word for word.
  */
 export async function findPublish(
   c: Context<AdminEnv>,
-  action: PermissionAction,
   id: string,
   consistency: Consistency = "leader",
 ): Promise<PublishPlan> {
   const { core } = c.var.deps;
   const { publish } = await core.getPublish(id, { consistency, traceparent: c.var.traceparent });
-  await requirePermission(c, action, publish, id);
+  await requireDeclaredOfConfig(c, publish, () => publishNotFound(id));
   return publish;
 }
 
@@ -37,13 +35,9 @@ export interface PublishForMove {
  * The same for a request that moves a plan. With an idempotency key a plan that went with its config is found too: the
  * request may be a repetition, whose first result the log still has (C12).
  */
-export async function findPublishForMove(
-  c: Context<AdminEnv>,
-  action: PermissionAction,
-  id: string,
-): Promise<PublishForMove> {
+export async function findPublishForMove(c: Context<AdminEnv>, id: string): Promise<PublishForMove> {
   try {
-    const plan = await findPublish(c, action, id);
+    const plan = await findPublish(c, id);
     // A plan without stages has ended, whichever stage is named.
     const stage = Math.max(plan.stage, 1);
     return { tenant: plan.namespace.tenant, stage, revision: expectedRevision(c, plan) };
@@ -52,7 +46,7 @@ export async function findPublishForMove(
     if (!isGone || c.req.header("x-idempotency-key") === undefined) throw error;
     const config = await findDeletedConfig(c, configIdOfPublish(id));
     if (config === null) throw error;
-    await requirePermission(c, action, config, id);
+    await requireDeclaredOfConfig(c, config, () => publishNotFound(id));
     return { tenant: config.namespace.tenant, stage: 1, revision: null };
   }
 }
@@ -68,17 +62,6 @@ async function findDeletedConfig(c: Context<AdminEnv>, id: string | null): Promi
   }
 }
 
-async function requirePermission(
-  c: Context<AdminEnv>,
-  action: PermissionAction,
-  config: Pick<DeletedConfig, "namespace" | "name">,
-  publishId: string,
-): Promise<void> {
-  const resource = fullName(config.namespace, config.name);
-  const { principal } = c.var;
-  if (await principal.allows(action, resource)) return;
-  if (action !== "read" && (await principal.allows("read", resource))) {
-    throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
-  }
-  throw new ConfluxError("not_found", `no publish ${publishId}`);
+function publishNotFound(id: string): ConfluxError {
+  return new ConfluxError("not_found", `no publish ${id}`);
 }

@@ -4,18 +4,16 @@ import { fetchThrough } from "../../adapters/core-client/fetch-through.ts";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { pingPostgres } from "../../adapters/postgres/ping-postgres.ts";
 import { type AdminApp, createAdmin } from "./app.ts";
-import { registerAuditRoutes } from "./audit-routes.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
-import { registerAuthRoutes } from "./auth-routes.ts";
 import { authenticate } from "./authenticate.ts";
-import { registerClusterRestore } from "./cluster-restore.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
-import { registerDeliveryRoutes } from "./delivery-routes.ts";
 import { limitRequests } from "./limit-requests.ts";
 import type { LogLine } from "./principal.ts";
+import { createRefusalAudit } from "./refusal-audit.ts";
 import { quotasOf } from "./quotas-of.ts";
 import type { RequestWindow } from "./request-window.ts";
 import { openRequestWindows } from "./request-windows.ts";
+import { routesWithDatabase } from "./routes-with-database.ts";
 
 export { RequestWindow } from "./request-window.ts";
 
@@ -67,16 +65,14 @@ function build(env: AdminBindings): AdminApp {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),
       },
+      noteRefusal: createRefusalAudit({
+        database: () => connectPostgres(env.HYPERDRIVE.connectionString, { connectionsMax: 1 }),
+        nowMs: Date.now,
+        log,
+      }),
       log,
     },
-    {
-      routes: [
-        (a) => registerAuthRoutes(a, auth),
-        (a) => registerAuditRoutes(a, auth),
-        (a) => registerClusterRestore(a, auth),
-        (a) => registerDeliveryRoutes(a, auth),
-      ],
-    },
+    { routes: routesWithDatabase(auth) },
   );
 }
 

@@ -10,7 +10,9 @@ const FIELD_ERRORS_MAX = 50;
 
 /** The one place where what a handler throws becomes an answer. What nobody foresaw is logged and told as `internal`. */
 export function answerError(error: Error, c: Context<AdminEnv>): Response {
-  return problemResponse(toConfluxError(error, c), c.var.traceId);
+  const refused = toConfluxError(error, c);
+  c.set("refused", refused);
+  return problemResponse(refused, c.var.traceId);
 }
 
 function toConfluxError(error: Error, c: Context<AdminEnv>): ConfluxError {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
+import type { RouteAccess } from "./route-access.ts";
 import { newConfig, testingAdmin } from "./testing-admin.ts";
 
 interface Operation {
@@ -8,7 +9,7 @@ interface Operation {
   parameters?: { name: string; in: string; required?: boolean }[];
   requestBody?: { content: Record<string, { schema: { $ref?: string; type?: string } }> };
   responses: Record<string, { content?: Record<string, unknown>; headers?: Record<string, unknown> }>;
-  "x-conflux-permission"?: "authenticated" | { action: string; resource: string };
+  "x-conflux-access": RouteAccess;
 }
 interface Document {
   openapi: string;
@@ -56,22 +57,21 @@ describe("the OpenAPI document", () => {
     ["POST /api/v1/mgt/publishes/{pid}/abort", "publish"],
   ])("A4 says that %s needs %s", (key, action) => {
     const operation = operations.find((o) => o.key === key)?.operation;
-    expect(operation?.["x-conflux-permission"]).toEqual({
+    expect(operation?.["x-conflux-access"]).toMatchObject({
       action,
-      resource: expect.stringContaining("{tenant}"),
+      resource: expect.stringContaining("{tenant}") as unknown,
     });
     expect(operation?.security).toEqual([{ bearer: [] }]);
   });
 
   it.each(operations)("A4 $key declares who may call it, and how it refuses", ({ operation, method }) => {
-    const permission = operation["x-conflux-permission"];
-    if (permission === undefined) expect(operation.security).toEqual([]);
-    else if (permission !== "authenticated") expect(PERMISSION_ACTIONS).toContain(permission.action);
+    const access = operation["x-conflux-access"];
+    const isPublic = "public" in access;
+    if (isPublic) expect(operation.security).toEqual([]);
+    if ("action" in access) expect(PERMISSION_ACTIONS).toContain(access.action);
     expect(operation.summary).toBeTruthy();
     const statuses = Object.keys(operation.responses);
-    expect(statuses).toEqual(
-      expect.arrayContaining(permission === undefined ? ["500"] : ["401", "403", "404", "500"]),
-    );
+    expect(statuses).toEqual(expect.arrayContaining(isPublic ? ["500"] : ["401", "403", "404", "500"]));
     if (method !== "get") expect(statuses).toEqual(expect.arrayContaining(["409", "412", "413", "415"]));
     for (const [status, response] of Object.entries(operation.responses)) {
       expect(response.headers).toHaveProperty("X-Trace-Id");
@@ -80,7 +80,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it.each(operations.filter((o) => o.operation["x-conflux-permission"] !== undefined))(
+  it.each(operations.filter((o) => !("public" in o.operation["x-conflux-access"])))(
     "A4 $key asks for a token before it looks at anything",
     async ({ method, path }) => {
       const url = path.replace(/\{p?id\}/, "x").replace("{version}", "x");

@@ -3,13 +3,16 @@ import { z } from "zod";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 
-const route = declareRoute("public", {
-  method: "get",
-  path: "/openapi.json",
-  tags: ["documentation"],
-  summary: "This document: OpenAPI 3.1, generated from the schemas that requests are judged by",
-  responses: { 200: { description: "The document", content: json(z.record(z.string(), z.unknown())) } },
-});
+const route = declareRoute(
+  { public: "documentation" },
+  {
+    method: "get",
+    path: "/openapi.json",
+    tags: ["documentation"],
+    summary: "This document: OpenAPI 3.1, generated from the schemas that requests are judged by",
+    responses: { 200: { description: "The document", content: json(z.record(z.string(), z.unknown())) } },
+  },
+);
 
 export function registerOpenapi(app: OpenAPIHono<AdminEnv>): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {

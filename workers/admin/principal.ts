@@ -1,9 +1,12 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
 import type { Actor } from "../../domain/command/command.ts";
 import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
+import type { Refusal } from "./refusal.ts";
+import type { RouteCheck } from "./route-access.ts";
 
 /**
  * Who makes a request, as authentication has established it. `authenticate` puts one into the request's context;
@@ -46,18 +49,26 @@ export interface AdminDeps {
   quotasOf: (c: Context<AdminEnv>, tenant: string) => Promise<TenantQuotas>;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;
+  /** Takes a refusal into the audit, after the answer: nobody waits for it. */
+  noteRefusal: (c: Context<AdminEnv>, refusal: Refusal) => void;
   log: (line: LogLine) => void;
 }
 
 /** What middleware puts into a request's context (`c.var`). */
 export interface AdminVariables {
   principal: Principal;
+  /** What the route declares, and whether the caller has been found to have it. */
+  check: RouteCheck;
   /** 32 hex digits: in the answer, in every problem, in commands, audit rows and log lines. */
   traceId: string;
   /** W3C `traceparent` to pass on to the core. */
   traceparent: string;
   /** The request's body as it came; empty when there is none. */
   bodyBytes: Uint8Array;
+  /** The permission that was asked for last. */
+  asked?: { action: PermissionAction; resource: string; granted: boolean };
+  /** What the request was refused with, if it was. */
+  refused?: ConfluxError;
   /** The app's dependencies, for handlers that are declared before the app exists. */
   deps: AdminDeps;
 }

@@ -25,7 +25,7 @@ const route = declareRoute(
 export function registerPublishAbort(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { pid } = c.req.valid("param");
-    const plan = await findPublishForMove(c, "publish", pid);
+    const plan = await findPublishForMove(c, pid);
     const command = {
       ...(await commandHead(c, plan.tenant, plan.revision)),
       kind: "abort_publish" as const,

@@ -20,7 +20,7 @@ const route = declareRoute(
 
 export function registerPublishGet(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const plan = await findPublish(c, "read", c.req.valid("param").pid, c.req.valid("query").consistency);
+    const plan = await findPublish(c, c.req.valid("param").pid, c.req.valid("query").consistency);
     const view = viewPublish(plan);
     c.header("etag", view.etag);
     return c.json(view, 200);

@@ -15,7 +15,7 @@ const route = declareRoute(
     tags: ["publishes"],
     summary: "Pause a publish plan",
     description:
-      "Who has the new version keeps it, nobody else gets it, and the bake time stands still. A pause that nobody ends counts as forgotten after max_minutes and ends as then says. A plan that does not bake is 409.",
+      "Who has the new version keeps it, nobody else gets it, and the bake time stands still. A pause that nobody ends counts as forgotten after max_minutes and ends as on_timeout says. A plan that does not bake is 409.",
     request: {
       params: publishParams,
       headers: updateHeaders,
@@ -30,12 +30,12 @@ export function registerPublishPause(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { pid } = c.req.valid("param");
     // Without a body there is nothing that was validated.
-    const { max_minutes, then } = pauseRequest.parse(c.req.valid("json"));
-    const plan = await findPublishForMove(c, "publish", pid);
+    const { max_minutes, on_timeout } = pauseRequest.parse(c.req.valid("json"));
+    const plan = await findPublishForMove(c, pid);
     const command = {
       ...(await commandHead(c, plan.tenant, plan.revision)),
       kind: "pause_publish" as const,
-      payload: { publish_id: pid, expected_stage: plan.stage, minutes: max_minutes, then },
+      payload: { publish_id: pid, expected_stage: plan.stage, minutes: max_minutes, on_timeout },
     };
     const { core } = c.var.deps;
     const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });

@@ -103,7 +103,12 @@ describe("P5 pause and resume", () => {
     const key = { "x-idempotency-key": "p" };
     const paused = await admin.send("POST", `${path}/pause`, undefined, key);
     const json = await paused.json<Json>();
-    expect(json).toMatchObject({ status: "paused", stage: "first", due_at: null, pause: { then: "abort" } });
+    expect(json).toMatchObject({
+      status: "paused",
+      stage: "first",
+      due_at: null,
+      pause: { on_timeout: "abort" },
+    });
     const { started_at, ends_at } = json["pause"] as { started_at: string; ends_at: string };
     expect(Date.parse(ends_at) - Date.parse(started_at)).toBe(7 * 24 * 60 * 60_000);
     expect(await (await admin.send("POST", `${path}/pause`, undefined, key)).json()).toEqual(json);
@@ -117,8 +122,8 @@ describe("P5 pause and resume", () => {
     expect(await versions()).toEqual(["paused", "full"]);
     expect((await admin.send("POST", `${path}/resume`, undefined, { "if-match": '"1"' })).status).toBe(412);
     expect(await ok("POST", `${path}/resume`)).toMatchObject({ status: "stage1", pause: null });
-    const again = await ok("POST", `${path}/pause`, { max_minutes: 0.5, then: "resume" });
-    expect(again["pause"]).toMatchObject({ then: "resume" });
+    const again = await ok("POST", `${path}/pause`, { max_minutes: 0.5, on_timeout: "resume" });
+    expect(again["pause"]).toMatchObject({ on_timeout: "resume" });
     expect(await ok("POST", `${path}/abort`)).toMatchObject({ status: "aborted", pause: null });
     expect(await served("edge.region=cn-chengdu")).toBe(1);
   });

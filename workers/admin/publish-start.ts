@@ -24,7 +24,7 @@ import { configNotFound, requirePermission } from "./require-permission.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
-  { action: "publish", resource: "{tenant}/{app}/{env}/{name}" },
+  { action: "publish", resource: "{tenant}/{app}/{env}/{name}", also: "write on it, with content" },
   {
     method: "post",
     path: "/api/v1/mgt/configs/{id}/publish",
@@ -53,7 +53,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
     const query = c.req.valid("query");
-    const { config, live, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
+    const { config, live, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     let content: { bytes: Uint8Array; sha256: string } | null = null;
     if (body.version_id === undefined) {
       await requirePermission(c, "write", fullName(config.namespace, config.name));

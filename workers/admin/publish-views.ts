@@ -26,7 +26,11 @@ export function viewPublish(plan: PublishPlan) {
     pause:
       pause === undefined
         ? null
-        : { started_at: toTime(pause.started_at_ms), ends_at: toTime(pause.ends_at_ms), then: pause.then },
+        : {
+            started_at: toTime(pause.started_at_ms),
+            ends_at: toTime(pause.ends_at_ms),
+            on_timeout: pause.on_timeout,
+          },
     stages: plan.stages.map(({ started_at_ms, paused_ms: _paused, ...stage }) => ({
       ...stage,
       started_at: started_at_ms === null ? null : toTime(started_at_ms),

@@ -397,9 +397,9 @@ const CASES: Case[] = [
   {
     name: "a pause that ends otherwise",
     path: () => `${PUBLISHES}/pub-c1-99/pause`,
-    body: { then: "advance" },
+    body: { on_timeout: "advance" },
     code: "validation_failed",
-    at: "/then",
+    at: "/on_timeout",
   },
   { name: "a resume of no plan", path: () => `${PUBLISHES}/pub-c1-99/resume`, code: "not_found" },
   ...["zzz", "%00", "1", "0".repeat(17), "000000000000000x"].map((cursor) => ({

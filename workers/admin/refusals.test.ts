@@ -532,6 +532,7 @@ describe("dependencies that are away", () => {
     });
     const answer = await away.send("GET", "/readyz");
     expect(answer.status).toBe(503);
+    expect(answer.headers.get("retry-after")).toBe("1");
     expect(await answer.json()).toEqual({ ready: false, checks: { core: false, postgres: true } });
     expect((await away.send("GET", "/healthz")).status).toBe(200);
   });

@@ -22,7 +22,7 @@ const route = declareRoute(
 
 export function registerReleasesGet(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const config = await findConfig(c, "read", c.req.valid("param").id, c.req.valid("query").consistency);
+    const config = await findConfig(c, c.req.valid("param").id, c.req.valid("query").consistency);
     const etag = configEtag(config.revision);
     c.header("etag", etag);
     return c.json({ releases: config.releases, etag }, 200);

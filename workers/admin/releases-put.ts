@@ -38,7 +38,7 @@ export function registerReleasesPut(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const releases: ReleaseRule[] = c.req.valid("json");
     refuseFaultyPatterns(releases, "");
-    const { config, revision } = await findConfigForWrite(c, "publish", c.req.valid("param").id);
+    const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "put_releases" as const,

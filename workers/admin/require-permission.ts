@@ -1,44 +1,96 @@
 import type { Context } from "hono";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { fullName } from "../../domain/config/config-name.ts";
-import type { DeletedConfig } from "../../domain/config/config.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { DeletedConfig } from "../../domain/config/config.ts";
 import type { AdminEnv } from "./principal.ts";
+import { type DeclaredPermission, isOfTemplate, resourceOf } from "./route-access.ts";
+
+type Values = Readonly<Record<string, string | undefined>>;
 
 /** Refuses (`unauthenticated`) a caller whose session has ended; for routes that ask for no permission. */
 export async function requireSession(c: Context<AdminEnv>): Promise<void> {
   if (await c.var.principal.hasEnded()) throw sessionEnded();
+  if ("authenticated" in c.var.check.access) c.var.check.passed = true;
 }
 
 export function sessionEnded(): ConfluxError {
   return new ConfluxError("unauthenticated", "The session has ended; sign in again.");
 }
 
-/** Refuses (`forbidden`) a caller none of whose roles grants `action` on `resource`: nothing is granted to an ended session. */
+/**
+ * Refuses (`forbidden`) a caller none of whose roles grants what the route declares, on the resource that `values` make
+ * of it: nothing is granted to an ended session. A route that declares a permission and answers without having come
+ * through here, or through one of its siblings, answers `internal` instead (declare-route.ts).
+ */
+export async function requireDeclared(c: Context<AdminEnv>, values: Values = {}): Promise<void> {
+  const { action, resource, or } = declared(c);
+  const wanted = resourceOf(resource, values);
+  if (await allows(c, action, wanted)) return;
+  if (or !== undefined && (await allows(c, action, resourceOf(or, values)))) return;
+  c.set("asked", { action, resource: wanted, granted: false });
+  throw await refusal(c, action, wanted);
+}
+
+/**
+ * The same for what was named by an id alone. Who may not even read it is told `hidden`: what is told of an id that does not exist, word for word.
+ */
+export async function requireDeclaredOrHide(
+  c: Context<AdminEnv>,
+  values: Values,
+  hidden: () => ConfluxError,
+): Promise<void> {
+  const { action, resource } = declared(c);
+  const wanted = resourceOf(resource, values);
+  if (await allows(c, action, wanted)) return;
+  const mayRead = action !== "read" && (await c.var.principal.allows("read", wanted));
+  throw mayRead ? await refusal(c, action, wanted) : hidden();
+}
+
+/** What the route declares, of a config that was found by its id. */
+export function requireDeclaredOfConfig(
+  c: Context<AdminEnv>,
+  config: Pick<DeletedConfig, "namespace" | "name">,
+  hidden: () => ConfluxError,
+): Promise<void> {
+  return requireDeclaredOrHide(c, { ...config.namespace, name: config.name }, hidden);
+}
+
+/** Refuses (`forbidden`) a caller none of whose roles grants `action` on `resource`: for what a route needs besides. */
 export async function requirePermission(
   c: Context<AdminEnv>,
   action: PermissionAction,
   resource: string,
 ): Promise<void> {
-  if (await c.var.principal.allows(action, resource)) return;
-  await requireSession(c);
-  throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
+  if (!(await allows(c, action, resource))) throw await refusal(c, action, resource);
 }
 
-/**
- * Refuses `action` on a config that was found by its id. Who may not even read it is told what is told of an id that
- * does not exist, word for word, so that ids tell nothing.
- */
-export async function requireConfigPermission(
+function declared(c: Context<AdminEnv>): DeclaredPermission {
+  const { access } = c.var.check;
+  if (!("action" in access)) throw new Error("the route declares no permission");
+  return access;
+}
+
+/** Asks, leaves word of it for the audit of a refusal, and notes that what the route declares has been found. */
+async function allows(c: Context<AdminEnv>, action: PermissionAction, resource: string): Promise<boolean> {
+  const granted = await c.var.principal.allows(action, resource);
+  c.set("asked", { action, resource, granted });
+  if (!granted) return false;
+  const { check } = c.var;
+  if ("action" in check.access && check.access.action === action) {
+    const { resource: template, or } = check.access;
+    if (isOfTemplate(template, resource) || (or !== undefined && isOfTemplate(or, resource)))
+      check.passed = true;
+  }
+  return true;
+}
+
+async function refusal(
   c: Context<AdminEnv>,
   action: PermissionAction,
-  config: DeletedConfig,
-): Promise<void> {
-  const resource = fullName(config.namespace, config.name);
-  if (await c.var.principal.allows(action, resource)) return;
-  const mayRead = action !== "read" && (await c.var.principal.allows("read", resource));
-  if (!mayRead) throw configNotFound(config.id);
-  throw new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
+  resource: string,
+): Promise<ConfluxError> {
+  if (await c.var.principal.hasEnded()) return sessionEnded();
+  return new ConfluxError("forbidden", `You need the permission ${action} on ${resource}`);
 }
 
 export function configNotFound(id: string): ConfluxError {

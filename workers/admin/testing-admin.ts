@@ -6,6 +6,7 @@ import { type Problem, problemSchema } from "../../contracts/problem/problem.ts"
 import { matchesPattern } from "../../domain/access/scope.ts";
 import { createAdmin } from "./app.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
+import type { Refusal } from "./refusal.ts";
 import type { AdminDeps, LogLine } from "./principal.ts";
 
 export interface Grant {
@@ -45,6 +46,7 @@ export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
   const core = new MemoryCore();
   const logs: LogLine[] = [];
+  const refusals: Refusal[] = [];
   const app = createAdmin({
     core,
     indexSigner: createIndexSigner("index-key-of-the-tests"),
@@ -52,6 +54,7 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
     regions: TEST_REGIONS,
     readiness: { core: async () => (await core.status()).leader_id !== null },
     log: (line) => logs.push(line),
+    noteRefusal: (_c, refusal) => refusals.push(refusal),
     quotasOf: async () => TEST_QUOTAS,
     authenticate: async (c, next) => {
       const name = /^Bearer (\w+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
@@ -92,7 +95,7 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
         : { body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
     });
   }
-  return { app, core, logs, send };
+  return { app, core, logs, refusals, send };
 }
 export type TestingAdmin = ReturnType<typeof testingAdmin>;
 

@@ -31,7 +31,7 @@ const route = declareRoute(
 export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
-    const { config, live, revision } = await findConfigForWrite(c, "write", c.req.valid("param").id);
+    const { config, live, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     const { bytes, sha256 } = await readContent(body);
     refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
     const schema = schemaText(body.schema);

@@ -41,7 +41,7 @@ export function registerVersionGet(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(versionRoute, async (c) => {
     const { id, version: version_id } = c.req.valid("param");
     const options = { ...c.req.valid("query"), traceparent: c.var.traceparent };
-    const config = await findConfig(c, "read", id, options.consistency);
+    const config = await findConfig(c, id, options.consistency);
     const { version } = await c.var.deps.core.getVersion({ config_id: config.id, version_id }, options);
     const status = (await versionStatuses(c, config))(version);
     return c.json({ ...viewVersion(version), status, schema: viewSchema(version.schema) }, 200);
@@ -50,7 +50,7 @@ export function registerVersionGet(app: OpenAPIHono<AdminEnv>): void {
     const { id, version: version_id } = c.req.valid("param");
     const options = { ...c.req.valid("query"), traceparent: c.var.traceparent };
     const { core } = c.var.deps;
-    const config = await findConfig(c, "read", id, options.consistency);
+    const config = await findConfig(c, id, options.consistency);
     const { version } = await core.getVersion({ config_id: config.id, version_id }, options);
     const bytes = await core.getBlob({ tenant: config.namespace.tenant, sha256: version.sha256 }, options);
     return c.body(new Uint8Array(bytes), 200, {

@@ -23,7 +23,7 @@ const route = declareRoute(
 export function registerVersionList(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { consistency, ...page } = c.req.valid("query");
-    const config = await findConfig(c, "read", c.req.valid("param").id, consistency);
+    const config = await findConfig(c, c.req.valid("param").id, consistency);
     const input = omitUndefined({ config_id: config.id, ...page });
     const { core } = c.var.deps;
     const { items, next_cursor } = await core.listVersions(input, {

@@ -13,6 +13,34 @@ export function coreConformance(core: () => CorePort): void {
   describeFeed(core);
   describeSnapshot(core);
   describeEdgeConfig(core);
+  describeAuditAnchors(core);
+}
+
+function describeAuditAnchors(core: () => CorePort): void {
+  it("A5 anchors the audit of a tenant forward only, and tells the feed nothing of it", async () => {
+    const tenant = `t${(serial += 1)}`;
+    const anchor = (seq: number, digit: string) =>
+      core().propose<"anchor_audit">({
+        command: testCommand("anchor_audit", { seq, hash: digit.repeat(64) }, { tenant }),
+        attachments: [],
+      });
+    expect((await core().getAuditAnchors(tenant)).anchors).toEqual([]);
+    const first = await anchor(3, "a");
+    await anchor(5, "b");
+    expect(await codeOf(anchor(5, "b"))).toBe("accepted");
+    expect(await codeOf(anchor(5, "c"))).toBe("conflict");
+    expect(await codeOf(anchor(4, "b"))).toBe("conflict");
+    const { anchors } = await core().getAuditAnchors(tenant);
+    expect(anchors.map(({ seq, hash }) => [seq, hash.slice(0, 1)])).toEqual([
+      [3, "a"],
+      [5, "b"],
+    ]);
+    expect(anchors[0]).toMatchObject({ index: first.index, timestamp_ms: first.timestamp_ms });
+    const page = await core().feed({ after: first.index - 1, limit: 100, wait_ms: 0, view: "full" });
+    expect(page.entries.filter((entry) => entry.tenant === tenant)).toEqual([]);
+    const edge = await core().edgeFeed({ after: first.index - 1, limit: 100, wait_ms: 0 });
+    expect(edge.entries.filter((entry) => entry.tenant === tenant)).toEqual([]);
+  });
 }
 
 let serial = 0;

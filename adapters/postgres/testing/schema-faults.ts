@@ -14,9 +14,10 @@ export const TABLES_WITHOUT_TENANT: Record<string, { may: string[]; why: string 
   users: {
     may: [
       "INSERT",
-      ...["created_at", "email", "id", "is_active", "tokens_not_before", "username"].map(
+      ...["created_at", "email", "id", "is_active", "revision", "tokens_not_before", "username"].map(
         (c) => `SELECT(${c})`,
       ),
+      ...["email", "is_active", "password_hash", "revision", "tokens_not_before"].map((c) => `UPDATE(${c})`),
     ],
     why: "users are global; a policy of its own shows those who hold a role in the tenant, no column their password",
   },
@@ -30,11 +31,21 @@ export const FUNCTIONS: Record<string, string> = {
   "conflux_find_user_for_login(text)":
     "the user of exactly this name with the hash of their password, for signing in; lists nobody",
   "conflux_find_session_user(text)": "name, state and tenants of the user of exactly this id; lists nobody",
+  "conflux_find_user_by_name(text)": "id and state of the user of exactly this name; lists nobody",
+  "conflux_is_own_user(text)": "whether the transaction's tenant alone has to do with the user of this id",
   "conflux_is_operator(text,timestamp with time zone)": "whether the user of this id is an operator",
+  "conflux_chain_audit()": "a trigger: cannot be called",
+  "conflux_audit_field(text)": "encodes the text that it is given",
+  "conflux_audit_hash(audit_logs)": "hashes the row that it is given",
+  "conflux_audit_heads(text,integer)":
+    "names of tenants with the length and the last hash of their audit, for anchoring them; shows no row",
 };
 
 /** Policies of tenant tables, besides the one that all have, that bind the role: what each opens, and to whom. */
-export const FURTHER_POLICIES: Record<string, string> = {};
+export const FURTHER_POLICIES: Record<string, string> = {
+  "tenants.of_system_select":
+    "operators, for whom alone _system is set, see which tenants there are and their quotas",
+};
 
 /** Tables without a tenant that tenants' rows may point to: whether a row is there can be learnt by pointing to it. */
 export const POINTED_TO: Record<string, string> = {

@@ -21,6 +21,8 @@ export interface Progress {
   pendingSnapshot: Index;
   /** Highest context of a heartbeat that this member has acknowledged in this term. */
   readAck: number;
+  /** With leases: until when, by the leader's clock, its last acknowledgement keeps it from voting for another (lease.ts). */
+  leaseEndsAtTicks: number;
   window: InflightWindow;
 }
 
@@ -33,6 +35,7 @@ export function createProgress(next: Index, window: WindowLimits): Progress {
     probeSent: false,
     pendingSnapshot: 0,
     readAck: 0,
+    leaseEndsAtTicks: -Infinity,
     window: createInflightWindow(window),
   };
 }

@@ -1,0 +1,31 @@
+import { type VerifiedChain, verifyChain, type VerifyChainInput } from "../../domain/access/verify-chain.ts";
+import type { Database } from "./connect.ts";
+import { readAuditChain } from "./read-audit-chain.ts";
+import { withTenant } from "./with-tenant.ts";
+
+const encoder = new TextEncoder();
+
+/**
+ * Verifies a tenant's audit chain against itself and against the log's anchors (domain/access/verify-chain.ts). The hashes
+ * are computed here and not by the database. Rejects with `unavailable` when Postgres is away.
+ */
+export function verifyAuditChain(
+  database: Database,
+  input: { tenant: string } & Pick<VerifyChainInput, "anchors" | "from" | "isEnough">,
+): Promise<VerifiedChain> {
+  const { tenant, ...rest } = input;
+  return verifyChain({
+    ...rest,
+    read: (after, limit) =>
+      withTenant(database, tenant, (tx) => readAuditChain(tx, { tenant, after, limit })),
+    sha256: sha256Hex,
+    utf8: (text) => encoder.encode(text),
+  });
+}
+
+async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  let hex = "";
+  for (const byte of digest) hex += byte.toString(16).padStart(2, "0");
+  return hex;
+}

@@ -1,0 +1,44 @@
+import { CoreClient } from "../adapters/core-client/core-client.ts";
+import { connectPostgres } from "../adapters/postgres/connect.ts";
+import { type AnchorDeps, type AnchorReport, anchorAuditChains } from "./support/anchor-audit-chains.ts";
+import { environmentValue } from "./support/environment-value.ts";
+
+/** The part of Lambda's context that the handler reads. */
+export interface InvocationContext {
+  getRemainingTimeInMillis(): number;
+}
+type Handler = (event: unknown, context: InvocationContext) => Promise<AnchorReport>;
+
+/** It reads one page after the other. */
+const CONNECTIONS_MAX = 1;
+
+/**
+ * Verifies the end of every audit chain and anchors it in the log (A5). Started by a schedule, whose event it does not read;
+ * two at once do no harm. Rejects, and so fails the invocation, when a chain is not as it was written, or when the core or
+ * Postgres is away.
+ */
+export function createHandler(deps: Omit<AnchorDeps, "remainingMs">): Handler {
+  return (_event, context) =>
+    anchorAuditChains({ ...deps, remainingMs: () => context.getRemainingTimeInMillis() });
+}
+
+let deployed: Handler | null = null;
+
+/**
+ * The deployed function. Its environment has `CORE_URLS` (JSON), `CORE_SERVICE_KEY` and `DATABASE_URL`. Clients live as long
+ * as the sandbox.
+ */
+export const handler: Handler = (event, context) => {
+  deployed ??= createHandler({
+    core: new CoreClient({
+      urls: JSON.parse(environmentValue("CORE_URLS")) as string[],
+      serviceKey: environmentValue("CORE_SERVICE_KEY"),
+      role: "lambda",
+    }),
+    database: connectPostgres(environmentValue("DATABASE_URL"), { connectionsMax: CONNECTIONS_MAX }),
+    newTraceId: () => crypto.randomUUID().replaceAll("-", ""),
+    // oxlint-disable-next-line no-console -- the console is where a function's log lines are collected
+    log: (line) => console.error(JSON.stringify({ function: "audit-anchor", ...line })),
+  });
+  return deployed(event, context);
+};
