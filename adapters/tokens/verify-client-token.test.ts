@@ -36,9 +36,9 @@ function makeVerifier(initial: JSONWebKeySet) {
   });
   return {
     state,
-    known: (token: string) => verifier.known(token),
+    known: (token: string) => verifier.known(token, state.nowMs),
     verify: (token: string) => verifier.verify(token),
-    renewal: () => verifier.renewal(),
+    renewal: () => verifier.renewal(state.nowMs),
   };
 }
 

@@ -36,13 +36,13 @@ export type TokenVerdict = { ok: true; token: VerifiedClientToken } | { ok: fals
 
 export interface ClientTokenVerifier {
   /** The claims of a token that is kept and still counts: what `verify` would answer, at once. Null: it must be asked. */
-  known(token: string): VerifiedClientToken | null;
+  known(token: string, nowMs: number): VerifiedClientToken | null;
   verify(token: string): Promise<TokenVerdict>;
   /**
    * Work that reads an old key set again, for the caller to keep alive behind its answer; null when nothing is due. It
    * never rejects. Without it a key that was taken out would count for every token already kept.
    */
-  renewal(): Promise<unknown> | null;
+  renewal(nowMs: number): Promise<unknown> | null;
 }
 
 interface Options {
@@ -60,6 +60,7 @@ interface KeySet {
   identity: string;
 }
 interface KeptToken {
+  text: string;
   token: VerifiedClientToken;
   /** The set it was verified with; with another one it is verified again. */
   identity: string;
@@ -73,6 +74,8 @@ interface KeptToken {
  */
 export function createClientTokenVerifier({ jwks, now, onKeysError }: Options): ClientTokenVerifier {
   const verified = new BoundedCache<KeptToken>(CACHED_TOKEN_CHARS_MAX);
+  /** Found last: fleets share tokens, and comparing a long text costs less than looking it up. */
+  let latest: KeptToken | null = null;
   const readsMs: number[] = [];
   let keys: (KeySet & { readAtMs: number }) | null = null;
   let renewedAtMs = -Infinity;
@@ -114,27 +117,27 @@ export function createClientTokenVerifier({ jwks, now, onKeysError }: Options): 
     if (set === null) return { ok: false, reason: "keys_unavailable" };
     const verdict = await verifyWith(set.find, token, now());
     if (verdict !== "unknown_key" && verdict.ok) {
-      verified.set(token, { token: verdict.token, identity: set.identity }, token.length);
+      verified.set(token, { text: token, token: verdict.token, identity: set.identity }, token.length);
     }
     return verdict;
   }
 
-  function renewal(): Promise<boolean> | null {
-    const nowMs = now();
+  function renewal(nowMs: number): Promise<boolean> | null {
     if (keys === null || nowMs - keys.readAtMs < JWKS_TTL_MS || nowMs - renewedAtMs < JWKS_RETRY_MS)
       return null;
     renewedAtMs = nowMs;
     return readKeys();
   }
 
-  function known(token: string): VerifiedClientToken | null {
-    const kept = verified.get(token);
+  function known(token: string, nowMs: number): VerifiedClientToken | null {
+    const kept = latest?.text === token ? latest : verified.get(token);
     if (kept === undefined || kept.identity !== keys?.identity) return null;
-    return kept.token.expires_at_ms > now() ? kept.token : null;
+    latest = kept;
+    return kept.token.expires_at_ms > nowMs ? kept.token : null;
   }
 
   async function verify(token: string): Promise<TokenVerdict> {
-    const kept = known(token);
+    const kept = known(token, now());
     if (kept !== null) return { ok: true, token: kept };
     if (token.length > TOKEN_CHARS_MAX) return { ok: false, reason: "malformed" };
     return verifySignature(token);

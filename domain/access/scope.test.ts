@@ -1,6 +1,12 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isResourcePattern, matchesPattern, scopesAllowRead } from "./scope.ts";
 import { scopesWithinTenant } from "./scope-within-tenant.ts";
+
+function coversEach([want, ...wanted]: string[], [have, ...more]: string[]): boolean {
+  if (want === undefined || have === undefined) return want === have;
+  return want === "**" || ((want === "*" || want === have) && coversEach(wanted, more));
+}
 
 describe("resource patterns", () => {
   it.each([
@@ -17,6 +23,21 @@ describe("resource patterns", () => {
     ["ab/b/c/d", "a/b/c/d", false],
   ])("A4 %s covers %s: %s", (pattern, resource, covers) => {
     expect(matchesPattern(pattern, resource)).toBe(covers);
+  });
+
+  it("A4 covers what its segments cover, one by one", () => {
+    const text = (...segments: string[]) =>
+      fc.array(fc.constantFrom(...segments), { maxLength: 5 }).map((parts) => parts.join("/"));
+    fc.assert(
+      fc.property(
+        text("a", "ab", "b", "", "*", "**", "*a", "***"),
+        text("a", "ab", "b", ""),
+        (pattern, resource) => {
+          expect(matchesPattern(pattern, resource)).toBe(coversEach(pattern.split("/"), resource.split("/")));
+        },
+      ),
+      { numRuns: 2_000 },
+    );
   });
 
   it.each(["", "a/", "/a", "a/**/d", "a/b/c/d/e", "a/b*/c", "a/../c", "a b"])(

@@ -30,42 +30,55 @@ export function scopesAllowRead(scopes: readonly string[], resource: string): bo
   return false;
 }
 
-/** Segment by segment and in place: each request of the edge asks, and lists of segments would be half of its garbage. */
+/** In place: each request of the edge asks, and lists of segments would be half of its garbage. */
 function matchesFrom(pattern: string, start: number, resource: string): boolean {
+  const star = pattern.indexOf("*", start);
+  if (star === -1) return pattern.length - start === resource.length && pattern.endsWith(resource);
+  // What is before the first wildcard is compared as a whole.
+  const isSegment = star === start || pattern.charCodeAt(star - 1) === SLASH;
+  if (!isSegment) return matchesSegments(pattern, start, resource, 0);
+  const literal = star - start;
+  if (!pattern.startsWith(resource.slice(0, literal), start) || resource.length < literal) return false;
+  return matchesSegments(pattern, star, resource, literal);
+}
+
+/** Goes on where a segment begins in both. */
+function matchesSegments(pattern: string, start: number, resource: string, resourceStart: number): boolean {
   let want = start;
-  let have = 0;
+  let have = resourceStart;
   for (;;) {
-    const wantEnd = segmentEnd(pattern, want);
-    const haveEnd = segmentEnd(resource, have);
-    const isWild = pattern.charCodeAt(want) === STAR;
-    if (isWild && wantEnd - want === 2 && pattern.charCodeAt(want + 1) === STAR) return true;
-    const isAny = isWild && wantEnd - want === 1;
-    if (!isAny && !equalSegments(pattern, want, wantEnd, resource, have, haveEnd)) return false;
-    const wantMore = wantEnd < pattern.length;
-    const haveMore = haveEnd < resource.length;
+    const stars = wildcardAt(pattern, want);
+    if (stars === 2) return true;
+    if (stars === 1) {
+      want += 1;
+      have = segmentEnd(resource, have);
+    } else {
+      while (!isSegmentEnd(pattern, want) && pattern.charCodeAt(want) === resource.charCodeAt(have)) {
+        want += 1;
+        have += 1;
+      }
+    }
+    const wantMore = want < pattern.length;
+    const haveMore = have < resource.length;
     if (!wantMore || !haveMore) return wantMore === haveMore;
-    want = wantEnd + 1;
-    have = haveEnd + 1;
+    if (pattern.charCodeAt(want) !== SLASH || resource.charCodeAt(have) !== SLASH) return false;
+    want += 1;
+    have += 1;
   }
 }
+
+/** 1 and 2 for the segments `*` and `**` of a pattern, 0 for any other that begins there. */
+function wildcardAt(pattern: string, start: number): 0 | 1 | 2 {
+  if (pattern.charCodeAt(start) !== STAR) return 0;
+  if (isSegmentEnd(pattern, start + 1)) return 1;
+  return pattern.charCodeAt(start + 1) === STAR && isSegmentEnd(pattern, start + 2) ? 2 : 0;
+}
+
+const isSegmentEnd = (text: string, at: number): boolean =>
+  at >= text.length || text.charCodeAt(at) === SLASH;
 
 function segmentEnd(text: string, start: number): number {
   let end = start;
-  while (end < text.length && text.charCodeAt(end) !== SLASH) end += 1;
+  while (!isSegmentEnd(text, end)) end += 1;
   return end;
-}
-
-function equalSegments(
-  a: string,
-  aStart: number,
-  aEnd: number,
-  b: string,
-  bStart: number,
-  bEnd: number,
-): boolean {
-  if (aEnd - aStart !== bEnd - bStart) return false;
-  for (let i = 0; i < aEnd - aStart; i += 1) {
-    if (a.charCodeAt(aStart + i) !== b.charCodeAt(bStart + i)) return false;
-  }
-  return true;
 }

@@ -1,5 +1,8 @@
+import { LabelList, type Labels } from "../release-rule/labels.ts";
+
 /** A client states its labels in headers of this prefix; what follows is the label's name. */
 export const LABEL_HEADER_PREFIX = "x-client-label-";
+const LABEL_FIRST_UNIT = LABEL_HEADER_PREFIX.charCodeAt(0);
 
 export interface LabelLimits {
   labelsMax: number;
@@ -7,9 +10,7 @@ export interface LabelLimits {
   valueBytesMax: number;
 }
 
-export type ParsedLabels =
-  | { ok: true; labels: ReadonlyMap<string, string> }
-  | { ok: false; errors: LabelError[] };
+export type ParsedLabels = { ok: true; labels: Labels } | { ok: false; errors: LabelError[] };
 export interface LabelError {
   path: string;
   message: string;
@@ -17,7 +18,6 @@ export interface LabelError {
 
 /** Of a UTF-16 unit; a pair of surrogates has four. */
 const UTF8_BYTES_PER_UNIT_MAX = 3;
-const NO_LABELS: ParsedLabels = { ok: true, labels: new Map() };
 
 /**
  * Collects the labels among a request's headers, given one at a time. Names come out in lower case. They are claims by
@@ -28,21 +28,22 @@ export class ClientLabels {
   readonly #limits: LabelLimits;
   /** Null as long as there are none: on most requests. */
   #errors: LabelError[] | null = null;
-  #labels: Map<string, string> | null = null;
+  readonly #labels = new LabelList();
   #count = 0;
 
   constructor(limits: LabelLimits) {
     this.#limits = limits;
   }
 
-  /** Takes a header when it states a label, and says whether it does. */
+  /** Takes a header (its name in lower case) when it states a label, and says whether it does. */
   add(header: string, value: string): boolean {
-    if (!isLabelHeader(header)) return false;
+    // Most headers differ in the first letter already.
+    if (header.charCodeAt(0) !== LABEL_FIRST_UNIT || !header.startsWith(LABEL_HEADER_PREFIX)) return false;
     this.#count += 1;
     if (this.#count > this.#limits.labelsMax) return true;
-    const name = header.slice(LABEL_HEADER_PREFIX.length).toLowerCase();
+    const name = header.slice(LABEL_HEADER_PREFIX.length);
     const message = labelFault(name, value, this.#limits);
-    if (message === null) (this.#labels ??= new Map()).set(name, value);
+    if (message === null) this.#labels.set(name, value);
     else this.#refuse(name.slice(0, this.#limits.nameBytesMax), message);
     return true;
   }
@@ -52,7 +53,7 @@ export class ClientLabels {
     const { labelsMax } = this.#limits;
     if (this.#count > labelsMax) this.#refuse("", `${this.#count} labels; at most ${labelsMax} are accepted`);
     if (this.#errors !== null) return { ok: false, errors: this.#errors };
-    return this.#labels === null ? NO_LABELS : { ok: true, labels: this.#labels };
+    return { ok: true, labels: this.#labels };
   }
 
   #refuse(name: string, message: string): void {
@@ -66,19 +67,8 @@ export function parseClientLabels(
   limits: LabelLimits,
 ): ParsedLabels {
   const labels = new ClientLabels(limits);
-  for (const [header, value] of headers) labels.add(header, value);
+  for (const [header, value] of headers) labels.add(header.toLowerCase(), value);
   return labels.parsed();
-}
-
-function isLabelHeader(header: string): boolean {
-  // Most headers differ in the length or the first letter; only the others are worth lower-casing.
-  if (header.length < LABEL_HEADER_PREFIX.length) return false;
-  const first = header.charCodeAt(0);
-  if (first !== 0x78 && first !== 0x58) return false;
-  return (
-    header.startsWith(LABEL_HEADER_PREFIX) ||
-    header.slice(0, LABEL_HEADER_PREFIX.length).toLowerCase() === LABEL_HEADER_PREFIX
-  );
 }
 
 function labelFault(name: string, value: string, limits: LabelLimits): string | null {

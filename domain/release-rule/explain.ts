@@ -1,4 +1,5 @@
 import { appliesInRegion, compileRules } from "./compile-rules.ts";
+import type { Labels } from "./labels.ts";
 import {
   bucketsBelow,
   type PatternCompiler,
@@ -35,7 +36,7 @@ export interface Explanation {
 
 export interface ExplainInput {
   rules: readonly ReleaseRule[];
-  labels: ReadonlyMap<string, string>;
+  labels: Labels;
   /** The trusted region the request would arrive in; null for none of ours. */
   region: string | null;
   configId: string;
@@ -112,7 +113,7 @@ function unmetCondition(
   return `label ${percentage.by} is in bucket ${bucket}, the rule wants ${share}`;
 }
 
-function isWord(name: string, labels: ReadonlyMap<string, string>): string {
+function isWord(name: string, labels: Labels): string {
   const have = labels.get(name);
   return have === undefined ? `label ${name} is absent` : `label ${name} is ${JSON.stringify(have)}`;
 }

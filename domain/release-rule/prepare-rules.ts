@@ -12,6 +12,8 @@ import {
 export interface PreparedRules {
   rules: readonly PreparedRule[];
   byName: ReadonlyMap<string, PreparedLabel>;
+  /** Of `byName`. */
+  names: readonly string[];
   /** Indexes of the rules that a client without any label might match, ascending. */
   unlabelled: readonly number[];
   /** Whether any label leads to rules by its name alone. */
@@ -61,6 +63,7 @@ export function prepareRules(compiled: CompiledRules, compilePattern: PatternCom
   return {
     rules: compiled.rules.map((rule) => prepareRule(rule, compileOnce, readers)),
     byName,
+    names: [...byName.keys()],
     unlabelled: compiled.unlabelled,
     hasNames: names.length > 0,
   };

@@ -1,23 +1,23 @@
+import type { Labels } from "./labels.ts";
 import type { PreparedRule, PreparedRules } from "./prepare-rules.ts";
 
 /**
  * The rule a client with `labels` gets, or null when none matches: the first in precedence that holds. Looks only at the
  * rules that one of the client's labels leads to, and at those that need none, so it costs by labels, not by rules.
- * `labels`: lower-case names, exact values. `prepared` must stem from `compileRules` (sorted, indexes ascending).
+ * `prepared` must stem from `compileRules` (sorted, indexes ascending).
  */
-export function resolveRule(
-  prepared: PreparedRules,
-  labels: ReadonlyMap<string, string>,
-): PreparedRule | null {
-  const { rules, byName, unlabelled, hasNames } = prepared;
+export function resolveRule(prepared: PreparedRules, labels: Labels): PreparedRule | null {
+  const { rules, byName, names, unlabelled, hasNames } = prepared;
   let best = firstThatHolds(rules, unlabelled, rules.length, labels);
-  for (const [name, value] of labels) {
-    const group = byName.get(name)?.byValue.get(value);
+  // Names that the rules know are found in the table at no cost; a client's are new texts that have to be interned.
+  for (const name of names.length <= labels.size ? names : labels.keys()) {
+    const value = labels.get(name);
+    const group = value === undefined ? undefined : byName.get(name)?.byValue.get(value);
     if (group !== undefined) best = firstThatHolds(rules, group, best, labels);
   }
   if (hasNames) {
     // Last, when most of them are already behind the best: there may be many, and each has to be tried.
-    for (const [name] of labels) {
+    for (const name of labels.keys()) {
       const group = byName.get(name)?.anyValue;
       if (group !== undefined) best = firstThatHolds(rules, group, best, labels);
     }
@@ -30,7 +30,7 @@ function firstThatHolds(
   rules: readonly PreparedRule[],
   group: readonly number[],
   best: number,
-  labels: ReadonlyMap<string, string>,
+  labels: Labels,
 ): number {
   for (const i of group) {
     if (i >= best) return best;
@@ -40,7 +40,7 @@ function firstThatHolds(
   return best;
 }
 
-function holds({ labels: wanted, tests }: PreparedRule, labels: ReadonlyMap<string, string>): boolean {
+function holds({ labels: wanted, tests }: PreparedRule, labels: Labels): boolean {
   for (const [name, value] of wanted) if (labels.get(name) !== value) return false;
   for (const test of tests) if (!test.holds(labels.get(test.label))) return false;
   return true;

@@ -90,6 +90,7 @@ export async function startEdgeSystem(directory: string, { jwks }: BenchCredenti
 const edge :Workerd.Worker = (
   modules = [(name = "main", esModule = embed "edge.mjs")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
+  compatibilityFlags = ["nodejs_compat"],
   bindings = [
     (name = "REPLICA", durableObjectNamespace = (className = "Replica", serviceName = "stand-in")),
     (name = "HUB", durableObjectNamespace = (className = "Replica", serviceName = "stand-in")),

@@ -22,7 +22,7 @@ const CONNECTIONS = 64;
 const RATE_PER_S = 1_000;
 /** So many that none sends enough for the location's counter to be asked about it. */
 const CLIENTS = 8_192;
-const FULL = { runs: 3, warmupMs: 500, saturationMs: 2_000, fixedRateMs: 4_000 };
+const FULL = { runs: 3, warmupMs: 400, saturationMs: 1_600, fixedRateMs: 3_000 };
 const QUICK = { runs: 1, warmupMs: 300, saturationMs: 700, fixedRateMs: 1_000 };
 
 /**

@@ -4,6 +4,7 @@ import type { EdgeEnv } from "./env.ts";
 import type { Exchange, Isolate, Log } from "./exchange.ts";
 import { fetchBatch } from "./fetch-batch.ts";
 import { fetchConfig } from "./fetch-config.ts";
+import type { AfterAnswer } from "./fetch-notes.ts";
 import { createIsolate } from "./isolate.ts";
 import type { EdgeCore } from "./open-core.ts";
 import { openWatch } from "./open-watch.ts";
@@ -31,11 +32,7 @@ export interface EdgeOptions {
 }
 
 export interface Edge {
-  fetch: (
-    request: Request,
-    env: EdgeEnv,
-    context: Pick<ExecutionContext, "waitUntil">,
-  ) => Promise<Response> | Response;
+  fetch: (request: Request, env: EdgeEnv, context: AfterAnswer) => Promise<Response> | Response;
 }
 
 /** The edge Worker. Hosts differ in where the region comes from and where the log goes, and in nothing else. */
@@ -51,10 +48,17 @@ export function createEdge({ regionOf, locationOf, openCore, log }: EdgeOptions)
         // What the platform tells of a request is dear to ask for: it is asked again only where it makes a difference.
         const location = replicaGroups > 1 ? locationOf(request) : undefined;
         const region = isolate.region(regionOf(request, regions), location);
-        const waitUntil = (work: Promise<unknown>): void => {
-          context.waitUntil(work);
-        };
-        const answer = route({ isolate, region, request, headers, traceId, waitUntil });
+        const { method } = request;
+        const answer = route({
+          isolate,
+          region,
+          request,
+          method,
+          headers,
+          traceId,
+          nowMs: Date.now(),
+          after: context,
+        });
         // A hit is no promise, and is not made one.
         return answer instanceof Response
           ? answer
@@ -67,27 +71,29 @@ export function createEdge({ regionOf, locationOf, openCore, log }: EdgeOptions)
 }
 
 function route(exchange: Exchange): Promise<Response> | Response {
-  const { request } = exchange;
-  const path = pathOf(request.url);
-  if (path.startsWith(CONFIG_PATH)) {
-    const { method } = request;
+  const { request, method } = exchange;
+  const { url } = request;
+  // Past the slashes of "http://"; a host has at least one character.
+  const start = url.indexOf("/", 8);
+  if (url.startsWith(CONFIG_PATH, start)) {
     if (method !== "GET" && method !== "HEAD") throw new MethodRefused("GET, HEAD");
-    return fetchConfig(exchange, path.slice(CONFIG_PATH.length));
+    return fetchConfig(exchange, pathFrom(url, start + CONFIG_PATH.length));
   }
+  const path = pathFrom(url, start);
   if (path === BATCH_PATH) {
-    requireMethod(request, "POST");
+    requireMethod(method, "POST");
     return fetchBatch(exchange);
   }
   if (path === REPORTS_PATH) {
-    requireMethod(request, "POST");
+    requireMethod(method, "POST");
     return postReports(exchange);
   }
   if (path === WATCH_PATH) {
-    requireMethod(request, "GET");
+    requireMethod(method, "GET");
     return openWatch(exchange);
   }
   if (path === HEALTH_PATH) {
-    requireMethod(request, "GET, HEAD");
+    requireMethod(method, "GET, HEAD");
     return health(exchange);
   }
   throw new ConfluxError("not_found", "there is nothing at this path");
@@ -102,11 +108,8 @@ function health({ region, traceId }: Exchange): Response {
   );
 }
 
-/** Cut out by hand: a URL object costs more than the rest of a hit. */
-function pathOf(url: string): string {
-  // Past the slashes of "http://"; a host has at least one character.
-  const start = url.indexOf("/", 8);
-  if (start === -1) return "/";
+/** What is left of the path; cut out by hand, since a URL object costs more than the rest of a hit. */
+function pathFrom(url: string, start: number): string {
   const query = url.indexOf("?", start);
   return query === -1 ? url.slice(start) : url.slice(start, query);
 }
@@ -119,8 +122,8 @@ class MethodRefused extends ConfluxError {
   }
 }
 
-function requireMethod(request: Request, allow: "GET" | "POST" | "GET, HEAD"): void {
-  if (!allow.split(", ").includes(request.method)) throw new MethodRefused(allow);
+function requireMethod(method: string, allow: "GET" | "POST" | "GET, HEAD"): void {
+  if (!allow.split(", ").includes(method)) throw new MethodRefused(allow);
 }
 
 function refusal(error: unknown, traceId: string, log: Log): Response {

@@ -18,13 +18,13 @@ export function bearerToken({ headers: { authorization: header } }: Exchange): s
 export function authenticateAtOnce(exchange: Exchange, token: string | null): VerifiedClientToken | null {
   if (token === null) return null;
   renewKeys(exchange);
-  return exchange.isolate.verifier.known(token);
+  return exchange.isolate.verifier.known(token, exchange.nowMs);
 }
 
 /** Reads an old key set again behind the answer. */
 function renewKeys(exchange: Exchange): void {
-  const renewal = exchange.isolate.verifier.renewal();
-  if (renewal !== null) exchange.waitUntil(renewal);
+  const renewal = exchange.isolate.verifier.renewal(exchange.nowMs);
+  if (renewal !== null) exchange.after.waitUntil(renewal);
 }
 
 /**

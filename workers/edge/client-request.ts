@@ -1,9 +1,10 @@
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { NAME_RULE, parseFullName } from "../../domain/config/config-name.ts";
 import type { ParsedLabels } from "../../domain/delivery/client-labels.ts";
+import type { Labels } from "../../domain/release-rule/labels.ts";
 
 /** The labels a client claims; `validation_failed` past a limit. */
-export function requireLabels(parsed: ParsedLabels): ReadonlyMap<string, string> {
+export function requireLabels(parsed: ParsedLabels): Labels {
   if (parsed.ok) return parsed.labels;
   throw new ConfluxError("validation_failed", "a client label is over a limit", { errors: parsed.errors });
 }

@@ -5,7 +5,7 @@ import type { ClientRates } from "./client-rates.ts";
 import type { CoreFallback } from "./core-fallback.ts";
 import type { DocumentCache } from "./document-cache.ts";
 import type { EdgeEnv, Settings } from "./env.ts";
-import type { FetchNotes } from "./fetch-notes.ts";
+import type { AfterAnswer, FetchNotes } from "./fetch-notes.ts";
 import type { HeadCache } from "./head-cache.ts";
 import type { ReadHeaders } from "./read-headers.ts";
 
@@ -39,6 +39,8 @@ export interface Isolate {
   signer: IndexSigner;
   documents: DocumentCache;
   rates: ClientRates;
+  /** The counter that the isolates of a location share; null limits nobody. */
+  counter: RateLimit | null;
   /** Null: a region that is away is answered for by nobody. */
   fallback: CoreFallback | null;
   /** `location`: where the request arrived, as the platform tells. */
@@ -51,9 +53,11 @@ export interface Exchange {
   isolate: Isolate;
   region: Region;
   request: Request;
-  /** Of the request, already read. */
+  /** Of the request, already read: the runtime is asked once. */
+  method: string;
   headers: ReadHeaders;
   traceId: string;
-  /** Keeps work alive after the answer. */
-  waitUntil: (work: Promise<unknown>) => void;
+  /** When it arrived. A request's clock stands still until it has waited for something. */
+  nowMs: number;
+  after: AfterAnswer;
 }

@@ -13,6 +13,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
 import { scopesAllowRead } from "../../domain/access/scope.ts";
 import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import type { Labels } from "../../domain/release-rule/labels.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import { authenticate, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { requireConfigName, requireLabels } from "./client-request.ts";
@@ -30,7 +31,7 @@ const PARALLEL_READS_MAX = 6;
 
 interface Batch {
   exchange: Exchange;
-  labels: ReadonlyMap<string, string>;
+  labels: Labels;
   ifNoneMatch: Record<string, string>;
   bytesLeft: number;
 }
@@ -131,7 +132,7 @@ async function itemOf(batch: Batch, { name: config, doc }: HeadEntry): Promise<B
   const rule = resolveRule(rules, batch.labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) return { config, status: 404 };
-  exchange.region.fetches.note(config, exchange.waitUntil);
+  exchange.region.fetches.note(config, exchange.nowMs, exchange.after);
   const { variant, contentType } = prepared;
   const head = {
     config,

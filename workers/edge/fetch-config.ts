@@ -1,6 +1,7 @@
 import type { VerifiedClientToken } from "../../adapters/tokens/verify-client-token.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { scopesAllowRead } from "../../domain/access/scope.ts";
+import type { Labels } from "../../domain/release-rule/labels.ts";
 import { resolveRule } from "../../domain/release-rule/resolve.ts";
 import { authenticate, authenticateAtOnce, bearerToken, refuseRevoked } from "./authenticate.ts";
 import { noSuchConfig, requireConfigName, requireLabels } from "./client-request.ts";
@@ -37,18 +38,19 @@ async function fetchAsStranger(exchange: Exchange, path: string): Promise<Respon
  * anything that tells of the config, a 304 included.
  */
 function answerFromMemory(exchange: Exchange, token: VerifiedClientToken, path: string): Response | null {
-  const { headers, region, isolate } = exchange;
-  const nowMs = Date.now();
+  const { headers, region, isolate, nowMs } = exchange;
   if (headers.minimumIndex !== null || !isHeadUsable(exchange, nowMs)) return null;
   // Only names are held: a path that must be decoded, or is none, is not found here.
   const entry = region.head.get(path);
   if (entry === undefined) return null;
   const labels = requireLabels(headers.labels);
   refuseRevoked(exchange, token);
-  if (!scopesAllowRead(token.scopes, path) || entry.doc === null) throw noSuchConfig();
-  const held = isolate.documents.document(entry.doc);
+  // The path is a part of the URL's text; the name that is held is a text of its own, and looked through faster.
+  const { name, doc } = entry;
+  if (!scopesAllowRead(token.scopes, name) || doc === null) throw noSuchConfig();
+  const held = isolate.documents.document(doc);
   if (held === undefined) return null;
-  const prepared = selectVariant(exchange, path, held, labels);
+  const prepared = selectVariant(exchange, name, held, labels);
   const circumstances = {
     indexToken: region.head.token,
     traceId: exchange.traceId,
@@ -85,25 +87,25 @@ function selectVariant(
   exchange: Exchange,
   config: string,
   { rules, variants }: PreparedDocument,
-  labels: ReadonlyMap<string, string>,
+  labels: Labels,
 ): PreparedVariant {
   const rule = resolveRule(rules, labels);
   const prepared = rule === null ? undefined : variants.get(rule.version_id);
   if (prepared === undefined) throw noSuchConfig();
-  exchange.region.fetches.note(config, exchange.waitUntil);
+  exchange.region.fetches.note(config, exchange.nowMs, exchange.after);
   return prepared;
 }
 
 /** The answer to a client that has the content already or does not want it; null when it is to be sent. */
 function answerWithoutContent(
-  { headers, request }: Exchange,
+  { headers, method }: Exchange,
   prepared: PreparedVariant,
   circumstances: Circumstances,
 ): Response | null {
   if (matchesEtag(headers.ifNoneMatch, prepared.variant.etag)) {
     return prepared.notModified(circumstances);
   }
-  return request.method === "HEAD" ? prepared.head(circumstances) : null;
+  return method === "HEAD" ? prepared.head(circumstances) : null;
 }
 
 /**

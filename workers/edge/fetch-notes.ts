@@ -11,6 +11,9 @@ const NAMES_MAX = 20_000;
 /** What a name costs in a message besides its characters. */
 const ENTRY_CHARACTERS = 24;
 
+/** Keeps work alive after the answer. */
+export type AfterAnswer = Pick<ExecutionContext, "waitUntil">;
+
 interface Deps {
   region: string;
   send: (message: FetchesMessage) => Promise<unknown>;
@@ -37,15 +40,14 @@ export class FetchNotes {
     this.#deps = deps;
   }
 
-  /** Notes that `config` was served just now. */
-  note(config: string, waitUntil: (work: Promise<unknown>) => void): void {
-    const nowMs = this.#deps.nowMs();
+  /** Notes that `config` was served at `nowMs`. */
+  note(config: string, nowMs: number, after: AfterAnswer): void {
     const told = this.#told.get(config);
     if (told !== undefined && nowMs - told < TELL_EVERY_MS) return;
-    this.#add(config, nowMs, waitUntil);
+    this.#add(config, nowMs, after);
   }
 
-  #add(config: string, nowMs: number, waitUntil: (work: Promise<unknown>) => void): void {
+  #add(config: string, nowMs: number, after: AfterAnswer): void {
     // Full: this one is told with a later fetch.
     if (this.#pending.size >= NAMES_MAX) return;
     if (this.#told.size >= NAMES_MAX) this.#told.clear();
@@ -53,7 +55,7 @@ export class FetchNotes {
     this.#pending.set(config, nowMs);
     if (nowMs <= this.#flushDueMs + FLUSH_GRACE_MS) return;
     this.#flushDueMs = Math.max(nowMs, this.#flushedAtMs + FLUSH_EVERY_MS);
-    waitUntil(this.#flushAfter(this.#flushDueMs - nowMs));
+    after.waitUntil(this.#flushAfter(this.#flushDueMs - nowMs));
   }
 
   async #flushAfter(ms: number): Promise<void> {

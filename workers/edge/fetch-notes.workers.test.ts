@@ -37,8 +37,10 @@ function startNotes() {
     state,
     pass,
     note: (config: string) =>
-      notes.note(config, () => {
-        state.requests += 1;
+      notes.note(config, state.nowMs, {
+        waitUntil: () => {
+          state.requests += 1;
+        },
       }),
     names: () => state.sent.map(({ fetched }) => fetched.map(([config]) => config)),
   };

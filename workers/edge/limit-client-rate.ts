@@ -1,6 +1,6 @@
 import type { VerifiedClientToken } from "../../adapters/tokens/verify-client-token.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { RATE_WINDOW_MS } from "./client-rates.ts";
+import { clientKey, RATE_WINDOW_MS } from "./client-rates.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -12,26 +12,29 @@ const COUNTER_DEADLINE_MS = 200;
  * than the binding allows (E8). Null when nothing must be waited for. A counter that is away refuses nobody.
  */
 export function limitClientRate(exchange: Exchange, token: VerifiedClientToken): Promise<void> | null {
-  const { env, rates } = exchange.isolate;
-  if (env.CLIENT_RATE === undefined) return null;
-  const nowMs = Date.now();
-  const client = `${token.jti} ${exchange.headers.clientAddress}`;
-  const verdict = rates.count(client, nowMs);
+  const { counter, rates } = exchange.isolate;
+  if (counter === null) return null;
+  const { nowMs, headers } = exchange;
+  const verdict = rates.count(token.jti, headers.clientAddress, nowMs);
   if (verdict === "refuse") throw tooMany(nowMs);
-  return verdict === "pass" ? null : ask(exchange, env.CLIENT_RATE, client);
+  return verdict === "pass" ? null : ask(exchange, counter, token.jti);
 }
 
-async function ask(exchange: Exchange, counter: RateLimit, client: string): Promise<void> {
-  const { isolate, traceId } = exchange;
+async function ask(exchange: Exchange, counter: RateLimit, jti: string): Promise<void> {
+  const { isolate, traceId, headers } = exchange;
   let isAllowed = true;
   try {
-    const asked = withDeadline(counter.limit({ key: client }), COUNTER_DEADLINE_MS, "the rate counter");
+    const asked = withDeadline(
+      counter.limit({ key: clientKey(jti, headers.clientAddress) }),
+      COUNTER_DEADLINE_MS,
+      "the rate counter",
+    );
     isAllowed = (await asked).success;
   } catch (error) {
     isolate.log({ level: "warn", message: "a client's rate could not be counted", trace_id: traceId, error });
   }
   if (isAllowed) return;
-  isolate.rates.refuse(client);
+  isolate.rates.refuse(jti, headers.clientAddress);
   throw tooMany(Date.now());
 }
 

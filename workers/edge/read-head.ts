@@ -159,7 +159,7 @@ async function revalidateBriefly(exchange: Exchange): Promise<boolean> {
       return false;
     },
   );
-  exchange.waitUntil(check);
+  exchange.after.waitUntil(check);
   const checked = await Promise.race([check, brief]);
   clearTimeout(timer);
   return checked;

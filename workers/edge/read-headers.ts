@@ -7,6 +7,8 @@ const LABEL_LIMITS: LabelLimits = {
   valueBytesMax: LABEL_VALUE_BYTES_MAX,
 };
 
+const NO_LABELS = new ClientLabels(LABEL_LIMITS).parsed();
+
 /** What a fetch reads of its request's headers; null for one that the request lacks. */
 export interface ReadHeaders {
   authorization: string | null;
@@ -24,19 +26,23 @@ export interface ReadHeaders {
  * the runtime (`get`) costs as much as two or three headers of a pass; its iterators cost twice as much as `forEach`.
  */
 export function readHeaders(headers: Headers): ReadHeaders {
-  let authorization: string | null = null;
-  let traceparent: string | null = null;
-  let ifNoneMatch: string | null = null;
-  let minimumIndex: string | null = null;
-  let clientAddress = "";
   const labels = new ClientLabels(LABEL_LIMITS);
+  const read: ReadHeaders = {
+    authorization: null,
+    traceparent: null,
+    ifNoneMatch: null,
+    minimumIndex: null,
+    clientAddress: "",
+    labels: NO_LABELS,
+  };
   headers.forEach((value, name) => {
     if (labels.add(name, value)) return;
-    if (name === "authorization") authorization = value;
-    else if (name === "traceparent") traceparent = value;
-    else if (name === "if-none-match") ifNoneMatch = value;
-    else if (name === "x-conflux-min-index") minimumIndex = value;
-    else if (name === "cf-connecting-ip") clientAddress = value;
+    if (name === "authorization") read.authorization = value;
+    else if (name === "traceparent") read.traceparent = value;
+    else if (name === "if-none-match") read.ifNoneMatch = value;
+    else if (name === "x-conflux-min-index") read.minimumIndex = value;
+    else if (name === "cf-connecting-ip") read.clientAddress = value;
   });
-  return { authorization, traceparent, ifNoneMatch, minimumIndex, clientAddress, labels: labels.parsed() };
+  read.labels = labels.parsed();
+  return read;
 }
