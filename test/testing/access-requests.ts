@@ -76,6 +76,12 @@ const CONFIGS: Record<string, Build> = {
   "GET /mgt/configs/{id}/publishes": ofConfig("/publishes"),
   "GET /mgt/publishes/{pid}": async (make) => at(`/mgt/publishes/${await make.publish()}`),
   "POST /mgt/publishes/{pid}/advance": async (make) => at(`/mgt/publishes/${await make.publish()}/advance`),
+  "POST /mgt/publishes/{pid}/pause": async (make) => at(`/mgt/publishes/${await make.publish()}/pause`),
+  // Refused, since the plan is not paused.
+  "POST /mgt/publishes/{pid}/resume": async (make) => ({
+    ...at(`/mgt/publishes/${await make.publish()}/resume`),
+    mayRefuse: true,
+  }),
   "POST /mgt/publishes/{pid}/abort": async (make) => at(`/mgt/publishes/${await make.publish()}/abort`),
   "GET /mgt/configs/{id}/delivery": ofConfig("/delivery"),
   "GET /mgt/configs/{id}/delivery/clients": ofConfig("/delivery/clients"),

@@ -4,6 +4,7 @@ import { pauseRequest, publishParams, publishWritten } from "../../contracts/pub
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findPublishForMove } from "./find-publish.ts";
+import { optionalBody } from "./optional-body.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
 
@@ -16,6 +17,7 @@ const route = declareRoute(
     summary: "Pause a publish plan",
     description:
       "Who has the new version keeps it, nobody else gets it, and the bake time stands still. A pause that nobody ends counts as forgotten after max_minutes and ends as on_timeout says. A plan that does not bake is 409.",
+    middleware: [optionalBody],
     request: {
       params: publishParams,
       headers: updateHeaders,

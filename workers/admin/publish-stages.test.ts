@@ -100,7 +100,8 @@ describe("C7 P2 a plan of several stages", () => {
 describe("P5 pause and resume", () => {
   it("says until when, holds every move but resume and abort, and is repeated without harm", async () => {
     const path = await start();
-    const key = { "x-idempotency-key": "p" };
+    // As many clients send it: JSON by its header, and nothing.
+    const key = { "x-idempotency-key": "p", "content-type": "application/json" };
     const paused = await admin.send("POST", `${path}/pause`, undefined, key);
     const json = await paused.json<Json>();
     expect(json).toMatchObject({
