@@ -62,6 +62,12 @@ export const PAUSE_MINUTES_DEFAULT = 7 * 24 * 60;
 export const PUBLISHES_KEPT_MAX = 100;
 /** Rows of an audit chain that a verifier holds at once. */
 export const AUDIT_VERIFY_PAGE_MAX = 500;
+/** Configs that one batch changes. */
+export const BATCH_ITEMS_MAX = 100;
+/** Release rules of all items of a batch: they are in its result, which is kept for repetitions. */
+export const BATCH_RULES_MAX = 20_000;
+/** Bytes of all contents of a batch. */
+export const BATCH_CONTENT_BYTES_MAX = 5 * 1024 * 1024;
 /** How far from its place a row of the audit is looked for before it counts as changed. */
 export const AUDIT_REORDER_DISTANCE_MAX = 2_000;
 /** Anchors that the state keeps of a tenant's audit chain; the newest one covers all that was before it. */

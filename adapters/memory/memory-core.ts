@@ -44,7 +44,7 @@ import {
   type CommandOf,
   isRestoreKind,
 } from "../../domain/command/command.ts";
-import { contentOf } from "../../domain/command/content-of.ts";
+import { contentsOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
@@ -372,17 +372,16 @@ function encodeBase64(bytes: Uint8Array): string {
 
 /** Refuses a command whose attachment is not what its hash says. */
 async function verifyAttachments(command: Command, attachments: readonly Uint8Array[]): Promise<void> {
-  const content = contentOf(command);
-  if (content === null) return;
-  const { attachment, sha256 } = content;
-  const bytes = attachments[attachment];
-  if (bytes === undefined)
-    throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
-  const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (hex !== sha256)
-    throw new ConfluxError(
-      "malformed_request",
-      `attachment ${attachment} has another hash than its command says`,
-    );
+  for (const { attachment, sha256 } of contentsOf(command)) {
+    const bytes = attachments[attachment];
+    if (bytes === undefined)
+      throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
+    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (hex !== sha256)
+      throw new ConfluxError(
+        "malformed_request",
+        `attachment ${attachment} has another hash than its command says`,
+      );
+  }
 }

@@ -10,7 +10,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { type Command, isRestoreKind } from "../../domain/command/command.ts";
 import { abilitiesNeeded } from "../../domain/command/command-kinds.ts";
-import { contentOf } from "../../domain/command/content-of.ts";
+import { contentsOf } from "../../domain/command/content-of.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { Config } from "../../domain/config/config.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
@@ -81,21 +81,20 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
   if (isRestoreKind(command.kind)) {
     throw new ConfluxError("forbidden", `${command.kind} is proposed by a core alone: ask it to restore`);
   }
-  const content = contentOf(command);
-  if (content === null) return command;
-  const { attachment, sha256 } = content;
-  const bytes = attachments[attachment];
-  if (bytes === undefined) {
-    throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
-  }
-  if (bytes.byteLength > CONTENT_BYTES_MAX) {
-    throw new ConfluxError("payload_too_large", `a version has at most ${CONTENT_BYTES_MAX} bytes`);
-  }
-  if (createHash("sha256").update(bytes).digest("hex") !== sha256) {
-    throw new ConfluxError(
-      "malformed_request",
-      `attachment ${attachment} has another hash than its command says`,
-    );
+  for (const { attachment, sha256 } of contentsOf(command)) {
+    const bytes = attachments[attachment];
+    if (bytes === undefined) {
+      throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
+    }
+    if (bytes.byteLength > CONTENT_BYTES_MAX) {
+      throw new ConfluxError("payload_too_large", `a version has at most ${CONTENT_BYTES_MAX} bytes`);
+    }
+    if (createHash("sha256").update(bytes).digest("hex") !== sha256) {
+      throw new ConfluxError(
+        "malformed_request",
+        `attachment ${attachment} has another hash than its command says`,
+      );
+    }
   }
   return command;
 }

@@ -30,7 +30,7 @@ export const contentFields = {
       maxLength: 4 * Math.ceil(CONTENT_BYTES_MAX / 3),
     }),
 };
-const schemaField = z
+export const schemaField = z
   .union([jsonObjectSchema, z.string().meta({ maxLength: SCHEMA_BYTES_MAX })], {
     error: "a JSON Schema as an object or as JSON text",
   })
@@ -84,7 +84,7 @@ export const createVersionRequest = z
 
 export const namespaceSchema = z.object({ tenant: z.string(), app: z.string(), env: z.string() });
 
-const configHead = z.object({
+export const configHead = z.object({
   id: z.string(),
   namespace: namespaceSchema,
   name: z.string(),
@@ -105,7 +105,7 @@ export const configView = configHead.extend({ schema: z.unknown() }).meta({ id: 
 export const configWritten = configHead.extend({ index: indexSchema }).meta({ id: "ConfigWritten" });
 export const configDeleted = z.object({ id: z.string(), index: indexSchema }).meta({ id: "ConfigDeleted" });
 
-const versionHead = z.object({
+export const versionWrittenHead = z.object({
   config_id: z.string(),
   version_id: versionIdSchema,
   content_hash: contentHashSchema,
@@ -119,11 +119,13 @@ const versionStatus = z.string().meta({
   description:
     "full: the default rule names it; stage1 to stageN, paused: a plan brings it; released: other rules name it; deprecated: a plan replaced it; draft: none of that",
 });
-export const versionSummary = versionHead.extend({ status: versionStatus }).meta({ id: "VersionSummary" });
-export const versionView = versionHead
+export const versionSummary = versionWrittenHead
+  .extend({ status: versionStatus })
+  .meta({ id: "VersionSummary" });
+export const versionView = versionWrittenHead
   .extend({ status: versionStatus, schema: z.unknown() })
   .meta({ id: "Version" });
-export const versionWritten = versionHead
+export const versionWritten = versionWrittenHead
   .extend({ etag: etagSchema, index: indexSchema })
   .meta({ id: "VersionWritten" });
 

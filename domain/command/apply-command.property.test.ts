@@ -40,6 +40,7 @@ type Step =
   | { do: "rules"; name: string; rules: { label: string; version: number }[]; abortPlan: boolean }
   | { do: "rollback"; name: string; version: number; abortPlan: boolean }
   | { do: "delete"; name: string }
+  | { do: "batch"; name: string; other: string; content: string; version: number; abortPlan: boolean }
   | {
       do: "publish";
       name: string;
@@ -88,6 +89,14 @@ const steps = fc.array(
     }),
     fc.record({ do: fc.constant("delete" as const), name }),
     fc.record({
+      do: fc.constant("batch" as const),
+      name,
+      other: name,
+      content,
+      version: fc.integer({ min: 1, max: 4 }),
+      abortPlan: fc.boolean(),
+    }),
+    fc.record({
       do: fc.constant("publish" as const),
       name,
       what: fc.oneof(content, fc.integer({ min: 1, max: 4 })),
@@ -125,6 +134,7 @@ function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): 
   }
   if (config === undefined) return false;
   if (step.do === "delete") return model.delete(step.name);
+  if (step.do === "batch") return stepBatch(model, config, step);
   if (step.do === "version") return config.versions.push(step.content) > 0;
   if (step.do !== "rules" && step.do !== "rollback") return stepPlan(config, step, nowMs);
   if (config.plan !== null && !step.abortPlan) return false;
@@ -138,6 +148,22 @@ function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): 
     setDefault(config, step.version);
   }
   config.plan = null;
+  return true;
+}
+
+/** A new version becomes the default of one config, an old one of another: both, or neither. */
+function stepBatch(
+  model: Map<string, ModelConfig>,
+  config: ModelConfig,
+  step: Extract<Step, { do: "batch" }>,
+): boolean {
+  const other = model.get(step.other);
+  if (other === undefined || other === config || step.version > other.versions.length) return false;
+  if ((config.plan !== null || other.plan !== null) && !step.abortPlan) return false;
+  setDefault(config, config.versions.push(step.content));
+  setDefault(other, step.version);
+  config.plan = null;
+  other.plan = null;
   return true;
 }
 
@@ -239,6 +265,22 @@ function toCommand(
     }
     case "rollback":
       return testCommand("rollback", { config_id, version_id: step.version, abort_plan: step.abortPlan });
+    case "batch": {
+      const one = { expected_revision: null, schema: null, description: "", releases: null };
+      const content = { attachment: 0, sha256: step.content.repeat(64) };
+      return testCommand("batch_releases", {
+        items: [
+          { ...one, config_id, content, default_version_id: "new" },
+          {
+            ...one,
+            config_id: ids.get(step.other) ?? "cfg-c1-none",
+            content: null,
+            default_version_id: step.version,
+          },
+        ],
+        abort_plan: step.abortPlan,
+      });
+    }
     case "publish": {
       const { what, stages, bakes } = step;
       const bake_minutes = bakes ? BAKE_MS / 60_000 : null;

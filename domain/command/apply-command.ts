@@ -9,6 +9,7 @@ import { noteFailure } from "../cluster/note-failure.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
 import { registerNode } from "../cluster/register-node.ts";
 import { retireNode } from "../cluster/retire-node.ts";
+import { batchReleases } from "../config/batch-releases.ts";
 import { createConfig } from "../config/create-config.ts";
 import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
@@ -73,6 +74,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   pause_publish: pausePublish,
   resume_publish: resumePublish,
   end_pause: endPause,
+  batch_releases: batchReleases,
   anchor_audit: anchorAudit,
 };
 

@@ -1,4 +1,4 @@
-import { hasConditions } from "../release-rule/release-rule.ts";
+import { hasConditions, type ReleaseRule } from "../release-rule/release-rule.ts";
 import type { Command, CommandKind } from "./command.ts";
 
 /**
@@ -34,12 +34,17 @@ export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 /** The kind of a command and the features it uses: what every voter must know before it is proposed. */
 export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature)[] {
   const { kind, payload } = command;
-  const rules = kind === "create_config" || kind === "put_releases" ? payload.releases : [];
   const features: CommandFeature[] = [];
   const shares = kind === "start_publish" && payload.stages.some((stage) => stage.percentage !== undefined);
-  if (rules.some(hasConditions) || shares) features.push("rule_conditions");
+  if (rulesOf(command).some(hasConditions) || shares) features.push("rule_conditions");
   if (kind === "create_config" && payload.max_configs !== undefined) features.push("config_limit");
   const isNewForm = kind === "start_publish" && (payload.form ?? payload.abort_plan) !== undefined;
   if (isNewForm) features.push("publish_stages");
   return [kind, ...features];
+}
+
+/** The rules that a command brings. */
+function rulesOf({ kind, payload }: Command): Pick<ReleaseRule, "when" | "percentage">[] {
+  if (kind === "create_config" || kind === "put_releases") return payload.releases;
+  return kind === "batch_releases" ? payload.items.flatMap(({ releases }) => releases ?? []) : [];
 }

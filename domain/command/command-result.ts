@@ -34,6 +34,8 @@ export interface CommandResults {
   pause_publish: { publish: PublishPlan };
   resume_publish: { publish: PublishPlan };
   end_pause: { publish: PublishPlan };
+  /** In the order of the items; a rule names its version by number. */
+  batch_releases: { items: { config: ConfigHead; version: VersionHead | null; warnings: string[] }[] };
   anchor_audit: { seq: number; hash: string };
 }
 

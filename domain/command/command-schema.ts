@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
-import { RESTORE_CHUNKS_MAX } from "../limits.ts";
+import { BATCH_ITEMS_MAX, RESTORE_CHUNKS_MAX } from "../limits.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
@@ -175,6 +175,34 @@ const publishCommands = [
     .strict(),
 ] as const;
 
+const newOrVersion = z.union([versionId, z.literal("new")]);
+const batchCommand = z
+  .object({
+    ...head,
+    kind: z.literal("batch_releases"),
+    payload: z
+      .object({
+        items: z
+          .array(
+            z
+              .object({
+                config_id: id,
+                expected_revision: wholeNumber.nullable(),
+                content: content.nullable(),
+                schema: z.string().nullable(),
+                description: z.string(),
+                releases: z.array(rule.extend({ version_id: newOrVersion })).nullable(),
+                default_version_id: newOrVersion.nullable(),
+              })
+              .strict(),
+          )
+          .max(BATCH_ITEMS_MAX),
+        abort_plan: z.boolean(),
+      })
+      .strict(),
+  })
+  .strict();
+
 /**
  * What a core accepts into its log: a command of a known kind whose every field has its type, so that applying it can
  * only succeed or refuse. Whether it makes sense (names, rules, limits) is for the verb to say.
@@ -296,6 +324,7 @@ const commandSchema = z.discriminatedUnion("kind", [
       payload: z.object({ seq: z.number().int().positive(), hash: sha256 }).strict(),
     })
     .strict(),
+  batchCommand,
   ...restoreCommands,
   ...publishCommands,
 ]);

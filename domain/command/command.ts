@@ -18,6 +18,21 @@ export interface ContentRef {
   sha256: string;
 }
 
+/** A rule that may name the version that its own item makes. */
+export type BatchRule = Omit<ReleaseRule, "version_id" | "publish_id"> & { version_id: number | "new" };
+/** What a batch does to one config: a new version, unless `content` is null, and then its rules or its default rule. */
+export interface BatchItem {
+  config_id: string;
+  /** As `expected_revision` of a command of its own. */
+  expected_revision: number | null;
+  content: ContentRef | null;
+  schema: string | null;
+  description: string;
+  /** The whole list; null: the default rule alone is changed. Exactly one of the two is null. */
+  releases: BatchRule[] | null;
+  default_version_id: number | "new" | null;
+}
+
 export interface CommandPayloads {
   create_config: {
     namespace: Namespace;
@@ -95,6 +110,8 @@ export interface CommandPayloads {
   resume_publish: { publish_id: string };
   /** Ends the pause that began at `paused_at_ms`, refused until it counts as forgotten by the log's time. */
   end_pause: { publish_id: string; paused_at_ms: number };
+  /** Versions and rules of several configs of a tenant, all or nothing (C7). `abort_plan`: as for rules alone, for all of them. */
+  batch_releases: { items: BatchItem[]; abort_plan: boolean };
   /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
   anchor_audit: { seq: number; hash: string };
 }

@@ -1,5 +1,12 @@
 import type { Command, ContentRef } from "./command.ts";
 
+/** Every content that a command carries as an attachment. */
+export function contentsOf(command: Command): ContentRef[] {
+  if (command.kind === "batch_releases") return command.payload.items.flatMap(({ content }) => content ?? []);
+  const content = contentOf(command);
+  return content === null ? [] : [content];
+}
+
 /** The content that a command carries as an attachment; null when it carries none. */
 export function contentOf(command: Command): ContentRef | null {
   switch (command.kind) {

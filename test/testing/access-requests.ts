@@ -72,6 +72,8 @@ const CONFIGS: Record<string, Build> = {
   "PUT /mgt/configs/{id}/releases": ofConfig("/releases", [{ labels: {}, version_id: 1, priority: 0 }]),
   "POST /mgt/configs/{id}/rollback": ofConfig("/rollback", { version_id: 1 }),
   "GET /mgt/configs/{id}/resolve": ofConfig("/resolve"),
+  "POST /mgt/releases:batch": async (make) =>
+    at("/mgt/releases:batch", { items: [{ config_id: await make.config(), default_version_id: 1 }] }),
   "POST /mgt/configs/{id}/publish": ofConfig("/publish", canary),
   "GET /mgt/configs/{id}/publishes": ofConfig("/publishes"),
   "GET /mgt/publishes/{pid}": async (make) => at(`/mgt/publishes/${await make.publish()}`),

@@ -24,6 +24,7 @@ import { registerPublishList } from "./publish-list.ts";
 import { registerPublishPause } from "./publish-pause.ts";
 import { registerPublishResume } from "./publish-resume.ts";
 import { registerPublishStart } from "./publish-start.ts";
+import { registerReleasesBatch } from "./releases-batch.ts";
 import { registerReleasesGet } from "./releases-get.ts";
 import { registerReleasesPut } from "./releases-put.ts";
 import { auditRefusals } from "./audit-refusals.ts";
@@ -72,6 +73,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerVersionGet,
   registerReleasesGet,
   registerReleasesPut,
+  registerReleasesBatch,
   registerConfigRollback,
   registerConfigResolve,
   registerPublishStart,
