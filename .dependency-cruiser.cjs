@@ -81,8 +81,21 @@ module.exports = {
     rule(
       "cli",
       "the command line speaks to the admin API: contracts, a parser of arguments, and Node",
-      { path: "^cli/", pathNot: test },
+      { path: "^cli/(?!break-glass)", pathNot: test },
       { pathNot: [...src("cli", "contracts"), ...pkg("commander", "zod"), "^node:", "^[a-z_/]+$"] },
+    ),
+    rule(
+      "cli-break-glass",
+      "the way in for when the API cannot let anybody in goes to the database, through its adapters",
+      { path: "^cli/break-glass", pathNot: test },
+      {
+        pathNot: [
+          ...src("cli", "contracts", "adapters/postgres"),
+          ...pkg("commander", "ulid"),
+          "^node:",
+          "^[a-z_/]+$",
+        ],
+      },
     ),
     rule(
       "deploy-below-hosts",

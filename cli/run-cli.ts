@@ -10,6 +10,7 @@ import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterDrill } from "./cluster-drill.ts";
 import { registerClusterRestore } from "./cluster-restore.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
+import { registerBreakGlassClose, registerBreakGlassOpen } from "./break-glass.ts";
 import { paint } from "./print-table.ts";
 
 /** Every verb, by group: `conflux <group> <verb>`. */
@@ -29,13 +30,18 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
       registerClusterRestore,
     ],
   },
+  {
+    name: "break-glass",
+    summary: "a way in for emergencies, as the owner of the database",
+    verbs: [registerBreakGlassOpen, registerBreakGlassClose],
+  },
   { name: "audit", summary: "who did what", verbs: [registerAuditVerify] },
 ];
 
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
   const program = new Command("conflux")
-    .description("Operates a Conflux installation through its admin API")
+    .description("Operates a Conflux installation")
     .showHelpAfterError("(--help says what there is)");
   for (const { name, summary, verbs } of GROUPS) {
     const group = program.command(name).description(summary);

@@ -65,3 +65,36 @@ export const APPLICATIONS_MAX = 10_000;
 export const GROUP_MEMBERS_MAX = 10_000;
 /** Permissions that all roles of one user grant together, in a tenant; a role alone grants no more either. */
 export const PERMISSIONS_PER_USER_MAX = 10_000;
+/** Records of failed sign-ins that one of the 256 shards keeps; the longest quiet go first. */
+export const LOGIN_SUBJECTS_PER_SHARD_MAX = 512;
+/** Addresses of one user that are remembered as known; the longest unused makes room. */
+export const KNOWN_ADDRESSES_MAX = 10;
+/** An address at which a user has not signed in for so long is not known any more. */
+export const KNOWN_ADDRESS_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+/** Sessions of one user at a time; the longest unused ends when another begins. */
+export const SESSIONS_PER_USER_MAX = 50;
+/** Expired rows that one sign-in clears away on its way. */
+export const SESSION_SWEEP_MAX = 10;
+/** How long a sign-in at an OIDC provider may take, from the redirect there to the callback. */
+export const OIDC_SIGN_IN_MS_MAX = 10 * 60 * 1000;
+/** How long the code lives that a callback hands to the console or the command line. */
+export const LOGIN_CODE_TTL_MS = 60_000;
+/** How long the provider may take to answer one request. */
+export const OIDC_TIMEOUT_S = 4;
+/** How long an isolate goes by what the provider said of itself. */
+export const OIDC_DISCOVERY_KEPT_MS = 10 * 60 * 1000;
+export const OIDC_REDIRECT_CHARACTERS_MAX = 1024;
+/** The longest that a break-glass session may be asked for. */
+export const BREAK_GLASS_MINUTES_MAX = 60;
+export const BREAK_GLASS_REASON_CHARACTERS_MIN = 10;
+export const BREAK_GLASS_REASON_CHARACTERS_MAX = 500;
+/** Bytes of a version that is compared with another. */
+export const DIFF_BYTES_MAX = 2 * 1024 * 1024;
+/** Lines of a version that is compared with another. */
+export const DIFF_LINES_MAX = 100_000;
+/** Lines that a unified diff may add and remove together. */
+export const DIFF_EDITS_MAX = 4_000;
+/** Comparisons of lines that finding a unified diff may take, a long line counting more. */
+export const DIFF_STEPS_MAX = 20_000_000;
+/** Characters of a unified diff, and of a JSON Patch as JSON. */
+export const DIFF_ANSWER_CHARACTERS_MAX = 1024 * 1024;

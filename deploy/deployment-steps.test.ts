@@ -21,6 +21,7 @@ import {
   namesRead,
   readWranglerEnvironment,
   WORKER_NAMES,
+  OPTIONAL_SECRETS,
   WORKER_SECRETS,
 } from "./wrangler-files.ts";
 
@@ -67,9 +68,8 @@ describe("L7 Workers are given what they read", () => {
     (worker, env) => {
       const file = readWranglerEnvironment(worker, env);
       const regions = (file.vars["REGIONS"] ?? "").split(",");
-      expect([...bindingNames(file), ...WORKER_SECRETS[worker]].toSorted()).toEqual(
-        namesRead(worker, regions),
-      );
+      const secrets = [...WORKER_SECRETS[worker], ...OPTIONAL_SECRETS[worker]];
+      expect([...bindingNames(file), ...secrets].toSorted()).toEqual(namesRead(worker, regions));
     },
   );
 

@@ -18,6 +18,7 @@ import {
   namesRead,
   readWranglerEnvironment,
   WORKER_NAMES,
+  OPTIONAL_SECRETS,
   WORKER_SECRETS,
   type WorkerName,
   wranglerFile,
@@ -30,7 +31,7 @@ import {
 export const WORKER_GZIP_KIB_MAX: Readonly<Record<WorkerName, number>> = {
   watch: 200,
   edge: 250,
-  admin: 450,
+  admin: 520,
 };
 const MIGRATIONS_DIRECTORY = join(PROJECT_DIRECTORY, "migrations");
 
@@ -141,7 +142,7 @@ function secretsStep({ environment }: DeploymentInput): DeployStep {
 function checkNames(worker: WorkerName, environment: string): string {
   const file = readWranglerEnvironment(worker, environment);
   const secrets = WORKER_SECRETS[worker];
-  const given = [...bindingNames(file), ...secrets].toSorted();
+  const given = [...bindingNames(file), ...secrets, ...OPTIONAL_SECRETS[worker]].toSorted();
   const read = namesRead(worker, (file.vars["REGIONS"] ?? "").split(","));
   const missing = read.filter((name) => !given.includes(name));
   const unused = given.filter((name) => !read.includes(name));

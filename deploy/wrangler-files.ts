@@ -25,6 +25,13 @@ export const WORKER_SECRETS: Readonly<Record<WorkerName, readonly string[]>> = {
   ],
 };
 
+/** Secrets that a Worker goes without: of what is switched off where they are not set. */
+export const OPTIONAL_SECRETS: Readonly<Record<WorkerName, readonly string[]>> = {
+  watch: [],
+  edge: [],
+  admin: ["OIDC_CLIENT_SECRET"],
+};
+
 const bound = z.array(z.looseObject({ binding: z.string() })).default([]);
 const environmentSchema = z.looseObject({
   name: z.string(),

@@ -192,6 +192,8 @@ function workersConfig(
         INDEX_SIGNING_KEY: secrets.index_key,
         TOKEN_SIGNING_JWK: JSON.stringify(signingJwk),
         TOKEN_RETIRED_JWKS: "[]",
+        OIDC_SETTINGS: settings.oidcSettings,
+        OIDC_CLIENT_SECRET: settings.oidcClientSecret,
         IDEMPOTENCY_KEY: secrets.idempotency_key,
         PASSWORD_HASH_URL: `${loopback(settings.lambdaPort)}${PASSWORD_HASH_PATH}`,
         LAMBDA_SERVICE_KEY: secrets.lambda_service_key,

@@ -15,10 +15,14 @@ test("defaults are those of the documentation", () => {
     dynamoDbUrl: null,
     kmsUrl: null,
     clientRate: null,
+    oidcSettings: "",
+    oidcClientSecret: "",
   });
 });
 
 test.each([
+  [{ CONFLUX_OIDC_SETTINGS: "{" }, /CONFLUX_OIDC_SETTINGS .* is not JSON/],
+  [{ CONFLUX_OIDC_SETTINGS: '{"issuer":"x"}' }, /CONFLUX_OIDC_SETTINGS .* is wrong at \/issuer/],
   [{ CONFLUX_EDGE_PORT: "80a" }, /CONFLUX_EDGE_PORT must be a port/],
   [{ CONFLUX_ADMIN_PORT: "70000" }, /CONFLUX_ADMIN_PORT must be a port from 1 to 65535, not "70000"/],
   [{ CONFLUX_CORE_PORT: "65500" }, /CONFLUX_CORE_PORT must be a port from 1 to 65335/],

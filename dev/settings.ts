@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { oidcSettings } from "../contracts/access/session-api.ts";
 import { isConfigName } from "../domain/config/config-name.ts";
 import { StartRefusal } from "./refusal.ts";
 
@@ -21,6 +22,9 @@ export interface Settings {
   kmsUrl: string | null;
   /** Requests of one client that the edge takes in ten seconds; null: any number. */
   clientRate: number | null;
+  /** Sign-in at a provider, as in the admin Worker's wrangler.toml: JSON, or empty. */
+  oidcSettings: string;
+  oidcClientSecret: string;
 }
 
 const PORT_MAX = 65_535;
@@ -58,6 +62,8 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     dynamoDbUrl: readEndpoint("DYNAMODB_ENDPOINT", env["DYNAMODB_ENDPOINT"]),
     kmsUrl: readEndpoint("KMS_ENDPOINT", env["KMS_ENDPOINT"]),
     clientRate: readClientRate(env["CONFLUX_CLIENT_RATE"]),
+    oidcSettings: readOidcSettings(env["CONFLUX_OIDC_SETTINGS"]),
+    oidcClientSecret: env["CONFLUX_OIDC_CLIENT_SECRET"] ?? "",
   };
 }
 
@@ -68,6 +74,21 @@ function readClientRate(text: string | undefined): number | null {
   throw new StartRefusal(
     `CONFLUX_CLIENT_RATE must be a whole number of requests in ten seconds, not "${text}".`,
   );
+}
+
+function readOidcSettings(text: string | undefined): string {
+  if (text === undefined || text === "") return "";
+  const refusal = (why: string) => new StartRefusal(`CONFLUX_OIDC_SETTINGS (docs/security.md) ${why}.`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw refusal("is not JSON");
+  }
+  const parsed = oidcSettings.safeParse(json);
+  if (parsed.success) return text;
+  const [issue] = parsed.error.issues;
+  throw refusal(`is wrong at /${issue?.path.join("/") ?? ""}: ${issue?.message ?? ""}`);
 }
 
 function readRegions(text: string): string[] {

@@ -60,6 +60,26 @@ export const PAUSE_MINUTES_MAX = 30 * 24 * 60;
 export const PAUSE_MINUTES_DEFAULT = 7 * 24 * 60;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
+/** Failed sign-ins under one name from addresses that the name is not known at, before each further one locks it for a while. */
+export const LOGIN_NAME_FAILURES_FREE = 5;
+/** The same from one address, whatever the names: an office or a proxy has many people. */
+export const LOGIN_ADDRESS_FAILURES_FREE = 20;
+/** The first lock; each further failure doubles it. */
+export const LOGIN_LOCK_FIRST_MS = 1_000;
+/** No lock is longer, so that nobody can keep a user out for good. */
+export const LOGIN_LOCK_MS_MAX = 15 * 60 * 1000;
+/** Failures are forgotten when there was none for so long. Longer than any lock. */
+export const LOGIN_FAILURES_KEPT_MS = 60 * 60 * 1000;
+/** How long a refresh token that was just exchanged answers the same tokens again, for a client that did not get them. */
+export const REFRESH_REPEAT_MS = 30_000;
+/** A session that is not refreshed for so long has ended. */
+export const SESSION_IDLE_MS_MAX = 12 * 60 * 60 * 1000;
+/** However often it is refreshed, a session ends after so long. */
+export const SESSION_LIFETIME_MS_MAX = 7 * 24 * 60 * 60 * 1000;
+/** Operations of one JSON Patch between two versions. */
+export const JSON_PATCH_OPERATIONS_MAX = 5_000;
+/** Comparisons of values that finding a JSON Patch may take. */
+export const JSON_PATCH_STEPS_MAX = 5_000_000;
 /** Rows of an audit chain that a verifier holds at once. */
 export const AUDIT_VERIFY_PAGE_MAX = 500;
 /** Configs that one batch changes. */

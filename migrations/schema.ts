@@ -12,6 +12,7 @@ import {
   pgEnum,
   pgTable,
   primaryKey,
+  smallint,
   text,
   timestamp,
 } from "drizzle-orm/pg-core";
@@ -59,7 +60,7 @@ export const users = pgTable("users", {
   id: text("id").primaryKey(),
   username: text("username").notNull(),
   email: text("email"),
-  passwordHash: text("password_hash").notNull(),
+  passwordHash: text("password_hash"),
   isActive: boolean("is_active").notNull().default(true),
   isOperator: boolean("is_operator").notNull().default(false),
   tokensNotBefore: instant("tokens_not_before").notNull().default(new Date(0)),
@@ -239,4 +240,72 @@ export const propagationLatency = pgTable(
     samples: bigint("samples", { mode: "number" }).notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.config, t.region, t.day, t.leMs] })],
+);
+
+export const loginSubjects = pgTable(
+  "login_subjects",
+  {
+    tenantId: text("tenant_id").notNull(),
+    subject: text("subject").notNull(),
+    shard: smallint("shard").notNull(),
+    failures: integer("failures").notNull().default(0),
+    lastAt: instant("last_at").notNull(),
+    lockedUntil: instant("locked_until").notNull().default(new Date(0)),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.subject] })],
+);
+
+export const loginAddresses = pgTable(
+  "login_addresses",
+  {
+    tenantId: text("tenant_id").notNull(),
+    subject: text("subject").notNull(),
+    userId: text("user_id").notNull(),
+    lastAt: instant("last_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.subject] })],
+);
+
+export const sessionFamilies = pgTable(
+  "session_families",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    userId: text("user_id").notNull(),
+    currentDigest: text("current_digest").notNull(),
+    previousDigest: text("previous_digest"),
+    repeatUntil: instant("repeat_until").notNull(),
+    startedAt: instant("started_at").notNull(),
+    usedAt: instant("used_at").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
+);
+
+export const userIdentities = pgTable(
+  "user_identities",
+  {
+    tenantId: text("tenant_id").notNull(),
+    issuer: text("issuer").notNull(),
+    externalId: text("external_id").notNull(),
+    userId: text("user_id").notNull(),
+    createdAt: instant("created_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.issuer, t.externalId] })],
+);
+
+export const breakGlassGrants = pgTable(
+  "break_glass_grants",
+  {
+    tenantId: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    userId: text("user_id").notNull(),
+    codeDigest: text("code_digest").notNull(),
+    reason: text("reason").notNull(),
+    openedBy: text("opened_by").notNull(),
+    createdAt: instant("created_at").notNull(),
+    expiresAt: instant("expires_at").notNull(),
+    usedAt: instant("used_at"),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
 );

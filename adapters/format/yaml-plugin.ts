@@ -22,10 +22,18 @@ const YAML_ERRORS_MAX = 20;
  */
 export const yamlPlugin: FormatPlugin = { name: "yaml", structured: true, parse: parseYaml };
 
+/** What YAML does not allow to be written out (5.1); some of them are the lexer's own marks. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
+
 function parseYaml(bytes: Uint8Array): ParseOutcome {
   const decoded = decodeUtf8(bytes);
   if (!decoded.ok) return decoded;
   const { text } = decoded;
+  const control = CONTROL.exec(text);
+  if (control !== null) {
+    return refuse([{ message: "a control character is not allowed", ...positionAt(text, control.index) }]);
+  }
   const lines = new LineCounter();
   const tokens = parseTokens(text, lines);
   if (!Array.isArray(tokens))

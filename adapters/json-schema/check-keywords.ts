@@ -71,11 +71,15 @@ const SHAPES = new Map([
   ...shape("pattern format $ref $id $anchor $dynamicRef $dynamicAnchor $recursiveRef", isString, "a string"),
 ]);
 
-/** Says which keywords of one schema object hold something that the keyword cannot mean. */
-export function checkKeywords(node: SchemaNode, pointer: string): SchemaFault[] {
+/** Says which of a draft's keywords hold, in one schema object, something that the keyword cannot mean. */
+export function checkKeywords(
+  node: SchemaNode,
+  pointer: string,
+  keywords: ReadonlySet<string>,
+): SchemaFault[] {
   const faults: SchemaFault[] = [];
   for (const [keyword, value] of Object.entries(node)) {
-    const expected = SHAPES.get(keyword);
+    const expected = keywords.has(keyword) ? SHAPES.get(keyword) : undefined;
     if (expected && !expected.check(value)) {
       faults.push({ pointer: `${pointer}/${keyword}`, message: `"${keyword}" must be ${expected.accepted}` });
     }

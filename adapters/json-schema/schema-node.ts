@@ -1,5 +1,3 @@
-import type { Schema } from "@cfworker/json-schema";
-
 export type SchemaNode = Record<string, unknown>;
 
 /** A fault of a schema; `pointer` is a JSON pointer into it. */
@@ -21,38 +19,7 @@ const SCHEMA_MAPS = [
   "dependentSchemas",
   "dependencies",
 ];
-/** Their values are data, never schemas. */
-const DATA = new Set(["enum", "const", "default", "examples", "required", "type", "dependentRequired"]);
-
-export interface Subschema {
-  keyword: string;
-  pointer: string;
-  node: SchemaNode;
-  /** False below a keyword that no draft knows: it may be a schema someone refers to, or anything else. */
-  known: boolean;
-}
-
-/** The object schemas directly inside a schema, with their pointers. */
-export function subschemas(node: SchemaNode, pointer: string): Subschema[] {
-  const found: Subschema[] = [];
-  const add = (keyword: string, value: unknown, at: string, known: boolean): void => {
-    if (isObject(value)) found.push({ keyword, node: value, pointer: at, known });
-  };
-  for (const [keyword, value] of Object.entries(node)) {
-    const at = `${pointer}/${escapeToken(keyword)}`;
-    if (DATA.has(keyword)) continue;
-    if (Array.isArray(value)) {
-      if (!SCHEMA_LISTS.includes(keyword)) continue;
-      for (const [i, item] of value.entries()) add(keyword, item, `${at}/${i}`, true);
-    } else if (SCHEMA_MAPS.includes(keyword) && isObject(value)) {
-      for (const [name, item] of Object.entries(value))
-        add(keyword, item, `${at}/${escapeToken(name)}`, true);
-    } else add(keyword, value, at, SUBSCHEMA_KEYWORDS.has(keyword));
-  }
-  return found;
-}
-
-const SUBSCHEMA_KEYWORDS = new Set([
+const SCHEMAS = [
   "items",
   "additionalItems",
   "unevaluatedItems",
@@ -64,14 +31,35 @@ const SUBSCHEMA_KEYWORDS = new Set([
   "if",
   "then",
   "else",
-]);
+];
+const isList = new Set(SCHEMA_LISTS);
+const isMap = new Set(SCHEMA_MAPS);
+const isSchema = new Set(SCHEMAS);
+
+export interface Subschema {
+  pointer: string;
+  node: SchemaNode;
+}
+
+/** The object schemas directly inside a schema, below those of its keywords that mean something. */
+export function subschemas(node: SchemaNode, pointer: string, keywords: ReadonlySet<string>): Subschema[] {
+  const found: Subschema[] = [];
+  const add = (value: unknown, at: string): void => {
+    if (isObject(value)) found.push({ node: value, pointer: at });
+  };
+  for (const [keyword, value] of Object.entries(node)) {
+    if (!keywords.has(keyword)) continue;
+    const at = `${pointer}/${escapeToken(keyword)}`;
+    if (Array.isArray(value)) {
+      if (isList.has(keyword)) for (const [i, item] of value.entries()) add(item, `${at}/${i}`);
+    } else if (isMap.has(keyword) && isObject(value)) {
+      for (const [name, item] of Object.entries(value)) add(item, `${at}/${escapeToken(name)}`);
+    } else if (isSchema.has(keyword)) add(value, at);
+  }
+  return found;
+}
 
 /** One segment of a JSON pointer (RFC 6901). */
 export function escapeToken(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
-/** Absolute URI of the schema that a schema refers to, as the validator's `dereference` has noted it. */
-export function referenceUri({ $ref, __absolute_ref__: absolute }: Schema): string | undefined {
-  return absolute ?? $ref;
 }

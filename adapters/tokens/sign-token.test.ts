@@ -35,7 +35,11 @@ describe("A3 access tokens", () => {
 
   test("refresh, client and access tokens do not pass for each other", async () => {
     const { token: access } = await signAccessToken(key, user);
-    const { token: refresh } = await signRefreshToken(key, user);
+    const { token: refresh } = await signRefreshToken(key, {
+      ...user,
+      family: "ses_1",
+      expiresAtMs: nowMs + 60_000,
+    });
     const { token: client } = await signClientToken(key, {
       id: "demo.1",
       tenant: "demo",
@@ -44,7 +48,7 @@ describe("A3 access tokens", () => {
       ttlS: 60,
     });
     const at = { jwks: key.jwks, nowMs };
-    expect((await verifyRefreshToken(refresh, at)).sub).toBe("usr_1");
+    expect(await verifyRefreshToken(refresh, at)).toMatchObject({ sub: "usr_1", family: "ses_1" });
     for (const token of [refresh, client])
       await expect(verifyAccessToken(token, at)).rejects.toMatchObject(UNAUTHENTICATED);
     for (const token of [access, client])

@@ -18,9 +18,9 @@ import {
   TOKEN_ISSUER,
 } from "../../contracts/access/tokens.ts";
 import { CLIENT_TOKEN_TTL_S_MAX } from "../../contracts/limits.ts";
+import { type DerivedKeys, deriveKeys } from "./derive-keys.ts";
 
 export const ACCESS_TOKEN_TTL_S = 15 * 60;
-export const REFRESH_TOKEN_TTL_S = 12 * 60 * 60;
 
 /** Keys besides the signing one whose tokens still count. */
 export const RETIRED_KEYS_MAX = 8;
@@ -30,6 +30,7 @@ export interface SigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
   readonly jwks: JSONWebKeySet;
+  readonly derived: DerivedKeys;
 }
 
 /** A new Ed25519 private key as JWK: what a deployment keeps as its secret. */
@@ -52,7 +53,7 @@ export async function importSigningKey(privateJwk: JWK, retired: readonly JWK[] 
   const kid = jwks.keys[0]?.kid;
   if (privateKey instanceof Uint8Array || kid === undefined)
     throw new TypeError("the signing key must be Ed25519");
-  return { kid, privateKey, jwks };
+  return { kid, privateKey, jwks, derived: await deriveKeys(privateJwk.d) };
 }
 
 /** The JWK set that verifies what `jwks` sign, in their order: no private parts; `kid`, `alg` and `use` of each. */
@@ -80,6 +81,7 @@ export function signAccessToken(
   input: { userId: string; username: string; jti: string; nowMs: number; ttlS?: number },
 ): Promise<Signed> {
   return sign(key, {
+    isTimeExact: true,
     type: ACCESS_TOKEN_TYPE,
     audience: ACCESS_TOKEN_AUDIENCE,
     subject: input.userId,
@@ -90,19 +92,30 @@ export function signAccessToken(
   });
 }
 
-/** A refresh token: good only for `/auth/refresh`, which looks the user up again. */
+/**
+ * A refresh token of the session `family`: good only for `/auth/refresh`, which looks the user and the session up again.
+ * The same input gives the same token.
+ */
 export function signRefreshToken(
   key: SigningKey,
-  input: { userId: string; username: string; jti: string; nowMs: number },
+  input: {
+    userId: string;
+    username: string;
+    family: string;
+    jti: string;
+    nowMs: number;
+    expiresAtMs: number;
+  },
 ): Promise<Signed> {
   return sign(key, {
+    isTimeExact: true,
     type: REFRESH_TOKEN_TYPE,
     audience: ACCESS_TOKEN_AUDIENCE,
     subject: input.userId,
     jti: input.jti,
     nowMs: input.nowMs,
-    ttlS: REFRESH_TOKEN_TTL_S,
-    claims: { name: input.username },
+    ttlS: Math.max(1, Math.floor((input.expiresAtMs - input.nowMs) / 1000)),
+    claims: { name: input.username, family: input.family },
   });
 }
 
@@ -128,6 +141,8 @@ export function signClientToken(
 async function sign(
   key: SigningKey,
   input: {
+    /** Issued to the millisecond: a user may change the password and go on within the same second. */
+    isTimeExact?: boolean;
     type: string;
     audience: string;
     subject: string;
@@ -138,13 +153,14 @@ async function sign(
   },
 ): Promise<Signed> {
   const issuedAtS = Math.floor(input.nowMs / 1000);
+  const exactS = Math.floor(input.nowMs) / 1000;
   const token = await new SignJWT(input.claims)
     .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ: input.type, kid: key.kid })
     .setIssuer(TOKEN_ISSUER)
     .setAudience(input.audience)
     .setSubject(input.subject)
     .setJti(input.jti)
-    .setIssuedAt(issuedAtS)
+    .setIssuedAt(input.isTimeExact === true ? exactS : issuedAtS)
     .setExpirationTime(issuedAtS + input.ttlS)
     .sign(key.privateKey);
   return { token, expiresAtMs: (issuedAtS + input.ttlS) * 1000 };

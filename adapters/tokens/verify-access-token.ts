@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from "jose";
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
 import {
   ACCESS_TOKEN_AUDIENCE,
   ACCESS_TOKEN_TYPE,
@@ -13,28 +13,34 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 export const TOKEN_BYTES_MAX = 8 * 1024;
 
 export type VerifiedAccess = AccessTokenClaims & { issuedAtMs: number };
+/** `family`: the session it belongs to. */
+export type VerifiedRefresh = VerifiedAccess & { family: string };
 
 /** Checks signature, algorithm, type, issuer, audience and time of an access token; else `unauthenticated`. */
 export function verifyAccessToken(
   token: string,
   input: { jwks: JSONWebKeySet; nowMs: number },
 ): Promise<VerifiedAccess> {
-  return verify(token, ACCESS_TOKEN_TYPE, input);
+  return verify(token, ACCESS_TOKEN_TYPE, input).then(({ claims }) => claims);
 }
 
 /** The same for a refresh token. Neither passes for the other. */
-export function verifyRefreshToken(
+export async function verifyRefreshToken(
   token: string,
   input: { jwks: JSONWebKeySet; nowMs: number },
-): Promise<VerifiedAccess> {
-  return verify(token, REFRESH_TOKEN_TYPE, input);
+): Promise<VerifiedRefresh> {
+  const { claims, payload } = await verify(token, REFRESH_TOKEN_TYPE, input);
+  const family = payload["family"];
+  // One of a version before sessions were kept.
+  if (typeof family !== "string") throw new ConfluxError("unauthenticated", "The token has expired.");
+  return { ...claims, family };
 }
 
 async function verify(
   token: string,
   type: string,
   input: { jwks: JSONWebKeySet; nowMs: number },
-): Promise<VerifiedAccess> {
+): Promise<{ claims: VerifiedAccess; payload: JWTPayload }> {
   if (token.length > TOKEN_BYTES_MAX) throw new ConfluxError("unauthenticated", "The token is too long.");
   try {
     const { payload } = await jwtVerify(token, createLocalJWKSet(input.jwks), {
@@ -50,7 +56,7 @@ async function verify(
     if (sub === undefined || jti === undefined || iat === undefined || typeof name !== "string") {
       throw new ConfluxError("unauthenticated", "The token lacks a claim.");
     }
-    return { sub, jti, name, issuedAtMs: iat * 1000 };
+    return { claims: { sub, jti, name, issuedAtMs: Math.round(iat * 1000) }, payload };
   } catch (error) {
     if (error instanceof errors.JWTExpired) {
       throw new ConfluxError("unauthenticated", "The token has expired.", { cause: error });

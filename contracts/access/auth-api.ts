@@ -3,6 +3,7 @@ import { CLIENT_TOKEN_TTL_S_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, TOKEN_SCOPE
 import { CLIENT_TOKEN_STATUSES } from "../../domain/access/client-token-state.ts";
 import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { parseReadScope } from "../../domain/access/permits.ts";
+import { tenantOfId } from "../../domain/access/tenant-scoped-id.ts";
 import { passwordSchema } from "./password-service.ts";
 
 export const USERNAME_CHARACTERS_MAX = 128;
@@ -16,9 +17,15 @@ const SCOPE_CHARACTERS_MAX = 5 + 4 * (NAME_CHARACTERS_MAX + 1);
 export const NO_CONTROL_CHARACTERS = /^\P{Cc}*$/u;
 export const NO_CONTROL_MESSAGE = "must have no control characters";
 
+export const usernameSchema = z
+  .string()
+  .min(1)
+  .max(USERNAME_CHARACTERS_MAX)
+  .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE);
+
 export const loginRequest = z
   .strictObject({
-    username: z.string().min(1).max(USERNAME_CHARACTERS_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
+    username: usernameSchema,
     password: passwordSchema,
   })
   .meta({ id: "LoginRequest" });
@@ -123,7 +130,16 @@ export const cursorQuery = z
   .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE)
   .optional();
 
-export const clientTokenQuery = z.object({ tenant: tenantQuery, limit: limitQuery, cursor: cursorQuery });
+export const clientTokenQuery = z.object({
+  tenant: tenantQuery,
+  limit: limitQuery,
+  /** The id that a page ended with. */
+  cursor: z
+    .string()
+    .max(ID_CHARACTERS_MAX)
+    .refine((id) => tenantOfId(id) !== null, "the next_cursor of the page before")
+    .optional(),
+});
 
 export const jwkSet = z
   .object({

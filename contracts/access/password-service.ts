@@ -5,24 +5,38 @@ import { z } from "zod";
  * `Authorization: Bearer <service token>`, an HS256 JWT with the audience below, signed with the service key.
  */
 export const PASSWORD_SERVICE_AUDIENCE = "conflux-password";
-export const PASSWORD_CHARACTERS_MIN = 8;
+/** Characters of a new password, after normalisation. There are no other rules about what it is made of. */
+export const PASSWORD_CHARACTERS_MIN = 12;
+/** Bytes in UTF-8, as typed and after normalisation. */
 export const PASSWORD_BYTES_MAX = 512;
 /** Characters of a stored hash (PHC string). */
 export const PASSWORD_HASH_CHARACTERS_MAX = 256;
 export const PASSWORD_BODY_BYTES_MAX = 4096;
 
 const bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
-/** What may be tried as a password. New ones also need `PASSWORD_CHARACTERS_MIN`. */
+/** The same characters typed on another keyboard may arrive composed differently: NFC, here and in the hash. */
+export const normalisePassword = (text: string): string => text.normalize("NFC");
+
+/** What may be tried as a password. */
 export const passwordSchema = z
   .string()
   .min(1)
   .max(PASSWORD_BYTES_MAX, { error: `at most ${PASSWORD_BYTES_MAX} bytes`, abort: true })
-  .refine((text) => bytes(text) <= PASSWORD_BYTES_MAX, `at most ${PASSWORD_BYTES_MAX} bytes`);
+  .refine(
+    (text) => Math.max(bytes(text), bytes(normalisePassword(text))) <= PASSWORD_BYTES_MAX,
+    `at most ${PASSWORD_BYTES_MAX} bytes`,
+  );
+
+/** What may become a password: a character is a code point, so that no script counts double. */
+export const newPasswordSchema = passwordSchema.refine(
+  (text) => Array.from(normalisePassword(text)).length >= PASSWORD_CHARACTERS_MIN,
+  `at least ${PASSWORD_CHARACTERS_MIN} characters`,
+);
 
 export const passwordRequestSchema = z.discriminatedUnion("op", [
   z.strictObject({
     op: z.literal("hash"),
-    password: passwordSchema.min(PASSWORD_CHARACTERS_MIN),
+    password: newPasswordSchema,
   }),
   z.strictObject({
     op: z.literal("verify"),
@@ -34,8 +48,10 @@ export const passwordRequestSchema = z.discriminatedUnion("op", [
 
 export const passwordVerifyAnswerSchema = z.object({
   valid: z.boolean(),
-  /** True when the hash was made with older parameters and should be made anew. */
-  outdated: z.boolean(),
+  /** True when the password is right and its hash was made with other parameters than today's. */
+  needs_rehash: z.boolean(),
+  /** Then: the hash that should take its place, made in the same call. */
+  hash: z.string().nullable(),
 });
 
 export const passwordHashAnswerSchema = z.object({ hash: z.string().max(PASSWORD_HASH_CHARACTERS_MAX) });

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { etagSchema, nameSchema, timeSchema } from "../config/fields.ts";
 import { QUOTA_MAX } from "../limits.ts";
-import { emailText, newPassword, usernameText } from "./users-api.ts";
+import { newPasswordSchema } from "./password-service.ts";
+import { emailText, usernameText } from "./users-api.ts";
 
 const quota = z.int().min(0).max(QUOTA_MAX);
 const quotas = {
@@ -22,7 +23,7 @@ export const createTenantRequest = z
     /** Who may do everything in the tenant: a user who is there, or with a password a new one. */
     admin: z.strictObject({
       username: usernameText,
-      password: newPassword.optional(),
+      password: newPasswordSchema.optional(),
       email: emailText.optional(),
     }),
   })

@@ -11,7 +11,7 @@ import {
   tenantQuery,
   USERNAME_CHARACTERS_MAX,
 } from "./auth-api.ts";
-import { PASSWORD_CHARACTERS_MIN, passwordSchema } from "./password-service.ts";
+import { newPasswordSchema } from "./password-service.ts";
 
 const EMAIL_CHARACTERS_MAX = 254;
 export const usernameText = z
@@ -20,7 +20,6 @@ export const usernameText = z
   .max(USERNAME_CHARACTERS_MAX)
   .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE);
 export const emailText = z.email().max(EMAIL_CHARACTERS_MAX);
-export const newPassword = passwordSchema.min(PASSWORD_CHARACTERS_MIN);
 
 const ids = z.array(idText).max(ROLES_OF_REQUEST_MAX).default([]);
 
@@ -28,7 +27,7 @@ export const createUserRequest = z
   .strictObject({
     tenant: nameSchema,
     username: usernameText,
-    password: newPassword,
+    password: newPasswordSchema,
     email: emailText.optional(),
     /** At least one role or group: a user who holds nothing in a tenant is not the tenant's. */
     role_ids: ids,
@@ -45,7 +44,7 @@ export const changeUserRequest = z
     email: emailText.nullable().optional(),
     is_active: z.boolean().optional(),
     /** Ends every session of the user. */
-    password: newPassword.optional(),
+    password: newPasswordSchema.optional(),
   })
   .meta({ id: "ChangeUserRequest" });
 

@@ -11,7 +11,6 @@ import {
   nameSchema,
   timeSchema,
   versionIdSchema,
-  writableFormatSchema,
 } from "./fields.ts";
 import { releaseRulesInput, releaseRuleView } from "./release-schemas.ts";
 
@@ -53,7 +52,7 @@ export const createConfigRequest = z
     app: nameSchema,
     env: nameSchema,
     name: nameSchema,
-    format: writableFormatSchema,
+    format: formatSchema,
     ...contentFields,
     schema: schemaField,
     description: descriptionSchema.default(""),
@@ -77,7 +76,7 @@ export const createVersionRequest = z
     ...contentFields,
     description: descriptionSchema.default(""),
     schema: schemaField,
-    format: writableFormatSchema.optional(),
+    format: formatSchema.optional(),
   })
   .refine(oneContent, oneContentError)
   .meta({ id: "CreateVersionRequest" });

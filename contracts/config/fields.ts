@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CONFIG_FORMATS, type ConfigFormat } from "../../domain/config/config.ts";
+import { CONFIG_FORMATS } from "../../domain/config/config.ts";
 import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import {
   DESCRIPTION_BYTES_MAX,
@@ -7,16 +7,6 @@ import {
   LIST_LIMIT_DEFAULT,
   LIST_LIMIT_MAX,
 } from "../limits.ts";
-
-/** Formats that content can be written in today: those that have a plugin (adapters/format). */
-export const WRITABLE_FORMATS = [
-  "json",
-  "yaml",
-  "toml",
-  "properties",
-  "text",
-  "binary",
-] as const satisfies readonly ConfigFormat[];
 
 const VERSION_DIGITS_MAX = 15;
 const utf8Bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
@@ -27,7 +17,6 @@ export const nameSchema = z
   .refine(isConfigName, NAME_RULE)
   .meta({ description: NAME_RULE, example: "shop" });
 export const formatSchema = z.enum(CONFIG_FORMATS);
-export const writableFormatSchema = z.enum(WRITABLE_FORMATS);
 /** Text of several lines: no other control characters. */
 const DESCRIPTION_CHARACTERS = /^[\P{Cc}\t\n\r]*$/u;
 export const descriptionSchema = z
@@ -49,14 +38,14 @@ export const jsonObjectSchema = z.record(z.string(), z.unknown());
 export const idParams = z.object({
   id: z.string().min(1).max(128).meta({ description: "Id of the config" }),
 });
-export const versionParams = idParams.extend({
-  version: z
-    .string()
-    .max(VERSION_DIGITS_MAX, { error: "expected a version number", abort: true })
-    .regex(/^[1-9]\d{0,14}$/, "expected a version number")
-    .transform(Number)
-    .pipe(versionIdSchema),
-});
+/** A version's number in a path or a query. */
+export const versionNumberSchema = z
+  .string()
+  .max(VERSION_DIGITS_MAX, { error: "expected a version number", abort: true })
+  .regex(/^[1-9]\d{0,14}$/, "expected a version number")
+  .transform(Number)
+  .pipe(versionIdSchema);
+export const versionParams = idParams.extend({ version: versionNumberSchema });
 
 export const consistencySchema = z
   .enum(["stale", "leader", "linearizable"])

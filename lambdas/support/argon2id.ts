@@ -4,6 +4,7 @@
  */
 import { argon2, randomBytes, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
+import { normalisePassword } from "../../contracts/access/password-service.ts";
 
 /** OWASP's password storage cheat sheet, argon2id: 19 MiB, two passes, one lane. The one place they stand. */
 export const ARGON2ID_PARAMETERS = { memoryKib: 19_456, passes: 2, lanes: 1 } as const;
@@ -50,30 +51,31 @@ export async function hashPassword(password: string): Promise<string> {
 
 /**
  * Whether `password` made `stored`. Without a stored hash (no such user) the same work is done and the answer is no, so
- * that time does not tell which names exist. `outdated`: made with other parameters than today's. Throws a RangeError
- * for a stored text that is no argon2id hash.
+ * that time does not tell which names exist. `needs_rehash`: right, but made with other parameters than today's; `hash` is
+ * then its successor. Throws a RangeError for a stored text that is no argon2id hash.
  */
 export async function verifyPassword(
   password: string,
   stored: string | null,
-): Promise<{ valid: boolean; outdated: boolean }> {
+): Promise<{ valid: boolean; needs_rehash: boolean; hash: string | null }> {
+  const refused = { valid: false, needs_rehash: false, hash: null };
   if (stored === null) {
     await derive(password, randomBytes(SALT_BYTES), HASH_BYTES, ARGON2ID_PARAMETERS);
-    return { valid: false, outdated: false };
+    return refused;
   }
   const phc = decodePhc(stored);
   if (phc === null) throw new RangeError("the stored hash is not an argon2id PHC string");
   const hash = await derive(password, phc.salt, phc.hash.byteLength, phc);
+  if (!timingSafeEqual(hash, phc.hash)) return refused;
   const { memoryKib, passes, lanes } = ARGON2ID_PARAMETERS;
-  const outdated = phc.memoryKib !== memoryKib || phc.passes !== passes || phc.lanes !== lanes;
-  return { valid: timingSafeEqual(hash, phc.hash), outdated };
+  const isOfToday = phc.memoryKib === memoryKib && phc.passes === passes && phc.lanes === lanes;
+  return { valid: true, needs_rehash: !isOfToday, hash: isOfToday ? null : await hashPassword(password) };
 }
 
 const argon2Async = promisify(argon2);
 function derive(password: string, salt: Buffer, tagLength: number, p: Parameters): Promise<Buffer> {
   return argon2Async("argon2id", {
-    // The same characters typed on another keyboard may arrive composed differently.
-    message: password.normalize("NFC"),
+    message: normalisePassword(password),
     nonce: salt,
     parallelism: p.lanes,
     tagLength,

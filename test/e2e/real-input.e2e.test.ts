@@ -16,6 +16,10 @@ const CONTENT_TYPES: Record<string, string> = {
   yaml: "application/yaml",
   toml: "application/toml",
   properties: "text/plain; charset=utf-8",
+  ini: "text/plain; charset=utf-8",
+  xml: "application/xml",
+  text: "text/plain; charset=utf-8",
+  binary: "application/octet-stream",
 };
 
 let stack: Stack;
@@ -34,6 +38,31 @@ function body({ file, format, schema }: RealDocument, name: string): Record<stri
     release: true,
   };
 }
+
+it.each([
+  ["json", "[1]\r\n"],
+  ["yaml", "\uFEFFa: 1 # x\r\n"],
+  ["toml", "a = 1\r\n"],
+  ["properties", "a=\xe9"],
+  ["ini", "[a]\r\nb = 1"],
+  ["xml", "<a>\r\n</a>\n"],
+  ["text", "\uFEFFx\u0000"],
+  ["binary", "\xff\x00"],
+])("C1 C3 E1 a config of format %s is fetched byte for byte, with its Content-Type", async (format, text) => {
+  const bytes = Buffer.from(text, format === "binary" || format === "properties" ? "latin1" : "utf8");
+  const name = `one-of-${format}`;
+  const content_base64 = bytes.toString("base64");
+  const config = { ...NAMESPACE, name, format, content_base64, release: true };
+  const { json } = await adminOk(stack, "POST", "/mgt/configs", config);
+  const response = await fetch(`${stack.dev.edge_url}/api/v1/fetch/config/demo/real/prod/${name}`, {
+    headers: {
+      authorization: `Bearer ${stack.dev.client_token}`,
+      "x-conflux-min-index": String(json["index"]),
+    },
+  });
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, CONTENT_TYPES[format]]);
+  expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
+});
 
 describe(`C1 C3 E1 real documents through the running stack: ${REAL_INPUT}`, () => {
   it.each([...schemaStoreDocuments("valid"), ...kafkaProperties()].map((d, i) => ({ ...d, i })))(

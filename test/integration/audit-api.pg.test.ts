@@ -42,6 +42,7 @@ function authDeps(): AuthDeps {
     database: () => database,
     release: () => undefined,
     passwords: { verify: unused, hash: unused },
+    oidc: unused,
     nowMs: Date.now,
   };
 }

@@ -9,6 +9,7 @@ import {
 import {
   configNameOf,
   kafkaProperties,
+  openApiDocuments,
   REAL_INPUT,
   type RealDocument,
   schemaStoreDocuments,
@@ -29,7 +30,7 @@ describe(`C3 real documents: ${REAL_INPUT}`, () => {
     admin = testingAdmin();
   });
 
-  it.each([...schemaStoreDocuments("valid"), ...kafkaProperties()])(
+  it.each([...schemaStoreDocuments("valid"), ...kafkaProperties(), ...openApiDocuments()])(
     "$title becomes a config and comes back byte for byte",
     async (document) => {
       const created = await admin.send("POST", CONFIGS, body(document, serial++));

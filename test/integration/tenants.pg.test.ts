@@ -38,9 +38,11 @@ describe("A2 tenants", () => {
     const [user] = await itemsOf(operator, "/users?tenant=_system").then((users) =>
       users.filter((u) => u["username"] === "acme-admin"),
     );
-    const login = await app.send("POST", "/api/v1/auth/login", { username: "acme-admin", password: "x" });
-    const bearer = { authorization: `Bearer ${String(((await login.json()) as Json)["access_token"])}` };
-    const boss: TestUser = { id: String(user?.["id"]), roleId: "", bearer };
+    const renew = async () => {
+      const login = await app.send("POST", "/api/v1/auth/login", { username: "acme-admin", password: "x" });
+      return { authorization: `Bearer ${String(((await login.json()) as Json)["access_token"])}` };
+    };
+    const boss: TestUser = { id: String(user?.["id"]), roleId: "", bearer: await renew(), renew };
     await ok(boss, "POST", "/applications", { tenant: "acme", name: "shop", kms_key_id: "alias/shop" });
     await ok(boss, "POST", "/mgt/configs", newConfig({ tenant: "acme" }));
     await ok(boss, "POST", "/roles", { tenant: "acme", name: "reader" });

@@ -37,6 +37,8 @@ export interface TestUser {
   id: string;
   roleId: string;
   bearer: { authorization: string };
+  /** Another token of the user, issued now. */
+  renew: () => Promise<{ authorization: string }>;
 }
 
 export type Json = Record<string, unknown>;
@@ -64,7 +66,11 @@ export async function startAccessApp(tenants: readonly string[]): Promise<Access
     signingKey: () => Promise.resolve(key),
     database: () => database,
     release: () => undefined,
-    passwords: { verify: () => Promise.resolve(true), hash: () => Promise.resolve(FAKE_HASH) },
+    passwords: {
+      verify: () => Promise.resolve({ valid: true, rehashed: null }),
+      hash: () => Promise.resolve(FAKE_HASH),
+    },
+    oidc: () => null,
     nowMs: Date.now,
   };
   const build = (changes: Partial<AuthDeps>): TestingAdmin => {
@@ -93,7 +99,7 @@ export async function startAccessApp(tenants: readonly string[]): Promise<Access
         await grantRole(tx, { tenant, userId: id, roleId: role });
         return role;
       });
-      return { id, roleId, bearer: await bearerOf(id, name) };
+      return { id, roleId, bearer: await bearerOf(id, name), renew: () => bearerOf(id, name) };
     },
     async operator(name) {
       const id = `usr_${name}`;
@@ -101,7 +107,7 @@ export async function startAccessApp(tenants: readonly string[]): Promise<Access
         createUser(tx, { id, username: name, passwordHash: FAKE_HASH }),
       );
       await ensureOperator(seeding, id);
-      return { id, roleId: "", bearer: await bearerOf(id, name) };
+      return { id, roleId: "", bearer: await bearerOf(id, name), renew: () => bearerOf(id, name) };
     },
     async close() {
       await Promise.all([owner.end(), database.close(), seeding.close()]);
@@ -133,8 +139,11 @@ export function accessClient(app: AccessApp) {
   async function asUser(view: Json): Promise<TestUser> {
     const userId = String(view["id"]);
     const username = String(view["username"]);
-    const { token } = await signAccessToken(app.key, { userId, username, jti: userId, nowMs: Date.now() });
-    return { id: userId, roleId: "", bearer: { authorization: `Bearer ${token}` } };
+    const renew = async () => {
+      const { token } = await signAccessToken(app.key, { userId, username, jti: userId, nowMs: Date.now() });
+      return { authorization: `Bearer ${token}` };
+    };
+    return { id: userId, roleId: "", bearer: await renew(), renew };
   }
   return { ask, ok, itemsOf, asUser };
 }

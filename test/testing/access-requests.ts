@@ -23,6 +23,8 @@ export interface MatrixRequest {
   body?: unknown;
   /** What an allowed request may answer besides success: the core in memory has one node and no backups. */
   mayRefuse?: boolean;
+  /** Ends the caller's own session, which then needs another one. */
+  endsSession?: boolean;
 }
 type Build = (make: Maker) => Promise<MatrixRequest> | MatrixRequest;
 
@@ -182,7 +184,21 @@ const GROUPS: Record<string, Build> = {
   },
 };
 
+/** Looks like a code and opens nothing. */
+const NO_CODE = "x".repeat(43);
+
 const SIGNING_IN: Record<string, Build> = {
+  "POST /auth/logout": async (make) => at("/auth/logout", { refresh_token: await make.refreshToken() }),
+  "POST /auth/logout-all": () => ({ ...at("/auth/logout-all", {}), endsSession: true }),
+  "POST /auth/password": () => ({
+    ...at("/auth/password", { current: "correct horse", new: "correct horse battery" }),
+    endsSession: true,
+  }),
+  "POST /auth/unlock": (make) =>
+    at("/auth/unlock", { username: `maker-${make.tenant}`, tenant: make.tenant }),
+  "POST /auth/break-glass": () => at("/auth/break-glass", { code: NO_CODE }),
+  "GET /auth/oidc/start": () => at("/auth/oidc/start"),
+  "GET /auth/oidc/callback": () => at("/auth/oidc/callback?code=x&state=x"),
   "POST /auth/login": () => at("/auth/login", { username: "maker-demo", password: "correct horse" }),
   "POST /auth/refresh": async (make) => at("/auth/refresh", { refresh_token: await make.refreshToken() }),
   "POST /auth/client-tokens": (make) =>

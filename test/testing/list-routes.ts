@@ -23,6 +23,7 @@ export function listRoutes(): ListedRoute[] {
     database: away,
     release: () => undefined,
     passwords: { verify: away, hash: away },
+    oidc: away,
     nowMs: () => 0,
   };
   for (const register of routesWithDatabase(deps)) register(app);

@@ -45,6 +45,15 @@ export function kafkaProperties(): RealDocument[] {
     .map((file) => ({ title: `kafka/${file}`, file: join(root, file), format: "properties", schema: null }));
 }
 
+/** Whole API descriptions in YAML; none in the committed subset. */
+export function openApiDocuments(): RealDocument[] {
+  const root = join(data, "ofrep");
+  if (!existsSync(root)) return [];
+  return readdirSync(root)
+    .filter((file) => file.endsWith(".yaml"))
+    .map((file) => ({ title: `ofrep/${file}`, file: join(root, file), format: "yaml", schema: null }));
+}
+
 /** A config name made of a file's name. */
 export function configNameOf(file: string, serial: number): string {
   return `${serial}-${basename(file)

@@ -7,6 +7,7 @@ import { registerClusterBackups } from "./cluster-backups.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerConfigCreate } from "./config-create.ts";
 import { registerConfigDelete } from "./config-delete.ts";
+import { registerConfigDiff } from "./config-diff.ts";
 import { registerConfigGet } from "./config-get.ts";
 import { registerConfigList } from "./config-list.ts";
 import { registerConfigResolve } from "./config-resolve.ts";
@@ -76,6 +77,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerReleasesBatch,
   registerConfigRollback,
   registerConfigResolve,
+  registerConfigDiff,
   registerPublishStart,
   registerPublishList,
   registerPublishGet,

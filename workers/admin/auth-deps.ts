@@ -2,6 +2,8 @@ import type { Context } from "hono";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { WaitingRoom } from "../../adapters/postgres/waiting-room.ts";
 import { importSigningKey, type SigningKey } from "../../adapters/tokens/sign-token.ts";
+import { createOidcProvider, type OidcProvider } from "../../adapters/oidc/oidc-provider.ts";
+import { oidcSettings } from "../../contracts/access/session-api.ts";
 import { createPasswordService, type PasswordService } from "./auth-password.ts";
 import type { AdminEnv } from "./principal.ts";
 
@@ -14,6 +16,8 @@ export interface AuthDeps {
   /** Closes what `database` opened for the request, once the answer is ready; nothing when it opened none. */
   release: (c: Context<AdminEnv>) => void;
   passwords: PasswordService;
+  /** Where users sign in besides; null when none is configured. Throws when its settings are wrong, which costs nothing else. */
+  oidc: () => OidcProvider | null;
   nowMs: () => number;
 }
 
@@ -28,6 +32,10 @@ export interface AuthBindings {
   PASSWORD_HASH_URL: string;
   /** Shared with that function; at least 32 bytes. */
   LAMBDA_SERVICE_KEY: string;
+  /** `oidcSettings` as JSON; empty where nobody signs in through a provider. */
+  OIDC_SETTINGS: string;
+  /** Empty for a public client, and where there is no provider. */
+  OIDC_CLIENT_SECRET?: string;
 }
 
 /** Dependencies from the Worker's bindings. A database connection lives as long as the request that opened it. */
@@ -36,6 +44,7 @@ export function createAuthDeps(env: AuthBindings): AuthDeps {
   // Places are numbers and no promises: nothing of a request outlives it here.
   const waitingRoom = new WaitingRoom();
   let key: SigningKey | null = null;
+  let provider: OidcProvider | null = null;
   return {
     // The key is kept and never its promise: a request must not wait for what another, perhaps cancelled, began.
     signingKey: async () =>
@@ -57,6 +66,14 @@ export function createAuthDeps(env: AuthBindings): AuthDeps {
       c.executionCtx.waitUntil(database.close());
     },
     passwords: createPasswordService({ url: env.PASSWORD_HASH_URL, serviceKey: env.LAMBDA_SERVICE_KEY }),
+    oidc: () => {
+      if (env.OIDC_SETTINGS === "") return null;
+      provider ??= createOidcProvider(
+        oidcSettings.parse(JSON.parse(env.OIDC_SETTINGS)),
+        env.OIDC_CLIENT_SECRET ?? "",
+      );
+      return provider;
+    },
     nowMs: Date.now,
   };
 }

@@ -12,17 +12,22 @@ const RETRY_AFTER_S = 1;
 
 export interface PasswordService {
   /**
-   * Whether `password` made `hash`. With `hash: null` (no such user) the same work is done and the answer is no.
-   * Rejects with `unavailable` when the function is away.
+   * Whether `password` made `hash`. With `hash: null` (no such user) the same work is done and the answer is no. `rehashed`:
+   * the hash that should take its place, when it was right and made with older parameters. Rejects with `unavailable` when the
+   * function is away.
    */
-  verify(input: { password: string; hash: string | null; traceparent: string }): Promise<boolean>;
-  /** A new password as it is stored. Rejects with `unavailable` when the function is away. */
+  verify(input: {
+    password: string;
+    hash: string | null;
+    traceparent: string;
+  }): Promise<{ valid: boolean; rehashed: string | null }>;
+  /** A hash of a new password, which satisfies `newPasswordSchema`. Rejects like `verify`. */
   hash(input: { password: string; traceparent: string }): Promise<string>;
 }
 
 /** The password function at `url`, called with a token signed with `serviceKey`. */
 export function createPasswordService(config: { url: string; serviceKey: string }): PasswordService {
-  async function ask(request: object, traceparent: string): Promise<unknown> {
+  const ask = async (body: object, traceparent: string): Promise<unknown> => {
     const token = await signServiceToken({
       key: config.serviceKey,
       audience: PASSWORD_SERVICE_AUDIENCE,
@@ -31,14 +36,20 @@ export function createPasswordService(config: { url: string; serviceKey: string 
     });
     return call(config.url, {
       method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", traceparent },
-      body: JSON.stringify(request),
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        traceparent,
+      },
+      body: JSON.stringify(body),
       signal: AbortSignal.timeout(PASSWORD_TIMEOUT_MS),
     });
-  }
+  };
   return {
     async verify({ password, hash, traceparent }) {
-      return passwordVerifyAnswerSchema.parse(await ask({ op: "verify", password, hash }, traceparent)).valid;
+      const answer = await ask({ op: "verify", password, hash }, traceparent);
+      const { valid, hash: rehashed } = passwordVerifyAnswerSchema.parse(answer);
+      return { valid, rehashed };
     },
     async hash({ password, traceparent }) {
       return passwordHashAnswerSchema.parse(await ask({ op: "hash", password }, traceparent)).hash;

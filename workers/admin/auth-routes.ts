@@ -2,7 +2,12 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { jwkSet } from "../../contracts/access/auth-api.ts";
 import { registerClientTokenRoutes } from "./auth-client-tokens.ts";
 import type { AuthDeps } from "./auth-deps.ts";
-import { registerLoginRoutes } from "./auth-login.ts";
+import { registerBreakGlassRoute } from "./auth-break-glass.ts";
+import { registerLoginRoute } from "./auth-login.ts";
+import { registerOidcRoutes } from "./auth-oidc.ts";
+import { registerOwnAccountRoutes } from "./auth-own-account.ts";
+import { registerRefreshRoutes } from "./auth-refresh.ts";
+import { registerUnlockRoute } from "./auth-unlock.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 
@@ -20,7 +25,7 @@ const jwksRoute = declareRoute(
   },
 );
 
-/** Signing in, client tokens and the key set. Each route authenticates by itself where it must. */
+/** Signing in and out, client tokens and the key set. Each route authenticates by itself where it must. */
 export function registerAuthRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
   // Signing in uses the database without passing `authenticate`, which releases it elsewhere.
   app.use("/api/v1/auth/*", async (c, next) => {
@@ -30,7 +35,12 @@ export function registerAuthRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
       deps.release(c);
     }
   });
-  registerLoginRoutes(app, deps);
+  registerLoginRoute(app, deps);
+  registerRefreshRoutes(app, deps);
+  registerOwnAccountRoutes(app, deps);
+  registerUnlockRoute(app, deps);
+  registerOidcRoutes(app, deps);
+  registerBreakGlassRoute(app, deps);
   registerClientTokenRoutes(app, deps);
   app.openapi(jwksRoute, async (c) => {
     const { jwks } = await deps.signingKey();

@@ -44,7 +44,7 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const { bytes, sha256 } = await readContent(body);
     refuseOverSize(bytes, quotas);
     const schema = schemaText(body.schema);
-    validateContent({ format: body.format, bytes, schema });
+    await validateContent({ format: body.format, bytes, schema });
     const command = {
       ...(await commandHead(c, body.tenant)),
       kind: "create_config" as const,

@@ -57,6 +57,8 @@ describe("C1 creating", () => {
       [0x61, 0x3d, 0xe9],
     ],
     ["toml", { content: "" }, "application/toml", []],
+    ["ini", { content: "[a]\r\nb = 1" }, "text/plain; charset=utf-8", [...Buffer.from("[a]\r\nb = 1")]],
+    ["xml", { content: "<a>\r\n</a>" }, "application/xml", [...Buffer.from("<a>\r\n</a>")]],
   ])("keeps the bytes of %s", async (format, content, type, bytes) => {
     const { id } = await create({ format, ...content });
     const answer = await admin.send("GET", `${CONFIGS}/${id}/versions/1/content`);

@@ -15,7 +15,7 @@ import type { RouteCheck } from "./route-access.ts";
 export interface Principal {
   /** Goes into every command and so into the audit. */
   actor: Actor;
-  /** When the caller's token was issued, to the second. */
+  /** When the caller's token was issued. */
   issuedAtMs: number;
   /** Address the request came from, as the platform reports it; empty when unknown. */
   ip: string;

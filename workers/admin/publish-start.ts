@@ -60,7 +60,8 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
       content = await readContent(body);
       refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
       // A config that is gone takes no content: the core repeats what it answered before, or refuses.
-      if (live !== null) validateContent({ format: live.format, bytes: content.bytes, schema: live.schema });
+      if (live !== null)
+        await validateContent({ format: live.format, bytes: content.bytes, schema: live.schema });
     }
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),

@@ -1,8 +1,9 @@
-import { formatPlugin, SUPPORTED_FORMATS } from "../../adapters/format/registry.ts";
+import { formatPlugin } from "../../adapters/format/registry.ts";
 import { validateJsonSchema } from "../../adapters/json-schema/validate-json-schema.ts";
 import { CONTENT_BYTES_MAX, SCHEMA_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ConfigFormat } from "../../domain/config/config.ts";
+import { pauseForOthers } from "./pause-for-others.ts";
 import { toHex } from "./trace.ts";
 
 interface ContentBody {
@@ -46,18 +47,15 @@ export function schemaText(schema: Record<string, unknown> | string | undefined)
 
 /**
  * Refuses (`validation_failed`) content that is not of its format or does not satisfy its schema (C3). Paths begin with
- * `/content`, or `/schema` when the schema is at fault; line and column stand where they are known.
+ * `/content`, or `/schema` when the schema is at fault; line and column stand where they are known. Judging a large
+ * document pauses again and again, so that other requests to this isolate are answered meanwhile.
  */
-export function validateContent(input: {
+export async function validateContent(input: {
   format: ConfigFormat;
   bytes: Uint8Array;
   schema: string | null;
-}): void {
+}): Promise<void> {
   const plugin = formatPlugin(input.format);
-  if (!plugin) {
-    const message = `not supported yet; accepted: ${SUPPORTED_FORMATS.join(", ")}`;
-    throw invalid("The format is not supported", [{ path: "/format", message }]);
-  }
   if (input.schema !== null && !plugin.structured) {
     const message = `a JSON Schema cannot apply to format ${plugin.name}`;
     throw invalid("The schema cannot apply", [{ path: "/schema", message }]);
@@ -69,7 +67,7 @@ export function validateContent(input: {
   }
   if (input.schema === null) return;
   const { value, locate } = parsed;
-  const errors = validateJsonSchema({ schema: input.schema, value, locate });
+  const errors = await validateJsonSchema({ schema: input.schema, value, locate }, pauseForOthers);
   if (errors.length > 0) throw invalid("The content does not satisfy its schema", errors);
 }
 

@@ -37,7 +37,7 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
     const schema = schemaText(body.schema);
     // A config that is gone takes no content: the core repeats what it answered before, or refuses.
     if (live !== null)
-      validateContent({ format: body.format ?? live.format, bytes, schema: schema ?? live.schema });
+      await validateContent({ format: body.format ?? live.format, bytes, schema: schema ?? live.schema });
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "create_version" as const,

@@ -34,6 +34,13 @@ export const FUNCTIONS: Record<string, string> = {
   "conflux_find_user_by_name(text)": "id and state of the user of exactly this name; lists nobody",
   "conflux_is_own_user(text)": "whether the transaction's tenant alone has to do with the user of this id",
   "conflux_is_operator(text,timestamp with time zone)": "whether the user of this id is an operator",
+  "conflux_upgrade_password_hash(text,text,text)":
+    "stores another hash for who knows the one that is there; tells whether it did",
+  "conflux_change_password(text,text,text,timestamp with time zone)":
+    "the same, and ends the user's access tokens",
+  "conflux_end_user_tokens(text,timestamp with time zone)": "ends a user's access tokens; tells nothing",
+  "conflux_find_user_by_email(text)":
+    "id, name and state of the user of exactly this address, for signing in at a provider; lists nobody",
   "conflux_chain_audit()": "a trigger: cannot be called",
   "conflux_audit_field(text)": "encodes the text that it is given",
   "conflux_audit_hash(audit_logs)": "hashes the row that it is given",
