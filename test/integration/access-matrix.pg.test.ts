@@ -127,7 +127,7 @@ function expectedOf(access: RouteAccess, path: string, caller: Caller, tenant: s
   const wanted = resourceOf(resource, values);
   if (holds(action, wanted) || (or !== undefined && holds(action, resourceOf(or, values)))) return "allowed";
   // What is named by an id alone is not there for who may not read it.
-  const isById = /\{p?id\}/.test(path) && !path.includes("/users/{id}");
+  const isById = (/\{p?id\}/.test(path) && !path.includes("/users/{id}")) || path.endsWith("/releases:batch");
   return isById && !holds("read", wanted) ? "404" : "403";
 }
 
