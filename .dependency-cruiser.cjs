@@ -20,7 +20,7 @@ module.exports = {
     rule(
       "no-dev-dependencies-in-product",
       "what ships uses dependencies only",
-      { path: "^(domain|contracts|consensus|adapters|workers|lambdas|cli)/", pathNot: `${test}|testing` },
+      { path: "^(domain|contracts|consensus|adapters|workers|lambdas|cli|sdk)/", pathNot: `${test}|testing` },
       { dependencyTypes: ["npm-dev"], pathNot: "workers-types" },
     ),
     only("domain-is-pure", "^domain/", [...src("domain"), ...pkg("zod")], "domain imports nothing but zod"),
@@ -96,6 +96,12 @@ module.exports = {
           "^[a-z_/]+$",
         ],
       },
+    ),
+    rule(
+      "sdk",
+      "what runs in other people's programs imports contracts alone",
+      { path: "^sdk/", pathNot: test },
+      { pathNot: src("sdk", "contracts") },
     ),
     rule(
       "deploy-below-hosts",

@@ -38,12 +38,12 @@ const BACKUPS = {
 
 /**
  * The plain variables of node `nodeId`: with the secret ones, exactly what consensus/server reads. `backupBucket`: the
- * bucket's name.
+ * bucket's name; `configKeyArn`: the KMS key of encrypted configs whose application has none.
  */
 export function coreEnvironment(
   nodeId: number,
   settings: DeploymentSettings,
-  backupBucket: string,
+  { backupBucket, configKeyArn }: { backupBucket: string; configKeyArn: string },
 ): Record<string, string> {
   const peers = nodeIds.map(
     (id) => `${id}=${discoveryName(id)}:${CORE_PEER_PORT}@http://${discoveryName(id)}:${CORE_PORT}`,
@@ -58,6 +58,8 @@ export function coreEnvironment(
     CONFLUX_STATE_JOURNAL: "truncate",
     CONFLUX_BACKUP_STORE: `s3://${backupBucket}`,
     ...BACKUPS,
+    CONFLUX_KMS_REGION: settings.region,
+    CONFLUX_KMS_DEFAULT_KEY_ID: configKeyArn,
     CONFLUX_PEERS: peers.join(","),
     CONFLUX_PEER_LISTEN_HOST: "0.0.0.0",
     CONFLUX_PEER_CA_FILE: `${IDENTITY_DIRECTORY}/ca.pem`,

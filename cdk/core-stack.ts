@@ -50,6 +50,8 @@ export interface CoreStackProps extends StackProps {
   data: DataStack;
 }
 
+/** On a KMS key of an application (`applications.kms_key_id`) whose owner lets Conflux encrypt under it. */
+const APPLICATION_KEY_TAG = "conflux:application";
 /** The name under which the data stack hands its backup bucket on. */
 const BACKUPS_ARN_EXPORT = "ExportsOutputFnGetAttBackups9A29A52DArn5C3D0D1D";
 
@@ -169,11 +171,15 @@ export class CoreStack extends Stack {
       }),
     );
     this.#letBackUp(task);
+    this.#letEncrypt(task);
     const common = { image, user: `${CORE_UID}:${CORE_UID}`, readonlyRootFilesystem: true };
     const identity = this.#addIdentity(task, nodeId, common);
     const container = task.addContainer("core", {
       ...common,
-      environment: coreEnvironment(nodeId, settings, data.backups.bucketName),
+      environment: coreEnvironment(nodeId, settings, {
+        backupBucket: data.backups.bucketName,
+        configKeyArn: data.configKey.keyArn,
+      }),
       secrets: { CONFLUX_CORE_SERVICE_KEY: ecs.Secret.fromSecretsManager(data.secrets.coreService) },
       portMappings: [{ containerPort: CORE_PORT }, { containerPort: CORE_PEER_PORT }],
       stopTimeout: Duration.seconds(STOP_TIMEOUT_S),
@@ -224,6 +230,30 @@ export class CoreStack extends Stack {
       task.taskRole,
       "`<bucket>/*` are the objects of the bucket that backups alone are in.",
       `IAM5[Resource::${this.#props.data.stackName}:${BACKUPS_ARN_EXPORT}/*]`,
+    );
+  }
+
+  /**
+   * A node encrypts, and wraps anew, under the default key and under the keys of applications in this account, which bear
+   * the tag. It may open nothing: there is no kms:Decrypt here (K4).
+   */
+  #letEncrypt(task: ecs.FargateTaskDefinition): void {
+    const actions = ["kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"];
+    const applicationKeys = `arn:${this.partition}:kms:${this.region}:${this.account}:key/*`;
+    task.addToTaskRolePolicy(
+      new PolicyStatement({ actions, resources: [this.#props.data.configKey.keyArn] }),
+    );
+    task.addToTaskRolePolicy(
+      new PolicyStatement({
+        actions,
+        resources: [applicationKeys],
+        conditions: { StringEquals: { [`aws:ResourceTag/${APPLICATION_KEY_TAG}`]: "true" } },
+      }),
+    );
+    acknowledge(
+      task.taskRole,
+      "Keys of applications are made by their owners; the condition leaves those that bear the tag.",
+      `IAM5[Resource::arn:aws:kms:${this.region}:<AWS::AccountId>:key/*]`,
     );
   }
 

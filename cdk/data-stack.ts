@@ -42,6 +42,8 @@ export interface NodeDisk {
 
 export class DataStack extends Stack {
   readonly dataKey: Key;
+  /** Wraps the data keys of encrypted configs whose application has no key of its own. */
+  readonly configKey: Key;
   readonly database: rds.DatabaseCluster;
   /** By table name. */
   readonly tables: ReadonlyMap<string, dynamodb.TableV2>;
@@ -57,6 +59,11 @@ export class DataStack extends Stack {
     super(scope, id, props);
     this.dataKey = new Key(this, "DataKey", {
       description: "Conflux: databases, disks, backups, secrets, queues",
+      enableKeyRotation: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    this.configKey = new Key(this, "ConfigKey", {
+      description: "Conflux: encrypted configs whose application has no key of its own",
       enableKeyRotation: true,
       removalPolicy: RemovalPolicy.RETAIN,
     });

@@ -55,6 +55,22 @@ describe("L6 the core's services", () => {
     expect(text(third?.DependsOn)).toContain(second?.id);
   });
 
+  it("K4 encrypt under the default key and under keys that bear the tag, and can open nothing", () => {
+    const policies = ofType("IAM::Policy").filter(({ id }) => /^Task\d/.test(id));
+    const statements = policies.flatMap(
+      (policy) => (property(policy, "PolicyDocument") as { Statement: Record<string, unknown>[] }).Statement,
+    );
+    const about = (action: string) => statements.filter(({ Action }) => text(Action).includes(action));
+    const encrypting = about("kms:ReEncryptTo");
+    expect(encrypting).toHaveLength(6);
+    for (const { Action, Resource, Condition } of encrypting) {
+      expect(Action).not.toContain("kms:Decrypt");
+      if (!text(Resource).includes("ConfigKey"))
+        expect(Condition).toEqual({ StringEquals: { "aws:ResourceTag/conflux:application": "true" } });
+    }
+    for (const { Resource } of about("kms:Decrypt")) expect(text(Resource)).not.toContain("ConfigKey");
+  });
+
   it("run read-only, as nobody in particular, with their secret from Secrets Manager and no way in", () => {
     const tasks = ofType("ECS::TaskDefinition");
     expect(tasks).toHaveLength(4);

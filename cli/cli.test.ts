@@ -220,3 +220,34 @@ describe("U3 conflux", () => {
     expect(printed).toContain("status");
   });
 });
+
+describe("K3 U3 conflux encryption rewrap", () => {
+  it("goes on page after page, each with a key of its own, and says how many", async () => {
+    const pages = [
+      { rewrapped: 50, resume_cursor: "shop/prod/a@2", index: "c1.1.9.x" },
+      { rewrapped: 3, resume_cursor: null, index: "c1.1.10.x" },
+    ];
+    const ran = await run(["encryption", "rewrap", "demo/shop"], {
+      answer: () => Response.json(pages.shift()),
+    });
+    expect([ran.code, ran.out]).toEqual([0, "wrapped the data keys of 53 versions anew\n"]);
+    expect(ran.asked.map(({ body }) => body)).toEqual([
+      { tenant: "demo", app: "shop", cursor: null },
+      { tenant: "demo", app: "shop", cursor: "shop/prod/a@2" },
+    ]);
+    expect(new Set(ran.asked.map(({ headers }) => headers["x-idempotency-key"])).size).toBe(2);
+  });
+
+  it("says how to go on when it is cut short", async () => {
+    const away = new ConfluxError("key_service_unavailable", "The key service did not answer in time");
+    const answers = [
+      Response.json({ rewrapped: 50, resume_cursor: "shop/prod/a@2", index: "x" }),
+      refusal(away),
+    ];
+    const ran = await run(["encryption", "rewrap", "demo"], {
+      answer: () => answers.shift() ?? refusal(away),
+    });
+    expect(ran.code).toBe(3);
+    expect(ran.err).toContain("50 versions are done; go on with --cursor shop/prod/a@2");
+  });
+});

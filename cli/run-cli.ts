@@ -11,6 +11,7 @@ import { registerClusterDrill } from "./cluster-drill.ts";
 import { registerClusterRestore } from "./cluster-restore.ts";
 import { registerClusterStatus } from "./cluster-status.ts";
 import { registerBreakGlassClose, registerBreakGlassOpen } from "./break-glass.ts";
+import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
 import { paint } from "./print-table.ts";
 
 /** Every verb, by group: `conflux <group> <verb>`. */
@@ -35,6 +36,7 @@ const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliI
     summary: "a way in for emergencies, as the owner of the database",
     verbs: [registerBreakGlassOpen, registerBreakGlassClose],
   },
+  { name: "encryption", summary: "the keys of encrypted configs", verbs: [registerEncryptionRewrap] },
   { name: "audit", summary: "who did what", verbs: [registerAuditVerify] },
 ];
 

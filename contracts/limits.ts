@@ -13,6 +13,8 @@ export {
 export const ADMIN_BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of one encoded command, attachments included. */
 export const COMMAND_BYTES_MAX = 8 * 1024 * 1024;
+/** How long a write of an encrypted content waits for the key service before it is refused. */
+export const KEY_SERVICE_DEADLINE_MS = 3000;
 /** Nesting of a parsed document. */
 export const CONTENT_DEPTH_MAX = 200;
 export const IDEMPOTENCY_KEY_BYTES_MAX = 128;
@@ -54,6 +56,9 @@ export const NOT_FETCHED_DAYS_MAX = 365;
 export const DELIVERY_GROUPS_MAX = 500;
 /** Clients that one dry run of a publish is asked about, each of them in every region. */
 export const DRY_RUN_CLIENTS_MAX = 20;
+/** Characters of a resource pattern: four names of 128 and the slashes between them. */
+export const RESOURCE_PATTERN_CHARACTERS_MAX = 515;
+export const CLUSTER_ID_CHARACTERS_MAX = 32;
 /** The highest quota: what an integer column holds. */
 export const QUOTA_MAX = 2_147_483_647;
 /** Roles, and groups, that a request for a new user names. */

@@ -24,6 +24,15 @@ export function awsEndpoint(input: {
   };
 }
 
+/** Where the core finds KMS; its own variables, since it may keep its backups with other credentials. */
+export function kmsEnvironment({ url, region, credentials }: AwsEndpoint): Record<string, string> {
+  return {
+    KMS_ENDPOINT: url ?? "",
+    CONFLUX_KMS_REGION: region ?? LOCAL_REGION,
+    ...(credentials && { KMS_ACCESS_KEY_ID: credentials.accessKeyId }),
+  };
+}
+
 /** An endpoint's region and credentials as a function finds them in its environment. */
 export function awsEnvironment({ region, credentials }: AwsEndpoint): Record<string, string> {
   return {

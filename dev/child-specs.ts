@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { AwsEndpoint } from "../adapters/aws/aws-endpoint.ts";
 import { CORE_NODE_FLAGS } from "../contracts/core/node-flags.ts";
-import { awsEnvironment } from "./aws-endpoint.ts";
+import { awsEnvironment, kmsEnvironment } from "./aws-endpoint.ts";
 import { reapLeftovers } from "./child-ledger.ts";
 import { coreNodeIds } from "./core-cluster.ts";
 import type { DataPaths } from "./data-directory.ts";
@@ -15,7 +15,7 @@ import {
 } from "./embedded-postgres.ts";
 import type { ChildSpec } from "./managed-child.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
-import { CLUSTER_ID, PASSWORD_HASH_PATH } from "./names.ts";
+import { CLUSTER_ID, CONFIG_KEY_ALIAS, PASSWORD_HASH_PATH } from "./names.ts";
 import type { Secrets, SigningJwk } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 import type { WorkersConfig } from "./workers-options.ts";
@@ -36,6 +36,7 @@ export interface StackContext {
   /** What each core node is told of its peers, by node id. */
   peers: ReadonlyMap<number, Record<string, string>>;
   dynamoDb: AwsEndpoint;
+  kms: AwsEndpoint;
 }
 
 /** For our own processes: no name to resolve, no second address family. */
@@ -46,7 +47,13 @@ const coreUrls = (settings: Settings): string =>
   JSON.stringify(coreNodeIds(settings).map((id) => loopback(settings.corePort + id)));
 
 export function coreSpec(
-  { settings, paths, secrets, peers }: Pick<StackContext, "settings" | "paths" | "secrets" | "peers">,
+  {
+    settings,
+    paths,
+    secrets,
+    peers,
+    kms,
+  }: Pick<StackContext, "settings" | "paths" | "secrets" | "peers" | "kms">,
   nodeId: number,
 ): ChildSpec {
   const child = nodeChild(`core-${nodeId}`, join(PROJECT_DIR, "consensus/server/main.ts"));
@@ -60,6 +67,8 @@ export function coreSpec(
       CONFLUX_CORE_DATA_DIR: paths.core(nodeId),
       CONFLUX_CLUSTER_ID: CLUSTER_ID,
       CONFLUX_CORE_SERVICE_KEY: secrets.core_service_key,
+      ...kmsEnvironment(kms),
+      CONFLUX_KMS_DEFAULT_KEY_ID: process.env["CONFLUX_KMS_DEFAULT_KEY_ID"] || CONFIG_KEY_ALIAS,
       CONFLUX_BACKUP_STORE: process.env["CONFLUX_BACKUP_STORE"] || paths.backups,
       // On a desk backups are taken when they are asked for.
       CONFLUX_BACKUP_INTERVAL_S: process.env["CONFLUX_BACKUP_INTERVAL_S"] || "0",

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { createWriteStream, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { awsEndpoint } from "./aws-endpoint.ts";
 import { checkPorts } from "./check-ports.ts";
 import { coreSpec } from "./child-specs.ts";
 import { peerPort, peerVariables } from "./core-cluster.ts";
@@ -51,10 +52,17 @@ async function run(settings: Settings, text: string): Promise<number> {
     CONFLUX_JOIN: "1",
   };
   const peers = new Map([[nodeId, variables]]);
+  const secrets = loadSecrets(paths.secrets);
+  const kms = awsEndpoint({
+    ownUrl: settings.kmsUrl,
+    port: readMemo(paths.memo).kms_port ?? null,
+    accessKeyId: secrets.kms_access_key_id,
+    env: process.env,
+  });
   return runNode(
     settings,
     nodeId,
-    coreSpec({ settings, paths, secrets: loadSecrets(paths.secrets), peers }, nodeId),
+    coreSpec({ settings, paths, secrets, peers, kms }, nodeId),
     join(paths.logs, `core-${nodeId}.log`),
   );
 }

@@ -7,7 +7,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { type EncryptionContext, canonicalContext } from "../adapters/kms/key-service.ts";
+import { contextText, type EncryptionContext } from "../contracts/encryption/encryption-context.ts";
 import { systemErrorCode } from "./refusal.ts";
 import { writeFileAtomically } from "./write-file-atomically.ts";
 
@@ -139,7 +139,7 @@ function materialOf(key: RingKey, version: number): Buffer {
 }
 
 const additionalData = (header: Buffer, context: EncryptionContext): Buffer =>
-  Buffer.concat([header, Buffer.from(canonicalContext(context))]);
+  Buffer.concat([header, Buffer.from(contextText(context))]);
 
 function readRing(path: string): RingKey[] {
   try {

@@ -3,7 +3,7 @@ import { type StackContext, nodeChild, nodeEnv } from "./child-specs.ts";
 import type { DynamoDbConfig } from "./dynamodb-endpoint.ts";
 import type { KmsConfig } from "./kms-endpoint.ts";
 import type { ChildSpec } from "./managed-child.ts";
-import { TOKEN_KEY_ALIAS } from "./names.ts";
+import { CONFIG_KEY_ALIAS, TOKEN_KEY_ALIAS } from "./names.ts";
 
 /** The local KMS. */
 export function kmsSpec({ paths, secrets }: StackContext, port: number): ChildSpec {
@@ -13,7 +13,7 @@ export function kmsSpec({ paths, secrets }: StackContext, port: number): ChildSp
     firstMessage: (): KmsConfig => ({
       port,
       ringPath: paths.kmsKeys,
-      aliases: [TOKEN_KEY_ALIAS],
+      aliases: [TOKEN_KEY_ALIAS, CONFIG_KEY_ALIAS],
       accessKeyId: secrets.kms_access_key_id,
     }),
     isReadyMessage: (message) => (message as { type?: string }).type === "ready",

@@ -83,6 +83,7 @@ describe("K1 the token signing key at rest", () => {
     const error = new ConfluxError("unavailable", "away");
     const away: KeyService = {
       generateDataKey: () => Promise.reject(error),
+      rewrapDataKey: () => Promise.reject(error),
       decryptDataKey: () => Promise.reject(error),
     };
     await expect(load(away)).rejects.toThrow(/The KMS does not answer/);

@@ -156,7 +156,21 @@ class RunningStack implements Stack {
     const urls = databaseUrls({ ownUrl: settings.databaseUrl, port, password: secrets.postgres_password });
     const peers = await prepareCoreCluster(settings, paths, CLUSTER_ID);
     const dynamoDb = awsEndpoint({ ownUrl: settings.dynamoDbUrl, port: dynamoDbPort, env: process.env });
-    const context: StackContext = { settings, paths, secrets, databaseUrl: urls.app, peers, dynamoDb };
+    const kms = awsEndpoint({
+      ownUrl: settings.kmsUrl,
+      port: kmsPort,
+      accessKeyId: secrets.kms_access_key_id,
+      env: process.env,
+    });
+    const context: StackContext = {
+      settings,
+      paths,
+      secrets,
+      databaseUrl: urls.app,
+      peers,
+      dynamoDb,
+      kms,
+    };
     const signingJwk = this.openSigningKey(context, kmsPort);
     const database = this.startDatabase(urls, port, secrets.postgres_password);
     this.databasePrepared = database.then(
@@ -184,10 +198,8 @@ class RunningStack implements Stack {
 
   /** Starts the local KMS, unless the user has one, and opens the token signing key with it. */
   private async openSigningKey(context: StackContext, kmsPort: number | null): Promise<SigningJwk> {
-    const { settings, paths, secrets } = context;
+    const { paths, secrets, kms } = context;
     if (kmsPort !== null) await this.launch(this.add(kmsSpec(context, kmsPort)));
-    const accessKeyId = secrets.kms_access_key_id;
-    const kms = awsEndpoint({ ownUrl: settings.kmsUrl, port: kmsPort, accessKeyId, env: process.env });
     return loadSigningKey({ paths, secrets, keys: new KmsKeyService(kms) });
   }
 

@@ -2,10 +2,18 @@
 
 /** Bytes of one version's content. */
 export const CONTENT_BYTES_MAX = 5 * 1024 * 1024;
+/** Bytes of one envelope: the content in base64, the wrapped key and the names around them. */
+export const ENVELOPE_BYTES_MAX = Math.ceil(CONTENT_BYTES_MAX / 3) * 4 + 16 * 1024;
+/** Versions whose data keys one command wraps anew, ... */
+export const REWRAP_VERSIONS_MAX = 50;
+/** ... and bytes of their envelopes. */
+export const REWRAP_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of a JSON Schema. */
 export const SCHEMA_BYTES_MAX = 1024 * 1024;
 export const DESCRIPTION_BYTES_MAX = 1024;
 export const RULES_MAX = 10_000;
+/** Release rules of the configs whose data keys one command wraps anew: the feed tells them again. */
+export const REWRAP_RULES_MAX = 10_000;
 export const LABELS_MAX = 32;
 export const LABEL_NAME_BYTES_MAX = 64;
 export const LABEL_VALUE_BYTES_MAX = 256;

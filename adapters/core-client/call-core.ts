@@ -38,7 +38,7 @@ const ROUND_PAUSE_MAX_MS = 400;
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 const NEVER_SENT_IN_CONNECT = new Set(["EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ETIMEDOUT"]);
 /** Refusals that any node would give now, and after which nothing has changed. */
-const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["upgrade_in_progress"]);
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["upgrade_in_progress", "key_service_unavailable"]);
 
 export interface CoreClientOptions {
   /** Base URLs of the core's nodes, at least one. */

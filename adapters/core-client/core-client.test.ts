@@ -7,12 +7,17 @@ import {
   TESTING_SERVICE_KEY,
 } from "../../consensus/server/testing-node.ts";
 import { NotProposedError, OutcomeUnknownError } from "../../consensus/replicated-log.ts";
+import { COMMAND_CONTENT_TYPE } from "../../contracts/core/command-codec.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { toProblem } from "../../contracts/problem/problem.ts";
 import { testCommand } from "../../domain/command/testing-commands.ts";
+import { MemoryKeyService } from "../memory/memory-key-service.ts";
 import { CLUSTER_TRIES_MAX } from "./call-core.ts";
 import { CoreClient } from "./core-client.ts";
 import { backupConformance } from "./testing/backup-conformance.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
 import { clusterConformance } from "./testing/cluster-conformance.ts";
+import { encryptionConformance, sealIn } from "./testing/encryption-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
 import { quotaConformance } from "./testing/quota-conformance.ts";
 import { rulesConformance } from "./testing/rules-conformance.ts";
@@ -65,17 +70,34 @@ const revoke = (idempotent: boolean) => ({
 });
 
 describe("the core over HTTP", () => {
+  const keys = new MemoryKeyService(["alias/one", "alias/two"]);
   let shared: TestingNode;
   beforeAll(async () => {
-    shared = await startTestingNode();
+    shared = await startTestingNode({ encryption: { keys, defaultKeyId: "alias/one" } });
   });
   afterAll(() => shared.stop());
+  encryptionConformance(() => client(shared.url), keys);
   coreConformance(() => client(shared.url));
   backupConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
   rulesConformance(() => client(shared.url));
   quotaConformance(() => client(shared.url));
   clusterConformance(() => client(shared.url));
+});
+
+describe("K5 a core of a build before encryption", () => {
+  it("is not given a content to write down: it refuses the type, and the caller hears of an upgrade", async () => {
+    const refusal = toProblem(
+      new ConfluxError("unsupported_media_type", "a command is another"),
+      "0".repeat(32),
+    );
+    const { url, seen } = await broken((request, response) => {
+      expect(request.headers["content-type"]).not.toBe(COMMAND_CONTENT_TYPE);
+      response.writeHead(415, { "content-type": "application/problem+json" }).end(JSON.stringify(refusal));
+    });
+    expect(await codeOf(sealIn(client(url), "a.json", "hunter2"))).toBe("upgrade_in_progress");
+    expect(seen()).toBe(1);
+  });
 });
 
 describe("R14 known and unknown outcomes", () => {

@@ -1,5 +1,9 @@
 import type { BackupListAnswer, ClusterJob } from "../../contracts/backup/backup-api.ts";
-import { COMMAND_CONTENT_TYPE, encodeCommand } from "../../contracts/core/command-codec.ts";
+import {
+  COMMAND_CONTENT_TYPE,
+  COMMAND_TO_SEAL_CONTENT_TYPE,
+  encodeCommand,
+} from "../../contracts/core/command-codec.ts";
 import type {
   AddNodeAnswer,
   AddNodeInput,
@@ -24,6 +28,7 @@ import type {
   StatusAnswer,
   VersionAnswer,
 } from "../../contracts/core/core-api.ts";
+import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
 import type { CorePort, ReadOptions } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
@@ -41,6 +46,7 @@ import {
 
 /** How long a core may take to begin a job: it reads a manifest from the storage first. */
 const JOB_GRACE_MS = 15_000;
+const UPGRADE_RETRY_AFTER_S = 5;
 
 /**
  * The core over HTTP (contracts/core/core-port.ts), for Workers and Node alike. A write without an idempotency key is
@@ -55,20 +61,43 @@ export class CoreClient implements CorePort {
   }
 
   async propose<K extends CommandKind>(
-    input: { command: CommandOf<K> & Command; attachments: readonly Uint8Array[] },
+    input: Parameters<CorePort["propose"]>[0] & { command: CommandOf<K> & Command },
     options: { traceparent?: string } = {},
   ): Promise<ProposeAnswer<K>> {
-    const response = await this.#caller.call({
+    const { seal } = input;
+    const keyId = seal?.key_id ?? null;
+    const call = this.#caller.call({
       method: "POST",
-      path: "/v1/propose",
+      path: withQuery("/v1/propose", keyId === null ? {} : { key_id: keyId }),
       body: encodeCommand(input),
-      contentType: COMMAND_CONTENT_TYPE,
+      contentType: seal === undefined ? COMMAND_CONTENT_TYPE : COMMAND_TO_SEAL_CONTENT_TYPE,
       timeoutMs: PROPOSE_TIMEOUT_MS,
       traceparent: options.traceparent,
       repeatable: input.command.idempotency !== null,
     });
+    const response = seal === undefined ? await call : await call.catch(refuseOldBuild);
     try {
       return (await response.json()) as ProposeAnswer<K>;
+    } catch (cause) {
+      throw new ConfluxError("outcome_unknown", "the core's answer to the write was cut off", { cause });
+    }
+  }
+
+  async rewrapKeys(
+    input: CoreRewrapInput,
+    options: { traceparent?: string } = {},
+  ): Promise<CoreRewrapAnswer> {
+    const response = await this.#caller.call({
+      method: "POST",
+      path: "/v1/rewrap-keys",
+      body: jsonBody(input),
+      contentType: "application/json",
+      timeoutMs: PROPOSE_TIMEOUT_MS,
+      traceparent: options.traceparent,
+      repeatable: true,
+    });
+    try {
+      return (await response.json()) as CoreRewrapAnswer;
     } catch (cause) {
       throw new ConfluxError("outcome_unknown", "the core's answer to the write was cut off", { cause });
     }
@@ -283,6 +312,15 @@ export class CoreClient implements CorePort {
     });
     return (await readable(response.json())) as T;
   }
+}
+
+/** A core that does not know the type of a command to seal is of a build before. */
+function refuseOldBuild(error: unknown): never {
+  if (!(error instanceof ConfluxError) || error.code !== "unsupported_media_type") throw error;
+  throw new ConfluxError("upgrade_in_progress", "the core does not encrypt yet; nothing was changed", {
+    cause: error,
+    retryAfterS: UPGRADE_RETRY_AFTER_S,
+  });
 }
 
 /** The rest of an answer to a read; `unavailable` when it is cut off. */

@@ -6,7 +6,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { z } from "zod";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { canonicalContext, type EncryptionContext, type KeyService } from "./key-service.ts";
+import { contextText, type EncryptionContext } from "../../contracts/encryption/encryption-context.ts";
+import type { KeyService } from "./key-service.ts";
 
 const ALGORITHM = "aes-256-gcm";
 const IV_BYTES = 12;
@@ -80,4 +81,4 @@ export async function openEnvelope(
   }
 }
 
-const additionalData = (context: EncryptionContext): Buffer => Buffer.from(canonicalContext(context));
+const additionalData = (context: EncryptionContext): Buffer => Buffer.from(contextText(context));

@@ -1,5 +1,4 @@
-/** What a data key is for, in names and values that are not secret. The key opens for exactly these and no others. */
-export type EncryptionContext = Readonly<Record<string, string>>;
+import type { EncryptionContext } from "../../contracts/encryption/encryption-context.ts";
 
 export interface DataKey {
   /** The full name of the key that wraps it. */
@@ -8,14 +7,23 @@ export interface DataKey {
   plaintext: Uint8Array;
   wrapped: Uint8Array;
 }
+export type WrappedKey = Omit<DataKey, "plaintext">;
 
 /**
- * Makes data keys and opens them again. Rejects with `unavailable` when the service is away, `not_found` for a key it
- * does not have, `forbidden` when the caller may not use it or it is disabled, and `validation_failed` for a wrapped key
- * that does not open: another context, another key, or damage (which of them is not said).
+ * Makes data keys, wraps them anew and opens them again. Rejects with `unavailable` when the service is away or its
+ * deadline has passed, `not_found` for a key it does not have, `forbidden` when the caller may not use it or it is
+ * disabled, and `validation_failed` for a wrapped key that does not open: another context, another key, or damage
+ * (which of them is not said).
  */
 export interface KeyService {
   generateDataKey(input: { keyId: string; context: EncryptionContext }): Promise<DataKey>;
+  /** The same data key under `toKeyId` as it is now, for the same context. Nobody but the service sees it. */
+  rewrapDataKey(input: {
+    keyId: string;
+    wrapped: Uint8Array;
+    context: EncryptionContext;
+    toKeyId: string;
+  }): Promise<WrappedKey>;
   /** The 32 bytes. `keyId` is the key that must have wrapped them. */
   decryptDataKey(input: {
     keyId: string;
@@ -23,7 +31,3 @@ export interface KeyService {
     context: EncryptionContext;
   }): Promise<Uint8Array>;
 }
-
-/** The same text for the same context in any order. */
-export const canonicalContext = (context: EncryptionContext): string =>
-  JSON.stringify(Object.entries(context).toSorted(([a], [b]) => (a < b ? -1 : 1)));

@@ -6,10 +6,15 @@ import { clusterConformance } from "../core-client/testing/cluster-conformance.t
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
 import { quotaConformance } from "../core-client/testing/quota-conformance.ts";
 import { rulesConformance } from "../core-client/testing/rules-conformance.ts";
+import { encryptionConformance } from "../core-client/testing/encryption-conformance.ts";
+import { ContentSealer } from "../kms/content-sealer.ts";
 import { MemoryCore } from "./memory-core.ts";
+import { MemoryKeyService } from "./memory-key-service.ts";
 
 describe("the core in memory", () => {
-  const shared = new MemoryCore();
+  const keys = new MemoryKeyService(["alias/one", "alias/two"]);
+  const shared = new MemoryCore({ sealer: new ContentSealer({ keys, defaultKeyId: "alias/one" }) });
+  encryptionConformance(() => shared, keys);
   coreConformance(() => shared);
   backupConformance(() => shared);
   publishConformance(() => shared);

@@ -32,18 +32,14 @@ import type {
   TransferLeaderAnswer,
   TransferLeaderInput,
 } from "../../contracts/core/cluster-api.ts";
+import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
-import {
-  type Command,
-  type CommandKind,
-  type CommandOf,
-  isRestoreKind,
-} from "../../domain/command/command.ts";
+import { type Command, type CommandKind, type CommandOf, isCoreKind } from "../../domain/command/command.ts";
 import { contentsOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
@@ -65,6 +61,8 @@ import {
   readDeletedConfig,
   readVersion,
 } from "../../domain/config/read-configs.ts";
+import type { ContentSealer } from "../kms/content-sealer.ts";
+import { protectInMemory, rewrapInMemory } from "./memory-encryption.ts";
 import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
@@ -79,8 +77,12 @@ export class MemoryCore implements CorePort {
   readonly #now: () => number;
   readonly #waiters = new Set<() => void>();
   readonly #backups: MemoryBackups;
+  readonly #sealer: ContentSealer | null;
 
-  constructor(options: { clusterId?: string; epoch?: number; now?: () => number } = {}) {
+  constructor(
+    options: { clusterId?: string; epoch?: number; now?: () => number; sealer?: ContentSealer } = {},
+  ) {
+    this.#sealer = options.sealer ?? null;
     this.#clusterId = options.clusterId ?? "c1";
     this.#now = options.now ?? Date.now;
     this.#machine = new MemoryStateMachine({
@@ -114,21 +116,30 @@ export class MemoryCore implements CorePort {
   async propose<K extends CommandKind>(input: {
     command: CommandOf<K> & Command;
     attachments: readonly Uint8Array[];
+    seal?: { key_id: string | null } | undefined;
   }): Promise<ProposeAnswer<K>> {
     const parsed = parseCommand(input.command);
     if (!parsed.ok)
       throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
     await verifyAttachments(parsed.command, input.attachments);
-    if (isRestoreKind(parsed.command.kind)) {
+    if (isCoreKind(parsed.command.kind)) {
       throw new ConfluxError("forbidden", `${parsed.command.kind} is proposed by a core alone`);
     }
-    const applied = orThrow(this.#apply(parsed.command, input.attachments));
+    const given = { ...input, command: parsed.command };
+    const { command, attachments } = await protectInMemory(this.state, this.#sealer, given);
+    const applied = orThrow(this.#apply(command, attachments));
     const { ok: _ok, ...outcome } = applied;
     return {
       ...this.#position(),
       ...outcome,
       result: outcome.result as CommandResults[K],
     };
+  }
+
+  async rewrapKeys(input: CoreRewrapInput): Promise<CoreRewrapAnswer> {
+    const command = await rewrapInMemory(this.state, this.#sealer, { ...input, nowMs: this.#now() });
+    const { index, replayed, result } = orThrow(this.#apply(command, []));
+    return { ...this.#position(), index, replayed, ...(result as CommandResults["rewrap_keys"]) };
   }
 
   #apply(command: Command, attachments: readonly Uint8Array[]): ApplyOutcome {

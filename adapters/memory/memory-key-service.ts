@@ -1,11 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import {
-  canonicalContext,
-  type DataKey,
-  type EncryptionContext,
-  type KeyService,
-} from "../kms/key-service.ts";
+import { contextText, type EncryptionContext } from "../../contracts/encryption/encryption-context.ts";
+import type { DataKey, KeyService, WrappedKey } from "../kms/key-service.ts";
 
 const ALGORITHM = "aes-256-gcm";
 const KEY_BYTES = 32;
@@ -23,12 +19,17 @@ export class MemoryKeyService implements KeyService {
 
   async generateDataKey({ keyId, context }: { keyId: string; context: EncryptionContext }): Promise<DataKey> {
     const plaintext = randomBytes(KEY_BYTES);
-    const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv(ALGORITHM, this.key(keyId), iv, GCM).setAAD(
-      Buffer.from(canonicalContext(context)),
-    );
-    const wrapped = Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-    return { keyId, plaintext, wrapped };
+    return { keyId, plaintext, wrapped: this.wrap(keyId, plaintext, context) };
+  }
+
+  async rewrapDataKey(input: {
+    keyId: string;
+    wrapped: Uint8Array;
+    context: EncryptionContext;
+    toKeyId: string;
+  }): Promise<WrappedKey> {
+    const plaintext = await this.decryptDataKey(input);
+    return { keyId: input.toKeyId, wrapped: this.wrap(input.toKeyId, plaintext, input.context) };
   }
 
   async decryptDataKey(input: {
@@ -40,12 +41,20 @@ export class MemoryKeyService implements KeyService {
     const key = this.key(input.keyId);
     try {
       const decipher = createDecipheriv(ALGORITHM, key, wrapped.subarray(0, IV_BYTES), GCM)
-        .setAAD(Buffer.from(canonicalContext(input.context)))
+        .setAAD(Buffer.from(contextText(input.context)))
         .setAuthTag(wrapped.subarray(-TAG_BYTES));
       return Buffer.concat([decipher.update(wrapped.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
     } catch (cause) {
       throw new ConfluxError("validation_failed", "The wrapped key does not open.", { cause });
     }
+  }
+
+  private wrap(keyId: string, plaintext: Uint8Array, context: EncryptionContext): Buffer {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv(ALGORITHM, this.key(keyId), iv, GCM).setAAD(
+      Buffer.from(contextText(context)),
+    );
+    return Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   }
 
   private key(keyId: string): Buffer {

@@ -15,8 +15,12 @@ import { requireSupported } from "./version-gate.ts";
 const BODY_BYTES_MAX = 4_096;
 
 /** Reads an operation's body. Throws `malformed_request` with the fields at fault. */
-export async function readOperation<T>(request: CoreRequest, schema: z.ZodType<T>): Promise<T> {
-  const text = Buffer.from(await request.body(BODY_BYTES_MAX)).toString();
+export async function readOperation<T>(
+  request: CoreRequest,
+  schema: z.ZodType<T>,
+  bytesMax = BODY_BYTES_MAX,
+): Promise<T> {
+  const text = Buffer.from(await request.body(bytesMax)).toString();
   let json: unknown;
   try {
     json = JSON.parse(text);

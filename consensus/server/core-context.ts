@@ -1,3 +1,4 @@
+import type { ContentSealer } from "../../adapters/kms/content-sealer.ts";
 import type { Position } from "../../contracts/core/core-api.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { ReplicatedLog } from "../replicated-log.ts";
@@ -27,6 +28,8 @@ export interface CoreContext {
   metrics: CoreMetrics;
   peers: PeerKnowledge;
   book: PeerBook;
+  /** Null: no key service is set up. */
+  sealer: ContentSealer | null;
   logger: Logger;
   /** Where the state stands now. */
   position(): Position;

@@ -1,3 +1,4 @@
+import { ContentSealer, type ContentSealerOptions } from "../../adapters/kms/content-sealer.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { ReplicatedLog, ReplicatedLogStatus, StateMachine } from "../replicated-log.ts";
 import { StateStore, type StateStoreOptions } from "../state/state-store.ts";
@@ -34,6 +35,8 @@ export interface CoreNodeOptions {
   feedWaitersMax?: number;
   /** Where backups go, and when; null or absent: nowhere. */
   backup?: Omit<BackupParts, "nowMs"> | null;
+  /** What encrypts contents; null or absent: nothing does. */
+  encryption?: ContentSealerOptions | null;
 }
 
 export interface CoreNode {
@@ -81,6 +84,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       metrics,
       peers,
       book,
+      sealer: options.encryption ? new ContentSealer(options.encryption) : null,
       logger: options.logger,
       position: () => ({ cluster_id: options.clusterId, epoch: store.epoch(), index: store.index() }),
       addressOf: (nodeId) => {

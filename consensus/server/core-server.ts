@@ -7,6 +7,7 @@ import { proposeCommand } from "./propose-command.ts";
 import { clusterRoutes } from "./cluster-routes.ts";
 import { readRoutes } from "./read-routes.ts";
 import { isRemoved, refuseWhenRemoved } from "./removed-node.ts";
+import { rewrapKeys } from "./rewrap-keys.ts";
 import type { ServiceAuth } from "./service-auth.ts";
 
 /** Answered by a node whatever it is. */
@@ -28,6 +29,12 @@ export function createCoreServer(
         handle: (r) => proposeCommand(core, r),
       }),
       ...readRoutes(core).map((route) => (route.path === STATUS_PATH ? route : serving(core, route))),
+      serving(core, {
+        method: "POST",
+        path: "/v1/rewrap-keys",
+        roles: ["admin"],
+        handle: (r) => rewrapKeys(core, r),
+      }),
       ...clusterRoutes(core),
       ...operationRoutes(core),
       ...backupRoutes(backups).map((route) => serving(core, route)),

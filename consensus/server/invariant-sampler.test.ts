@@ -64,6 +64,7 @@ describe("R11 the state's invariants in production", () => {
     const state = {
       json: () => undefined,
       hasKey: () => false,
+      bytes: () => undefined,
       scan: (_prefix: string, options: { limit: number }) => {
         scans.push(options);
         return [];

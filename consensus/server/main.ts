@@ -5,6 +5,9 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { AwsEndpoint } from "../../adapters/aws/aws-endpoint.ts";
+import { KmsKeyService } from "../../adapters/kms/kms-key-service.ts";
+import { KEY_SERVICE_DEADLINE_MS } from "../../contracts/limits.ts";
 import { DirectoryLockedError } from "../storage/directory-lock.ts";
 import { WalCorruptError } from "../storage/wal-segment.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
@@ -12,7 +15,7 @@ import { backupParts } from "./backup-parts.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
-import { type CoreEnvironment, readEnvironment } from "./read-environment.ts";
+import { type CoreEnvironment, type KeyServiceEnvironment, readEnvironment } from "./read-environment.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { StateFormatError } from "../state/state-schema.ts";
@@ -40,6 +43,10 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
     logger,
     peers: knowledge,
     book,
+    encryption: env.keyService && {
+      keys: new KmsKeyService(endpointOf(env.keyService), { deadlineMs: KEY_SERVICE_DEADLINE_MS }),
+      defaultKeyId: env.keyService.defaultKeyId,
+    },
     backup: env.backup && backupParts(env.backup, join(env.dataDirectory, "backup")),
     openLog: (stateMachine) =>
       openClusterLog({
@@ -54,6 +61,15 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
         },
       }),
   });
+}
+
+function endpointOf({ endpointUrl, region, accessKeyId }: KeyServiceEnvironment): AwsEndpoint {
+  return {
+    // A stand-in knows its caller by this alone.
+    ...(accessKeyId === undefined ? {} : { credentials: { accessKeyId, secretAccessKey: "local" } }),
+    ...(endpointUrl === undefined ? {} : { url: endpointUrl }),
+    ...(region === undefined ? {} : { region }),
+  };
 }
 
 /** One sentence for what an operator can put right; the stack for everything else. */

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
+import { rewrapInput, sealIn } from "../../adapters/core-client/testing/encryption-conformance.ts";
+import { MemoryKeyService } from "../../adapters/memory/memory-key-service.ts";
 import { testCommand, testConfigPayload, testRule } from "../../domain/command/testing-commands.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { OWN_ABILITIES } from "./own-abilities.ts";
@@ -16,14 +18,16 @@ const newer = { ...OWN_ABILITIES, build: "2.0", commandKinds: [...OWN_ABILITIES.
 const older = { ...OWN_ABILITIES, build: "1.0" };
 
 describe("a cluster that is upgraded node by node", () => {
-  it("C5 takes rules with conditions once every voter knows them, and plain ones all the while", async () => {
-    const commandKinds = OWN_ABILITIES.commandKinds.filter((kind) => kind !== "rule_conditions");
+  it("C5 K1 takes rules with conditions and envelopes once every voter knows them, and plain ones all the while", async () => {
+    const later = ["rule_conditions", "sealed_content", "rewrap_keys"];
+    const commandKinds = OWN_ABILITIES.commandKinds.filter((kind) => !later.includes(kind));
     const abilities: Record<number, PeerAbilities> = {
       1: OWN_ABILITIES,
       2: OWN_ABILITIES,
       3: { build: "1.0", commandKinds, snapshotFormats: OWN_ABILITIES.snapshotFormats },
     };
-    cluster = await startTestingCluster({ size: 3, abilities });
+    const encryption = { keys: new MemoryKeyService(["alias/one"]), defaultKeyId: "alias/one" };
+    cluster = await startTestingCluster({ size: 3, abilities, encryption });
     const leader = await cluster.leader();
     if (leader.id === 3) await leader.log.transferLeader(1);
     await until(() => {
@@ -48,6 +52,10 @@ describe("a cluster that is upgraded node by node", () => {
     await expect(put()).rejects.toMatchObject(refusal);
     await expect(create("other", [{ ...testRule(1), when }])).rejects.toMatchObject(refusal);
 
+    const upgrade = { code: "upgrade_in_progress" };
+    await expect(sealIn(cluster.client(), "secret", "x")).rejects.toMatchObject(upgrade);
+    await expect(cluster.client().rewrapKeys(rewrapInput())).rejects.toMatchObject(upgrade);
+
     abilities[3] = OWN_ABILITIES;
     await cluster.stop(3);
     await cluster.start(3);
@@ -58,6 +66,8 @@ describe("a cluster that is upgraded node by node", () => {
     );
     await cluster.leader();
     expect((await put()).result.config.releases).toEqual([{ ...testRule(1), when }]);
+    expect((await sealIn(cluster.client(), "secret", "x")).result.config.encrypted).toBe(true);
+    expect((await cluster.client().rewrapKeys(rewrapInput())).rewrapped).toBe(1);
   });
 
   it("R5 gets rid of a member that nobody has reached since the newer build came, and only then takes what is new", async () => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   COMMAND_CONTENT_TYPE,
+  COMMAND_TO_SEAL_CONTENT_TYPE,
   decodeCommand,
   type EncodedCommand,
 } from "../../contracts/core/command-codec.ts";
@@ -8,7 +9,7 @@ import { PROPOSED_BY_LAMBDA, type ProposeAnswer } from "../../contracts/core/cor
 import { COMMAND_BYTES_MAX, CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import { type Command, isRestoreKind } from "../../domain/command/command.ts";
+import { type Command, isCoreKind } from "../../domain/command/command.ts";
 import { abilitiesNeeded } from "../../domain/command/command-kinds.ts";
 import { contentsOf } from "../../domain/command/content-of.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
@@ -18,6 +19,7 @@ import { stateKey } from "../../domain/command/state-view.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest } from "./http-router.ts";
+import { keyIdOf, protectContent } from "./protect-content.ts";
 import { requireSupported } from "./version-gate.ts";
 
 /**
@@ -26,15 +28,19 @@ import { requireSupported } from "./version-gate.ts";
  */
 export async function proposeCommand(core: CoreContext, request: CoreRequest): Promise<CoreReply> {
   const contentType = request.headers["content-type"];
-  if (contentType !== COMMAND_CONTENT_TYPE) {
+  const isToSeal = contentType === COMMAND_TO_SEAL_CONTENT_TYPE;
+  if (!isToSeal && contentType !== COMMAND_CONTENT_TYPE) {
     throw new ConfluxError("unsupported_media_type", `a command is ${COMMAND_CONTENT_TYPE}`);
   }
   const startedMs = performance.now();
-  const body = await request.body(COMMAND_BYTES_MAX);
-  const command = verify(decode(body));
-  if (request.role === "lambda" && !PROPOSED_BY_LAMBDA.includes(command.kind)) {
-    throw new ConfluxError("forbidden", `the role lambda may not propose ${command.kind}`);
+  const sent = await request.body(COMMAND_BYTES_MAX);
+  const decoded = decode(sent);
+  const given = { command: verify(decoded), attachments: decoded.attachments, body: sent };
+  if (request.role === "lambda" && !PROPOSED_BY_LAMBDA.includes(given.command.kind)) {
+    throw new ConfluxError("forbidden", `the role lambda may not propose ${given.command.kind}`);
   }
+  const toSeal = isToSeal ? { keyId: keyIdOf(request.query) } : undefined;
+  const { command, body } = await protectContent(core, given, toSeal);
   const app = appOf(core, command);
   for (const ability of abilitiesNeeded(command)) {
     requireSupported(ability, () => core.log.status(), core.peers);
@@ -68,7 +74,8 @@ function decode(body: Uint8Array): EncodedCommand {
   try {
     return decodeCommand(body);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    // The parser's message quotes the text, and the text may be a secret.
+    const reason = cause instanceof RangeError ? cause.message : "its header is not JSON";
     throw new ConfluxError("malformed_request", `the command cannot be decoded: ${reason}`, { cause });
   }
 }
@@ -78,8 +85,8 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
   if (!parsed.ok)
     throw new ConfluxError("malformed_request", "the command is not valid", { errors: parsed.errors });
   const { command } = parsed;
-  if (isRestoreKind(command.kind)) {
-    throw new ConfluxError("forbidden", `${command.kind} is proposed by a core alone: ask it to restore`);
+  if (isCoreKind(command.kind)) {
+    throw new ConfluxError("forbidden", `${command.kind} is proposed by a core alone`);
   }
   for (const { attachment, sha256 } of contentsOf(command)) {
     const bytes = attachments[attachment];

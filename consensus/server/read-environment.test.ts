@@ -13,6 +13,7 @@ it("has defaults for what may be left out", () => {
     clusterId: "c1",
     serviceKey: "k".repeat(32),
     journal: "wal",
+    keyService: null,
     peers: null,
   });
 });
@@ -70,6 +71,23 @@ it.each([
   ["CONFLUX_NODE_ID", "0"],
   ["CONFLUX_CLUSTER_ID", "a-b"],
   ["CONFLUX_STATE_JOURNAL", "off"],
+  ["KMS_ENDPOINT", "nowhere"],
+  ["CONFLUX_KMS_DEFAULT_KEY_ID", "a key"],
+  ["CONFLUX_KMS_DEFAULT_KEY_ID", "alias/without-a-region"],
 ])("names %s when it is %s", (name, value) => {
   expect(() => readEnvironment({ ...good, [name]: value })).toThrow(name);
+});
+
+it("K2 finds KMS by its region, or a stand-in by its URL, each with a default key or without", () => {
+  const none = { endpointUrl: undefined, region: undefined, accessKeyId: undefined, defaultKeyId: null };
+  const keyService = (env: Record<string, string>) => readEnvironment({ ...good, ...env }).keyService;
+  expect(keyService({ AWS_REGION: "eu-west-1", KMS_ENDPOINT: "" })).toEqual({ ...none, region: "eu-west-1" });
+  const own = { CONFLUX_KMS_REGION: "eu-west-2", CONFLUX_KMS_DEFAULT_KEY_ID: "alias/a" };
+  expect(keyService({ AWS_REGION: "eu-west-1", ...own })).toEqual({
+    ...none,
+    region: "eu-west-2",
+    defaultKeyId: "alias/a",
+  });
+  const standIn = { KMS_ENDPOINT: "http://127.0.0.1:1", KMS_ACCESS_KEY_ID: "LOCAL" };
+  expect(keyService(standIn)).toEqual({ ...none, endpointUrl: "http://127.0.0.1:1", accessKeyId: "LOCAL" });
 });

@@ -1,3 +1,4 @@
+import { KMS_KEY_ID } from "../../domain/encryption/envelope-text.ts";
 import { EnvironmentError } from "./environment-error.ts";
 import { type BackupEnvironment, readBackupEnvironment } from "./read-backup-environment.ts";
 import { type PeerEnvironment, readPeers } from "./read-peers.ts";
@@ -15,6 +16,17 @@ export interface CoreEnvironment {
   peers: PeerEnvironment | null;
   /** Null: no storage for backups is set up. */
   backup: BackupEnvironment | null;
+  /** Null: no key service is set up. */
+  keyService: KeyServiceEnvironment | null;
+}
+
+export interface KeyServiceEnvironment {
+  /** A stand-in for KMS; undefined: KMS itself. */
+  endpointUrl: string | undefined;
+  region: string | undefined;
+  /** Whom a stand-in serves; undefined: credentials come from the environment or the task's role. */
+  accessKeyId: string | undefined;
+  defaultKeyId: string | null;
 }
 
 /** Reads a node's settings. Throws `EnvironmentError`. */
@@ -56,5 +68,25 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     journal: journal === "truncate" ? "truncate" : "wal",
     peers: readPeers(env, { nodeId, host }),
     backup: readBackupEnvironment(env),
+    keyService: readKeyService(env),
   };
+}
+
+/** KMS is there where AWS is, which sets a region, and where a stand-in is named. Throws `EnvironmentError`. */
+function readKeyService(env: Readonly<Record<string, string | undefined>>): KeyServiceEnvironment | null {
+  const given = (name: string): string | undefined => (env[name] === "" ? undefined : env[name]);
+  const endpointUrl = given("KMS_ENDPOINT");
+  const region = given("CONFLUX_KMS_REGION") ?? given("AWS_REGION");
+  const defaultKeyId = given("CONFLUX_KMS_DEFAULT_KEY_ID") ?? null;
+  if (endpointUrl !== undefined && !URL.canParse(endpointUrl)) {
+    throw new EnvironmentError("KMS_ENDPOINT is not valid: a URL like http://localhost:8080");
+  }
+  if (defaultKeyId !== null && !KMS_KEY_ID.test(defaultKeyId)) {
+    throw new EnvironmentError("CONFLUX_KMS_DEFAULT_KEY_ID is not valid: the id, alias or ARN of a KMS key");
+  }
+  if (endpointUrl === undefined && region === undefined) {
+    if (defaultKeyId === null) return null;
+    throw new EnvironmentError("CONFLUX_KMS_DEFAULT_KEY_ID needs AWS_REGION or KMS_ENDPOINT beside it");
+  }
+  return { endpointUrl, region, accessKeyId: given("KMS_ACCESS_KEY_ID"), defaultKeyId };
 }

@@ -111,6 +111,7 @@ export async function openTestingBackupsIn<S extends ObjectStorage>(
     waiters: new FeedWaiters(),
     metrics: new CoreMetrics(() => log.status()),
     peers: new PeerKnowledge(),
+    sealer: null,
     book: new PeerBook(1, []),
     logger: (line) => lines.push(line),
     position: () => ({ cluster_id: clusterId, epoch: store.epoch(), index: store.index() }),

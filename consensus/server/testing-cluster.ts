@@ -5,6 +5,7 @@ import { CoreClient } from "../../adapters/core-client/core-client.ts";
 import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { openRaftLog } from "../raft-log.ts";
+import type { ContentSealerOptions } from "../../adapters/kms/content-sealer.ts";
 import type { RaftLogLimits } from "../raft-log-options.ts";
 import type { ReplicatedLog } from "../replicated-log.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../transport/memory-network.ts";
@@ -41,6 +42,8 @@ interface ClusterOptions {
   clockOffsetsMs?: Record<number, number>;
   /** What members say that they understand, by id; absent ones are of this build. */
   abilities?: Record<number, PeerAbilities>;
+  /** What encrypts contents; absent: nothing does. */
+  encryption?: ContentSealerOptions;
   /** Members that are not started: nobody reaches them. */
   absent?: readonly number[];
   limits?: Partial<RaftLogLimits>;
@@ -133,6 +136,7 @@ async function startMember(of: {
     now: wallMs,
     peers,
     logger,
+    encryption: options.encryption ?? null,
     backup: options.storage === undefined ? null : backupsIn(options.storage, join(place, "backup")),
     openLog: async (stateMachine) => {
       const log = await openRaftLog({

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ContentSealerOptions } from "../../adapters/kms/content-sealer.ts";
 import { MemoryObjectStorage } from "../../adapters/object-storage/memory-object-storage.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { drillBackup } from "./restore-drill.ts";
@@ -13,11 +14,13 @@ export const TESTING_SERVICE_KEY = "testing-service-key-testing-service-key";
 export interface TestingNode extends CoreNode {
   log: TestingLog<ApplyOutcome>;
   lines: LogLine[];
+  /** Where its files are. */
+  directory: string;
 }
 
 /** A node with real files and a real socket in a directory of its own; `stop` removes the directory. */
 export async function startTestingNode(
-  options: { port?: number; feedWaitersMax?: number } = {},
+  options: { port?: number; feedWaitersMax?: number; encryption?: ContentSealerOptions } = {},
 ): Promise<TestingNode> {
   const directory = mkdtempSync(join(tmpdir(), "conflux-core-"));
   const storage = new MemoryObjectStorage();
@@ -39,6 +42,7 @@ export async function startTestingNode(
       keepDays: 100,
       drill: (backupId) => drillBackup({ storage, backupId, directory: scratch, nowMs: Date.now }),
     },
+    encryption: options.encryption ?? null,
     ...(options.feedWaitersMax === undefined ? {} : { feedWaitersMax: options.feedWaitersMax }),
     openLog: async (machine) => {
       const log = new TestingLog(machine);
@@ -53,5 +57,5 @@ export async function startTestingNode(
     await node.stop();
     rmSync(directory, { recursive: true, force: true });
   };
-  return { ...node, stop, log, lines };
+  return { ...node, stop, log, lines, directory };
 }

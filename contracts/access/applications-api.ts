@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { etagSchema, nameSchema, timeSchema } from "../config/fields.ts";
-import { NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE } from "./auth-api.ts";
+import { KMS_KEY_ID } from "../../domain/encryption/envelope-text.ts";
 
 /** Characters of a KMS key's ARN, id or alias. */
 const KMS_KEY_ID_CHARACTERS_MAX = 2048;
@@ -8,7 +8,7 @@ const kmsKeyId = z
   .string()
   .min(1)
   .max(KMS_KEY_ID_CHARACTERS_MAX)
-  .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE)
+  .regex(KMS_KEY_ID, "the id, alias or ARN of a KMS key")
   .nullable();
 
 export const createApplicationRequest = z

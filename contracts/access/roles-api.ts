@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { isResourcePattern } from "../../domain/access/scope.ts";
+import { RESOURCE_PATTERN_CHARACTERS_MAX } from "../limits.ts";
 import { descriptionSchema, etagSchema, nameSchema, timeSchema } from "../config/fields.ts";
 import { roleName } from "./access-fields.ts";
 
@@ -28,6 +29,7 @@ export const permissionBody = z
     action: z.enum(PERMISSION_ACTIONS),
     resource_pattern: z
       .string()
+      .max(RESOURCE_PATTERN_CHARACTERS_MAX)
       .refine(
         isResourcePattern,
         "tenant/app/env/name or a shorter path, where * is one segment and a last ** is the rest",

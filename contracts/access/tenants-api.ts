@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { etagSchema, nameSchema, timeSchema } from "../config/fields.ts";
-import { QUOTA_MAX } from "../limits.ts";
+import { CLUSTER_ID_CHARACTERS_MAX, QUOTA_MAX } from "../limits.ts";
 import { newPasswordSchema } from "./password-service.ts";
 import { emailText, usernameText } from "./users-api.ts";
 
@@ -17,7 +17,8 @@ export const createTenantRequest = z
     /** Where the tenant's configs are; the cluster with the fewest tenants when it is left out. */
     cluster_id: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/, "the id of a cluster")
+      .max(CLUSTER_ID_CHARACTERS_MAX)
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, "the id of a cluster")
       .optional(),
     ...quotas,
     /** Who may do everything in the tenant: a user who is there, or with a password a new one. */

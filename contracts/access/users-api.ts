@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isConfigName, NAME_RULE } from "../../domain/config/config-name.ts";
+import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { etagSchema, nameSchema, timeSchema } from "../config/fields.ts";
 import { ROLES_OF_REQUEST_MAX } from "../limits.ts";
@@ -52,6 +52,7 @@ export const changeUserRequest = z
 export const userTenantQuery = z.object({
   tenant: z
     .string()
+    .max(NAME_CHARACTERS_MAX, { error: NAME_RULE, abort: true })
     .refine((name) => name === SYSTEM_TENANT || isConfigName(name), NAME_RULE)
     .optional(),
 });

@@ -56,10 +56,9 @@ export const createConfigRequest = z
     ...contentFields,
     schema: schemaField,
     description: descriptionSchema.default(""),
-    encrypt: z
-      .boolean()
-      .refine((wanted) => !wanted, "not supported yet; leave it out or false")
-      .default(false),
+    encrypt: z.boolean().default(false).meta({
+      description: "Contents are encrypted under the application's KMS key, for ever; clients get envelopes",
+    }),
     retention: retentionSchema.optional(),
     release: z.literal(true).optional().meta({ description: "Makes version 1 the default rule" }),
     releases: releaseRulesInput.optional(),
@@ -108,8 +107,13 @@ export const versionWrittenHead = z.object({
   config_id: z.string(),
   version_id: versionIdSchema,
   content_hash: contentHashSchema,
-  content_bytes: z.int(),
+  content_bytes: z.int().meta({ description: "Of an encrypted version: of its envelope" }),
   format: formatSchema,
+  encrypted: z.boolean(),
+  key_id: z
+    .string()
+    .nullable()
+    .meta({ description: "The KMS key that wraps an encrypted version's data key" }),
   description: z.string(),
   creator: z.string(),
   created_at: timeSchema,

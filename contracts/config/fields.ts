@@ -26,7 +26,9 @@ export const descriptionSchema = z
   .refine((text) => utf8Bytes(text) <= DESCRIPTION_BYTES_MAX, `at most ${DESCRIPTION_BYTES_MAX} bytes`);
 export const versionIdSchema = z.int().positive();
 export const timeSchema = z.iso.datetime().meta({ description: "RFC 3339, UTC" });
-export const contentHashSchema = z.string().meta({ description: "sha256:<hex of the content>" });
+export const contentHashSchema = z
+  .string()
+  .meta({ description: "sha256:<hex of the content>; of an encrypted one, of iv, ciphertext and tag" });
 export const indexSchema = z
   .string()
   .meta({ description: "Signed log position <cluster>.<epoch>.<n>.<signature>, for X-Conflux-Min-Index" });

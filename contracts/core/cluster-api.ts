@@ -37,10 +37,10 @@ export const transferLeaderBody = z.object({ target_node_id: nodeId.optional() }
 export const snapshotBody = z.object({}).strict();
 
 /** The caller's idempotency key, as commands carry it (`CommandOf`); absent without one. */
-const idempotency = z
+export const idempotencyInput = z
   .object({ scope: z.string().min(1).max(128), digest: z.string().min(1).max(128) })
   .strict();
-const asked = { head, idempotency: idempotency.optional() };
+const asked = { head, idempotency: idempotencyInput.optional() };
 export const addNodeInput = addNodeBody.extend(asked);
 export const removeNodeInput = removeNodeBody.extend(asked);
 export const transferLeaderInput = transferLeaderBody.extend(asked);

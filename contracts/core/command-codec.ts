@@ -7,6 +7,11 @@ import type { Command } from "../../domain/command/command.ts";
  */
 export const COMMAND_WIRE_VERSION = 1;
 export const COMMAND_CONTENT_TYPE = "application/vnd.conflux.command";
+/**
+ * A command whose content the core must seal before it proposes it. A type of its own, so that a build which knows
+ * nothing of it refuses the command instead of writing the content into its log.
+ */
+export const COMMAND_TO_SEAL_CONTENT_TYPE = "application/vnd.conflux.command-to-seal";
 const PREFIX_BYTES = 5;
 const utf8 = new TextEncoder();
 const text = new TextDecoder();

@@ -1,4 +1,5 @@
 import type { BackupListAnswer, ClusterJob, CoreRestoreRequest } from "../backup/backup-api.ts";
+import type { CoreRewrapAnswer, CoreRewrapInput } from "../encryption/rewrap-api.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
@@ -41,10 +42,24 @@ export interface ReadOptions {
  * write that was surely not sent, `outcome_unknown` for one that may have been, and `unavailable` for a read.
  */
 export interface CorePort {
+  /**
+   * With `seal` the core encrypts the content before anything is written down, under the KMS key `key_id` or its default
+   * for null; it must be given exactly for what belongs to an encrypted config. Codes of it: `conflict` (no key is
+   * known), `key_service_unavailable`, `upgrade_in_progress`.
+   */
   propose<K extends CommandKind>(
-    input: { command: CommandOf<K> & Command; attachments: readonly Uint8Array[] },
+    input: {
+      command: CommandOf<K> & Command;
+      attachments: readonly Uint8Array[];
+      seal?: { key_id: string | null } | undefined;
+    },
     options?: { traceparent?: string },
   ): Promise<ProposeAnswer<K>>;
+  /**
+   * Wraps some data keys anew (K3) and says where to go on. May be repeated. Codes: `key_service_unavailable` when not a
+   * single one could be, `conflict` where no key service is set up.
+   */
+  rewrapKeys(input: CoreRewrapInput, options?: { traceparent?: string }): Promise<CoreRewrapAnswer>;
   /** `not_found` when there is none. */
   getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer>;
   /** What a deleted config was called; `not_found` for one that lives or never was. */

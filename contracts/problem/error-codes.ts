@@ -31,6 +31,8 @@ export const STATUS_BY_CODE = {
   outcome_unknown: 503,
   /** A member of the core runs a build that does not understand this write yet; nothing changed. */
   upgrade_in_progress: 503,
+  /** The key service is away, slow or refuses the key; nothing changed. */
+  key_service_unavailable: 503,
   /** A dependency is away; the request changed nothing. */
   unavailable: 503,
   /** The minimum index asked for was not reached in time. */
@@ -63,6 +65,7 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   not_proposed: "The write was not accepted; nothing changed",
   outcome_unknown: "The outcome of the write is unknown",
   upgrade_in_progress: "The cluster is being upgraded and does not take this write yet",
+  key_service_unavailable: "The key that encrypts the content cannot be used",
   unavailable: "A dependency is unavailable",
   index_not_reached: "The requested index has not been reached",
 };

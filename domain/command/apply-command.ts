@@ -15,6 +15,7 @@ import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
+import { rewrapKeys } from "../encryption/rewrap-keys.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
 import { pausePublish } from "../publish/pause-publish.ts";
@@ -75,6 +76,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   resume_publish: resumePublish,
   end_pause: endPause,
   batch_releases: batchReleases,
+  rewrap_keys: rewrapKeys,
   anchor_audit: anchorAudit,
 };
 

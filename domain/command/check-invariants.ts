@@ -50,6 +50,8 @@ function checkConfig(state: StateView, config: Config, refs: Map<string, number>
   for (const { value } of scanAll(state, stateKey.versionPrefix(config.id))) {
     const version = value as ConfigVersion;
     versions.add(version.version_id);
+    if (config.encrypted !== (version.sealed !== undefined))
+      wrong.push(`${config.id}: version ${version.version_id} is not sealed as its config says`);
     const key = stateKey.blobRefs(config.namespace.tenant, version.sha256);
     refs.set(key, (refs.get(key) ?? 0) + 1);
   }

@@ -26,6 +26,24 @@ describe("C5 a command with conditions needs voters that know them", () => {
     expect(abilitiesNeeded(testCommand("delete_config", { config_id: "cfg-1" }))).toEqual(["delete_config"]);
   });
 
+  it("K1 a sealed content needs voters that know envelopes", () => {
+    const content = {
+      attachment: 0,
+      sha256: "0".repeat(64),
+      sealed: { key_id: "alias/a", content_sha256: "1".repeat(64) },
+    };
+    const create = testCommand(
+      "create_config",
+      testConfigPayload("a", content.sha256, { content, encrypted: true }),
+    );
+    expect(abilitiesNeeded(create)).toEqual(["create_config", "sealed_content"]);
+    expect(parseCommand(create)).toEqual({ ok: true, command: create });
+    const rest = { format: null, schema: null, description: "" };
+    const version = testCommand("create_version", { config_id: "cfg-1", content, ...rest });
+    expect(abilitiesNeeded(version)).toEqual(["create_version", "sealed_content"]);
+    expect(BASE_COMMAND_KINDS).not.toContain("rewrap_keys");
+  });
+
   it.each([
     { when: [{ label: "a", op: "equals", values: [] }] },
     { when: [{ ...condition, values: [1] }] },

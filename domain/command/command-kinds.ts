@@ -1,5 +1,6 @@
 import { hasConditions, type ReleaseRule } from "../release-rule/release-rule.ts";
 import type { Command, CommandKind } from "./command.ts";
+import { contentOf } from "./content-of.ts";
 
 /**
  * The kinds that every build applies: all there are until the first release, and never one more after it. A kind that is
@@ -25,10 +26,16 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * What commands of a kind may hold only since a later build: a build tells its peers these names beside its kinds, and a
  * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
  * a build without them would take such a rule for one that everybody matches. `config_limit`: `max_configs` of a new config,
- * and the count that is kept from the first of them on. `publish_stages`: `form` and `abort_plan` of a publish; whether its
- * plan's later commands do what a build without them does not depends on the plan that this one made.
+ * and the count that is kept from the first of them on. `sealed_content`: envelopes; a build without them would lose what its
+ * versions know of theirs. `publish_stages`: `form` and `abort_plan` of a publish; whether its plan's later commands do what a
+ * build without them does not depends on the plan that this one made.
  */
-export const COMMAND_FEATURES = ["rule_conditions", "config_limit", "publish_stages"] as const;
+export const COMMAND_FEATURES = [
+  "rule_conditions",
+  "config_limit",
+  "sealed_content",
+  "publish_stages",
+] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
 /** The kind of a command and the features it uses: what every voter must know before it is proposed. */
@@ -38,6 +45,7 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   const shares = kind === "start_publish" && payload.stages.some((stage) => stage.percentage !== undefined);
   if (rulesOf(command).some(hasConditions) || shares) features.push("rule_conditions");
   if (kind === "create_config" && payload.max_configs !== undefined) features.push("config_limit");
+  if (contentOf(command)?.sealed !== undefined) features.push("sealed_content");
   const isNewForm = kind === "start_publish" && (payload.form ?? payload.abort_plan) !== undefined;
   if (isNewForm) features.push("publish_stages");
   return [kind, ...features];

@@ -36,6 +36,7 @@ export interface CommandResults {
   end_pause: { publish: PublishPlan };
   /** In the order of the items; a rule names its version by number. */
   batch_releases: { items: { config: ConfigHead; version: VersionHead | null; warnings: string[] }[] };
+  rewrap_keys: { rewrapped: number; next_cursor: string | null };
   anchor_audit: { seq: number; hash: string };
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../config/config.ts";
-import { BATCH_ITEMS_MAX, RESTORE_CHUNKS_MAX } from "../limits.ts";
+import { KMS_KEY_ID, WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
+import { BATCH_ITEMS_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
@@ -11,7 +12,11 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const nodeId = z.number().int().positive().max(999_999_999);
 const versionId = z.number().int().positive();
 const wholeNumber = z.number().int().nonnegative();
-const content = z.object({ attachment: z.number().int().nonnegative(), sha256 }).strict();
+const keyId = z.string().regex(KMS_KEY_ID);
+const sealed = z.object({ key_id: keyId, content_sha256: sha256 }).strict();
+const content = z
+  .object({ attachment: z.number().int().nonnegative(), sha256, sealed: sealed.optional() })
+  .strict();
 function isRecordOfStrings(value: unknown): boolean {
   return (
     typeof value === "object" &&
@@ -202,6 +207,32 @@ const batchCommand = z
       .strict(),
   })
   .strict();
+const rewrapCommand = z
+  .object({
+    ...head,
+    kind: z.literal("rewrap_keys"),
+    payload: z
+      .object({
+        resource: z.string().max(1024),
+        items: z
+          .array(
+            z
+              .object({
+                config_id: id,
+                version_id: versionId,
+                from_sha256: sha256,
+                to_sha256: sha256,
+                key_id: keyId,
+                wrapped_key: z.base64().min(1).max(WRAPPED_KEY_CHARACTERS_MAX),
+              })
+              .strict(),
+          )
+          .max(REWRAP_VERSIONS_MAX),
+        next_cursor: z.string().max(1024).nullable(),
+      })
+      .strict(),
+  })
+  .strict();
 
 /**
  * What a core accepts into its log: a command of a known kind whose every field has its type, so that applying it can
@@ -327,6 +358,7 @@ const commandSchema = z.discriminatedUnion("kind", [
   batchCommand,
   ...restoreCommands,
   ...publishCommands,
+  rewrapCommand,
 ]);
 
 /** Answers the command, or what is wrong with it as JSON pointers into the command. */

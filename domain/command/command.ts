@@ -1,4 +1,4 @@
-import type { ConfigFormat, Retention } from "../config/config.ts";
+import type { ConfigFormat, Retention, SealedContent } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { PauseEnd, PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
@@ -16,6 +16,20 @@ export interface ContentRef {
   attachment: number;
   /** SHA-256 of the attachment, lower-case hex; the core verifies it before it proposes. */
   sha256: string;
+  /** Of an encrypted config: the attachment is an envelope, sealed by the core before it proposes. */
+  sealed?: SealedContent | undefined;
+}
+
+/** One version whose data key is wrapped anew. Nothing happens when it is not as it was when its new key was made. */
+export interface Rewrapping {
+  config_id: string;
+  version_id: number;
+  /** SHA-256 of the envelope before and after. */
+  from_sha256: string;
+  to_sha256: string;
+  key_id: string;
+  /** Base64. */
+  wrapped_key: string;
 }
 
 /** A rule that may name the version that its own item makes. */
@@ -112,6 +126,11 @@ export interface CommandPayloads {
   end_pause: { publish_id: string; paused_at_ms: number };
   /** Versions and rules of several configs of a tenant, all or nothing (C7). `abort_plan`: as for rules alone, for all of them. */
   batch_releases: { items: BatchItem[]; abort_plan: boolean };
+  /**
+   * Wraps data keys anew after a KMS key was rotated or changed (K3); contents stay as they are. Only a core proposes it.
+   * `resource`: what was asked for, for the audit; `next_cursor`: where to go on.
+   */
+  rewrap_keys: { resource: string; items: Rewrapping[]; next_cursor: string | null };
   /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
   anchor_audit: { seq: number; hash: string };
 }
@@ -126,6 +145,11 @@ export const RESTORE_KINDS = [
 ] as const satisfies readonly CommandKind[];
 export function isRestoreKind(kind: CommandKind): boolean {
   return RESTORE_KINDS.some((restore) => restore === kind);
+}
+
+/** Kinds that no caller proposes: a core makes them from what only it can know. */
+export function isCoreKind(kind: CommandKind): boolean {
+  return kind === "rewrap_keys" || isRestoreKind(kind);
 }
 
 /** Results are kept for idempotent replay, so they hold no secrets and all that the answer needs. */

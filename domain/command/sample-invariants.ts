@@ -26,6 +26,8 @@ function sampleConfig(state: StateView, config: Config, wrong: string[]): void {
       continue;
     }
     const { sha256 } = version;
+    if (config.encrypted !== (version.sealed !== undefined))
+      wrong.push(`${id}: version ${versionId} is not sealed as its config says`);
     if (!state.hasKey(stateKey.blob(tenant, sha256)) || !state.hasKey(stateKey.blobRefs(tenant, sha256)))
       wrong.push(`${id}: the bytes of version ${versionId} are missing or not counted`);
   }

@@ -36,6 +36,12 @@ export class StagedState implements StateView {
     return row.op === "put_json" ? row.value : undefined;
   }
 
+  bytes(key: string): Uint8Array | undefined {
+    const row = this.#rows.get(key);
+    if (row === undefined) return this.#base.bytes(key);
+    return row.op === "put_bytes" ? row.bytes : undefined;
+  }
+
   hasKey(key: string): boolean {
     const row = this.#rows.get(key);
     return row === undefined ? this.#base.hasKey(key) : row.op !== "delete";

@@ -5,6 +5,8 @@
 export interface StateView {
   json(key: string): unknown;
   hasKey(key: string): boolean;
+  /** A content (`stateKey.blob`); undefined when it is not there. */
+  bytes(key: string): Uint8Array | undefined;
   /** Rows whose key begins with `prefix`, in key order, after `after` (exclusive). */
   scan(prefix: string, options: { after?: string; limit: number }): Iterable<{ key: string; value: unknown }>;
 }

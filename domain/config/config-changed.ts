@@ -4,11 +4,16 @@ import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config, ConfigVersion } from "./config.ts";
 
 /**
- * What the edge must know of `config`: its rules and exactly the versions they name. `fresh` is a version that is
- * being written and not yet in `state`. Throws when a rule names a version that is not there: that is a broken
+ * What the edge must know of `config`: its rules and exactly the versions they name. `fresh` are versions that are
+ * being written and not yet so in `state`. Throws when a rule names a version that is not there: that is a broken
  * invariant, and serving on would spread it.
  */
-export function configChanged(state: StateView, config: Config, fresh?: ConfigVersion): ConfigChanged {
+export function configChanged(
+  state: StateView,
+  config: Config,
+  fresh: readonly ConfigVersion[] = [],
+): ConfigChanged {
+  const writing = new Map(fresh.map((version) => [version.version_id, version]));
   const ids = [...new Set(config.releases.map((rule) => rule.version_id))].toSorted((a, b) => a - b);
   return {
     type: "config_changed",
@@ -18,7 +23,7 @@ export function configChanged(state: StateView, config: Config, fresh?: ConfigVe
     encrypted: config.encrypted,
     latest_version_id: config.latest_version_id,
     releases: config.releases,
-    variants: ids.map((id) => toVariant(fresh?.version_id === id ? fresh : readVersion(state, config, id))),
+    variants: ids.map((id) => toVariant(writing.get(id) ?? readVersion(state, config, id))),
   };
 }
 

@@ -43,12 +43,22 @@ export interface Config {
 /** What remains of a deleted config: whose it was, so that a repeated delete can be recognised and authorised. */
 export type DeletedConfig = Pick<Config, "id" | "namespace" | "name">;
 
+/** What is known of an encrypted content beside its envelope. */
+export interface SealedContent {
+  /** The KMS key that wraps its data key. */
+  key_id: string;
+  /** SHA-256 over iv, ciphertext and tag: the same however often the data key is wrapped anew. */
+  content_sha256: string;
+}
+
 /** An immutable version: number, hash and circumstances. Its bytes are stored once per tenant and hash. */
 export interface ConfigVersion {
   config_id: string;
   version_id: number;
-  /** SHA-256 of the content, lower-case hex. */
+  /** SHA-256 of the stored bytes, lower-case hex: of the content, or of its envelope when the config is encrypted. */
   sha256: string;
+  /** Of an encrypted config's version; absent on all others. */
+  sealed?: SealedContent | undefined;
   content_bytes: number;
   format: ConfigFormat;
   /** JSON Schema text of this version alone; null when the config's applies. */

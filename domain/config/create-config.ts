@@ -5,7 +5,7 @@ import { configChanged, toConfigHead, toVersionHead } from "./config-changed.ts"
 import { fullName, isConfigName, NAME_RULE } from "./config-name.ts";
 import type { Config, ConfigVersion } from "./config.ts";
 import { countOneMore } from "./count-configs.ts";
-import { checkVersionInput, writeVersion } from "./write-version.ts";
+import { checkVersionInput, sealOf, writeVersion } from "./write-version.ts";
 
 /**
  * Creates a config with its version 1 and, in the same command, its first release rules (C1). Refuses `already_exists`
@@ -23,7 +23,7 @@ export const createConfig: ApplyVerb<"create_config"> = ({ state, command, attac
   const nameKey = stateKey.configByName(namespace.tenant, namespace.app, namespace.env, name);
   const resource = fullName(namespace, name);
   if (state.hasKey(nameKey)) return refuse("already_exists", `${resource} exists`);
-  const checked = checkVersionInput(command.payload, attachments);
+  const checked = checkVersionInput(command.payload, attachments, command.payload);
   if (!checked.ok) return checked;
   const rules = checkRules({ rules: releases, pathPrefix: "/releases", versionExists: (id) => id === 1 });
   if (!rules.ok) return refuse("validation_failed", "the release rules are not valid", rules.errors);
@@ -49,6 +49,7 @@ export const createConfig: ApplyVerb<"create_config"> = ({ state, command, attac
     config_id: config.id,
     version_id: 1,
     sha256: content.sha256,
+    ...sealOf(content),
     content_bytes: checked.bytes.byteLength,
     format: config.format,
     schema: null,
@@ -64,7 +65,7 @@ export const createConfig: ApplyVerb<"create_config"> = ({ state, command, attac
       ...counted.changes,
       ...writeVersion(state, namespace.tenant, version, checked.bytes),
     ],
-    events: [configChanged(state, config, version)],
+    events: [configChanged(state, config, [version])],
     result: { config: toConfigHead(config), version: toVersionHead(version) },
     audit: {
       action: "write",

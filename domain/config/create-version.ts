@@ -4,7 +4,7 @@ import { configChanged, toConfigHead, toVersionHead } from "./config-changed.ts"
 import { fullName } from "./config-name.ts";
 import type { Config, ConfigVersion } from "./config.ts";
 import { findConfig } from "./find-config.ts";
-import { checkVersionInput, writeVersion } from "./write-version.ts";
+import { checkVersionInput, sealOf, writeVersion } from "./write-version.ts";
 
 /**
  * Adds the next immutable version of a config (C2). Which clients get it is not changed. The same bytes again are a
@@ -14,7 +14,7 @@ export const createVersion: ApplyVerb<"create_version"> = ({ state, command, att
   const { payload } = command;
   const found = findConfig(state, command, payload.config_id);
   if (!found.ok) return found;
-  const checked = checkVersionInput(payload, attachments);
+  const checked = checkVersionInput(payload, attachments, found.config);
   if (!checked.ok) return checked;
 
   const versionId = found.config.latest_version_id + 1;
@@ -28,6 +28,7 @@ export const createVersion: ApplyVerb<"create_version"> = ({ state, command, att
     config_id: config.id,
     version_id: versionId,
     sha256: payload.content.sha256,
+    ...sealOf(payload.content),
     content_bytes: checked.bytes.byteLength,
     format: payload.format ?? config.format,
     schema: payload.schema,
@@ -41,7 +42,7 @@ export const createVersion: ApplyVerb<"create_version"> = ({ state, command, att
       { op: "put_json", key: stateKey.config(config.id), value: config },
       ...writeVersion(state, command.tenant, version, checked.bytes),
     ],
-    events: [configChanged(state, config, version)],
+    events: [configChanged(state, config, [version])],
     result: { config: toConfigHead(config), version: toVersionHead(version) },
     audit: {
       action: "write",

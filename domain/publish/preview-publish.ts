@@ -80,7 +80,8 @@ export function previewPublish(input: {
 function stateOf({ config, running, versions }: Parameters<typeof previewPublish>[0]): MemoryState {
   const state = new MemoryState();
   const put = (key: string, value: unknown) => ({ op: "put_json" as const, key, value });
-  state.apply([put(stateKey.config(config.id), config)]);
+  // Nothing is sealed for it, and nobody is told what it holds.
+  state.apply([put(stateKey.config(config.id), { ...config, encrypted: false })]);
   for (const version_id of versions) {
     const version: ConfigVersion = {
       config_id: config.id,

@@ -5,7 +5,7 @@ import { configChanged, toConfigHead } from "../config/config-changed.ts";
 import { fullName } from "../config/config-name.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { findConfig } from "../config/find-config.ts";
-import { checkVersionInput, writeVersion } from "../config/write-version.ts";
+import { checkVersionInput, sealOf, writeVersion } from "../config/write-version.ts";
 import { DESCRIPTION_BYTES_MAX, PUBLISHES_KEPT_MAX, RULES_MAX } from "../limits.ts";
 import { defaultVersion, withDefault } from "../release-rule/default-rule.ts";
 import { countLabels } from "../release-rule/release-rule.ts";
@@ -70,7 +70,7 @@ export const startPublish: ApplyVerb<"start_publish"> = (input) => {
       ...writePublish(null, plan),
     ],
     events: [
-      configChanged(state, config, version.fresh),
+      configChanged(state, config, version.fresh && [version.fresh]),
       ...ended.events,
       publishChanged(null, plan, "by_hand"),
       ...replaced.events,
@@ -133,12 +133,13 @@ function takeVersion(
     const message = "give content or a version, not both";
     return refuse("validation_failed", message, [{ path: "/version_id", message }]);
   }
-  const checked = checkVersionInput({ content, schema: null, description }, attachments);
+  const checked = checkVersionInput({ content, schema: null, description }, attachments, config);
   if (!checked.ok) return checked;
   const fresh: ConfigVersion = {
     config_id: config.id,
     version_id: config.latest_version_id + 1,
     sha256: content.sha256,
+    ...sealOf(content),
     content_bytes: checked.bytes.byteLength,
     format: config.format,
     schema: null,

@@ -15,6 +15,7 @@ const ROOMS = [
   "lambdas",
   "migrations",
   "cli",
+  "sdk",
   "dev",
 ] as const;
 const ROOTS = [
@@ -26,6 +27,7 @@ const ROOTS = [
   "lambdas",
   "migrations",
   "cli",
+  "sdk",
   "dev",
 ];
 const BEGIN = "<!-- imports: begin -->";

@@ -76,6 +76,11 @@ const CONFIGS: Record<string, Build> = {
   "GET /mgt/configs/{id}/resolve": ofConfig("/resolve"),
   "POST /mgt/releases:batch": async (make) =>
     at("/mgt/releases:batch", { items: [{ config_id: await make.config(), default_version_id: 1 }] }),
+  "GET /mgt/configs/{id}/diff": ofConfig("/diff?from=1&to=1"),
+  "POST /mgt/encryption/rewrap": (make) => ({
+    ...at("/mgt/encryption/rewrap", { tenant: make.tenant, app: "shop", env: "prod", name: "any.json" }),
+    mayRefuse: true,
+  }),
   "POST /mgt/configs/{id}/publish": ofConfig("/publish", canary),
   "GET /mgt/configs/{id}/publishes": ofConfig("/publishes"),
   "GET /mgt/publishes/{pid}": async (make) => at(`/mgt/publishes/${await make.publish()}`),

@@ -13,6 +13,7 @@ import { registerConfigList } from "./config-list.ts";
 import { registerConfigResolve } from "./config-resolve.ts";
 import { registerConfigRollback } from "./config-rollback.ts";
 import { registerDocs } from "./docs-page.ts";
+import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
 import { registerHealth } from "./health.ts";
 import { answerError, refuseInvalid } from "./map-error.ts";
 import { answerUnrouted } from "./not-found.ts";
@@ -85,6 +86,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerPublishPause,
   registerPublishResume,
   registerPublishAbort,
+  registerEncryptionRewrap,
   registerClusterStatus,
   registerClusterAddNode,
   registerClusterRemoveNode,

@@ -9,6 +9,7 @@ import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
@@ -28,7 +29,7 @@ const route = declareRoute(
   },
 );
 
-/** C1: a config, its version 1 and its first release rules in one command. */
+/** C1: a config, its version 1 and its first release rules in one command. K1: its content goes to the core to be sealed. */
 export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
@@ -44,7 +45,8 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const { bytes, sha256 } = await readContent(body);
     refuseOverSize(bytes, quotas);
     const schema = schemaText(body.schema);
-    await validateContent({ format: body.format, bytes, schema });
+    await withoutQuotes(body.encrypt, () => validateContent({ format: body.format, bytes, schema }));
+    const seal = body.encrypt ? await sealUnder(c, namespace) : undefined;
     const command = {
       ...(await commandHead(c, body.tenant)),
       kind: "create_config" as const,
@@ -55,13 +57,13 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
         content: { attachment: 0, sha256 },
         schema,
         description: body.description,
-        encrypted: false,
+        encrypted: body.encrypt,
         retention: body.retention ?? null,
         releases,
         max_configs: quotas.maxConfigs,
       },
     };
-    const answer = await proposeLimited(c, command, bytes);
+    const answer = await proposeLimited(c, command, { attachments: [bytes], seal });
     const view = viewConfig(answer.result.config);
     c.header("etag", view.etag);
     c.header("location", `/api/v1/mgt/configs/${view.id}`);
@@ -73,15 +75,19 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
  * Proposes a new config with the tenant's limit (A6). While the core is upgraded from a build that knows none, the limit
  * does not hold up the work: then it is proposed without.
  */
-async function proposeLimited(c: Context<AdminEnv>, command: CommandOf<"create_config">, bytes: Uint8Array) {
+async function proposeLimited(
+  c: Context<AdminEnv>,
+  command: CommandOf<"create_config">,
+  content: { attachments: Uint8Array[]; seal: { key_id: string | null } | undefined },
+) {
   const { core, log } = c.var.deps;
   const options = { traceparent: c.var.traceparent };
   try {
-    return await core.propose({ command, attachments: [bytes] }, options);
+    return await core.propose({ command, ...content }, options);
   } catch (error) {
     if (!(error instanceof ConfluxError && error.code === "upgrade_in_progress")) throw error;
     const { max_configs: _unknown, ...payload } = command.payload;
-    const answer = await core.propose({ command: { ...command, payload }, attachments: [bytes] }, options);
+    const answer = await core.propose({ command: { ...command, payload }, ...content }, options);
     const { tenant, trace_id } = command;
     log({
       level: "warn",

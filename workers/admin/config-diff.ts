@@ -27,7 +27,7 @@ export function registerConfigDiff(app: OpenAPIHono<AdminEnv>): void {
     const { from, to, consistency } = c.req.valid("query");
     const options = { consistency, traceparent: c.var.traceparent };
     const { core } = c.var.deps;
-    const config = await findConfig(c, "read", c.req.valid("param").id, consistency);
+    const config = await findConfig(c, c.req.valid("param").id, consistency);
     const { namespace, name } = config;
     const find = (version_id: number) => core.getVersion({ config_id: config.id, version_id }, options);
     const [before, after] = await Promise.all([find(from), find(to)]);

@@ -29,9 +29,12 @@ export function viewVersion(version: VersionHead) {
   return {
     config_id: version.config_id,
     version_id: version.version_id,
-    content_hash: `sha256:${version.sha256}`,
+    // Of an envelope without its wrapped key, so that wrapping it anew leaves the version as it is.
+    content_hash: `sha256:${version.sealed?.content_sha256 ?? version.sha256}`,
     content_bytes: version.content_bytes,
     format: version.format,
+    encrypted: version.sealed !== undefined,
+    key_id: version.sealed?.key_id ?? null,
     description: version.description,
     creator: version.creator,
     created_at: toTime(version.created_at_ms),

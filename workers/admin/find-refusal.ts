@@ -34,6 +34,7 @@ const KIND_BY_CODE: Record<ErrorCode, Kind> = {
   not_proposed: "not_audited",
   outcome_unknown: "not_audited",
   upgrade_in_progress: "not_audited",
+  key_service_unavailable: "not_audited",
   unavailable: "not_audited",
   index_not_reached: "not_audited",
 };
@@ -81,9 +82,15 @@ function outcomeOf(c: Context<AdminEnv>, refused: ConfluxError): Refusal["outcom
 
 /** Status, code and the names of fields: what people wrote into them may be a secret. */
 function summaryOf({ code, errors }: ConfluxError): string {
-  const fields = errors.slice(0, FIELDS_MAX).map(({ path }) => (path || "/").slice(0, FIELD_CHARACTERS_MAX));
+  const fields = errors.slice(0, FIELDS_MAX).map(fieldOf);
   const more = errors.length > FIELDS_MAX ? ` and ${errors.length - FIELDS_MAX} more` : "";
   return `${STATUS_BY_CODE[code]} ${code}${fields.length === 0 ? "" : ` at ${fields.join(", ")}${more}`}`;
+}
+
+/** The field of a request that is at fault. What is inside a content is its author's, names too: it may be a secret. */
+function fieldOf({ path }: ConfluxError["errors"][number]): string {
+  const field = path.startsWith("/content/") ? "/content" : path;
+  return (field || "/").slice(0, FIELD_CHARACTERS_MAX);
 }
 
 /** Whom the request was about, as far as it says; what it says is believed of known callers alone. */

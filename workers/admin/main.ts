@@ -7,6 +7,7 @@ import { type AdminApp, createAdmin } from "./app.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
 import { authenticate } from "./authenticate.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
+import { applicationKeys } from "./encryption-keys.ts";
 import { limitRequests } from "./limit-requests.ts";
 import type { LogLine } from "./principal.ts";
 import { createRefusalAudit } from "./refusal-audit.ts";
@@ -61,6 +62,7 @@ function build(env: AdminBindings): AdminApp {
       // Who is not known is refused before anything is counted, and what is over the quota before a permission is read.
       authenticate: (c, next) => establish(c, async () => void (await count(c, next))),
       quotasOf: quotasOf(auth),
+      applicationKeys: applicationKeys(auth),
       readiness: {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),

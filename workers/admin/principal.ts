@@ -35,6 +35,16 @@ export interface Principal {
 /** One line of the log: JSON data, with the trace id of the request that it is about. */
 export type LogLine = Record<string, string | number | boolean | null>;
 
+/**
+ * The KMS keys of a tenant's applications, or of one, by name; an application without one is left out. Rejects with
+ * `unavailable` when nobody can tell.
+ */
+export type ApplicationKeys = (
+  c: Context<AdminEnv>,
+  tenant: string,
+  app?: string,
+) => Promise<Record<string, string>>;
+
 /** Everything the admin app needs from outside. main.ts makes it from the Worker's environment, tests from parts. */
 export interface AdminDeps {
   core: CorePort;
@@ -47,6 +57,7 @@ export interface AdminDeps {
   authenticate: MiddlewareHandler<AdminEnv>;
   /** The quotas of a tenant as the database has them now. Rejects with `unavailable`, or `not_found` without such a tenant. */
   quotasOf: (c: Context<AdminEnv>, tenant: string) => Promise<TenantQuotas>;
+  applicationKeys: ApplicationKeys;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;
   /** Takes a refusal into the audit, after the answer: nobody waits for it. */

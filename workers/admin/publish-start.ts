@@ -15,6 +15,7 @@ import type { PublishStageInput } from "../../domain/publish/publish-plan.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { dryRunPublish } from "./dry-run-publish.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
@@ -60,9 +61,13 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
       content = await readContent(body);
       refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
       // A config that is gone takes no content: the core repeats what it answered before, or refuses.
-      if (live !== null)
-        await validateContent({ format: live.format, bytes: content.bytes, schema: live.schema });
+      if (live !== null) {
+        const whole = { format: live.format, bytes: content.bytes, schema: live.schema };
+        await withoutQuotes(live.encrypted, () => validateContent(whole));
+      }
     }
+    const isSecret = content !== null && (live?.encrypted ?? false);
+    const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "start_publish" as const,
@@ -87,7 +92,8 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
       const message = "only with dry_run=true";
       throw new ConfluxError("validation_failed", message, { errors: [{ path: "/clients", message }] });
     }
-    const answer = await proposePlan(c, command, content === null ? [] : [content.bytes]);
+    const attachments = content === null ? [] : [content.bytes];
+    const answer = await proposePlan(c, { command, attachments, seal });
     const { publish, config: changed, warnings } = answer.result;
     const view = viewPublish(publish);
     const owned = changed.releases.filter((rule) => rule.publish_id === publish.id);
@@ -110,13 +116,17 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
  */
 async function proposePlan(
   c: Context<AdminEnv>,
-  command: CommandOf<"start_publish">,
-  attachments: readonly Uint8Array[],
+  input: {
+    command: CommandOf<"start_publish">;
+    attachments: readonly Uint8Array[];
+    seal: { key_id: string | null } | undefined;
+  },
 ) {
   const { core } = c.var.deps;
+  const { command } = input;
   const options = { traceparent: c.var.traceparent };
   try {
-    return await core.propose({ command, attachments }, options);
+    return await core.propose(input, options);
   } catch (error) {
     const { form: _new, ...payload } = command.payload;
     const isOld =
@@ -125,7 +135,7 @@ async function proposePlan(
       payload.stages.every((stage) => stage.percentage === undefined);
     const isUpgrading = error instanceof ConfluxError && error.code === "upgrade_in_progress";
     if (!isUpgrading || !isOld) throw error;
-    return await core.propose({ command: { ...command, payload }, attachments }, options);
+    return await core.propose({ ...input, command: { ...command, payload } }, options);
   }
 }
 

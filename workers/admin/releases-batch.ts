@@ -6,6 +6,7 @@ import { createHeaders } from "../../contracts/config/fields.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
 import type { BatchItem } from "../../domain/command/command.ts";
+import type { Config } from "../../domain/config/config.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig, viewVersion } from "./config-views.ts";
@@ -84,7 +85,10 @@ async function readItem(c: Context<AdminEnv>, item: Item, attachments: Uint8Arra
     const { bytes, sha256 } = await readContent(item);
     refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
     // A config that is gone takes no content: the core repeats what it answered before, or refuses.
-    if (live !== null) validateContent({ format: live.format, bytes, schema: schema ?? live.schema });
+    if (live !== null) {
+      refuseEncrypted(live);
+      await validateContent({ format: live.format, bytes, schema: schema ?? live.schema });
+    }
     content = { attachment: attachments.length, sha256 };
     attachments.push(bytes);
   } else if (schema !== null) {
@@ -97,6 +101,13 @@ async function readItem(c: Context<AdminEnv>, item: Item, attachments: Uint8Arra
     config,
     item: { config_id, expected_revision, content, schema, description, releases, default_version_id },
   };
+}
+
+/** A batch seals nothing. Before the content is looked at, since what is wrong with it would be quoted. */
+function refuseEncrypted({ encrypted }: Config): void {
+  if (!encrypted) return;
+  const message = "the config is encrypted: make its version by itself, and name it here";
+  throw new ConfluxError("validation_failed", message, { errors: [{ path: "/content", message }] });
 }
 
 /** Says of a refusal which item it is of. */

@@ -1,4 +1,5 @@
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { ContentSealer } from "../../adapters/kms/content-sealer.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
 import { CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
@@ -43,8 +44,8 @@ export const TEST_QUOTAS = {
 export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 
 /** The admin app on the core in memory, with a principal made from the bearer token's name. */
-export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
-  const core = new MemoryCore();
+export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { sealer?: ContentSealer } = {}) {
+  const core = new MemoryCore(sealer === undefined ? {} : { sealer });
   const logs: LogLine[] = [];
   const refusals: Refusal[] = [];
   const app = createAdmin({
@@ -54,6 +55,7 @@ export function testingAdmin(overrides: Partial<AdminDeps> = {}) {
     regions: TEST_REGIONS,
     readiness: { core: async () => (await core.status()).leader_id !== null },
     log: (line) => logs.push(line),
+    applicationKeys: async () => ({}),
     noteRefusal: (_c, refusal) => refusals.push(refusal),
     quotasOf: async () => TEST_QUOTAS,
     authenticate: async (c, next) => {

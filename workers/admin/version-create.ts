@@ -4,6 +4,7 @@ import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
 import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { refuseOverSize } from "./quotas-of.ts";
@@ -36,8 +37,12 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
     refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
     const schema = schemaText(body.schema);
     // A config that is gone takes no content: the core repeats what it answered before, or refuses.
-    if (live !== null)
-      await validateContent({ format: body.format ?? live.format, bytes, schema: schema ?? live.schema });
+    const isSecret = live?.encrypted ?? false;
+    if (live !== null) {
+      const rules = { format: body.format ?? live.format, schema: schema ?? live.schema };
+      await withoutQuotes(isSecret, () => validateContent({ ...rules, bytes }));
+    }
+    const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       kind: "create_version" as const,
@@ -50,7 +55,8 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
       },
     };
     const { core } = c.var.deps;
-    const answer = await core.propose({ command, attachments: [bytes] }, { traceparent: c.var.traceparent });
+    const { traceparent } = c.var;
+    const answer = await core.propose({ command, attachments: [bytes], seal }, { traceparent });
     const { version, config: changed } = answer.result;
     const etag = configEtag(changed.revision);
     c.header("location", `/api/v1/mgt/configs/${config.id}/versions/${version.version_id}`);

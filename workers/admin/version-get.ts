@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { versionView } from "../../contracts/config/config-schemas.ts";
 import { readQuery, versionParams } from "../../contracts/config/fields.ts";
+import { ENVELOPE_CONTENT_TYPE } from "../../contracts/encryption/encryption-context.ts";
 import { CONTENT_TYPE_BY_FORMAT } from "../../domain/config/config.ts";
 import { viewSchema, viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -30,7 +31,7 @@ const contentRoute = declareRoute(
     request: { params: versionParams, query: readQuery },
     responses: {
       200: {
-        description: "The raw bytes; Content-Type by format",
+        description: "The raw bytes; Content-Type by format. Of an encrypted config: the envelope",
         content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
       },
     },
@@ -54,7 +55,9 @@ export function registerVersionGet(app: OpenAPIHono<AdminEnv>): void {
     const { version } = await core.getVersion({ config_id: config.id, version_id }, options);
     const bytes = await core.getBlob({ tenant: config.namespace.tenant, sha256: version.sha256 }, options);
     return c.body(new Uint8Array(bytes), 200, {
-      "content-type": CONTENT_TYPE_BY_FORMAT[version.format],
+      // The admin API has no way to open an envelope, and so nothing else to show (K4).
+      "content-type":
+        version.sealed === undefined ? CONTENT_TYPE_BY_FORMAT[version.format] : ENVELOPE_CONTENT_TYPE,
       "x-config-version": String(version.version_id),
       "x-config-hash": `sha256:${version.sha256}`,
       // Whatever a tenant has stored, a browser must not run it on this host.

@@ -1,8 +1,8 @@
 import { CONTENT_TYPE_BY_FORMAT } from "../../domain/config/config.ts";
 import type { CompiledVariant } from "../../domain/delivery/compiled-document.ts";
+import { ENVELOPE_CONTENT_TYPE } from "../../contracts/encryption/encryption-context.ts";
 import { TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
 
-const ENVELOPE_CONTENT_TYPE = "application/vnd.conflux.envelope+json";
 const INDEX_HEADER = "x-config-index";
 const AGE_HEADER = "x-config-age";
 

@@ -68,4 +68,24 @@ export function keyServiceConformance(
       code: "not_found",
     });
   });
+  describeRewrapping(service, { one, two });
+}
+
+function describeRewrapping(service: () => KeyService, { one, two }: { one: string; two: string }): void {
+  const context = { purpose: "test", tenant: "demo" };
+
+  it("K3 a data key wrapped anew is another blob of the same key, also under another key", async () => {
+    const { keyId, wrapped, plaintext } = await service().generateDataKey({ keyId: one, context });
+    for (const toKeyId of [one, two]) {
+      const anew = await service().rewrapDataKey({ keyId, wrapped, context, toKeyId });
+      expect(Buffer.from(anew.wrapped).equals(wrapped)).toBe(false);
+      const opened = await service().decryptDataKey({ ...anew, context });
+      expect(new Uint8Array(opened)).toEqual(new Uint8Array(plaintext));
+    }
+    const wrong = { keyId, wrapped, context: { purpose: "other" }, toKeyId: two };
+    await expect(service().rewrapDataKey(wrong)).rejects.toMatchObject({ code: "validation_failed" });
+    await expect(
+      service().rewrapDataKey({ keyId, wrapped, context, toKeyId: "alias/none" }),
+    ).rejects.toMatchObject({ code: "not_found" });
+  });
 }
