@@ -267,10 +267,10 @@ function toCommand(
       return testCommand("rollback", { config_id, version_id: step.version, abort_plan: step.abortPlan });
     case "batch": {
       const one = { expected_revision: null, schema: null, description: "", releases: null };
-      const content = { attachment: 0, sha256: step.content.repeat(64) };
+      const fresh = { attachment: 0, sha256: step.content.repeat(64) };
       return testCommand("batch_releases", {
         items: [
-          { ...one, config_id, content, default_version_id: "new" },
+          { ...one, config_id, content: fresh, default_version_id: "new" },
           {
             ...one,
             config_id: ids.get(step.other) ?? "cfg-c1-none",
