@@ -35,10 +35,9 @@ export const schemaField = z
   })
   .optional()
   .meta({ description: "JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12" });
-const retentionSchema = z.strictObject({
-  count: z.int().positive().optional(),
-  days: z.int().positive().optional(),
-});
+export const retentionSchema = z
+  .strictObject({ count: z.int().positive().optional(), days: z.int().positive().optional() })
+  .meta({ description: "How many versions are kept, and for how many days" });
 
 /** Exactly one of the two ways to give content. */
 function oneContent(body: { content?: string | undefined; content_base64?: string | undefined }): boolean {

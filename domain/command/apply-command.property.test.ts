@@ -20,6 +20,8 @@ interface ModelConfig {
   plan: ModelPlan | null;
   /** Versions that a plan has replaced. */
   deprecated: number[];
+  /** How many versions are to be kept; null: all. */
+  keeps: number | null;
 }
 interface ModelPlan {
   version: number;
@@ -40,6 +42,7 @@ type Step =
   | { do: "rules"; name: string; rules: { label: string; version: number }[]; abortPlan: boolean }
   | { do: "rollback"; name: string; version: number; abortPlan: boolean }
   | { do: "delete"; name: string }
+  | { do: "retention"; name: string; keeps: number | null }
   | { do: "batch"; name: string; other: string; content: string; version: number; abortPlan: boolean }
   | {
       do: "publish";
@@ -89,6 +92,11 @@ const steps = fc.array(
     }),
     fc.record({ do: fc.constant("delete" as const), name }),
     fc.record({
+      do: fc.constant("retention" as const),
+      name,
+      keeps: fc.option(fc.integer({ min: 1, max: 3 })),
+    }),
+    fc.record({
       do: fc.constant("batch" as const),
       name,
       other: name,
@@ -129,11 +137,15 @@ function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): 
   if (step.do === "create") {
     if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
     const rules = step.release ? [{ label: "", version: 1 }] : [];
-    model.set(step.name, { versions: [step.content], rules, plan: null, deprecated: [] });
+    model.set(step.name, { versions: [step.content], rules, plan: null, deprecated: [], keeps: null });
     return true;
   }
   if (config === undefined) return false;
   if (step.do === "delete") return model.delete(step.name);
+  if (step.do === "retention") {
+    config.keeps = step.keeps;
+    return true;
+  }
   if (step.do === "batch") return stepBatch(model, config, step);
   if (step.do === "version") return config.versions.push(step.content) > 0;
   if (step.do !== "rules" && step.do !== "rollback") return stepPlan(config, step, nowMs);
@@ -265,6 +277,10 @@ function toCommand(
     }
     case "rollback":
       return testCommand("rollback", { config_id, version_id: step.version, abort_plan: step.abortPlan });
+    case "retention": {
+      const retention = step.keeps === null ? null : { count: step.keeps };
+      return testCommand("set_retention", { config_id, retention });
+    }
     case "batch": {
       const one = { expected_revision: null, schema: null, description: "", releases: null };
       const fresh = { attachment: 0, sha256: step.content.repeat(64) };
@@ -334,6 +350,7 @@ function readModel(state: MemoryState): Map<string, ModelConfig> {
         .filter((r) => r.publish_id === undefined)
         .map((r) => ({ label: r.labels["l"] ?? "", version: r.version_id })),
       plan: readPlan(state, config),
+      keeps: config.retention?.count ?? null,
       deprecated: [...scanAll(state, `v/${config.id}/`)].flatMap(({ value: row }) => {
         const { version_id, deprecated_at_ms } = row as ConfigVersion;
         return deprecated_at_ms === undefined ? [] : [version_id];

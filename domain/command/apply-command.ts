@@ -15,6 +15,7 @@ import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
+import { setRetention } from "../config/set-retention.ts";
 import { rewrapKeys } from "../encryption/rewrap-keys.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
@@ -59,6 +60,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   put_releases: putReleases,
   rollback: rollbackConfig,
   delete_config: deleteConfig,
+  set_retention: setRetention,
   revoke_token: revokeToken,
   begin_restore: beginRestore,
   restore_chunk: stageRestoreChunk,

@@ -18,6 +18,7 @@ export interface CommandResults {
   put_releases: { config: ConfigHead; warnings: string[] };
   rollback: { config: ConfigHead };
   delete_config: { config_id: string };
+  set_retention: { config: ConfigHead };
   revoke_token: { jti: string };
   begin_restore: { restore_id: string; staged: number };
   restore_chunk: { restore_id: string; staged: number };

@@ -302,6 +302,13 @@ const commandSchema = z.discriminatedUnion("kind", [
   z
     .object({
       ...head,
+      kind: z.literal("set_retention"),
+      payload: z.object({ config_id: id, retention: retention.nullable() }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
       kind: z.literal("revoke_token"),
       payload: z.object({ jti: id, expires_at_ms: z.number().int().nonnegative() }).strict(),
     })

@@ -73,6 +73,8 @@ export interface CommandPayloads {
   /** Points the default rule at an old version, making one when there is none (C6). */
   rollback: { config_id: string; version_id: number; abort_plan?: boolean | undefined };
   delete_config: { config_id: string };
+  /** Which old versions are kept; null: all of them. */
+  set_retention: { config_id: string; retention: Retention | null };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };
   /** The four steps of a restore. Only a core proposes them, never a caller (`isRestoreKind`). */

@@ -66,6 +66,7 @@ const CONFIGS: Record<string, Build> = {
   "GET /mgt/configs": inTenant("/mgt/configs?app=shop&env=prod"),
   "GET /mgt/configs/{id}": ofConfig(""),
   "DELETE /mgt/configs/{id}": ofConfig(""),
+  "PUT /mgt/configs/{id}/retention": ofConfig("/retention", { count: 10 }),
   "GET /mgt/configs/{id}/versions": ofConfig("/versions"),
   "POST /mgt/configs/{id}/versions": ofConfig("/versions", { content: "{}", description: "next" }),
   "GET /mgt/configs/{id}/versions/{version}": ofConfig("/versions/1"),

@@ -30,6 +30,7 @@ import { registerReleasesBatch } from "./releases-batch.ts";
 import { registerReleasesGet } from "./releases-get.ts";
 import { registerReleasesPut } from "./releases-put.ts";
 import { auditRefusals } from "./audit-refusals.ts";
+import { registerRetentionPut } from "./retention-put.ts";
 import { trace } from "./trace.ts";
 import { registerVersionCreate } from "./version-create.ts";
 import { registerVersionGet } from "./version-get.ts";
@@ -70,6 +71,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerConfigList,
   registerConfigGet,
   registerConfigDelete,
+  registerRetentionPut,
   registerVersionCreate,
   registerVersionList,
   registerVersionGet,
