@@ -1,3 +1,4 @@
+// Over 400 lines: the steps, the model that takes them and the commands that they are belong together.
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Config, ConfigVersion } from "../config/config.ts";
