@@ -210,6 +210,10 @@ const NAMES = new RegExp(`\\b(${GHOST}|${FOREIGN}|${OWN})\\b(?:[.:]\\w+)?|nothin
 function anonymous(answer: Answer, request: MatrixRequest): Answer {
   const segments = (request.path.split("?")[0] ?? "").split("/");
   let text = answer.text.replaceAll(/"trace_id":"\w+"/g, "");
+  // Ids of configs that stand in the body.
+  for (const [id] of JSON.stringify(request.body ?? null).matchAll(/cfg-[\w-]+/g)) {
+    text = text.replaceAll(id, "<name>");
+  }
   for (const name of segments.filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
     text = text.replaceAll(name, "<name>");
   }
