@@ -68,6 +68,23 @@ export const PAUSE_MINUTES_MAX = 30 * 24 * 60;
 export const PAUSE_MINUTES_DEFAULT = 7 * 24 * 60;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
+/** Approval policies, and freeze windows, of one tenant. */
+export const APPROVAL_POLICIES_MAX = 100;
+export const FREEZE_WINDOWS_MAX = 100;
+/** Approvers that one policy may ask for. */
+export const APPROVALS_REQUIRED_MAX = 10;
+/** How long one weekly freeze may last: a week of it would leave no time for a change. */
+export const WEEKLY_FREEZE_MINUTES_MAX = 6 * 24 * 60;
+/** Characters of the name of a freeze window, and of a reason or comment. */
+export const FREEZE_NAME_CHARACTERS_MAX = 128;
+export const CHANGE_COMMENT_CHARACTERS_MAX = 512;
+/** How long a change request may be approved and executed after it was made or edited. */
+export const CHANGE_REQUEST_TTL_MS = 7 * 24 * 60 * 60 * 1000;
+/** Open change requests of one tenant, and all that are kept of it; the oldest that have ended go first. */
+export const CHANGE_REQUESTS_OPEN_MAX = 500;
+export const CHANGE_REQUESTS_KEPT_MAX = 1000;
+/** Characters of the operation of a change request, contents apart. */
+export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
 /** Failed sign-ins under one name from addresses that the name is not known at, before each further one locks it for a while. */
 export const LOGIN_NAME_FAILURES_FREE = 5;
 /** The same from one address, whatever the names: an office or a proxy has many people. */

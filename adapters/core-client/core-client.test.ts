@@ -18,6 +18,7 @@ import { backupConformance } from "./testing/backup-conformance.ts";
 import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
 import { clusterConformance } from "./testing/cluster-conformance.ts";
 import { encryptionConformance, sealIn } from "./testing/encryption-conformance.ts";
+import { changesConformance } from "./testing/changes-conformance.ts";
 import { publishConformance } from "./testing/publish-conformance.ts";
 import { quotaConformance } from "./testing/quota-conformance.ts";
 import { rulesConformance } from "./testing/rules-conformance.ts";
@@ -80,6 +81,7 @@ describe("the core over HTTP", () => {
   coreConformance(() => client(shared.url));
   backupConformance(() => client(shared.url));
   publishConformance(() => client(shared.url));
+  changesConformance(() => client(shared.url));
   rulesConformance(() => client(shared.url));
   quotaConformance(() => client(shared.url));
   clusterConformance(() => client(shared.url));

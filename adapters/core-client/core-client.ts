@@ -16,6 +16,8 @@ import type {
 } from "../../contracts/core/cluster-api.ts";
 import type {
   AuditAnchorsAnswer,
+  ChangeRequestAnswer,
+  ChangeRulesAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -34,6 +36,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import { parseFullName } from "../../domain/config/config-name.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import {
   CoreCaller,
@@ -162,6 +165,21 @@ export class CoreClient implements CorePort {
     options?: ReadOptions,
   ): Promise<ListAnswer<PublishPlan>> {
     return this.#read("/v1/publishes", { due_before: due_before_ms, ...page }, options);
+  }
+
+  getChangeRules(tenant: string, options?: ReadOptions): Promise<ChangeRulesAnswer> {
+    return this.#read(`/v1/change-rules/${encodeURIComponent(tenant)}`, {}, options);
+  }
+
+  getChangeRequest(id: string, options?: ReadOptions): Promise<ChangeRequestAnswer> {
+    return this.#read(`/v1/change-requests/${encodeURIComponent(id)}`, {}, options);
+  }
+
+  listChangeRequests(
+    input: Parameters<CorePort["listChangeRequests"]>[0],
+    options?: ReadOptions,
+  ): Promise<ListAnswer<ChangeRequestHead>> {
+    return this.#read("/v1/change-requests", input, options);
   }
 
   async getBlob(input: { tenant: string; sha256: string }, options: ReadOptions = {}): Promise<Uint8Array> {

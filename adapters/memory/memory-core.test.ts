@@ -3,6 +3,7 @@ import { testCommand } from "../../domain/command/testing-commands.ts";
 import { backupConformance } from "../core-client/testing/backup-conformance.ts";
 import { codeOf, coreConformance, createIn } from "../core-client/testing/core-conformance.ts";
 import { clusterConformance } from "../core-client/testing/cluster-conformance.ts";
+import { changesConformance } from "../core-client/testing/changes-conformance.ts";
 import { publishConformance } from "../core-client/testing/publish-conformance.ts";
 import { quotaConformance } from "../core-client/testing/quota-conformance.ts";
 import { rulesConformance } from "../core-client/testing/rules-conformance.ts";
@@ -18,6 +19,7 @@ describe("the core in memory", () => {
   coreConformance(() => shared);
   backupConformance(() => shared);
   publishConformance(() => shared);
+  changesConformance(() => shared);
   rulesConformance(() => shared);
   quotaConformance(() => shared);
   clusterConformance(() => shared);

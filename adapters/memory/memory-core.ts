@@ -8,6 +8,8 @@ import {
 } from "../../contracts/limits.ts";
 import type {
   AuditAnchorsAnswer,
+  ChangeRequestAnswer,
+  ChangeRulesAnswer,
   ConfigAnswer,
   DeletedConfigAnswer,
   EdgeConfigAnswer,
@@ -35,17 +37,21 @@ import type {
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
+import { readChangeRules } from "../../domain/change-request/change-rules.ts";
+import { listChangeRequests, readChangeRequest } from "../../domain/change-request/read-changes.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import { type Command, type CommandKind, type CommandOf, isCoreKind } from "../../domain/command/command.ts";
-import { contentsOf } from "../../domain/command/content-of.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
+import { encodeBase64 } from "./encode-base64.ts";
+import { verifyAttachments } from "./verify-attachments.ts";
 import { coreCommand, MemoryBackups } from "./memory-backups.ts";
 import { readEdgeConfig } from "../../domain/command/read-edge-config.ts";
 import { readEdgeSnapshot } from "../../domain/command/read-edge-snapshot.ts";
@@ -198,6 +204,21 @@ export class MemoryCore implements CorePort {
 
   async getAuditAnchors(tenant: string): Promise<AuditAnchorsAnswer> {
     return { ...this.#position(), anchors: readAuditAnchors(this.state, tenant) };
+  }
+
+  async getChangeRules(tenant: string): Promise<ChangeRulesAnswer> {
+    return { ...this.#position(), rules: readChangeRules(this.state, tenant) };
+  }
+
+  async getChangeRequest(id: string): Promise<ChangeRequestAnswer> {
+    return { ...this.#position(), request: orThrow(readChangeRequest(this.state, id)).request };
+  }
+
+  async listChangeRequests(
+    input: Parameters<CorePort["listChangeRequests"]>[0],
+  ): Promise<ListAnswer<ChangeRequestHead>> {
+    const page = orThrow(listChangeRequests(this.state, { ...input, limit: clampLimit(input.limit) }));
+    return { ...this.#position(), items: page.items, next_cursor: page.next_cursor };
   }
 
   async getBlob({ tenant, sha256 }: { tenant: string; sha256: string }): Promise<Uint8Array> {
@@ -372,27 +393,4 @@ function orThrow<T extends { ok: true }>(answer: T | Refusal): T {
 
 function toBase64(blobs: ReadonlyMap<string, Uint8Array>): Record<string, string> {
   return Object.fromEntries([...blobs].map(([sha256, bytes]) => [sha256, encodeBase64(bytes)]));
-}
-
-function encodeBase64(bytes: Uint8Array): string {
-  let binary = "";
-  for (let i = 0; i < bytes.length; i += 0x8000)
-    binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-  return btoa(binary);
-}
-
-/** Refuses a command whose attachment is not what its hash says. */
-async function verifyAttachments(command: Command, attachments: readonly Uint8Array[]): Promise<void> {
-  for (const { attachment, sha256 } of contentsOf(command)) {
-    const bytes = attachments[attachment];
-    if (bytes === undefined)
-      throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
-    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256)
-      throw new ConfluxError(
-        "malformed_request",
-        `attachment ${attachment} has another hash than its command says`,
-      );
-  }
 }

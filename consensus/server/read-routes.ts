@@ -21,6 +21,13 @@ import {
 } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
+import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
+import { readChangeRules } from "../../domain/change-request/change-rules.ts";
+import {
+  type ChangeRequestFilter,
+  listChangeRequests,
+  readChangeRequest,
+} from "../../domain/change-request/read-changes.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { InlineBudget } from "../../domain/command/inline-blobs.ts";
@@ -75,6 +82,13 @@ export function readRoutes(core: CoreContext): Route[] {
     readersGet("/v1/configs/:id/versions/:v", (r) => answerVersion(core, r)),
     readersGet("/v1/publishes", (r) => answerPublishes(core, r)),
     readersGet("/v1/publishes/:id", (r) => answerPublish(core, r)),
+    readersGet("/v1/change-rules/:tenant", ({ params: [tenant = ""] }) => ({
+      rules: readChangeRules(core.store, tenant),
+    })),
+    readersGet("/v1/change-requests", (r) => answerChangeRequests(core, r)),
+    readersGet("/v1/change-requests/:id", ({ params: [id = ""] }) => ({
+      request: orThrow(readChangeRequest(core.store, id)).request,
+    })),
     readersGet("/v1/audit-anchors/:tenant", (r) => answerAnchors(core, r)),
     get("/v1/blobs/:tenant/:sha256", SERVICE_ROLES, (r) => answerBlob(core, r)),
     get("/v1/feed", SERVICE_ROLES, (r) => answerFeed(core, r)),
@@ -185,6 +199,21 @@ function answerPublishes(core: CoreContext, { query }: CoreRequest): Body<ListAn
         })
       : listPublishes(core.store, { config_id: configId, ...listInput(query) }),
   );
+  return { items, next_cursor };
+}
+
+function answerChangeRequests(
+  core: CoreContext,
+  { query }: CoreRequest,
+): Body<ListAnswer<ChangeRequestHead>> {
+  const filter: Omit<ChangeRequestFilter, "tenant"> = {};
+  for (const name of ["app", "env", "config_id", "state"] as const) {
+    const value = query.get(name);
+    if (value !== null) filter[name] = value;
+  }
+  const tenant = query.get("tenant") ?? "";
+  const input = { tenant, ...filter, ...listInput(query) };
+  const { items, next_cursor } = orThrow(listChangeRequests(core.store, input));
   return { items, next_cursor };
 }
 

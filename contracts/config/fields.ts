@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CONFIG_FORMATS } from "../../domain/config/config.ts";
+import { CHANGE_COMMENT_CHARACTERS_MAX } from "../../domain/limits.ts";
 import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import {
   DESCRIPTION_BYTES_MAX,
@@ -76,3 +77,14 @@ export const updateHeaders = createHeaders.extend({
     .optional()
     .meta({ description: "ETag of a GET, or *; a stale one is 412" }),
 });
+
+/** The header that passes a freeze window. */
+export const BREAK_GLASS_HEADER = "x-conflux-break-glass";
+const breakGlass = z
+  .string()
+  .max(CHANGE_COMMENT_CHARACTERS_MAX)
+  .optional()
+  .meta({ description: "Why the change must pass a freeze window; needs the permission approve" });
+/** Headers of a write that changes what clients get. */
+export const changeHeaders = updateHeaders.extend({ [BREAK_GLASS_HEADER]: breakGlass });
+export const createChangeHeaders = createHeaders.extend({ [BREAK_GLASS_HEADER]: breakGlass });

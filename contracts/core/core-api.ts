@@ -5,6 +5,8 @@ import type { CommandResults } from "../../domain/command/command-result.ts";
 import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";
 import type { EdgeEntry } from "../../domain/command/read-feed.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../../domain/config/config.ts";
+import type { ChangeRequest } from "../../domain/change-request/change-request.ts";
+import type { ChangeRules } from "../../domain/change-request/change-rules.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 
 /**
@@ -25,6 +27,9 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  *   GET  /v1/publishes?config_id&cursor&limit                                 -> ListAnswer<PublishPlan> (newest first)
  *   GET  /v1/publishes?due_before=<ms>&cursor&limit                           -> ListAnswer<PublishPlan> (longest due first)
  *   GET  /v1/publishes/{id}                                                   -> PublishAnswer
+ *   GET  /v1/change-rules/{tenant}                                            -> ChangeRulesAnswer
+ *   GET  /v1/change-requests?tenant&app&env&config_id&state&cursor&limit            -> ListAnswer<ChangeRequestHead> (newest first)
+ *   GET  /v1/change-requests/{id}                                             -> ChangeRequestAnswer
  *   GET  /v1/audit-anchors/{tenant}                                           -> AuditAnchorsAnswer
  *   GET  /v1/blobs/{tenant}/{sha256}                                          -> bytes
  *   GET  /v1/feed?after&limit&wait_ms&view=edge|full&inline=1                 -> FeedAnswer
@@ -91,6 +96,13 @@ export interface VersionAnswer extends Position {
 }
 export interface PublishAnswer extends Position {
   publish: PublishPlan;
+}
+/** What a tenant asks of changes; empty lists before it has set any. */
+export interface ChangeRulesAnswer extends Position {
+  rules: ChangeRules;
+}
+export interface ChangeRequestAnswer extends Position {
+  request: ChangeRequest;
 }
 /** What the log remembers of a tenant's audit chain, ascending; empty when nobody has anchored it yet. */
 export interface AuditAnchorsAnswer extends Position {

@@ -2,6 +2,8 @@ import type { BackupListAnswer, ClusterJob, CoreRestoreRequest } from "../backup
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../encryption/rewrap-api.ts";
 import type { Command, CommandKind, CommandOf } from "../../domain/command/command.ts";
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
+import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
+import type { ChangeRequestFilter } from "../../domain/change-request/read-changes.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type {
   AddNodeAnswer,
@@ -16,6 +18,8 @@ import type {
 } from "./cluster-api.ts";
 import type {
   AuditAnchorsAnswer,
+  ChangeRequestAnswer,
+  ChangeRulesAnswer,
   ConfigAnswer,
   Consistency,
   DeletedConfigAnswer,
@@ -93,6 +97,15 @@ export interface CorePort {
     input: { due_before_ms: number; cursor?: string; limit: number },
     options?: ReadOptions,
   ): Promise<ListAnswer<PublishPlan>>;
+  /** What a tenant asks of changes: approvals and freeze windows. */
+  getChangeRules(tenant: string, options?: ReadOptions): Promise<ChangeRulesAnswer>;
+  /** `not_found` when there is none. */
+  getChangeRequest(id: string, options?: ReadOptions): Promise<ChangeRequestAnswer>;
+  /** The change requests of a tenant, the newest first. */
+  listChangeRequests(
+    input: ChangeRequestFilter & { cursor?: string; limit: number },
+    options?: ReadOptions,
+  ): Promise<ListAnswer<ChangeRequestHead>>;
   /** Where the audit chain of a tenant (or of the system) was, as the log has it. */
   getAuditAnchors(tenant: string, options?: ReadOptions): Promise<AuditAnchorsAnswer>;
   getBlob(input: { tenant: string; sha256: string }, options?: ReadOptions): Promise<Uint8Array>;

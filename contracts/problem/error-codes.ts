@@ -15,6 +15,10 @@ export const STATUS_BY_CODE = {
   idempotency_conflict: 409,
   /** A publish plan of the config runs; what would change its rules is refused. */
   publish_running: 409,
+  /** Others than the author must approve the change first: it is made by executing a change request. */
+  approval_required: 409,
+  /** A freeze window keeps what clients get as it is; the detail says until when. */
+  change_frozen: 409,
   /** The resource is not in a state from which it can be moved so. */
   invalid_transition: 409,
   feed_ahead: 409,
@@ -53,6 +57,8 @@ export const TITLE_BY_CODE: Record<ErrorCode, string> = {
   conflict: "The present state does not allow this",
   idempotency_conflict: "The idempotency key was used with another body",
   publish_running: "A publish plan of the config is running",
+  approval_required: "The change must be approved first",
+  change_frozen: "Changes are frozen",
   invalid_transition: "The resource is not in a state that allows this",
   feed_ahead: "The cursor is past the end of the feed",
   feed_compacted: "The feed no longer reaches back to the cursor",

@@ -1,6 +1,7 @@
 // Over 400 lines: the steps, the model that takes them and the commands that they are belong together.
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
+import type { ChangeRequest } from "../change-request/change-request.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { applyCommand } from "./apply-command.ts";
 import { checkInvariants } from "./check-invariants.ts";
@@ -57,8 +58,12 @@ type Step =
   | { do: "pause"; name: string; stage: number; on_timeout: "abort" | "resume" }
   | { do: "resume"; name: string }
   | { do: "end_pause"; name: string }
-  | { do: "abort"; name: string };
+  | { do: "abort"; name: string }
+  | { do: "ask"; name: string; version: number; edit: boolean }
+  | { do: "execute"; name: string };
 type PlanStep = Extract<Step, { do: "publish" | "advance" | "pause" | "resume" | "end_pause" | "abort" }>;
+/** A rollback that is asked for, by the name of its config; stale when the config has changed since. */
+type Asked = Map<string, { id: string; version: number; stale: boolean }>;
 /** Between two commands; a stage bakes for four of them. */
 const STEP_MS = 150;
 const BAKE_MS = 600;
@@ -128,12 +133,23 @@ const steps = fc.array(
     fc.record({ do: fc.constant("resume" as const), name }),
     fc.record({ do: fc.constant("end_pause" as const), name }),
     fc.record({ do: fc.constant("abort" as const), name }),
+    fc.record({
+      do: fc.constant("ask" as const),
+      name,
+      version: fc.integer({ min: 1, max: 4 }),
+      edit: fc.boolean(),
+    }),
+    fc.record({ do: fc.constant("execute" as const), name }),
   ),
   { maxLength: 60, size: "max" },
 );
 
 /** Applies a step to the model; false when it must be refused (and then nothing has changed). */
-function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): boolean {
+function stepModel(
+  model: Map<string, ModelConfig>,
+  step: Exclude<Step, { do: "ask" | "execute" }>,
+  nowMs: number,
+): boolean {
   const config = model.get(step.name);
   if (step.do === "create") {
     if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
@@ -161,6 +177,33 @@ function stepModel(model: Map<string, ModelConfig>, step: Step, nowMs: number): 
     setDefault(config, step.version);
   }
   config.plan = null;
+  return true;
+}
+
+/** The same for change requests; every other step that is done makes those of its config stale. */
+function stepAsked(
+  model: Map<string, ModelConfig>,
+  asked: Asked,
+  step: Step,
+  at: { nowMs: number; index: number },
+): boolean {
+  const before = asked.get(step.name);
+  const config = model.get(step.name);
+  if (step.do === "ask") {
+    if (config === undefined) return false;
+    const id = step.edit && before !== undefined ? before.id : `chr-c1-${at.index}`;
+    asked.set(step.name, { id, version: step.version, stale: false });
+    return true;
+  }
+  if (step.do === "execute") {
+    if (before === undefined || before.stale || config === undefined || config.plan !== null) return false;
+    if (before.version > config.versions.length) return false;
+    setDefault(config, before.version);
+    return asked.delete(step.name);
+  }
+  if (!stepModel(model, step, at.nowMs)) return false;
+  if (step.do === "delete") asked.delete(step.name);
+  else if (before !== undefined) asked.set(step.name, { ...before, stale: true });
   return true;
 }
 
@@ -250,6 +293,8 @@ function toCommand(
   step: Step,
   ids: ReadonlyMap<string, string>,
   plans: ReadonlyMap<string, string>,
+  asked: Asked,
+  state: MemoryState,
   pausedAt: number,
 ): Command {
   const config_id = ids.get(step.name) ?? "cfg-c1-none";
@@ -333,6 +378,24 @@ function toCommand(
       return testCommand("abort_publish", { publish_id });
     case "resume":
       return testCommand("resume_publish", { publish_id });
+    case "ask": {
+      const input = {
+        config_id,
+        config_revision: (state.json(stateKey.config(config_id)) as Config | undefined)?.revision ?? 1,
+        operation: { kind: "rollback" as const, payload: { config_id, version_id: step.version } },
+        description: "",
+      };
+      const { id } = asked.get(step.name) ?? {};
+      return step.edit && id !== undefined
+        ? testCommand("edit_change", { ...input, change_request_id: id })
+        : testCommand("request_change", input);
+    }
+    case "execute": {
+      const change_request_id = asked.get(step.name)?.id ?? "chr-c1-none";
+      const request = state.json(stateKey.changeRequest(change_request_id)) as ChangeRequest | undefined;
+      const digest = request?.digest ?? "0".repeat(64);
+      return testCommand("execute_change", { change_request_id, digest });
+    }
     default:
       return testCommand("delete_config", { config_id });
   }
@@ -380,7 +443,7 @@ function readPlan(state: MemoryState, config: Config): ModelPlan | null {
   };
 }
 
-it("A6 C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
+it("A6 C1 C2 C4 C6 C7 C10 C12 C14 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
   fc.assert(
     fc.property(steps, (sequence) => {
       const state = new MemoryState();
@@ -388,11 +451,12 @@ it("A6 C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simp
       const ids = new Map<string, string>();
       const plans = new Map<string, string>();
       const keys = new Map<number, string>();
+      const asked: Asked = new Map();
       const feed: FeedEntry[] = [];
       for (const [i, step] of sequence.entries()) {
         const { changes, feedEntry, outcome } = applyCommand({
           state,
-          command: toCommand(step, ids, plans, model.get(step.name)?.plan?.pausedAtMs ?? 0),
+          command: toCommand(step, ids, plans, asked, state, model.get(step.name)?.plan?.pausedAtMs ?? 0),
           attachments: [new Uint8Array([1])],
           index: i + 1,
           prevFeedIndex: feed.at(-1)?.index ?? 0,
@@ -409,7 +473,7 @@ it("A6 C1 C2 C4 C6 C7 C10 C12 P4 P5 P6 any sequence of commands does what a simp
           );
           expect(changes).toEqual([]);
         } else {
-          const wanted = stepModel(model, step, i * STEP_MS);
+          const wanted = stepAsked(model, asked, step, { nowMs: i * STEP_MS, index: i + 1 });
           expect([step.do, outcome.ok]).toEqual([step.do, wanted]);
           expect(feedEntry !== null).toBe(wanted);
           if (!wanted) expect(changes).toEqual([]);

@@ -10,6 +10,14 @@ import { noteOperation } from "../cluster/note-operation.ts";
 import { registerNode } from "../cluster/register-node.ts";
 import { retireNode } from "../cluster/retire-node.ts";
 import { batchReleases } from "../config/batch-releases.ts";
+import { approveChange } from "../change-request/approve-change.ts";
+import { editChange } from "../change-request/edit-change.ts";
+import { executeChange } from "../change-request/execute-change.ts";
+import { guardChange } from "../change-request/guard-change.ts";
+import { rejectChange } from "../change-request/reject-change.ts";
+import { requestChange } from "../change-request/request-change.ts";
+import { setChangeRules } from "../change-request/set-change-rules.ts";
+import { withdrawChange } from "../change-request/withdraw-change.ts";
 import { createConfig } from "../config/create-config.ts";
 import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
@@ -80,6 +88,13 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   batch_releases: batchReleases,
   rewrap_keys: rewrapKeys,
   anchor_audit: anchorAudit,
+  set_change_rules: setChangeRules,
+  request_change: requestChange,
+  edit_change: editChange,
+  approve_change: approveChange,
+  reject_change: rejectChange,
+  withdraw_change: withdrawChange,
+  execute_change: executeChange,
 };
 
 /** Every kind that this build applies. */
@@ -103,6 +118,8 @@ export function applyCommand(input: {
   const { state, command } = input;
   const before = findResult(state, command, input.timestampMs);
   if (before !== null) return { ...NOTHING, outcome: replay(before, command) };
+  const guarded = guardChange(state, command, input.timestampMs);
+  if (!guarded.ok) return { ...NOTHING, outcome: guarded };
   const outcome = dispatch({ ...input, command });
   if (!outcome.ok) return { ...NOTHING, outcome };
   const { result, events, audit, moveTo } = outcome;
@@ -122,7 +139,13 @@ export function applyCommand(input: {
       kind: command.kind,
       trace_id: command.trace_id,
       events,
-      audit: { actor: command.actor, ip: command.ip, ...audit },
+      audit: {
+        actor: command.actor,
+        ip: command.ip,
+        ...audit,
+        // Said first, so that nobody reads past it.
+        summary: guarded.note + audit.summary,
+      },
     },
     outcome: { ok: true, replayed: false, index, timestamp_ms: timestampMs, result },
   };

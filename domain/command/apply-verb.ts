@@ -15,6 +15,8 @@ export interface ApplyInput<K extends CommandKind> {
   clusterId: string;
   /** The epoch before the command; the first is 1. */
   epoch: number;
+  /** The change request that the command is the execution of. */
+  changeRequestId?: string;
 }
 
 /** One kind of command as a pure function: same input, same outcome, on every node. */

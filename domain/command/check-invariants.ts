@@ -1,5 +1,6 @@
 import { type AuditAnchor, checkAuditAnchors } from "../access/anchor-audit.ts";
 import type { PendingRestore, RestoredState } from "../backup/backup-origin.ts";
+import { checkChangeInvariants, heldRefs } from "../change-request/check-change-invariants.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
 import { checkPublishInvariants } from "../publish/check-publish-invariants.ts";
 import { scanAll } from "./scan-all.ts";
@@ -34,6 +35,7 @@ export function checkInvariants(state: StateView): string[] {
     const { config_id } = value as ConfigVersion;
     if (!state.hasKey(stateKey.config(config_id))) wrong.push(`${key} belongs to no config`);
   }
+  for (const key of heldRefs(state)) refs.set(key, (refs.get(key) ?? 0) + 1);
   for (const { key, value } of scanAll(state, "r/")) {
     if (refs.get(key) !== value)
       wrong.push(`${key} is ${String(value)}, versions make it ${refs.get(key) ?? 0}`);
@@ -41,7 +43,14 @@ export function checkInvariants(state: StateView): string[] {
     if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
   }
   for (const key of refs.keys()) wrong.push(`${key} is missing`);
-  const others = [checkConfigCounts, checkIdempotency, checkRestore, checkPublishInvariants, checkAnchors];
+  const others = [
+    checkConfigCounts,
+    checkIdempotency,
+    checkRestore,
+    checkPublishInvariants,
+    checkAnchors,
+    checkChangeInvariants,
+  ];
   return [...wrong, ...others.flatMap((check) => check(state))];
 }
 

@@ -113,3 +113,32 @@ describe("C7 P5 plans of several stages need voters that know them", () => {
     },
   );
 });
+
+describe("C14 a change request needs voters that know what it asks for", () => {
+  const releases = [{ ...testRule(1), when: [condition] }];
+  const operation = { kind: "put_releases" as const, payload: { config_id: "cfg-1", releases } };
+  const asked = { config_id: "cfg-1", config_revision: 1, operation, description: "" };
+
+  it("also when it is executed much later, and those that know of a reason to pass a freeze", () => {
+    const request = testCommand("request_change", asked);
+    expect(parseCommand(request)).toEqual({ ok: true, command: request });
+    expect(abilitiesNeeded(request)).toEqual(["request_change", "put_releases", "rule_conditions"]);
+    const pass = testCommand("rollback", { config_id: "cfg-1", version_id: 1 }, { break_glass: "why" });
+    expect(parseCommand(pass)).toEqual({ ok: true, command: pass });
+    expect(abilitiesNeeded(pass)).toEqual(["rollback", "break_glass"]);
+  });
+
+  it.each([
+    { kind: "revoke_token", payload: { jti: "a", expires_at_ms: 1 } },
+    { kind: "put_releases", payload: { config_id: "cfg-1", releases: [], more: 1 } },
+    { kind: "put_releases", payload: { config_id: "cfg-1" } },
+  ])("no core takes one for %j", (wrong) => {
+    const request = testCommand("request_change", asked);
+    const broken = { ...request, payload: { ...request.payload, operation: wrong } };
+    const parsed = parseCommand(broken);
+    expect(parsed).toMatchObject({ ok: false });
+    expect(parsed.ok ? [] : parsed.errors.map(({ path }) => path)).toContainEqual(
+      expect.stringMatching(/^\/payload\/operation/),
+    );
+  });
+});

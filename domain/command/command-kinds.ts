@@ -1,4 +1,5 @@
 import { hasConditions, type ReleaseRule } from "../release-rule/release-rule.ts";
+import { commandOfOperation } from "../change-request/change-request.ts";
 import type { Command, CommandKind } from "./command.ts";
 import { contentOf } from "./content-of.ts";
 
@@ -27,13 +28,14 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
  * a build without them would take such a rule for one that everybody matches. `config_limit`: `max_configs` of a new config,
  * and the count that is kept from the first of them on. `sealed_content`: envelopes; a build without them would lose what its
- * versions know of theirs. `publish_stages`: `form` and `abort_plan` of a publish; whether its plan's later commands do what a
- * build without them does not depends on the plan that this one made.
+ * versions know of theirs. `break_glass`: a reason to pass a freeze window. `publish_stages`: `form` and `abort_plan` of a publish;
+ * whether its plan's later commands do what a build without them does not depends on the plan that this one made.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
   "config_limit",
   "sealed_content",
+  "break_glass",
   "publish_stages",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
@@ -48,7 +50,10 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   if (contentOf(command)?.sealed !== undefined) features.push("sealed_content");
   const isNewForm = kind === "start_publish" && (payload.form ?? payload.abort_plan) !== undefined;
   if (isNewForm) features.push("publish_stages");
-  return [kind, ...features];
+  if (command.break_glass !== undefined) features.push("break_glass");
+  if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
+  // What is asked for is applied later, without another question.
+  return [kind, ...features, ...abilitiesNeeded(commandOfOperation(command, payload.operation))];
 }
 
 /** The rules that a command brings. */

@@ -1,9 +1,11 @@
 import type { ErrorCode, FieldError } from "./command-error.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import type { RestoredState } from "../backup/backup-origin.ts";
+import type { ChangeRequestHead } from "../change-request/change-request.ts";
+import type { ChangeRules } from "../change-request/change-rules.ts";
 import type { PublishPlan } from "../publish/publish-plan.ts";
 import type { CommandKind } from "./command.ts";
-import type { FeedEvent } from "./feed-entry.ts";
+import type { AuditAction, FeedEvent } from "./feed-entry.ts";
 import type { StateChange } from "./state-view.ts";
 
 /** A config without its schema text, which may be large and is never part of an answer to a write. */
@@ -39,6 +41,13 @@ export interface CommandResults {
   batch_releases: { items: { config: ConfigHead; version: VersionHead | null; warnings: string[] }[] };
   rewrap_keys: { rewrapped: number; next_cursor: string | null };
   anchor_audit: { seq: number; hash: string };
+  set_change_rules: { rules: ChangeRules };
+  request_change: { request: ChangeRequestHead };
+  edit_change: { request: ChangeRequestHead };
+  approve_change: { request: ChangeRequestHead };
+  reject_change: { request: ChangeRequestHead };
+  withdraw_change: { request: ChangeRequestHead };
+  execute_change: { request: ChangeRequestHead; warnings: string[] };
 }
 
 /** Where a state stands in the log. */
@@ -56,7 +65,7 @@ export type FeatureOutcome<K extends CommandKind> =
       events: FeedEvent[];
       result: CommandResults[K];
       /** Null: a step of something that is told of when it is done, so no entry of the feed. */
-      audit: { action: "write" | "delete" | "publish"; resource: string; summary: string } | null;
+      audit: { action: AuditAction; resource: string; summary: string } | null;
       /** The command puts another state in the place of this one, which stands here. */
       moveTo?: StatePlace;
     }

@@ -1,17 +1,16 @@
 import { z } from "zod";
+import { changeCommands } from "../change-request/change-command-schema.ts";
+import { commandOfOperation } from "../change-request/change-request.ts";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { KMS_KEY_ID, WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
 import { BATCH_ITEMS_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
-import { type Command, COMMAND_FORMAT_VERSION } from "./command.ts";
+import type { Command } from "./command.ts";
+import { head, id, sha256, wholeNumber } from "./command-fields.ts";
 
-/** Ids become segments of keys: no slash, nothing outside ASCII. */
-const id = z.string().regex(/^[A-Za-z0-9._~:-]{1,128}$/);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const nodeId = z.number().int().positive().max(999_999_999);
 const versionId = z.number().int().positive();
-const wholeNumber = z.number().int().nonnegative();
 const keyId = z.string().regex(KMS_KEY_ID);
 const sealed = z.object({ key_id: keyId, content_sha256: sha256 }).strict();
 const content = z
@@ -70,21 +69,6 @@ const origin = z
     state_hash: sha256,
   })
   .strict();
-
-const head = {
-  format: z.literal(COMMAND_FORMAT_VERSION),
-  tenant: id,
-  actor: z
-    .object({ type: z.enum(["user", "token", "system"]), id: z.string().max(256), name: z.string().max(256) })
-    .strict(),
-  ip: z.string().max(64),
-  trace_id: z.string().regex(/^[0-9a-f]{32}$/),
-  idempotency: z
-    .object({ scope: id, digest: z.string().min(1).max(128) })
-    .strict()
-    .nullable(),
-  expected_revision: z.number().int().nonnegative().nullable(),
-};
 
 const restoreCommands = [
   z
@@ -365,20 +349,32 @@ const commandSchema = z.discriminatedUnion("kind", [
   batchCommand,
   ...restoreCommands,
   ...publishCommands,
+  ...changeCommands,
   rewrapCommand,
 ]);
 
+type Parsed = { ok: true; command: Command } | { ok: false; errors: { path: string; message: string }[] };
+
 /** Answers the command, or what is wrong with it as JSON pointers into the command. */
-export function parseCommand(
-  value: unknown,
-): { ok: true; command: Command } | { ok: false; errors: { path: string; message: string }[] } {
+export function parseCommand(value: unknown): Parsed {
   const parsed = commandSchema.safeParse(value);
-  if (parsed.success) return { ok: true, command: parsed.data };
-  return {
-    ok: false,
-    errors: parsed.error.issues.slice(0, 20).map((issue) => ({
-      path: issue.path.map((part) => `/${String(part)}`).join(""),
-      message: issue.message,
-    })),
-  };
+  if (!parsed.success) return { ok: false, errors: errorsOf(parsed.error, "") };
+  const command: Command = parsed.data;
+  if (command.kind !== "request_change" && command.kind !== "edit_change") return { ok: true, command };
+  return parseOperation(command);
+}
+
+/** What is asked for is held to the shape of a command of its kind, so that executing it can only succeed or refuse. */
+function parseOperation(command: Extract<Command, { kind: "request_change" | "edit_change" }>): Parsed {
+  const { operation } = command.payload;
+  const parsed = commandSchema.safeParse(commandOfOperation(command, operation));
+  if (parsed.success) return { ok: true, command };
+  return { ok: false, errors: errorsOf(parsed.error, "/payload/operation") };
+}
+
+function errorsOf(error: z.ZodError, prefix: string): { path: string; message: string }[] {
+  return error.issues.slice(0, 20).map((issue) => ({
+    path: prefix + issue.path.map((part) => `/${String(part)}`).join(""),
+    message: issue.message,
+  }));
 }

@@ -2,6 +2,7 @@ import type { ConfigFormat, Retention, SealedContent } from "../config/config.ts
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { PauseEnd, PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
+import type { ApprovalPolicy, FreezeWindow } from "../change-request/change-rules.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
 /** Who asked for a command. `id` is stable; `name` is for people. */
@@ -135,8 +136,41 @@ export interface CommandPayloads {
   rewrap_keys: { resource: string; items: Rewrapping[]; next_cursor: string | null };
   /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
   anchor_audit: { seq: number; hash: string };
+  /** Replaces what the command's tenant asks of changes (C14). */
+  set_change_rules: { approvals: ApprovalPolicy[]; freezes: FreezeWindow[] };
+  /** Asks for a change of a config as it is at `config_revision`, for others to approve. */
+  request_change: ChangeRequestInput;
+  /** Puts another operation in the place of the one asked for; all approvals are void. */
+  edit_change: ChangeRequestInput & { change_request_id: string };
+  /** Approves exactly what has this digest. */
+  approve_change: { change_request_id: string; digest: string; comment: string };
+  reject_change: { change_request_id: string; comment: string };
+  withdraw_change: { change_request_id: string; comment: string };
+  /** Makes the change and ends its request, both or neither. */
+  execute_change: { change_request_id: string; digest: string };
+}
+
+export interface ChangeRequestInput {
+  config_id: string;
+  config_revision: number;
+  operation: ChangeOperation;
+  description: string;
 }
 export type CommandKind = keyof CommandPayloads;
+
+/** Kinds of commands that a change request can stand for. */
+export const CHANGE_OPERATION_KINDS = [
+  "put_releases",
+  "rollback",
+  "start_publish",
+  "create_version",
+  "delete_config",
+] as const satisfies readonly CommandKind[];
+export type ChangeOperationKind = (typeof CHANGE_OPERATION_KINDS)[number];
+/** What a change request asks for: a command's kind and payload. A content is held beside it, as bytes. */
+export type ChangeOperation = {
+  [K in ChangeOperationKind]: { kind: K; payload: CommandPayloads[K] };
+}[ChangeOperationKind];
 
 /** Kinds that a core makes itself, from a backup that it has verified. */
 export const RESTORE_KINDS = [
@@ -169,6 +203,8 @@ export interface CommandOf<K extends CommandKind> {
   idempotency: { scope: string; digest: string } | null;
   /** The revision `If-Match` named; null when the caller does not mind. */
   expected_revision: number | null;
+  /** Why the change is to pass a freeze window; whoever proposes it has asked whether the caller may. */
+  break_glass?: string | undefined;
   payload: CommandPayloads[K];
 }
 export type Command = { [K in CommandKind]: CommandOf<K> }[CommandKind];

@@ -1,5 +1,7 @@
 import type { Command, ContentRef } from "./command.ts";
 
+import { contentOfOperation } from "../change-request/held-content.ts";
+
 /** Every content that a command carries as an attachment. */
 export function contentsOf(command: Command): ContentRef[] {
   if (command.kind === "batch_releases") return command.payload.items.flatMap(({ content }) => content ?? []);
@@ -14,6 +16,9 @@ export function contentOf(command: Command): ContentRef | null {
     case "create_version":
     case "start_publish":
       return command.payload.content;
+    case "request_change":
+    case "edit_change":
+      return contentOfOperation(command.payload.operation);
     default:
       return null;
   }

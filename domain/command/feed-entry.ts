@@ -67,11 +67,13 @@ export interface PublishChanged {
 export type EdgeEvent = ConfigChanged | ConfigDeleted | TokenRevoked | StateRestored;
 export type FeedEvent = EdgeEvent | PublishChanged;
 
+export type AuditAction = "write" | "delete" | "publish" | "approve";
+
 /** What an audit row of a log write needs; projected by lambdas/feed-projection. */
 export interface FeedAudit {
   actor: Actor;
   ip: string;
-  action: "write" | "delete" | "publish";
+  action: AuditAction;
   resource: string;
   summary: string;
   /** Absent: it was done. */

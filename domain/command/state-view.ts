@@ -4,6 +4,8 @@
  */
 export interface StateView {
   json(key: string): unknown;
+  /** The bytes of a row that `put_bytes` wrote. */
+  bytes(key: string): Uint8Array | undefined;
   hasKey(key: string): boolean;
   /** A content (`stateKey.blob`); undefined when it is not there. */
   bytes(key: string): Uint8Array | undefined;
@@ -67,6 +69,16 @@ export const stateKey = {
   /** The newest anchors of a tenant's audit chain. */
   auditAnchors: (tenant: string): string => `a/${tenant}`,
   auditAnchorsPrefix: "a/",
+  /** What a tenant asks of changes: approvals, and windows in which there are none. */
+  changeRules: (tenant: string): string => `change-rules/${tenant}`,
+  changeRulesPrefix: "change-rules/",
+  changeRequest: (requestId: string): string => `change-request/${requestId}`,
+  changeRequestPrefix: "change-request/",
+  /** A tenant's change requests, the newest first. */
+  changeRequestByTenant: (tenant: string, index: number): string =>
+    `change-requests/${tenant}/${pad(Number.MAX_SAFE_INTEGER - index)}`,
+  changeRequestByTenantPrefix: (tenant: string): string => `change-requests/${tenant}/`,
+  changeRequestByTenantsPrefix: "change-requests/",
 } as const;
 
 /**

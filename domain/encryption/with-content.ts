@@ -1,4 +1,4 @@
-import type { Command, ContentRef } from "../command/command.ts";
+import type { Command, ContentRef, ChangeOperation } from "../command/command.ts";
 
 /** A command with what the log may hold of its content. */
 export interface PreparedCommand {
@@ -32,7 +32,15 @@ export function withContent(command: Command, content: ContentRef): Command {
       );
       return { ...command, payload: { ...command.payload, items } };
     }
+    case "request_change":
+    case "edit_change": {
+      const { operation } = command.payload;
+      if (operation.kind !== "create_version" && operation.kind !== "start_publish") break;
+      const changed = { ...operation, payload: { ...operation.payload, content } } as ChangeOperation;
+      return { ...command, payload: { ...command.payload, operation: changed } } as Command;
+    }
     default:
-      throw new Error(`a ${command.kind} has no content`);
+      break;
   }
+  throw new Error(`a ${command.kind} has no content`);
 }

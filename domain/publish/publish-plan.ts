@@ -75,6 +75,8 @@ export interface PublishPlan {
   created_at_ms: number;
   updated_at_ms: number;
   ended_at_ms: number | null;
+  /** The change request that it was approved as, stages and all. */
+  change_request_id?: string;
   /** Log index of the last command that moved the plan; the revision behind its `ETag`. */
   revision: number;
 }

@@ -86,7 +86,7 @@ export const startPublish: ApplyVerb<"start_publish"> = (input) => {
 
 /** The plan in its first stage; without stages it is full. */
 function makePlan(
-  { command, index, timestampMs }: Input,
+  { command, index, timestampMs, changeRequestId }: Input,
   { config, versionId, stages }: { config: Config; versionId: number; stages: PublishStageInput[] },
 ): PublishPlan {
   const { payload } = command;
@@ -108,6 +108,7 @@ function makePlan(
     created_at_ms: timestampMs,
     updated_at_ms: timestampMs,
     ended_at_ms: isFull ? timestampMs : null,
+    ...(changeRequestId === undefined ? {} : { change_request_id: changeRequestId }),
     revision: index,
   };
 }

@@ -33,7 +33,7 @@ export interface PublishStageReport extends Record<StageOutcome, number> {
  * Rejects at once with what a dependency says that is away.
  */
 export async function advanceDuePublishes(deps: DuePublishesDeps): Promise<PublishStageReport> {
-  const report: PublishStageReport = { advanced: 0, settled: 0, leased: 0, left: false };
+  const report: PublishStageReport = { advanced: 0, settled: 0, leased: 0, held: 0, left: false };
   const failures: { plan: PublishPlan; error: unknown }[] = [];
   const dueBeforeMs = Math.floor(deps.nowMs());
   let cursor: string | null = "";

@@ -15,6 +15,8 @@ import type { PublishPause, PublishPlan } from "../../domain/publish/publish-pla
 const LEASE_MS = 15_000;
 /** Refusals that mean: somebody else has moved the plan, or its time has not come by the log. */
 const SETTLED: readonly ErrorCode[] = ["not_found", "invalid_transition"];
+/** Refusals that mean: the plan stays due, until the freeze is over or people have decided. */
+const HELD: readonly ErrorCode[] = ["change_frozen", "approval_required"];
 const ACTOR = { type: "system", id: "publish-stage", name: "publish-stage" } as const;
 
 export interface StageDeps {
@@ -26,8 +28,8 @@ export interface StageDeps {
   newTraceId: () => string;
 }
 
-/** `advanced` by this call; `settled` without it; `leased` by another run, which is at it. */
-export type StageOutcome = "advanced" | "settled" | "leased";
+/** `advanced` by this call; `settled` without it; `leased` by another run, which is at it; `held` back by the rules of changes. */
+export type StageOutcome = "advanced" | "settled" | "leased" | "held";
 
 /** Rejects with what the core or the lease store says when either is away or the core refuses for another reason. */
 export async function advancePublishStage(deps: StageDeps, plan: PublishPlan): Promise<StageOutcome> {
@@ -41,6 +43,7 @@ export async function advancePublishStage(deps: StageDeps, plan: PublishPlan): P
     return answer.replayed ? "settled" : "advanced";
   } catch (error) {
     if (error instanceof ConfluxError && SETTLED.includes(error.code)) return "settled";
+    if (error instanceof ConfluxError && HELD.includes(error.code)) return "held";
     throw error;
   } finally {
     await deps.leases.release(lease, deps.holder);

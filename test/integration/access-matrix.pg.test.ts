@@ -127,8 +127,15 @@ function expectedOf(access: RouteAccess, path: string, caller: Caller, tenant: s
   const wanted = resourceOf(resource, values);
   if (holds(action, wanted) || (or !== undefined && holds(action, resourceOf(or, values)))) return "allowed";
   // What is named by an id alone is not there for who may not read it.
-  const isById = (/\{p?id\}/.test(path) && !path.includes("/users/{id}")) || path.endsWith("/releases:batch");
+  const isById =
+    (/\{(?:p|cr)?id\}/.test(path) && !path.includes("/users/{id}")) || isByIdInBody(access, path);
   return isById && !holds("read", wanted) ? "404" : "403";
+}
+
+/** The one route whose config is named in its body. */
+function isByIdInBody(access: RouteAccess, path: string): boolean {
+  if (path.endsWith("/releases:batch")) return true;
+  return path.endsWith("/change-requests") && "action" in access && access.action === "write";
 }
 
 describe("A4 every route, every caller, both tenants", () => {
@@ -209,12 +216,13 @@ const NAMES = new RegExp(`\\b(${GHOST}|${FOREIGN}|${OWN})\\b(?:[.:]\\w+)?|nothin
 /** An answer without its trace and without the names that the request itself brought. */
 function anonymous(answer: Answer, request: MatrixRequest): Answer {
   const segments = (request.path.split("?")[0] ?? "").split("/");
+  const { config_id = "" } = (request.body ?? {}) as { config_id?: string };
   let text = answer.text.replaceAll(/"trace_id":"\w+"/g, "");
   // Ids of configs that stand in the body.
   for (const [id] of JSON.stringify(request.body ?? null).matchAll(/cfg-[\w-]+/g)) {
     text = text.replaceAll(id, "<name>");
   }
-  for (const name of segments.filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
+  for (const name of [...segments, config_id].filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
     text = text.replaceAll(name, "<name>");
   }
   text = text.replaceAll(NAMES, "<name>").replaceAll(/<name>(?:\/[\w.]+)*/g, "<name>");
@@ -251,6 +259,16 @@ function maker(tenant: string): Maker {
         const made = await post(`/mgt/configs/${await self.config()}/publish`, body);
         return String(made["publish_id"]);
       }),
+    changeRequest: async () => {
+      const made = await once("change", async () => {
+        const operation = { type: "version", version: { content: "{}" } };
+        const body = { config_id: await self.config(), operation };
+        const { id, digest } = await post("/mgt/change-requests", body);
+        return `${String(id)} ${String(digest)}`;
+      });
+      const [id = "", digest = ""] = made.split(" ");
+      return { id, digest };
+    },
     application: () => once("application", () => idOf("/applications", { tenant, name: unique() })),
     role: () => once("role", () => idOf("/roles", { tenant, name: unique() })),
     group: () => once("group", () => idOf("/user-groups", { tenant, name: unique() })),
@@ -293,6 +311,7 @@ function ghost(): Maker {
     unique,
     config: nothing,
     publish: nothing,
+    changeRequest: async () => ({ id: await nothing(), digest: "0".repeat(64) }),
     application: () => Promise.resolve(`${GHOST}:${unique()}`),
     role: scoped,
     group: scoped,

@@ -101,6 +101,7 @@ describe("L1 P4 publish-stage", () => {
       advanced: 0,
       settled: 0,
       leased: 0,
+      held: 0,
       left: false,
     });
     nowMs += MINUTE_MS;

@@ -7,6 +7,8 @@ export interface Maker {
   unique(): string;
   config(): Promise<string>;
   publish(): Promise<string>;
+  /** One of a content, so that each of its routes has something to answer. */
+  changeRequest(): Promise<{ id: string; digest: string }>;
   application(): Promise<string>;
   role(): Promise<string>;
   group(): Promise<string>;
@@ -96,6 +98,37 @@ const CONFIGS: Record<string, Build> = {
   "GET /mgt/configs/{id}/delivery": ofConfig("/delivery"),
   "GET /mgt/configs/{id}/delivery/clients": ofConfig("/delivery/clients"),
   "GET /mgt/delivery/dead-configs": inTenant("/mgt/delivery/dead-configs?app=shop&env=prod"),
+};
+
+const inChange =
+  (rest: string, body?: (digest: string) => unknown): Build =>
+  async (make) => {
+    const { id, digest } = await make.changeRequest();
+    return at(`/mgt/change-requests/${id}${rest}`, body?.(digest));
+  };
+const deletion = { type: "delete" };
+
+const CHANGES: Record<string, Build> = {
+  "GET /mgt/change-rules": inTenant("/mgt/change-rules"),
+  "PUT /mgt/change-rules": (make) =>
+    at(`/mgt/change-rules?tenant=${make.tenant}`, { approvals: [], freezes: [] }),
+  "POST /mgt/change-requests": async (make) =>
+    at("/mgt/change-requests", { config_id: await make.config(), operation: deletion }),
+  "GET /mgt/change-requests": inTenant("/mgt/change-requests?app=shop&env=prod"),
+  "GET /mgt/change-requests/{crid}": inChange(""),
+  "GET /mgt/change-requests/{crid}/content": inChange("/content"),
+  // Its author alone edits and withdraws one.
+  "PUT /mgt/change-requests/{crid}": async (make) => ({
+    ...(await inChange("", () => ({ operation: deletion }))(make)),
+    mayRefuse: true,
+  }),
+  "POST /mgt/change-requests/{crid}/withdraw": async (make) => ({
+    ...(await inChange("/withdraw", () => ({}))(make)),
+    mayRefuse: true,
+  }),
+  "POST /mgt/change-requests/{crid}/approve": inChange("/approve", (digest) => ({ digest })),
+  "POST /mgt/change-requests/{crid}/reject": inChange("/reject", () => ({})),
+  "POST /mgt/change-requests/{crid}/execute": inChange("/execute", (digest) => ({ digest })),
 };
 
 const CLUSTER: Record<string, Build> = {
@@ -226,6 +259,7 @@ const SIGNING_IN: Record<string, Build> = {
 /** By method and path as the router has them, below `/api/v1`. */
 export const MATRIX_REQUESTS: Readonly<Record<string, Build>> = {
   ...CONFIGS,
+  ...CHANGES,
   ...CLUSTER,
   ...TENANTS,
   ...USERS,

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { CHANGE_ROUTES } from "./change-routes.ts";
 import { registerClusterAddNode } from "./cluster-add-node.ts";
 import { registerClusterRemoveNode } from "./cluster-remove-node.ts";
 import { registerClusterSnapshot } from "./cluster-snapshot.ts";
@@ -88,6 +89,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerPublishPause,
   registerPublishResume,
   registerPublishAbort,
+  ...CHANGE_ROUTES,
   registerEncryptionRewrap,
   registerClusterStatus,
   registerClusterAddNode,

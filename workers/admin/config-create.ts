@@ -1,11 +1,12 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { configWritten, createConfigRequest } from "../../contracts/config/config-schemas.ts";
-import { createHeaders } from "../../contracts/config/fields.ts";
+import { createChangeHeaders } from "../../contracts/config/fields.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -24,7 +25,7 @@ const route = declareRoute(
     tags: ["configs"],
     summary: "Create a config with its first version",
     description: "With release or releases the caller also needs the permission publish.",
-    request: { headers: createHeaders, body: { required: true, content: json(createConfigRequest) } },
+    request: { headers: createChangeHeaders, body: { required: true, content: json(createConfigRequest) } },
     responses: { 201: { description: "Created", content: json(configWritten) } },
   },
 );
@@ -49,6 +50,7 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const seal = body.encrypt ? await sealUnder(c, namespace) : undefined;
     const command = {
       ...(await commandHead(c, body.tenant)),
+      ...(await breakGlass(c, { namespace, name: body.name })),
       kind: "create_config" as const,
       payload: {
         namespace,

@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { configDeleted } from "../../contracts/config/config-schemas.ts";
-import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { idParams, changeHeaders } from "../../contracts/config/fields.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
@@ -15,7 +16,7 @@ const route = declareRoute(
     summary: "Delete a config with all its versions and rules",
     description:
       "Clients stop getting it at once, and its publish plans go with it. A repetition answers 404, or the first result when it bears the same idempotency key.",
-    request: { params: idParams, headers: updateHeaders },
+    request: { params: idParams, headers: changeHeaders },
     responses: { 200: { description: "Deleted", content: json(configDeleted) } },
   },
 );
@@ -25,6 +26,7 @@ export function registerConfigDelete(app: OpenAPIHono<AdminEnv>): void {
     const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
+      ...(await breakGlass(c, config)),
       kind: "delete_config" as const,
       payload: { config_id: config.id },
     };

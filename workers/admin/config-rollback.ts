@@ -1,8 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { configWritten } from "../../contracts/config/config-schemas.ts";
-import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { idParams, changeHeaders } from "../../contracts/config/fields.ts";
 import { rollbackRequest } from "../../contracts/config/release-schemas.ts";
 import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -20,7 +21,7 @@ const route = declareRoute(
       "Makes a default rule when there is none. Other rules stay as they are. 409 publish_running while a publish plan runs, unless abort_plan=true ends it.",
     request: {
       params: idParams,
-      headers: updateHeaders,
+      headers: changeHeaders,
       query: abortPlanQuery,
       body: { required: true, content: json(rollbackRequest) },
     },
@@ -35,6 +36,7 @@ export function registerConfigRollback(app: OpenAPIHono<AdminEnv>): void {
     const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
+      ...(await breakGlass(c, config)),
       kind: "rollback" as const,
       payload: { config_id: config.id, version_id, abort_plan: c.req.valid("query").abort_plan === "true" },
     };

@@ -30,6 +30,8 @@ const WRITE_CODES: ErrorCode[] = [
   "malformed_request",
   "already_exists",
   "publish_running",
+  "approval_required",
+  "change_frozen",
   "invalid_transition",
   "idempotency_conflict",
   "precondition_failed",

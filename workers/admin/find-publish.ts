@@ -23,7 +23,7 @@ export async function findPublish(
 }
 
 /** What a move of a plan goes by. */
-export interface PublishForMove {
+export interface PublishForMove extends Pick<PublishPlan, "namespace" | "name"> {
   tenant: string;
   /** The stage that bakes, or the last one that did. */
   stage: number;
@@ -40,14 +40,16 @@ export async function findPublishForMove(c: Context<AdminEnv>, id: string): Prom
     const plan = await findPublish(c, id);
     // A plan without stages has ended, whichever stage is named.
     const stage = Math.max(plan.stage, 1);
-    return { tenant: plan.namespace.tenant, stage, revision: expectedRevision(c, plan) };
+    const { namespace, name } = plan;
+    return { tenant: namespace.tenant, namespace, name, stage, revision: expectedRevision(c, plan) };
   } catch (error) {
     const isGone = error instanceof ConfluxError && error.code === "not_found";
     if (!isGone || c.req.header("x-idempotency-key") === undefined) throw error;
     const config = await findDeletedConfig(c, configIdOfPublish(id));
     if (config === null) throw error;
     await requireDeclaredOfConfig(c, config, () => publishNotFound(id));
-    return { tenant: config.namespace.tenant, stage: 1, revision: null };
+    const { namespace, name } = config;
+    return { tenant: namespace.tenant, namespace, name, stage: 1, revision: null };
   }
 }
 

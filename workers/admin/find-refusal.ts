@@ -23,6 +23,8 @@ const KIND_BY_CODE: Record<ErrorCode, Kind> = {
   conflict: "write",
   idempotency_conflict: "write",
   publish_running: "write",
+  approval_required: "write",
+  change_frozen: "write",
   invalid_transition: "write",
   precondition_failed: "write",
   payload_too_large: "write",

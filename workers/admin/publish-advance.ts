@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { updateHeaders } from "../../contracts/config/fields.ts";
+import { changeHeaders } from "../../contracts/config/fields.ts";
 import { publishParams, publishWritten } from "../../contracts/publish/publish-schemas.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findPublishForMove } from "./find-publish.ts";
@@ -16,7 +17,7 @@ const route = declareRoute(
     summary: "Advance a publish plan past the stage that bakes",
     description:
       "To the next stage, whose clients join those of the stages before, or from the last to everyone. A plan that is paused or has ended is 409.",
-    request: { params: publishParams, headers: updateHeaders },
+    request: { params: publishParams, headers: changeHeaders },
     responses: { 200: { description: "The plan as it is now", content: json(publishWritten) } },
   },
 );
@@ -28,6 +29,7 @@ export function registerPublishAdvance(app: OpenAPIHono<AdminEnv>): void {
     const plan = await findPublishForMove(c, pid);
     const command = {
       ...(await commandHead(c, plan.tenant, plan.revision)),
+      ...(await breakGlass(c, plan)),
       kind: "advance_publish" as const,
       payload: { publish_id: pid, expected_stage: plan.stage, cause: "by_hand" as const },
     };

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { z } from "zod";
-import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { changeHeaders, idParams } from "../../contracts/config/fields.ts";
 import {
   publishPreview,
   publishQuery,
@@ -12,6 +12,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { PublishStageInput } from "../../domain/publish/publish-plan.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { dryRunPublish } from "./dry-run-publish.ts";
@@ -35,7 +36,7 @@ const route = declareRoute(
       "Makes the version and its first release rule in one command. The clients of the first stage get the new version, all others the old one, until the plan is advanced (by hand, or by itself when the stage has baked) to the next stage and at last to everyone, or aborted. One plan a config runs at a time: 409 publish_running, unless abort_plan=true ends the one that runs. dry_run=true writes nothing and says who would get what. With content the caller also needs the permission write.",
     request: {
       params: idParams,
-      headers: updateHeaders,
+      headers: changeHeaders,
       query: publishQuery,
       body: { required: true, content: json(publishRequest) },
     },
@@ -70,6 +71,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
     const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
+      ...(await breakGlass(c, config)),
       kind: "start_publish" as const,
       payload: {
         config_id: config.id,
@@ -140,7 +142,7 @@ async function proposePlan(
 }
 
 /** The stages as the command has them; `make_default_after_mins` is the bake time of the last. */
-function stagesOf(body: z.output<typeof publishRequest>): PublishStageInput[] {
+export function stagesOf(body: z.output<typeof publishRequest>): PublishStageInput[] {
   const { strategy, make_default_after_mins: after = null } = body;
   if (strategy.type === "all") return [];
   if (strategy.type === "canary") {

@@ -2,12 +2,13 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { z } from "zod";
 import { batchRequest, batchWritten } from "../../contracts/config/batch-schemas.ts";
-import { createHeaders } from "../../contracts/config/fields.ts";
+import { createChangeHeaders } from "../../contracts/config/fields.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
 import type { BatchItem } from "../../domain/command/command.ts";
 import type { Config } from "../../domain/config/config.ts";
 import { fullName } from "../../domain/config/config-name.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig, viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -31,7 +32,7 @@ const route = declareRoute(
     description:
       "One command and one index for all. Each item makes a new version of its content, if it has one, and then sets the whole list of rules or points the default rule somewhere. The permission is asked for each config. An error's path begins with its item; a config whose publish plan runs is publish_running, unless abort_plan=true ends it.",
     request: {
-      headers: createHeaders,
+      headers: createChangeHeaders,
       query: abortPlanQuery,
       body: { required: true, content: json(batchRequest) },
     },
@@ -49,8 +50,11 @@ export function registerReleasesBatch(app: OpenAPIHono<AdminEnv>): void {
       read.push(await atItem(i, () => readItem(c, item, attachments)));
     }
     const tenant = oneTenant(read);
+    let pass: Awaited<ReturnType<typeof breakGlass>> = {};
+    for (const [i, { config }] of read.entries()) pass = await atItem(i, () => breakGlass(c, config));
     const command = {
       ...(await commandHead(c, tenant)),
+      ...pass,
       kind: "batch_releases" as const,
       payload: {
         items: read.map(({ item }) => item),

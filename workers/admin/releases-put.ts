@@ -1,8 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
+import { idParams, changeHeaders } from "../../contracts/config/fields.ts";
 import { releaseRulesInput, releasesWritten } from "../../contracts/config/release-schemas.ts";
 import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
+import { breakGlass } from "./break-glass.ts";
 import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
@@ -20,7 +21,7 @@ const route = declareRoute(
     description: "409 publish_running while a publish plan runs, unless abort_plan=true ends it.",
     request: {
       params: idParams,
-      headers: updateHeaders,
+      headers: changeHeaders,
       query: abortPlanQuery,
       body: { required: true, content: json(releaseRulesInput) },
     },
@@ -41,6 +42,7 @@ export function registerReleasesPut(app: OpenAPIHono<AdminEnv>): void {
     const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
+      ...(await breakGlass(c, config)),
       kind: "put_releases" as const,
       payload: { config_id: config.id, releases, abort_plan: c.req.valid("query").abort_plan === "true" },
     };

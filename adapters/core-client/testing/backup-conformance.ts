@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ClusterJob } from "../../../contracts/backup/backup-api.ts";
 import type { CorePort } from "../../../contracts/core/core-port.ts";
 import { testCommand } from "../../../domain/command/testing-commands.ts";
-import { codeOf, createIn, unique } from "./core-conformance.ts";
+import { codeOf, createIn, sha256Of, unique, utf8 } from "./core-conformance.ts";
 
 const waiting = { wait_ms: 20_000 };
 const author = { actor: { type: "user", id: "u-1", name: "ada" }, ip: "192.0.2.1" } as const;
@@ -69,6 +69,42 @@ export function backupConformance(core: () => CorePort): void {
 function describeBackupEdges(core: () => CorePort): void {
   describe("backups at their edges", () => {
     const restore = restoreIn(core);
+
+    it("R13 C14 a backup has the rules of changes, and open change requests with their contents", async () => {
+      const { result } = await createIn(core(), unique(), "{}");
+      const { id, revision } = result.config;
+      const bytes = utf8(`["${unique()}"]`);
+      const sha256 = await sha256Of(bytes);
+      const content = { attachment: 0, sha256 };
+      const payload = { config_id: id, content, format: null, schema: null, description: "" };
+      const asked = { config_id: id, config_revision: revision, description: "" };
+      const operation = { kind: "create_version" as const, payload };
+      const { result: made } = await core().propose({
+        command: testCommand("request_change", { ...asked, operation }),
+        attachments: [bytes],
+      });
+      const tenant = unique();
+      const approvals = [
+        { namespaces: `${tenant}/**`, approvals_required: 2, applies_to: ["delete" as const] },
+      ];
+      const set = (rules: typeof approvals) =>
+        core().propose({
+          command: testCommand("set_change_rules", { approvals: rules, freezes: [] }, { tenant }),
+          attachments: [],
+        });
+      await set(approvals);
+      const taken = await core().startBackup({ ...waiting, head, request_id: `b-${id}` });
+      await set([]);
+      const { id: change_request_id, digest } = made.request;
+      const withdraw = testCommand("withdraw_change", { change_request_id, comment: "" });
+      await core().propose({ command: withdraw, attachments: [] });
+      expect(await restore(`r-${id}`, taken.backup_id ?? "")).toMatchObject({ state: "complete" });
+      expect((await core().getChangeRules(tenant)).rules.approvals).toEqual(approvals);
+      const execute = testCommand("execute_change", { change_request_id, digest });
+      const done = await core().propose({ command: execute, attachments: [] });
+      expect(done.result.request).toMatchObject({ state: "executed", outcome: { version_id: 2 } });
+      expect(await core().getBlob({ tenant: "demo", sha256 })).toEqual(bytes);
+    });
 
     it("A5 a backup and a drill are in the feed for their audit, once each", async () => {
       const made = await createIn(core(), unique(), "{}");

@@ -1,0 +1,107 @@
+import type { Command, CommandKind, CommandOf, ChangeOperation } from "../command/command.ts";
+import { stateKey, type StateView } from "../command/state-view.ts";
+import type { Namespace } from "../config/config-name.ts";
+import type { Config } from "../config/config.ts";
+import type { PublishPlan } from "../publish/publish-plan.ts";
+import type { ChangeClass } from "./change-rules.ts";
+
+/** What a command would change in one namespace. */
+export interface NamespaceChange {
+  namespace: Namespace;
+  /** What policies of approval can be about; none: it needs no approval. */
+  classes: ChangeClass[];
+  /** It changes what clients get, and not back to what they got: refused in a freeze. */
+  isFrozen: boolean;
+}
+type ChangesOf<K extends CommandKind> = (state: StateView, command: CommandOf<K>) => NamespaceChange[];
+
+const nothing = (): NamespaceChange[] => [];
+
+/** What an operation is about, in the words of policies. */
+export function classesOf({ kind, payload }: ChangeOperation): ChangeClass[] {
+  switch (kind) {
+    case "put_releases":
+    case "rollback":
+      return ["releases"];
+    case "delete_config":
+      return ["delete"];
+    case "create_version":
+      return ["versions"];
+    default:
+      return payload.content === null ? ["publish"] : ["publish", "versions"];
+  }
+}
+
+function ofOperation(state: StateView, operation: ChangeOperation, isFrozen: boolean): NamespaceChange[] {
+  const config = state.json(stateKey.config(operation.payload.config_id)) as Config | undefined;
+  // What is not there is for the verb to refuse.
+  return config === undefined
+    ? []
+    : [{ namespace: config.namespace, classes: classesOf(operation), isFrozen }];
+}
+
+/**
+ * What each kind of command changes. A new kind must be here, so nothing changes what clients get past the rules of
+ * changes by being forgotten.
+ */
+const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
+  // A config without rules is nothing to anyone yet.
+  create_config: (_state, { payload: { namespace, releases } }) =>
+    releases.length === 0 ? [] : [{ namespace, classes: ["releases"], isFrozen: true }],
+  create_version: (state, command) => ofOperation(state, command, false),
+  put_releases: (state, command) => ofOperation(state, command, true),
+  rollback: (state, command) => ofOperation(state, command, true),
+  delete_config: (state, command) => ofOperation(state, command, true),
+  start_publish: (state, command) => ofOperation(state, command, true),
+  advance_publish: (state, { payload }) => {
+    const plan = state.json(stateKey.publish(payload.publish_id)) as PublishPlan | undefined;
+    if (plan === undefined) return [];
+    // Its stages were part of what was approved.
+    const classes: ChangeClass[] = plan.change_request_id === undefined ? ["publish"] : [];
+    return [{ namespace: plan.namespace, classes, isFrozen: true }];
+  },
+  batch_releases: (state, { payload }) =>
+    payload.items.flatMap(({ config_id, content }) => {
+      const config = state.json(stateKey.config(config_id)) as Config | undefined;
+      if (config === undefined) return [];
+      const classes: ChangeClass[] = content === null ? ["releases"] : ["releases", "versions"];
+      return [{ namespace: config.namespace, classes, isFrozen: true }];
+    }),
+  // Nobody gets anything else by it; what follows asks for itself.
+  pause_publish: nothing,
+  resume_publish: nothing,
+  end_pause: nothing,
+  set_retention: nothing,
+  // Back to what clients got before the plan: that waits neither for people nor for the end of a freeze.
+  abort_publish: nothing,
+  revoke_token: nothing,
+  begin_restore: nothing,
+  restore_chunk: nothing,
+  commit_restore: nothing,
+  abort_restore: nothing,
+  register_node: nothing,
+  move_node: nothing,
+  retire_node: nothing,
+  note_operation: nothing,
+  note_failure: nothing,
+  anchor_audit: nothing,
+  // The same content under another key.
+  rewrap_keys: nothing,
+  set_change_rules: nothing,
+  request_change: nothing,
+  edit_change: nothing,
+  approve_change: nothing,
+  reject_change: nothing,
+  withdraw_change: nothing,
+  // Asks by itself, of the command that it stands for (execute-change.ts).
+  execute_change: nothing,
+};
+
+/** What a command would change, by namespace. */
+export function changesOf<K extends CommandKind>(
+  state: StateView,
+  command: CommandOf<K> & Command,
+): NamespaceChange[] {
+  const of: ChangesOf<K> = CHANGES[command.kind];
+  return of(state, command);
+}

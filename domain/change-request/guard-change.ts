@@ -1,0 +1,66 @@
+import { type Refusal, refuse } from "../command/apply-verb.ts";
+import type { Command } from "../command/command.ts";
+import type { StateView } from "../command/state-view.ts";
+import { CHANGE_COMMENT_CHARACTERS_MAX } from "../limits.ts";
+import { approvalsRequired, readChangeRules } from "./change-rules.ts";
+import { changesOf, type NamespaceChange } from "./changes-of.ts";
+import { frozenUntil } from "./frozen-until.ts";
+
+/** `note`: what the audit says of it before all else; empty for most. */
+type Guarded = { ok: true; note: string } | Refusal;
+
+/**
+ * Holds every command to the rules of its tenant's changes (C14), before its verb sees it. Refuses `approval_required` for
+ * what only an approved request may do, and `change_frozen` in a freeze window, unless the command gives a reason to pass.
+ */
+export function guardChange(state: StateView, command: Command, nowMs: number): Guarded {
+  const changes = changesOf(state, command);
+  const needed = neededOf(state, command.tenant, changes);
+  if (needed > 0) {
+    return refuse(
+      "approval_required",
+      `the change needs ${countApprovals(needed)}: make a change request of it`,
+    );
+  }
+  return guardFreeze(state, command, changes, nowMs);
+}
+
+/** The approvals that these changes need. */
+export function neededOf(state: StateView, tenant: string, changes: readonly NamespaceChange[]): number {
+  if (changes.length === 0) return 0;
+  const rules = readChangeRules(state, tenant);
+  return Math.max(...changes.map(({ namespace, classes }) => approvalsRequired(rules, namespace, classes)));
+}
+
+export function countApprovals(count: number): string {
+  return `${count} ${count === 1 ? "approval" : "approvals"} of others than its author`;
+}
+
+/** The freeze alone, for what has been approved. */
+export function guardFreeze(
+  state: StateView,
+  command: Pick<Command, "tenant" | "break_glass">,
+  changes: readonly NamespaceChange[],
+  nowMs: number,
+): Guarded {
+  const frozen = changes.filter((change) => change.isFrozen);
+  if (frozen.length === 0) return { ok: true, note: "" };
+  const { freezes } = readChangeRules(state, command.tenant);
+  for (const { namespace } of frozen) {
+    const freeze = frozenUntil(freezes, namespace, nowMs);
+    if (freeze === null) continue;
+    const { break_glass: reason } = command;
+    if (reason === undefined) {
+      const until = new Date(freeze.untilMs).toISOString();
+      return refuse("change_frozen", `changes are frozen until ${until} (${freeze.name})`);
+    }
+    if (reason.trim() === "" || reason.length > CHANGE_COMMENT_CHARACTERS_MAX) {
+      const message = `a reason of 1 to ${CHANGE_COMMENT_CHARACTERS_MAX} characters`;
+      return refuse("validation_failed", "passing a freeze needs a reason", [
+        { path: "/break_glass", message },
+      ]);
+    }
+    return { ok: true, note: `BREAK GLASS through the freeze "${freeze.name}" (${reason}): ` };
+  }
+  return { ok: true, note: "" };
+}

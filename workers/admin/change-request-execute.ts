@@ -1,0 +1,55 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import {
+  changeExecution,
+  changeRequestParams,
+  changeRequestWritten,
+} from "../../contracts/change-request/change-request-api.ts";
+import { changeHeaders } from "../../contracts/config/fields.ts";
+import { fullName } from "../../domain/config/config-name.ts";
+import { answerChangeRequest } from "./answer-change-request.ts";
+import { breakGlass } from "./break-glass.ts";
+import { commandHead, expectedRevision } from "./command-head.ts";
+import { declareRoute, json } from "./declare-route.ts";
+import { findChangeRequest } from "./find-change-request.ts";
+import type { AdminEnv } from "./principal.ts";
+import { requirePermission } from "./require-permission.ts";
+
+const route = declareRoute(
+  {
+    action: "publish",
+    resource: "{tenant}/{app}/{env}/{name}",
+    also: "delete on it, to delete; approve on it, to pass a freeze",
+  },
+  {
+    method: "post",
+    path: "/api/v1/mgt/change-requests/{crid}/execute",
+    tags: ["changes"],
+    summary: "Make the change and end the request, both or neither",
+    description:
+      "409 approval_required while too few have approved it; 412 when the config has changed since; what the change itself is refused with leaves the request open. To delete, the caller also needs the permission delete.",
+    request: {
+      params: changeRequestParams,
+      headers: changeHeaders,
+      body: { required: true, content: json(changeExecution) },
+    },
+    responses: { 200: { description: "As it is now", content: json(changeRequestWritten) } },
+  },
+);
+
+export function registerChangeRequestExecute(app: OpenAPIHono<AdminEnv>): void {
+  app.openapi(route, async (c) => {
+    const request = await findChangeRequest(c, c.req.valid("param").crid);
+    if (request.operation.kind === "delete_config") {
+      await requirePermission(c, "delete", fullName(request.namespace, request.name));
+    }
+    const command = {
+      ...(await commandHead(c, request.namespace.tenant, expectedRevision(c, request))),
+      ...(await breakGlass(c, request)),
+      kind: "execute_change" as const,
+      payload: { change_request_id: request.id, ...c.req.valid("json") },
+    };
+    const { core } = c.var.deps;
+    const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
+    return c.json(await answerChangeRequest(c, answer), 200);
+  });
+}

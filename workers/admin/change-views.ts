@@ -1,0 +1,116 @@
+import type { ChangeRequest, ChangeRequestHead } from "../../domain/change-request/change-request.ts";
+import type { ChangeRules, FreezeWindow } from "../../domain/change-request/change-rules.ts";
+import { hasExpired } from "../../domain/change-request/find-change.ts";
+import type { Actor, ContentRef, ChangeOperation } from "../../domain/command/command.ts";
+import { configEtag } from "./command-head.ts";
+import { toTime, viewSchema } from "./config-views.ts";
+
+const MINUTES_OF_AN_HOUR = 60;
+/** The words of the API for what a request asks for. */
+const TYPE_BY_KIND = {
+  put_releases: "releases",
+  rollback: "rollback",
+  start_publish: "publish",
+  create_version: "version",
+  delete_config: "delete",
+} as const;
+
+/** What a tenant asks of changes, as answers show it. */
+export function viewChangeRules(rules: ChangeRules) {
+  return {
+    tenant: rules.tenant,
+    approvals: rules.approvals,
+    freezes: rules.freezes.map(viewFreeze),
+    updated_at: rules.revision === 0 ? null : toTime(rules.updated_at_ms),
+    etag: configEtag(rules.revision),
+  };
+}
+
+function viewFreeze(window: FreezeWindow) {
+  const { name, namespaces } = window;
+  if (window.type === "absolute") {
+    const { type, from_ms, until_ms } = window;
+    return { type, name, namespaces, from: toTime(from_ms), until: toTime(until_ms) };
+  }
+  const { type, day, minute_of_day: minute, duration_minutes } = window;
+  const time = [Math.floor(minute / MINUTES_OF_AN_HOUR), minute % MINUTES_OF_AN_HOUR]
+    .map((part) => String(part).padStart(2, "0"))
+    .join(":");
+  return { type, name, namespaces, day, time, duration_minutes };
+}
+
+const viewPerson = ({ id, name }: Actor) => ({ id, name });
+
+/** A change request as answers show it, without its operation. `expired` is said at once, the state follows later. */
+export function viewChangeRequest(request: ChangeRequestHead, nowMs: number) {
+  const expired = request.state === "open" && hasExpired(request, nowMs);
+  return {
+    id: request.id,
+    config_id: request.config_id,
+    namespace: request.namespace,
+    name: request.name,
+    type: TYPE_BY_KIND[request.operation_kind],
+    config_etag: configEtag(request.config_revision),
+    digest: request.digest,
+    description: request.description,
+    status: expired ? ("expired" as const) : request.state,
+    author: viewPerson(request.author),
+    approvals: request.approvals.map(({ by, at_ms, comment }) => ({
+      by: viewPerson(by),
+      at: toTime(at_ms),
+      comment,
+    })),
+    created_at: toTime(request.created_at_ms),
+    updated_at: toTime(request.updated_at_ms),
+    expires_at: toTime(request.expires_at_ms),
+    ended: request.ended && {
+      by: request.ended.by && viewPerson(request.ended.by),
+      at: toTime(request.ended.at_ms),
+      comment: request.ended.comment,
+    },
+    publish_id: request.outcome?.publish_id ?? null,
+    version_id: request.outcome?.version_id ?? null,
+    etag: configEtag(request.revision),
+  };
+}
+
+/** What a request asks for, in the words of the body that asked for it; of a content its hash. */
+export function viewOperation({ operation }: Pick<ChangeRequest, "operation">) {
+  const type = TYPE_BY_KIND[operation.kind];
+  return { type, ...viewPayload(operation) };
+}
+
+function viewPayload({ kind, payload }: ChangeOperation) {
+  switch (kind) {
+    case "put_releases":
+      return { releases: payload.releases, abort_plan: payload.abort_plan ?? false };
+    case "rollback":
+      return { version_id: payload.version_id, abort_plan: payload.abort_plan ?? false };
+    case "delete_config":
+      return {};
+    case "create_version": {
+      const { description, format, schema, content } = payload;
+      return {
+        content_hash: hashOf(content),
+        description,
+        ...(format === null ? {} : { format }),
+        ...(schema === null ? {} : { schema: viewSchema(schema) }),
+      };
+    }
+    default: {
+      const { content, version_id, description, strategy, stages } = payload;
+      return {
+        ...(content === null ? {} : { content_hash: hashOf(content) }),
+        ...(version_id === null ? {} : { version_id }),
+        description,
+        strategy,
+        stages,
+      };
+    }
+  }
+}
+
+/** Of a sealed content that of its envelope, as in a version. */
+function hashOf({ sealed, sha256 }: ContentRef): string {
+  return `sha256:${sealed?.content_sha256 ?? sha256}`;
+}

@@ -1,0 +1,104 @@
+import type { Context } from "hono";
+import type { z } from "zod";
+import type { changeRequestEdit } from "../../contracts/change-request/change-request-api.ts";
+import type { ChangeOperation } from "../../domain/command/command.ts";
+import type { Config, DeletedConfig } from "../../domain/config/config.ts";
+import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
+import type { AdminEnv } from "./principal.ts";
+import { stagesOf } from "./publish-start.ts";
+import { refuseOverSize } from "./quotas-of.ts";
+import { readContent, schemaText, validateContent } from "./read-content.ts";
+import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
+
+type OperationBody = z.output<typeof changeRequestEdit>["operation"];
+interface ReadOperation {
+  operation: ChangeOperation;
+  attachments: Uint8Array[];
+  /** How the core is to seal the content; undefined: not at all. */
+  seal: Seal;
+}
+type Seal = { key_id: string | null } | undefined;
+
+/**
+ * What a request asks for as the log has it, checked like the route that would do it at once. Content of an encrypted
+ * config is sealed before it is kept, so it is the envelope that is approved. `live` is null for a config that is gone.
+ */
+export async function readOperation(
+  c: Context<AdminEnv>,
+  body: OperationBody,
+  { config, live }: { config: DeletedConfig; live: Config | null },
+): Promise<ReadOperation> {
+  const config_id = config.id;
+  switch (body.type) {
+    case "releases": {
+      const { releases, abort_plan } = body;
+      refuseFaultyPatterns(releases, "/operation/releases");
+      return withoutContent({ kind: "put_releases", payload: { config_id, releases, abort_plan } });
+    }
+    case "rollback": {
+      const { version_id, abort_plan } = body;
+      return withoutContent({ kind: "rollback", payload: { config_id, version_id, abort_plan } });
+    }
+    case "delete":
+      return withoutContent({ kind: "delete_config", payload: { config_id } });
+    case "version": {
+      const { version } = body;
+      const schema = schemaText(version.schema);
+      const content = await takeContent(c, version, { config, live, schema, format: version.format });
+      const format = version.format ?? null;
+      const payload = { config_id, content: content.ref, format, schema, description: version.description };
+      return {
+        operation: { kind: "create_version", payload },
+        attachments: [content.bytes],
+        seal: content.seal,
+      };
+    }
+    default: {
+      const { publish } = body;
+      const content =
+        publish.version_id === undefined
+          ? await takeContent(c, publish, { config, live, schema: null })
+          : null;
+      const payload = {
+        config_id,
+        content: content && content.ref,
+        version_id: publish.version_id ?? null,
+        description: publish.description,
+        strategy: publish.strategy.type,
+        stages: stagesOf(publish),
+        form: 2 as const,
+      };
+      return {
+        operation: { kind: "start_publish", payload },
+        attachments: content === null ? [] : [content.bytes],
+        seal: content?.seal,
+      };
+    }
+  }
+}
+
+function withoutContent(operation: ChangeOperation): ReadOperation {
+  return { operation, attachments: [], seal: undefined };
+}
+
+async function takeContent(
+  c: Context<AdminEnv>,
+  body: Parameters<typeof readContent>[0],
+  of: {
+    config: DeletedConfig;
+    live: Config | null;
+    schema: string | null;
+    format?: Config["format"] | undefined;
+  },
+): Promise<{ ref: { attachment: number; sha256: string }; bytes: Uint8Array; seal: Seal }> {
+  const { config, live, schema, format } = of;
+  const { bytes, sha256 } = await readContent(body);
+  refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
+  const isSecret = live?.encrypted ?? false;
+  if (live !== null) {
+    const whole = { format: format ?? live.format, bytes, schema: schema ?? live.schema };
+    await withoutQuotes(isSecret, () => validateContent(whole));
+  }
+  const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
+  return { ref: { attachment: 0, sha256 }, bytes, seal };
+}
