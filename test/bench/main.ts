@@ -1,6 +1,7 @@
 import { cpus, release, totalmem } from "node:os";
 import { readCommandLine, UsageError } from "../testing/command-line.ts";
 import { type Figure, formatTable } from "./figures.ts";
+import { benchAdmin } from "./admin.ts";
 import { benchEdge } from "./edge.ts";
 import { benchFailover } from "./failover.ts";
 import { benchGrowth } from "./growth.ts";
@@ -18,6 +19,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   edge: benchEdge,
   growth: benchGrowth,
   watch: benchWatch,
+  admin: benchAdmin,
 };
 
 const HELP = `The benchmarks, a table with peers side by side.

@@ -55,8 +55,12 @@ export function uniqueId(): string {
   return String(made).padStart(26, "0");
 }
 
-export async function startAccessApp(tenants: readonly string[]): Promise<AccessApp> {
-  const urls = await cloneDatabase();
+/** `urls`: of a database that is there already, where no test runner provides one. */
+export async function startAccessApp(
+  tenants: readonly string[],
+  given?: { ownerUrl: string; appUrl: string },
+): Promise<AccessApp> {
+  const urls = given ?? (await cloneDatabase());
   const owner = postgres(urls.ownerUrl, { max: 2 });
   const database = connectPostgres(urls.appUrl);
   const seeding = connectPostgres(urls.ownerUrl);

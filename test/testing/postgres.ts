@@ -39,11 +39,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await reapLeftovers();
   const server = await startPostgres();
   try {
-    const owner = postgres(server.url, { max: 1, onnotice: () => undefined });
-    await owner.unsafe(`create database ${TEMPLATE}`);
-    await owner.end();
-    await migrate({ url: databaseUrl(server.url, TEMPLATE), directory: MIGRATIONS_DIRECTORY });
-    await setAppPassword({ ownerUrl: server.url, password: "app" });
+    await migrateDatabase(server.url, TEMPLATE);
   } catch (error) {
     await server.stop();
     throw error;
@@ -52,11 +48,26 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return server.stop;
 }
 
+/** Makes a migrated database; its URLs are for its owner (a superuser) and for `conflux_app`. */
+export async function migrateDatabase(
+  serverUrl: string,
+  name: string,
+): Promise<{ ownerUrl: string; appUrl: string }> {
+  const owner = postgres(serverUrl, { max: 1, onnotice: () => undefined });
+  await owner.unsafe(`create database ${name}`);
+  await owner.end();
+  await migrate({ url: databaseUrl(serverUrl, name), directory: MIGRATIONS_DIRECTORY });
+  await setAppPassword({ ownerUrl: serverUrl, password: "app" });
+  return urlsOf(serverUrl, name);
+}
+
 /** A database of its own for a test file, migrated, with URLs for its owner (a superuser) and for `conflux_app`. */
 export async function cloneDatabase(): Promise<{ ownerUrl: string; appUrl: string }> {
-  const url = inject("postgresUrl");
-  const name = await createDatabase(`template ${TEMPLATE}`);
-  const ownerUrl = databaseUrl(url, name);
+  return urlsOf(inject("postgresUrl"), await createDatabase(`template ${TEMPLATE}`));
+}
+
+function urlsOf(serverUrl: string, name: string): { ownerUrl: string; appUrl: string } {
+  const ownerUrl = databaseUrl(serverUrl, name);
   const app = new URL(ownerUrl);
   app.username = "conflux_app";
   app.password = "app";

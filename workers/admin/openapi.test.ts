@@ -37,6 +37,20 @@ describe("the OpenAPI document", () => {
     expect(new Set(operations.map((o) => o.key))).toEqual(new Set(served));
   });
 
+  it("has patterns that a JSON Schema validator can use: Unicode, without flags", () => {
+    const patterns = new Set<string>();
+    JSON.stringify(document, (key, value: unknown) => {
+      if (key === "pattern" && typeof value === "string") patterns.add(value);
+      return value;
+    });
+    expect(patterns.size).toBeGreaterThan(2);
+    for (const pattern of patterns) {
+      expect(() => new RegExp(pattern, "u")).not.toThrow();
+      expect(pattern).not.toMatch(/\$\/\w*$/);
+    }
+    expect([...patterns].some((pattern) => new RegExp(pattern, "u").test("Zoë 👍"))).toBe(true);
+  });
+
   it.each([
     ["POST /api/v1/mgt/configs", "write"],
     ["GET /api/v1/mgt/configs", "list"],

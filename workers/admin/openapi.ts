@@ -23,17 +23,29 @@ export function registerOpenapi(app: OpenAPIHono<AdminEnv>): void {
   });
   let document: object | undefined;
   app.openapi(route, (c) => {
-    document ??= app.getOpenAPI31Document({
-      openapi: "3.1.0",
-      info: {
-        title: "Conflux admin API",
-        version: "1",
-        description:
-          "Configs, versions and release rules. Refusals are problem documents (RFC 9457) with a stable `code`. " +
-          "Every answer carries `X-Trace-Id`.",
-      },
-      servers: [{ url: "/" }],
-    });
+    document ??= withPlainPatterns(
+      app.getOpenAPI31Document({
+        openapi: "3.1.0",
+        info: {
+          title: "Conflux admin API",
+          version: "1",
+          description:
+            "Configs, versions and release rules. Refusals are problem documents (RFC 9457) with a stable `code`. " +
+            "Every answer carries `X-Trace-Id`.",
+        },
+        servers: [{ url: "/" }],
+      }),
+    );
     return c.json({ ...document }, 200);
   });
+}
+
+/**
+ * JSON Schema knows no flags behind a pattern: every one is read as Unicode. The generator leaves the `/u` of ours at its end,
+ * where nothing could ever match it.
+ */
+function withPlainPatterns(document: object): object {
+  const plain = (key: string, value: unknown): unknown =>
+    key === "pattern" && typeof value === "string" ? value.replace(/\/u$/, "") : value;
+  return JSON.parse(JSON.stringify(document, plain)) as object;
 }
