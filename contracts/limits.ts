@@ -54,6 +54,8 @@ export const FETCH_TIME_KEPT_MS = 400 * 24 * 60 * 60 * 1000;
 export const NOT_FETCHED_DAYS_MAX = 365;
 /** Versions and regions that the overview of a config tells apart; the ones with the most clients. */
 export const DELIVERY_GROUPS_MAX = 500;
+/** Clients that one dry run of a publish is asked about, each of them in every region. */
+export const DRY_RUN_CLIENTS_MAX = 20;
 /** Characters of a resource pattern: four names of 128 and the slashes between them. */
 export const RESOURCE_PATTERN_CHARACTERS_MAX = 515;
 export const CLUSTER_ID_CHARACTERS_MAX = 32;

@@ -59,6 +59,13 @@ export const LIST_SCAN_MAX = 10_000;
 export const BAKE_MINUTES_MIN = 0.01;
 export const BAKE_MINUTES_MAX = 30 * 24 * 60;
 export const STAGE_NAME_BYTES_MAX = 128;
+/** Stages of one publish plan. */
+export const PUBLISH_STAGES_MAX = 20;
+/** How long a plan may be paused before the pause counts as forgotten. */
+export const PAUSE_MINUTES_MIN = 0.01;
+export const PAUSE_MINUTES_MAX = 30 * 24 * 60;
+/** The same, when the caller does not say: a week. */
+export const PAUSE_MINUTES_DEFAULT = 7 * 24 * 60;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
 /** Approval policies, and freeze windows, of one tenant. */
@@ -108,6 +115,12 @@ export const JSON_PATCH_OPERATIONS_MAX = 5_000;
 export const JSON_PATCH_STEPS_MAX = 5_000_000;
 /** Rows of an audit chain that a verifier holds at once. */
 export const AUDIT_VERIFY_PAGE_MAX = 500;
+/** Configs that one batch changes. */
+export const BATCH_ITEMS_MAX = 100;
+/** Release rules of all items of a batch: they are in its result, which is kept for repetitions. */
+export const BATCH_RULES_MAX = 20_000;
+/** Bytes of all contents of a batch. */
+export const BATCH_CONTENT_BYTES_MAX = 5 * 1024 * 1024;
 /** How far from its place a row of the audit is looked for before it counts as changed. */
 export const AUDIT_REORDER_DISTANCE_MAX = 2_000;
 /** Anchors that the state keeps of a tenant's audit chain; the newest one covers all that was before it. */

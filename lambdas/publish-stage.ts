@@ -23,7 +23,7 @@ const hintBatch = z.object({ Records: z.array(z.object({ messageId: z.string(), 
 const hintBody = z.object({ publish_id: z.string().min(1).max(128) });
 
 /**
- * Moves publish plans on whose stage has baked (P4). A schedule's event, whatever it holds, means: all that are due. A
+ * Moves publish plans on whose stage has baked (P4) or whose pause counts as forgotten (P5). A schedule's event, whatever it holds, means: all that are due. A
  * batch of a queue's messages `{"publish_id"}` means: these, if they are due; the answer names the messages that must come
  * again. Two runs at once, a repeated event and a crash at any place do no harm. Rejects, and so fails the invocation,
  * when the core or DynamoDB is away or a plan could not be moved on.

@@ -280,6 +280,12 @@ describe("C3 bounds", () => {
     const outcome = parse("yaml", `a: &a\n${keys}\n${merges}`);
     expect(outcome).toMatchObject({ ok: false, errors: [{ message: expect.stringContaining("merge") }] });
   });
+  it.each(["<<: 5", "<<: x", "<<: [1]", "a: {<<: null}", "a: &a\n  <<: *a\n", "a: &a\n  b: [*a]\n"])(
+    "refuses a merge key whose value is no map, and an alias inside of what it names: %j",
+    (text) => {
+      expect(parse("yaml", text)).toMatchObject({ ok: false, errors: [{ line: 1, column: 1 }] });
+    },
+  );
   it("reads a map of many keys in a time that grows with it", () => {
     const keys = Array.from({ length: 50_000 }, (_, i) => `k${i}: ${i}`).join("\n");
     expect(parse("yaml", keys).ok).toBe(true);

@@ -4,7 +4,6 @@ import {
   FEED_RETAINED_ENTRIES_MAX,
   FEED_WAIT_MS_MAX,
   INLINE_BYTES_MAX,
-  LIST_LIMIT_MAX,
 } from "../../contracts/limits.ts";
 import type {
   AuditAnchorsAnswer,
@@ -46,14 +45,15 @@ import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { ExportScope } from "../../domain/bundle/export-bundle.ts";
 import type { RestoredState } from "../../domain/backup/backup-origin.ts";
 import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
-import type { Refusal } from "../../domain/command/apply-verb.ts";
 import { type Command, type CommandKind, type CommandOf, isCoreKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { MemoryStateMachine } from "../../domain/command/memory-state-machine.ts";
-import { encodeBase64 } from "./encode-base64.ts";
+import { toBase64 } from "./encode-base64.ts";
+import { clampLimit } from "./clamp-limit.ts";
+import { orThrow } from "./or-throw.ts";
 import { verifyAttachments } from "./verify-attachments.ts";
 import { coreCommand, MemoryBackups } from "./memory-backups.ts";
 import { readEdgeConfig } from "../../domain/command/read-edge-config.ts";
@@ -394,17 +394,4 @@ export class MemoryCore implements CorePort {
   #position(): Position {
     return { cluster_id: this.#clusterId, epoch: this.#machine.epoch(), index: this.#machine.index() };
   }
-}
-
-function clampLimit(limit: number): number {
-  return Math.min(Math.max(limit, 1), LIST_LIMIT_MAX);
-}
-
-function orThrow<T extends { ok: true }>(answer: T | Refusal): T {
-  if (answer.ok) return answer;
-  throw new ConfluxError(answer.code, answer.detail, { errors: answer.errors ?? [] });
-}
-
-function toBase64(blobs: ReadonlyMap<string, Uint8Array>): Record<string, string> {
-  return Object.fromEntries([...blobs].map(([sha256, bytes]) => [sha256, encodeBase64(bytes)]));
 }

@@ -17,7 +17,10 @@ const PATTERN_ERRORS_MAX = 20;
  * lengths are for `checkRules`, which refuses what is over a limit; that is not compiled here. `pathPrefix` is the JSON
  * pointer of the list.
  */
-export function checkRulePatterns(rules: readonly ReleaseRule[], pathPrefix: string): FieldError[] {
+export function checkRulePatterns(
+  rules: readonly Pick<ReleaseRule, "when">[],
+  pathPrefix: string,
+): FieldError[] {
   if (listPatterns(rules).size > RULE_PATTERNS_MAX) return [];
   const errors: FieldError[] = [];
   const seen = new Map<string, string | null>();
@@ -50,7 +53,7 @@ function checkPattern(source: string): { fault: string | null; instructions: num
 }
 
 function* locatePatterns(
-  rules: readonly ReleaseRule[],
+  rules: readonly Pick<ReleaseRule, "when">[],
   pathPrefix: string,
 ): Generator<{ path: string; source: string }> {
   for (const [r, { when = [] }] of rules.entries()) {

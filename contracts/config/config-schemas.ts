@@ -35,10 +35,9 @@ export const schemaField = z
   })
   .optional()
   .meta({ description: "JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12" });
-export const retentionSchema = z.strictObject({
-  count: z.int().positive().optional(),
-  days: z.int().positive().optional(),
-});
+export const retentionSchema = z
+  .strictObject({ count: z.int().positive().optional(), days: z.int().positive().optional() })
+  .meta({ description: "How many versions are kept, and for how many days" });
 
 /** Exactly one of the two ways to give content. */
 function oneContent(body: { content?: string | undefined; content_base64?: string | undefined }): boolean {
@@ -82,7 +81,7 @@ export const createVersionRequest = z
 
 export const namespaceSchema = z.object({ tenant: z.string(), app: z.string(), env: z.string() });
 
-const configHead = z.object({
+export const configHead = z.object({
   id: z.string(),
   namespace: namespaceSchema,
   name: z.string(),
@@ -103,7 +102,7 @@ export const configView = configHead.extend({ schema: z.unknown() }).meta({ id: 
 export const configWritten = configHead.extend({ index: indexSchema }).meta({ id: "ConfigWritten" });
 export const configDeleted = z.object({ id: z.string(), index: indexSchema }).meta({ id: "ConfigDeleted" });
 
-const versionHead = z.object({
+export const versionWrittenHead = z.object({
   config_id: z.string(),
   version_id: versionIdSchema,
   content_hash: contentHashSchema,
@@ -118,9 +117,17 @@ const versionHead = z.object({
   creator: z.string(),
   created_at: timeSchema,
 });
-export const versionSummary = versionHead.meta({ id: "VersionSummary" });
-export const versionView = versionHead.extend({ schema: z.unknown() }).meta({ id: "Version" });
-export const versionWritten = versionHead
+const versionStatus = z.string().meta({
+  description:
+    "full: the default rule names it; stage1 to stageN, paused: a plan brings it; released: other rules name it; deprecated: a plan replaced it; draft: none of that",
+});
+export const versionSummary = versionWrittenHead
+  .extend({ status: versionStatus })
+  .meta({ id: "VersionSummary" });
+export const versionView = versionWrittenHead
+  .extend({ status: versionStatus, schema: z.unknown() })
+  .meta({ id: "Version" });
+export const versionWritten = versionWrittenHead
   .extend({ etag: etagSchema, index: indexSchema })
   .meta({ id: "VersionWritten" });
 

@@ -65,7 +65,7 @@ const conditionInput = z
     values: z.array(conditionValue).max(CONDITION_VALUES_MAX).default([]),
   })
   .meta({ id: "RuleConditionInput" });
-const percentageInput = z
+export const percentageInput = z
   .strictObject({ by: z.string().min(1).max(LABEL_NAME_BYTES_MAX), percent, salt })
   .meta({ id: "RulePercentageInput" });
 

@@ -60,6 +60,7 @@ export type ServiceRole = (typeof SERVICE_ROLES)[number];
 export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = [
   "advance_publish",
   "abort_publish",
+  "end_pause",
   "anchor_audit",
 ];
 

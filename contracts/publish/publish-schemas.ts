@@ -3,13 +3,18 @@ import { NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE } from "../access/auth-api.ts
 import {
   BAKE_MINUTES_MAX,
   BAKE_MINUTES_MIN,
+  PAUSE_MINUTES_DEFAULT,
+  PAUSE_MINUTES_MAX,
+  PAUSE_MINUTES_MIN,
+  PUBLISH_STAGES_MAX,
   RULE_REGIONS_MAX,
   STAGE_NAME_BYTES_MAX,
 } from "../../domain/limits.ts";
-import { PUBLISH_STRATEGIES } from "../../domain/publish/publish-plan.ts";
+import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../../domain/publish/publish-plan.ts";
 import { contentFields, namespaceSchema } from "../config/config-schemas.ts";
 import { descriptionSchema, etagSchema, indexSchema, timeSchema, versionIdSchema } from "../config/fields.ts";
-import { labelsSchema } from "../config/release-schemas.ts";
+import { labelsSchema, percentageInput } from "../config/release-schemas.ts";
+import { DRY_RUN_CLIENTS_MAX } from "../limits.ts";
 
 const bakeMinutes = z
   .number()
@@ -23,26 +28,27 @@ const notYet = z
   .optional()
   .meta({ description: "Not supported yet" });
 
-const stageInput = z
-  .strictObject({
-    name: z.string().min(1).max(STAGE_NAME_BYTES_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
-    regions: z.array(z.string().min(1).max(64)).min(1).max(RULE_REGIONS_MAX).optional(),
-    labels: labelsSchema.optional(),
-    bake_minutes: bakeMinutes.optional(),
-    percentage: notYet,
-    gates: notYet,
-  })
-  .meta({ id: "PublishStageInput", description: "Clients in one of the regions and with all of the labels" });
+const stageFields = {
+  name: z.string().min(1).max(STAGE_NAME_BYTES_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
+  regions: z.array(z.string().min(1).max(64)).min(1).max(RULE_REGIONS_MAX).optional(),
+  labels: labelsSchema.optional(),
+  bake_minutes: bakeMinutes.optional(),
+  gates: notYet,
+};
+const stageInput = z.strictObject({ ...stageFields, percentage: percentageInput.optional() }).meta({
+  id: "PublishStageInput",
+  description: "Clients in one of the regions, with all of the labels and in the percentage",
+});
+const percentageStageInput = z
+  .strictObject({ ...stageFields, percentage: percentageInput })
+  .meta({ id: "PublishPercentageStageInput" });
 
+const TYPES = "all, canary, percentage or staged";
 /** What is wrong with a strategy that is none of those below. */
 function sayStrategy(input: unknown): string {
-  const wanted = 'an object with the type "all", "canary" or "staged"';
+  const wanted = 'an object with the type "all", "canary", "percentage" or "staged"';
   if (input === undefined) return `missing: give ${wanted}`;
-  if (typeof input !== "object" || input === null) return wanted;
-  if ("type" in input && input.type === "percentage") {
-    return "percentage is not supported yet, since release rules have none; give all, canary or staged";
-  }
-  return "all, canary or staged";
+  return typeof input !== "object" || input === null ? wanted : TYPES;
 }
 
 const strategySchema = z.discriminatedUnion(
@@ -54,15 +60,21 @@ const strategySchema = z.discriminatedUnion(
       canary_labels: labelsSchema.refine((labels) => Object.keys(labels).length > 0, "at least one label"),
     }),
     z.strictObject({
+      type: z.literal("percentage"),
+      stages: z.array(percentageStageInput).min(1).max(PUBLISH_STAGES_MAX),
+    }),
+    z.strictObject({
       type: z.literal("staged"),
-      stages: z
-        .array(stageInput)
-        .length(1, "exactly one stage for now; several are not supported yet")
-        .meta({ minItems: 1, maxItems: 1 }),
+      stages: z.array(stageInput).min(1).max(PUBLISH_STAGES_MAX),
     }),
   ],
   { error: ({ input }) => sayStrategy(input) },
 );
+
+/** Whether the last stage says how long it bakes, so that nothing else may. */
+function lastBakes(strategy: z.output<typeof strategySchema>): boolean {
+  return "stages" in strategy && strategy.stages.at(-1)?.bake_minutes !== undefined;
+}
 
 export const publishRequest = z
   .strictObject({
@@ -72,7 +84,15 @@ export const publishRequest = z
       .meta({ description: "A version that is there, instead of content" }),
     description: descriptionSchema.default(""),
     strategy: strategySchema,
-    make_default_after_mins: bakeMinutes.optional(),
+    make_default_after_mins: bakeMinutes.optional().meta({
+      description:
+        "How long the last stage bakes before everyone gets the version, when it does not say so itself",
+    }),
+    clients: z
+      .array(labelsSchema)
+      .max(DRY_RUN_CLIENTS_MAX)
+      .optional()
+      .meta({ description: "With dry_run=true: labels of clients to say what they would get" }),
   })
   .refine(
     (body) =>
@@ -86,12 +106,28 @@ export const publishRequest = z
     message: "all waits for nothing",
     path: ["make_default_after_mins"],
   })
-  .refine(
-    ({ strategy, make_default_after_mins: after }) =>
-      after === undefined || strategy.type !== "staged" || strategy.stages[0]?.bake_minutes === undefined,
-    { message: "the stage has bake_minutes already", path: ["make_default_after_mins"] },
-  )
+  .refine((body) => body.make_default_after_mins === undefined || !lastBakes(body.strategy), {
+    message: "the last stage has bake_minutes already",
+    path: ["make_default_after_mins"],
+  })
   .meta({ id: "PublishRequest" });
+
+export const pauseRequest = z
+  .strictObject({
+    max_minutes: z
+      .number()
+      .min(PAUSE_MINUTES_MIN)
+      .max(PAUSE_MINUTES_MAX)
+      .default(PAUSE_MINUTES_DEFAULT)
+      .meta({
+        description: "Minutes, fractions too, after which the pause counts as forgotten",
+      }),
+    on_timeout: z
+      .enum(PAUSE_ENDS)
+      .default("abort")
+      .meta({ description: "What ends a forgotten pause: the plan is aborted, or goes on" }),
+  })
+  .meta({ id: "PauseRequest" });
 
 export const publishParams = z.object({
   pid: z.string().min(1).max(128).meta({ description: "Id of the publish" }),
@@ -105,12 +141,20 @@ export const abortPlanQuery = z.strictObject({
     .meta({ description: "true: end a running publish plan instead of answering 409 publish_running" }),
 });
 
+export const publishQuery = abortPlanQuery.extend({
+  dry_run: z
+    .enum(["true", "false"])
+    .default("false")
+    .meta({ description: "true: write nothing, and say who would get what in each stage" }),
+});
+
 const stageView = z.object({
   name: z.string(),
   regions: z.array(z.string()).nullable(),
   labels: z.record(z.string(), z.string()).nullable(),
+  percentage: percentageInput.optional(),
   bake_minutes: z.number().nullable(),
-  started_at: timeSchema,
+  started_at: timeSchema.nullable(),
 });
 const publishHead = z.object({
   publish_id: z.string(),
@@ -121,9 +165,16 @@ const publishHead = z.object({
   previous_version_id: versionIdSchema.nullable().meta({ description: "What the default rule named before" }),
   description: z.string(),
   strategy: z.enum(PUBLISH_STRATEGIES),
-  status: z.string().meta({ description: "stage1, full or aborted" }),
-  stage: z.string().nullable().meta({ description: "Name of the stage that bakes; null when none does" }),
+  status: z.string().meta({ description: "stage1 to stageN, paused, full, aborted or deprecated" }),
+  stage: z
+    .string()
+    .nullable()
+    .meta({ description: "Name of the stage that bakes or is paused; null when none is" }),
   due_at: timeSchema.nullable().meta({ description: "When that stage has baked; null: by hand alone" }),
+  pause: z
+    .object({ started_at: timeSchema, ends_at: timeSchema, on_timeout: z.enum(PAUSE_ENDS) })
+    .nullable()
+    .meta({ description: "When it counts as forgotten, and what ends it then; null: not paused" }),
   stages: z.array(stageView),
   creator: z.string(),
   created_at: timeSchema,
@@ -137,3 +188,25 @@ export const publishWritten = publishHead.extend({ index: indexSchema }).meta({ 
 export const publishStarted = publishHead
   .extend({ index: indexSchema, warnings: z.array(z.string()) })
   .meta({ id: "PublishStarted" });
+
+/** Who would get what (dry run): before the plan, in each of its stages, and when it is full. */
+export const publishPreview = z
+  .object({
+    dry_run: z.literal(true),
+    version_id: versionIdSchema.meta({ description: "That the plan would bring; a new one is not made" }),
+    steps: z.array(
+      z.object({
+        status: z.string().meta({ description: "before, stage1 to stageN, full" }),
+        stage: z.string().nullable(),
+        served: z.array(
+          z.object({
+            region: z.string(),
+            labels: z.record(z.string(), z.string()),
+            version_id: versionIdSchema.nullable().meta({ description: "null: this client gets nothing" }),
+          }),
+        ),
+      }),
+    ),
+    warnings: z.array(z.string()),
+  })
+  .meta({ id: "PublishPreview" });

@@ -75,6 +75,18 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
     const classes: ChangeClass[] = plan.change_request_id === undefined ? ["publish"] : [];
     return [{ namespace: plan.namespace, classes, isFrozen: true }];
   },
+  batch_releases: (state, { payload }) =>
+    payload.items.flatMap(({ config_id, content }) => {
+      const config = state.json(stateKey.config(config_id)) as Config | undefined;
+      if (config === undefined) return [];
+      const classes: ChangeClass[] = content === null ? ["releases"] : ["releases", "versions"];
+      return [{ namespace: config.namespace, classes, isFrozen: true }];
+    }),
+  // Nobody gets anything else by it; what follows asks for itself.
+  pause_publish: nothing,
+  resume_publish: nothing,
+  end_pause: nothing,
+  set_retention: nothing,
   // Back to what clients got before the plan: that waits neither for people nor for the end of a freeze.
   abort_publish: nothing,
   revoke_token: nothing,

@@ -1,14 +1,15 @@
+// Over 400 lines: the steps, the model that takes them and the commands that they are belong together.
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import type { ChangeRequest } from "../change-request/change-request.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, ConfigVersion } from "../config/config.ts";
 import { applyCommand } from "./apply-command.ts";
 import { checkInvariants } from "./check-invariants.ts";
 import type { Command } from "./command.ts";
 import type { FeedEntry } from "./feed-entry.ts";
 import { MemoryState } from "./memory-state.ts";
 import { scanAll } from "./scan-all.ts";
-import { publishIdOf, type PublishPlan, publishDueAtMs } from "../publish/publish-plan.ts";
+import { publishIdOf, type PublishPlan } from "../publish/publish-plan.ts";
 import { stateKey } from "./state-view.ts";
 import { testCommand, testConfigPayload, testRule } from "./testing-commands.ts";
 
@@ -17,8 +18,25 @@ interface ModelConfig {
   versions: string[];
   /** Those that a user wrote. */
   rules: { label: string; version: number }[];
-  /** The plan that runs; null dueAtMs: it waits for a hand. */
-  plan: { version: number; dueAtMs: number | null } | null;
+  /** The plan that runs. */
+  plan: ModelPlan | null;
+  /** Versions that a plan has replaced. */
+  deprecated: number[];
+  /** How many versions are to be kept; null: all. */
+  keeps: number | null;
+}
+interface ModelPlan {
+  version: number;
+  /** What the default rule named before. */
+  previous: number | null;
+  stage: number;
+  stages: number;
+  /** Whether its stages bake for BAKE_MS, or wait for a hand. */
+  bakes: boolean;
+  startedAtMs: number;
+  pausedMs: number;
+  pausedAtMs: number | null;
+  on_timeout: "abort" | "resume";
 }
 type Step =
   | { do: "create"; name: string; content: string; release: boolean; key: number | null; max: number | null }
@@ -26,17 +44,32 @@ type Step =
   | { do: "rules"; name: string; rules: { label: string; version: number }[]; abortPlan: boolean }
   | { do: "rollback"; name: string; version: number; abortPlan: boolean }
   | { do: "delete"; name: string }
-  | { do: "publish"; name: string; what: string | number; staged: boolean; bakes: boolean }
+  | { do: "retention"; name: string; keeps: number | null }
+  | { do: "batch"; name: string; other: string; content: string; version: number; abortPlan: boolean }
+  | {
+      do: "publish";
+      name: string;
+      what: string | number;
+      stages: number;
+      bakes: boolean;
+      abortPlan: boolean;
+    }
   | { do: "advance"; name: string; cause: "by_hand" | "bake_over"; stage: number }
+  | { do: "pause"; name: string; stage: number; on_timeout: "abort" | "resume" }
+  | { do: "resume"; name: string }
+  | { do: "end_pause"; name: string }
   | { do: "abort"; name: string }
   | { do: "ask"; name: string; version: number; edit: boolean }
   | { do: "execute"; name: string }
   | { do: "bundle"; name: string; content: string; released: boolean };
+type PlanStep = Extract<Step, { do: "publish" | "advance" | "pause" | "resume" | "end_pause" | "abort" }>;
 /** A rollback that is asked for, by the name of its config; stale when the config has changed since. */
 type Asked = Map<string, { id: string; version: number; stale: boolean }>;
 /** Between two commands; a stage bakes for four of them. */
 const STEP_MS = 150;
 const BAKE_MS = 600;
+/** A pause counts as forgotten after that. */
+const PAUSE_MS = 600;
 
 const name = fc.constantFrom("a", "b", "c");
 const content = fc.constantFrom("1", "2", "3");
@@ -66,11 +99,25 @@ const steps = fc.array(
     }),
     fc.record({ do: fc.constant("delete" as const), name }),
     fc.record({
+      do: fc.constant("retention" as const),
+      name,
+      keeps: fc.option(fc.integer({ min: 1, max: 3 })),
+    }),
+    fc.record({
+      do: fc.constant("batch" as const),
+      name,
+      other: name,
+      content,
+      version: fc.integer({ min: 1, max: 4 }),
+      abortPlan: fc.boolean(),
+    }),
+    fc.record({
       do: fc.constant("publish" as const),
       name,
       what: fc.oneof(content, fc.integer({ min: 1, max: 4 })),
-      staged: fc.boolean(),
+      stages: fc.integer({ min: 0, max: 3 }),
       bakes: fc.boolean(),
+      abortPlan: fc.boolean(),
     }),
     fc.record({
       do: fc.constant("advance" as const),
@@ -78,6 +125,14 @@ const steps = fc.array(
       cause: fc.constantFrom("by_hand" as const, "bake_over" as const),
       stage: fc.constantFrom(1, 1, 1, 2),
     }),
+    fc.record({
+      do: fc.constant("pause" as const),
+      name,
+      stage: fc.constantFrom(1, 1, 2),
+      on_timeout: fc.constantFrom("abort" as const, "resume" as const),
+    }),
+    fc.record({ do: fc.constant("resume" as const), name }),
+    fc.record({ do: fc.constant("end_pause" as const), name }),
     fc.record({ do: fc.constant("abort" as const), name }),
     fc.record({
       do: fc.constant("ask" as const),
@@ -102,15 +157,18 @@ function stepModel(
   if (step.do === "create") {
     if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
     const rules = step.release ? [{ label: "", version: 1 }] : [];
-    model.set(step.name, { versions: [step.content], rules, plan: null });
+    model.set(step.name, { versions: [step.content], rules, plan: null, deprecated: [], keeps: null });
     return true;
   }
   if (config === undefined) return false;
   if (step.do === "delete") return model.delete(step.name);
-  if (step.do === "version") return config.versions.push(step.content) > 0;
-  if (step.do === "publish" || step.do === "advance" || step.do === "abort") {
-    return stepPlan(config, step, nowMs);
+  if (step.do === "retention") {
+    config.keeps = step.keeps;
+    return true;
   }
+  if (step.do === "batch") return stepBatch(model, config, step);
+  if (step.do === "version") return config.versions.push(step.content) > 0;
+  if (step.do !== "rules" && step.do !== "rollback") return stepPlan(config, step, nowMs);
   if (config.plan !== null && !step.abortPlan) return false;
   const exists = (version: number): boolean => version <= config.versions.length;
   if (step.do === "rules") {
@@ -155,8 +213,10 @@ function stepAsked(
 
 /** With every flag set: the config is as the bundle says, whoever made it. */
 function stepBundle(model: Map<string, ModelConfig>, step: Extract<Step, { do: "bundle" }>): boolean {
-  const config = model.get(step.name) ?? { versions: [], rules: [], plan: null };
+  const fresh: ModelConfig = { versions: [], rules: [], plan: null, deprecated: [], keeps: null };
+  const config = model.get(step.name) ?? fresh;
   model.set(step.name, config);
+  config.keeps = null;
   if (config.versions.at(-1) !== step.content) config.versions.push(step.content);
   if (!step.released) return true;
   const [only] = config.rules;
@@ -168,27 +228,80 @@ function stepBundle(model: Map<string, ModelConfig>, step: Extract<Step, { do: "
   return true;
 }
 
-function stepPlan(
+/** A new version becomes the default of one config, an old one of another: both, or neither. */
+function stepBatch(
+  model: Map<string, ModelConfig>,
   config: ModelConfig,
-  step: Extract<Step, { do: "publish" | "advance" | "abort" }>,
-  nowMs: number,
+  step: Extract<Step, { do: "batch" }>,
 ): boolean {
+  const other = model.get(step.other);
+  if (other === undefined || other === config || step.version > other.versions.length) return false;
+  if ((config.plan !== null || other.plan !== null) && !step.abortPlan) return false;
+  setDefault(config, config.versions.push(step.content));
+  setDefault(other, step.version);
+  config.plan = null;
+  other.plan = null;
+  return true;
+}
+
+function stepPlan(config: ModelConfig, step: PlanStep, nowMs: number): boolean {
   const { plan } = config;
-  if (step.do === "publish") {
-    if (plan !== null || (typeof step.what === "number" && step.what > config.versions.length)) return false;
-    const version = typeof step.what === "number" ? step.what : config.versions.push(step.what);
-    if (step.staged) config.plan = { version, dueAtMs: step.bakes ? nowMs + BAKE_MS : null };
-    else setDefault(config, version);
+  if (step.do === "publish") return beginPlan(config, step, nowMs);
+  if (plan === null) return false;
+  if (step.do === "abort") {
+    config.plan = null;
     return true;
   }
-  if (plan === null) return false;
-  if (step.do === "advance") {
-    if (step.stage !== 1) return false;
-    if (step.cause === "bake_over" && (plan.dueAtMs === null || nowMs < plan.dueAtMs)) return false;
-    setDefault(config, plan.version);
+  if (step.do === "resume" || step.do === "end_pause") {
+    if (plan.pausedAtMs === null || (step.do === "end_pause" && nowMs < plan.pausedAtMs + PAUSE_MS))
+      return false;
+    if (step.do === "end_pause" && plan.on_timeout === "abort") config.plan = null;
+    Object.assign(plan, {
+      pausedMs: plan.pausedMs + nowMs - plan.pausedAtMs,
+      pausedAtMs: null,
+      on_timeout: "abort",
+    });
+    return true;
   }
-  config.plan = null;
+  if (plan.pausedAtMs !== null || step.stage !== plan.stage) return false;
+  if (step.do === "pause") {
+    Object.assign(plan, { pausedAtMs: nowMs, on_timeout: step.on_timeout });
+    return true;
+  }
+  const bakedAtMs = plan.startedAtMs + plan.pausedMs + BAKE_MS;
+  if (step.cause === "bake_over" && (!plan.bakes || nowMs < bakedAtMs)) return false;
+  if (plan.stage < plan.stages)
+    Object.assign(plan, { stage: plan.stage + 1, startedAtMs: nowMs, pausedMs: 0 });
+  else endFull(config, plan);
   return true;
+}
+
+function beginPlan(config: ModelConfig, step: Extract<Step, { do: "publish" }>, nowMs: number): boolean {
+  if (config.plan !== null && !step.abortPlan) return false;
+  if (typeof step.what === "number" && step.what > config.versions.length) return false;
+  const version = typeof step.what === "number" ? step.what : config.versions.push(step.what);
+  const plan: ModelPlan = {
+    version,
+    previous: config.rules.find((r) => r.label === "")?.version ?? null,
+    stage: 1,
+    stages: step.stages,
+    bakes: step.bakes,
+    startedAtMs: nowMs,
+    pausedMs: 0,
+    pausedAtMs: null,
+    on_timeout: "abort",
+  };
+  config.plan = plan;
+  if (step.stages === 0) endFull(config, plan);
+  return true;
+}
+
+function endFull(config: ModelConfig, { version, previous }: ModelPlan): void {
+  setDefault(config, version);
+  const replaced = previous === null || previous === version ? [] : [previous];
+  const others = config.deprecated.filter((old) => old !== version && old !== previous);
+  config.deprecated = [...others, ...replaced].toSorted((a, b) => a - b);
+  config.plan = null;
 }
 
 function setDefault(config: ModelConfig, version: number): void {
@@ -203,6 +316,7 @@ function toCommand(
   plans: ReadonlyMap<string, string>,
   asked: Asked,
   state: MemoryState,
+  pausedAt: number,
 ): Command {
   const config_id = ids.get(step.name) ?? "cfg-c1-none";
   const publish_id = plans.get(step.name) ?? "pub-c1-none";
@@ -230,23 +344,61 @@ function toCommand(
     }
     case "rollback":
       return testCommand("rollback", { config_id, version_id: step.version, abort_plan: step.abortPlan });
+    case "retention": {
+      const retention = step.keeps === null ? null : { count: step.keeps };
+      return testCommand("set_retention", { config_id, retention });
+    }
+    case "batch": {
+      const one = { expected_revision: null, schema: null, description: "", releases: null };
+      const fresh = { attachment: 0, sha256: step.content.repeat(64) };
+      return testCommand("batch_releases", {
+        items: [
+          { ...one, config_id, content: fresh, default_version_id: "new" },
+          {
+            ...one,
+            config_id: ids.get(step.other) ?? "cfg-c1-none",
+            content: null,
+            default_version_id: step.version,
+          },
+        ],
+        abort_plan: step.abortPlan,
+      });
+    }
     case "publish": {
-      const { what, staged, bakes } = step;
+      const { what, stages, bakes } = step;
       const bake_minutes = bakes ? BAKE_MS / 60_000 : null;
       return testCommand("start_publish", {
         config_id,
         content: typeof what === "string" ? { attachment: 0, sha256: what.repeat(64) } : null,
         version_id: typeof what === "number" ? what : null,
         description: "",
-        strategy: staged ? "staged" : "all",
-        // The same label as a user's rule may have.
-        stages: staged ? [{ name: "first", regions: null, labels: { l: "x" }, bake_minutes }] : [],
+        strategy: stages > 0 ? "staged" : "all",
+        form: 2,
+        abort_plan: step.abortPlan,
+        // The same labels as a user's rules may have.
+        stages: ["x", "y", "z"].slice(0, stages).map((l) => ({
+          name: l,
+          regions: null,
+          labels: { l },
+          bake_minutes,
+        })),
       });
     }
     case "advance":
       return testCommand("advance_publish", { publish_id, expected_stage: step.stage, cause: step.cause });
+    case "pause":
+      return testCommand("pause_publish", {
+        publish_id,
+        expected_stage: step.stage,
+        minutes: PAUSE_MS / 60_000,
+        on_timeout: step.on_timeout,
+      });
+    case "end_pause":
+      return testCommand("end_pause", { publish_id, paused_at_ms: pausedAt });
     case "abort":
       return testCommand("abort_publish", { publish_id });
+    case "resume":
+      return testCommand("resume_publish", { publish_id });
     case "ask": {
       const input = {
         config_id,
@@ -302,17 +454,33 @@ function readModel(state: MemoryState): Map<string, ModelConfig> {
         .filter((r) => r.publish_id === undefined)
         .map((r) => ({ label: r.labels["l"] ?? "", version: r.version_id })),
       plan: readPlan(state, config),
+      keeps: config.retention?.count ?? null,
+      deprecated: [...scanAll(state, `v/${config.id}/`)].flatMap(({ value: row }) => {
+        const { version_id, deprecated_at_ms } = row as ConfigVersion;
+        return deprecated_at_ms === undefined ? [] : [version_id];
+      }),
     });
   }
   return model;
 }
 
-function readPlan(state: MemoryState, config: Config): ModelConfig["plan"] {
-  const owned = config.releases.find((r) => r.publish_id !== undefined);
-  if (owned === undefined) return null;
-  const plan = state.json(stateKey.publish(owned.publish_id ?? "")) as PublishPlan;
-  expect(config.releases[0]).toEqual(owned);
-  return { version: owned.version_id, dueAtMs: publishDueAtMs(plan) };
+function readPlan(state: MemoryState, config: Config): ModelPlan | null {
+  const owned = config.releases.filter((r) => r.publish_id !== undefined);
+  if (owned.length === 0) return null;
+  const plan = state.json(stateKey.publish(owned[0]?.publish_id ?? "")) as PublishPlan;
+  const stage = plan.stages[plan.stage - 1];
+  expect(owned.map(({ labels }) => labels["l"])).toEqual(["x", "y", "z"].slice(0, plan.stage));
+  return {
+    version: plan.version_id,
+    previous: plan.previous_version_id,
+    stage: plan.stage,
+    stages: plan.stages.length,
+    bakes: stage?.bake_minutes !== null,
+    startedAtMs: stage?.started_at_ms ?? Number.NaN,
+    pausedMs: stage?.paused_ms ?? 0,
+    pausedAtMs: plan.pause?.started_at_ms ?? null,
+    on_timeout: plan.pause?.on_timeout ?? "abort",
+  };
 }
 
 it("A6 C1 C2 C4 C6 C7 C10 C12 C13 C14 P4 P5 P6 any sequence of commands does what a simple model says, and keeps the invariants", () => {
@@ -328,7 +496,7 @@ it("A6 C1 C2 C4 C6 C7 C10 C12 C13 C14 P4 P5 P6 any sequence of commands does wha
       for (const [i, step] of sequence.entries()) {
         const { changes, feedEntry, outcome } = applyCommand({
           state,
-          command: toCommand(step, ids, plans, asked, state),
+          command: toCommand(step, ids, plans, asked, state, model.get(step.name)?.plan?.pausedAtMs ?? 0),
           attachments: [new Uint8Array([1])],
           index: i + 1,
           prevFeedIndex: feed.at(-1)?.index ?? 0,
@@ -346,7 +514,7 @@ it("A6 C1 C2 C4 C6 C7 C10 C12 C13 C14 P4 P5 P6 any sequence of commands does wha
           expect(changes).toEqual([]);
         } else {
           const wanted = stepAsked(model, asked, step, { nowMs: i * STEP_MS, index: i + 1 });
-          expect(outcome.ok).toBe(wanted);
+          expect([step.do, outcome.ok]).toEqual([step.do, wanted]);
           // A bundle that is applied already is no entry of the feed.
           if (step.do !== "bundle") expect(feedEntry !== null).toBe(wanted);
           if (!wanted) expect(changes).toEqual([]);

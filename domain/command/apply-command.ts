@@ -10,6 +10,7 @@ import { noteFailure } from "../cluster/note-failure.ts";
 import { noteOperation } from "../cluster/note-operation.ts";
 import { registerNode } from "../cluster/register-node.ts";
 import { retireNode } from "../cluster/retire-node.ts";
+import { batchReleases } from "../config/batch-releases.ts";
 import { approveChange } from "../change-request/approve-change.ts";
 import { editChange } from "../change-request/edit-change.ts";
 import { executeChange } from "../change-request/execute-change.ts";
@@ -23,9 +24,12 @@ import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
+import { setRetention } from "../config/set-retention.ts";
 import { rewrapKeys } from "../encryption/rewrap-keys.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
+import { pausePublish } from "../publish/pause-publish.ts";
+import { endPause, resumePublish } from "../publish/resume-publish.ts";
 import { startPublish } from "../publish/start-publish.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
 import type { Command, CommandKind } from "./command.ts";
@@ -65,6 +69,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   put_releases: putReleases,
   rollback: rollbackConfig,
   delete_config: deleteConfig,
+  set_retention: setRetention,
   revoke_token: revokeToken,
   begin_restore: beginRestore,
   restore_chunk: stageRestoreChunk,
@@ -78,6 +83,10 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,
+  pause_publish: pausePublish,
+  resume_publish: resumePublish,
+  end_pause: endPause,
+  batch_releases: batchReleases,
   rewrap_keys: rewrapKeys,
   anchor_audit: anchorAudit,
   set_change_rules: setChangeRules,

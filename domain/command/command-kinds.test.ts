@@ -74,6 +74,46 @@ describe("A6 a command with a limit of configs needs voters that count them", ()
   });
 });
 
+describe("C7 P5 plans of several stages need voters that know them", () => {
+  const stage = { name: "s", regions: ["eu"], labels: null, bake_minutes: null };
+  const old = {
+    config_id: "cfg-1",
+    content: null,
+    version_id: 1,
+    description: "",
+    strategy: "staged" as const,
+    stages: [stage],
+  };
+  const share = { ...stage, percentage: { by: "user", percent: 1 } };
+
+  it.each([
+    [old, ["start_publish"]],
+    [{ ...old, form: 2 as const }, ["start_publish", "publish_stages"]],
+    [{ ...old, abort_plan: false }, ["start_publish", "publish_stages"]],
+    [{ ...old, form: 2 as const, stages: [share] }, ["start_publish", "rule_conditions", "publish_stages"]],
+  ])("%#", (payload, needed) => {
+    const start = testCommand("start_publish", payload);
+    expect(abilitiesNeeded(start)).toEqual(needed);
+    expect(parseCommand(start)).toEqual({ ok: true, command: start });
+  });
+
+  it("and so do pauses, which are kinds of their own", () => {
+    for (const kind of ["pause_publish", "resume_publish", "end_pause"] as const) {
+      expect(BASE_COMMAND_KINDS).not.toContain(kind);
+    }
+    const ended = testCommand("end_pause", { publish_id: "pub-1", paused_at_ms: 5 });
+    expect(parseCommand(ended)).toEqual({ ok: true, command: ended });
+  });
+
+  it.each([{ form: 1 }, { abort_plan: "yes" }, { stages: [{ ...stage, percentage: 5 }] }])(
+    "no core takes %j",
+    (fields) => {
+      const start = testCommand("start_publish", old);
+      expect(parseCommand({ ...start, payload: { ...old, ...fields } }).ok).toBe(false);
+    },
+  );
+});
+
 describe("C14 a change request needs voters that know what it asks for", () => {
   const releases = [{ ...testRule(1), when: [condition] }];
   const operation = { kind: "put_releases" as const, payload: { config_id: "cfg-1", releases } };

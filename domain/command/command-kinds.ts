@@ -1,4 +1,4 @@
-import { hasConditions } from "../release-rule/release-rule.ts";
+import { hasConditions, type ReleaseRule } from "../release-rule/release-rule.ts";
 import { commandOfOperation } from "../change-request/change-request.ts";
 import type { Command, CommandKind } from "./command.ts";
 import { contentOf } from "./content-of.ts";
@@ -28,21 +28,36 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * command that uses one is proposed like a kind of its own. `rule_conditions`: `when` and `percentage` of release rules;
  * a build without them would take such a rule for one that everybody matches. `config_limit`: `max_configs` of a new config,
  * and the count that is kept from the first of them on. `sealed_content`: envelopes; a build without them would lose what its
- * versions know of theirs. `break_glass`: a reason to pass a freeze window.
+ * versions know of theirs. `break_glass`: a reason to pass a freeze window. `publish_stages`: `form` and `abort_plan` of a publish;
+ * whether its plan's later commands do what a build without them does not depends on the plan that this one made.
  */
-export const COMMAND_FEATURES = ["rule_conditions", "config_limit", "sealed_content", "break_glass"] as const;
+export const COMMAND_FEATURES = [
+  "rule_conditions",
+  "config_limit",
+  "sealed_content",
+  "break_glass",
+  "publish_stages",
+] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
 /** The kind of a command and the features it uses: what every voter must know before it is proposed. */
 export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature)[] {
   const { kind, payload } = command;
-  const rules = kind === "create_config" || kind === "put_releases" ? payload.releases : [];
   const features: CommandFeature[] = [];
-  if (rules.some(hasConditions)) features.push("rule_conditions");
+  const shares = kind === "start_publish" && payload.stages.some((stage) => stage.percentage !== undefined);
+  if (rulesOf(command).some(hasConditions) || shares) features.push("rule_conditions");
   if (kind === "create_config" && payload.max_configs !== undefined) features.push("config_limit");
   if (contentOf(command)?.sealed !== undefined) features.push("sealed_content");
+  const isNewForm = kind === "start_publish" && (payload.form ?? payload.abort_plan) !== undefined;
+  if (isNewForm) features.push("publish_stages");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.
   return [kind, ...features, ...abilitiesNeeded(commandOfOperation(command, payload.operation))];
+}
+
+/** The rules that a command brings. */
+function rulesOf({ kind, payload }: Command): Pick<ReleaseRule, "when" | "percentage">[] {
+  if (kind === "create_config" || kind === "put_releases") return payload.releases;
+  return kind === "batch_releases" ? payload.items.flatMap(({ releases }) => releases ?? []) : [];
 }

@@ -21,6 +21,7 @@ export interface CommandResults {
   put_releases: { config: ConfigHead; warnings: string[] };
   rollback: { config: ConfigHead };
   delete_config: { config_id: string };
+  set_retention: { config: ConfigHead };
   revoke_token: { jti: string };
   begin_restore: { restore_id: string; staged: number };
   restore_chunk: { restore_id: string; staged: number };
@@ -35,6 +36,11 @@ export interface CommandResults {
   advance_publish: { publish: PublishPlan; config: ConfigHead };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
   apply_bundle: { bundle_id: string; plan: BundlePlan };
+  pause_publish: { publish: PublishPlan };
+  resume_publish: { publish: PublishPlan };
+  end_pause: { publish: PublishPlan };
+  /** In the order of the items; a rule names its version by number. */
+  batch_releases: { items: { config: ConfigHead; version: VersionHead | null; warnings: string[] }[] };
   rewrap_keys: { rewrapped: number; next_cursor: string | null };
   anchor_audit: { seq: number; hash: string };
   set_change_rules: { rules: ChangeRules };

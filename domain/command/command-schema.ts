@@ -3,8 +3,8 @@ import { changeCommands } from "../change-request/change-command-schema.ts";
 import { commandOfOperation } from "../change-request/change-request.ts";
 import { CONFIG_FORMATS } from "../config/config.ts";
 import { KMS_KEY_ID, WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
-import { BUNDLE_VERSIONS_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
-import { PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
+import { BATCH_ITEMS_MAX, BUNDLE_VERSIONS_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
+import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import type { Command } from "./command.ts";
 import { head, id, sha256, wholeNumber } from "./command-fields.ts";
@@ -26,6 +26,10 @@ function isRecordOfStrings(value: unknown): boolean {
 }
 // Not z.record: it loses a member called __proto__, and with it what the rule asks for.
 const labels = z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings");
+const percentage = z
+  .object({ by: z.string(), percent: z.number(), salt: z.string().optional() })
+  .strict()
+  .optional();
 const rule = z
   .object({
     labels,
@@ -34,10 +38,7 @@ const rule = z
     when: z
       .array(z.object({ label: z.string(), op: z.enum(CONDITION_OPS), values: z.array(z.string()) }).strict())
       .optional(),
-    percentage: z
-      .object({ by: z.string(), percent: z.number(), salt: z.string().optional() })
-      .strict()
-      .optional(),
+    percentage,
     edge: z
       .object({ regions: z.array(z.string()) })
       .strict()
@@ -49,6 +50,7 @@ const stage = z
     name: z.string(),
     regions: z.array(z.string()).nullable(),
     labels: labels.nullable(),
+    percentage,
     bake_minutes: z.number().nullable(),
   })
   .strict();
@@ -113,6 +115,8 @@ const publishCommands = [
           description: z.string(),
           strategy: z.enum(PUBLISH_STRATEGIES),
           stages: z.array(stage),
+          form: z.literal(2).optional(),
+          abort_plan: z.boolean().optional(),
         })
         .strict(),
     })
@@ -133,8 +137,29 @@ const publishCommands = [
   z
     .object({
       ...head,
-      kind: z.literal("abort_publish"),
+      kind: z.enum(["abort_publish", "resume_publish"]),
       payload: z.object({ publish_id: id }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("pause_publish"),
+      payload: z
+        .object({
+          publish_id: id,
+          expected_stage: z.number().int().positive(),
+          minutes: z.number(),
+          on_timeout: z.enum(PAUSE_ENDS),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("end_pause"),
+      payload: z.object({ publish_id: id, paused_at_ms: wholeNumber }).strict(),
     })
     .strict(),
 ] as const;
@@ -178,6 +203,34 @@ const bundleCommand = z
         abort_plan: z.boolean(),
         if_plan: sha256.nullable(),
         max_configs: wholeNumber.optional(),
+      })
+      .strict(),
+  })
+  .strict();
+
+const newOrVersion = z.union([versionId, z.literal("new")]);
+const batchCommand = z
+  .object({
+    ...head,
+    kind: z.literal("batch_releases"),
+    payload: z
+      .object({
+        items: z
+          .array(
+            z
+              .object({
+                config_id: id,
+                expected_revision: wholeNumber.nullable(),
+                content: content.nullable(),
+                schema: z.string().nullable(),
+                description: z.string(),
+                releases: z.array(rule.extend({ version_id: newOrVersion })).nullable(),
+                default_version_id: newOrVersion.nullable(),
+              })
+              .strict(),
+          )
+          .max(BATCH_ITEMS_MAX),
+        abort_plan: z.boolean(),
       })
       .strict(),
   })
@@ -278,6 +331,13 @@ const commandSchema = z.discriminatedUnion("kind", [
   z
     .object({
       ...head,
+      kind: z.literal("set_retention"),
+      payload: z.object({ config_id: id, retention: retention.nullable() }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
       kind: z.literal("revoke_token"),
       payload: z.object({ jti: id, expires_at_ms: z.number().int().nonnegative() }).strict(),
     })
@@ -332,6 +392,7 @@ const commandSchema = z.discriminatedUnion("kind", [
     })
     .strict(),
   bundleCommand,
+  batchCommand,
   ...restoreCommands,
   ...publishCommands,
   ...changeCommands,

@@ -2,7 +2,7 @@ import type { BundleRequest } from "../bundle/bundle.ts";
 import type { ConfigFormat, Retention, SealedContent } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
-import type { PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
+import type { PauseEnd, PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
 import type { ApprovalPolicy, FreezeWindow } from "../change-request/change-rules.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
@@ -34,6 +34,21 @@ export interface Rewrapping {
   wrapped_key: string;
 }
 
+/** A rule that may name the version that its own item makes. */
+export type BatchRule = Omit<ReleaseRule, "version_id" | "publish_id"> & { version_id: number | "new" };
+/** What a batch does to one config: a new version, unless `content` is null, and then its rules or its default rule. */
+export interface BatchItem {
+  config_id: string;
+  /** As `expected_revision` of a command of its own. */
+  expected_revision: number | null;
+  content: ContentRef | null;
+  schema: string | null;
+  description: string;
+  /** The whole list; null: the default rule alone is changed. Exactly one of the two is null. */
+  releases: BatchRule[] | null;
+  default_version_id: number | "new" | null;
+}
+
 export interface CommandPayloads {
   create_config: {
     namespace: Namespace;
@@ -60,6 +75,8 @@ export interface CommandPayloads {
   /** Points the default rule at an old version, making one when there is none (C6). */
   rollback: { config_id: string; version_id: number; abort_plan?: boolean | undefined };
   delete_config: { config_id: string };
+  /** Which old versions are kept; null: all of them. */
+  set_retention: { config_id: string; retention: Retention | null };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };
   /** The four steps of a restore. Only a core proposes them, never a caller (`isRestoreKind`). */
@@ -94,6 +111,10 @@ export interface CommandPayloads {
     description: string;
     strategy: PublishStrategy;
     stages: PublishStageInput[];
+    /** 2: the plan may have several stages and percentages, and deprecates what it replaces. Left out: none of that. */
+    form?: 2 | undefined;
+    /** Ends a running plan instead of being refused because of it. */
+    abort_plan?: boolean | undefined;
   };
   /**
    * Takes a plan past `expected_stage`; refused when another one bakes, so that a repetition does no harm. With
@@ -102,6 +123,13 @@ export interface CommandPayloads {
   advance_publish: { publish_id: string; expected_stage: number; cause: "by_hand" | "bake_over" };
   /** Ends a plan and takes its rules away: everyone gets the version before. */
   abort_publish: { publish_id: string };
+  /** Halts a plan in `expected_stage`, for `minutes` at most: then it is ended as `on_timeout` says. */
+  pause_publish: { publish_id: string; expected_stage: number; minutes: number; on_timeout: PauseEnd };
+  resume_publish: { publish_id: string };
+  /** Ends the pause that began at `paused_at_ms`, refused until it counts as forgotten by the log's time. */
+  end_pause: { publish_id: string; paused_at_ms: number };
+  /** Versions and rules of several configs of a tenant, all or nothing (C7). `abort_plan`: as for rules alone, for all of them. */
+  batch_releases: { items: BatchItem[]; abort_plan: boolean };
   /**
    * Wraps data keys anew after a KMS key was rotated or changed (K3); contents stay as they are. Only a core proposes it.
    * `resource`: what was asked for, for the audit; `next_cursor`: where to go on.

@@ -3,13 +3,18 @@ import type { Command, ContentRef } from "./command.ts";
 
 /** Every content that a command carries as an attachment. */
 export function contentsOf(command: Command): ContentRef[] {
-  if (command.kind !== "apply_bundle") {
-    const content = contentOf(command);
-    return content === null ? [] : [content];
+  switch (command.kind) {
+    case "batch_releases":
+      return command.payload.items.flatMap(({ content }) => content ?? []);
+    case "apply_bundle":
+      return command.payload.configs
+        .flatMap(({ content, versions }) => [content, ...versions.map((version) => version.content)])
+        .flatMap(({ attachment, sha256 }) => (attachment === null ? [] : [{ attachment, sha256 }]));
+    default: {
+      const content = contentOf(command);
+      return content === null ? [] : [content];
+    }
   }
-  return command.payload.configs
-    .flatMap(({ content, versions }) => [content, ...versions.map((version) => version.content)])
-    .flatMap(({ attachment, sha256 }) => (attachment === null ? [] : [{ attachment, sha256 }]));
 }
 
 /** The content that a command carries as an attachment; null when it carries none. */

@@ -1,7 +1,7 @@
 import type { ConfigFormat } from "../config/config.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { PublishCause } from "../publish/publish-plan.ts";
-import type { ReleaseRule } from "../release-rule/release-rule.ts";
+import type { ReleaseRule, RulePercentage } from "../release-rule/release-rule.ts";
 import type { Actor, CommandKind } from "./command.ts";
 
 /** A version that a rule names: what the edge must be able to serve. */
@@ -54,12 +54,13 @@ export interface PublishChanged {
   version_id: number;
   /** What the default rule named before the plan; deprecated when the plan is full. Null: nothing. */
   previous_version_id: number | null;
-  /** `stage1`, `full`, `aborted`; null before the plan. */
+  /** `stage1`, `paused`, `full`, `aborted`, `deprecated`; null before the plan. */
   from: string | null;
   to: string;
-  /** Who gets the new version now: regions and labels of the stage that bakes; both null when none does. */
+  /** Of the stage that the plan is in, whose clients join those of the stages before; all null when it has ended. */
   regions: string[] | null;
   labels: Record<string, string> | null;
+  percentage?: RulePercentage | undefined;
   cause: PublishCause;
 }
 /** What the edge must know. */

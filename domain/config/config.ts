@@ -69,4 +69,6 @@ export interface ConfigVersion {
   description: string;
   creator: string;
   created_at_ms: number;
+  /** When a publish plan put another version in its place for everyone; left out: none did, or it is published again. */
+  deprecated_at_ms?: number | undefined;
 }

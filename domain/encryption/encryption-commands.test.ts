@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { ApplyOutcome } from "../command/apply-command.ts";
 import { checkInvariants } from "../command/check-invariants.ts";
-import type { Command, Rewrapping } from "../command/command.ts";
+import type { BatchItem, Command, Rewrapping } from "../command/command.ts";
 import type { FeedEntry } from "../command/feed-entry.ts";
 import { MemoryStateMachine } from "../command/memory-state-machine.ts";
 import { stateKey } from "../command/state-view.ts";
@@ -11,6 +11,7 @@ import { CONTENT_BYTES_MAX, ENVELOPE_BYTES_MAX, REWRAP_VERSIONS_MAX } from "../l
 import { envelopeHead, rewrapEnvelope } from "./envelope-text.ts";
 import { listSealedVersions } from "./list-sealed-versions.ts";
 import { sealingOf } from "./sealing-of.ts";
+import { withoutContent } from "./with-content.ts";
 import { testEncrypted, testEnvelope, testHash, testSealed } from "./testing-envelopes.ts";
 
 const KEY_B = "arn:aws:kms:us-east-1:1:key/b";
@@ -119,6 +120,37 @@ describe("K5 what a core does before the log", () => {
     expect(sealingOf(machine.state, testCommand("delete_config", { config_id: id }), true)).toMatchObject(
       wrong,
     );
+  });
+
+  it("K5 lets no batch bring a content of an encrypted config, nor one of a config that it does not know", () => {
+    const id = create("secret", 1);
+    const item = {
+      config_id: id,
+      expected_revision: null,
+      content: { attachment: 0, sha256: testHash(2) },
+      schema: null,
+      description: "",
+      releases: null,
+      default_version_id: "new" as const,
+    };
+    const batch = (changes: Partial<BatchItem>) =>
+      testCommand("batch_releases", { items: [{ ...item, ...changes }], abort_plan: false });
+    expect(sealingOf(machine.state, batch({}), false)).toMatchObject({
+      code: "validation_failed",
+      errors: [{ path: "/items/0/content" }],
+    });
+    expect(sealingOf(machine.state, batch({}), true)).toMatchObject({ code: "malformed_request" });
+    expect(sealingOf(machine.state, batch({ content: testSealed(2) }), false)).toMatchObject({
+      code: "malformed_request",
+    });
+    const unknown = batch({ config_id: "cfg-c1-99" });
+    expect(sealingOf(machine.state, unknown, false)).toEqual({ ok: true, do: "drop" });
+    const dropped = withoutContent(unknown);
+    expect(dropped.attachments).toEqual([new Uint8Array()]);
+    expect(JSON.stringify(dropped.command)).not.toContain(testHash(2));
+    const rules = batch({ content: null, default_version_id: 1 });
+    expect(sealingOf(machine.state, rules, false)).toEqual({ ok: true, do: "pass" });
+    expect(apply(rules).ok).toBe(true);
   });
 });
 

@@ -1,5 +1,5 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
-import type { Command } from "../command/command.ts";
+import type { Command, CommandOf } from "../command/command.ts";
 import { contentOf } from "../command/content-of.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config } from "../config/config.ts";
@@ -19,6 +19,7 @@ export type Sealing =
  * word; the config's must be the same (`malformed_request`). `state` must have applied whatever made the config.
  */
 export function sealingOf(state: StateView, command: Command, toBeSealed: boolean): Sealing | Refusal {
+  if (command.kind === "batch_releases") return sealingOfBatch(state, command, toBeSealed);
   const content = contentOf(command);
   if (content?.sealed !== undefined)
     return refuse("malformed_request", "a content is sealed by the core alone");
@@ -34,6 +35,28 @@ export function sealingOf(state: StateView, command: Command, toBeSealed: boolea
   if (config === undefined || config.namespace.tenant !== command.tenant) return { ok: true, do: "drop" };
   const { encrypted, namespace, name } = config;
   return decide({ encrypted, identity: identityOf(namespace, name) }, toBeSealed);
+}
+
+/** A batch seals nothing: it is refused a content of an encrypted config. */
+function sealingOfBatch(
+  state: StateView,
+  command: CommandOf<"batch_releases">,
+  toBeSealed: boolean,
+): Sealing | Refusal {
+  if (toBeSealed) return refuse("malformed_request", "the contents of a batch are not sealed");
+  let drops = false;
+  for (const [i, { config_id, content }] of command.payload.items.entries()) {
+    if (content === null) continue;
+    if (content.sealed !== undefined)
+      return refuse("malformed_request", "a content is sealed by the core alone");
+    const config = state.json(stateKey.config(config_id)) as Config | undefined;
+    if (config === undefined || config.namespace.tenant !== command.tenant) drops = true;
+    else if (config.encrypted) {
+      const message = "the config is encrypted: make its version by itself, and name it here";
+      return refuse("validation_failed", message, [{ path: `/items/${i}/content`, message }]);
+    }
+  }
+  return drops ? { ok: true, do: "drop" } : PASS;
 }
 
 const PASS: Sealing = { ok: true, do: "pass" };

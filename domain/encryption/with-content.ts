@@ -26,6 +26,12 @@ export function withContent(command: Command, content: ContentRef): Command {
       return { ...command, payload: { ...command.payload, content } };
     case "start_publish":
       return { ...command, payload: { ...command.payload, content } };
+    case "batch_releases": {
+      const items = command.payload.items.map((item) =>
+        item.content === null ? item : { ...item, content },
+      );
+      return { ...command, payload: { ...command.payload, items } };
+    }
     case "request_change":
     case "edit_change": {
       const { operation } = command.payload;

@@ -40,8 +40,9 @@ export function endPublish(
   cause: PublishCause,
   at: { index: number; timestampMs: number },
 ): { publish: PublishPlan; changes: StateChange[]; events: FeedEvent[] } {
+  const { pause: _over, ...plan } = running;
   const publish: PublishPlan = {
-    ...running,
+    ...plan,
     state: "aborted",
     updated_at_ms: at.timestampMs,
     ended_at_ms: at.timestampMs,

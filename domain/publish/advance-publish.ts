@@ -4,15 +4,17 @@ import { configChanged, toConfigHead } from "../config/config-changed.ts";
 import { fullName } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
 import { withDefault } from "../release-rule/default-rule.ts";
+import { deprecateReplaced } from "./deprecate-replaced.ts";
 import { findPublish } from "./find-publish.ts";
-import { type PublishPlan, publishDueAtMs, publishStatus } from "./publish-plan.ts";
-import { withoutPlanRules } from "./publish-rules.ts";
+import { bakedAtMs, type PublishPlan, publishStatus } from "./publish-plan.ts";
+import { withoutPlanRules, withPlanRules } from "./publish-rules.ts";
 import { publishChanged, writePublish } from "./write-publish.ts";
 
 /**
- * Takes a plan past the stage that bakes (P4): the default rule names its version, and its own rules go. Refuses
- * `invalid_transition` for a plan that has ended or is in another stage than the caller believes, and, when the cause is
- * the bake time, for one that has not baked by the log's time.
+ * Takes a plan past the stage that bakes (P4): to the next one, whose rule joins those of the stages before, or from the
+ * last to everyone, when the default rule names its version and its own rules go. Refuses `invalid_transition` for a plan
+ * that is paused, has ended or is in another stage than the caller believes, and, when the cause is the bake time, for one
+ * that has not baked by the log's time.
  */
 export const advancePublish: ApplyVerb<"advance_publish"> = ({ state, command, index, timestampMs }) => {
   const { publish_id, expected_stage, cause } = command.payload;
@@ -25,30 +27,30 @@ export const advancePublish: ApplyVerb<"advance_publish"> = ({ state, command, i
       `the publish is in ${publishStatus(publish)}, not stage${expected_stage}`,
     );
   }
-  const dueAtMs = publishDueAtMs(publish);
+  const dueAtMs = bakedAtMs(publish);
   if (cause === "bake_over" && (dueAtMs === null || timestampMs < dueAtMs)) {
     return refuse("invalid_transition", `${publishStatus(publish)} has not baked yet`);
   }
-  const after: PublishPlan = {
-    ...publish,
-    state: "full",
-    updated_at_ms: timestampMs,
-    ended_at_ms: timestampMs,
-    revision: index,
-  };
+  const after = nextOf(publish, { index, timestampMs });
+  const { releases } = found.config;
   const config: Config = {
     ...found.config,
-    releases: withDefault(withoutPlanRules(found.config.releases, publish.id), publish.version_id),
+    releases:
+      after.state === "full"
+        ? withDefault(withoutPlanRules(releases, publish.id), publish.version_id)
+        : withPlanRules(releases, after),
     updated_at_ms: timestampMs,
     revision: index,
   };
+  const replaced = deprecateReplaced(state, after, { index, timestampMs });
   return {
     ok: true,
     changes: [
       { op: "put_json", key: stateKey.config(config.id), value: config },
+      ...replaced.changes,
       ...writePublish(publish, after),
     ],
-    events: [configChanged(state, config), publishChanged(publish, after, cause)],
+    events: [configChanged(state, config), publishChanged(publish, after, cause), ...replaced.events],
     result: { publish: after, config: toConfigHead(config) },
     audit: {
       action: "publish",
@@ -57,3 +59,15 @@ export const advancePublish: ApplyVerb<"advance_publish"> = ({ state, command, i
     },
   };
 };
+
+/** The plan in its next stage, or full after the last. */
+function nextOf(publish: PublishPlan, at: { index: number; timestampMs: number }): PublishPlan {
+  const moved = { ...publish, updated_at_ms: at.timestampMs, revision: at.index };
+  if (publish.stage === publish.stages.length) {
+    return { ...moved, state: "full", ended_at_ms: at.timestampMs };
+  }
+  const stages = publish.stages.map((stage, i) =>
+    i === publish.stage ? { ...stage, started_at_ms: at.timestampMs } : stage,
+  );
+  return { ...moved, stages, stage: publish.stage + 1 };
+}

@@ -1,11 +1,13 @@
 import { scanAll } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config } from "../config/config.ts";
-import { type PublishPlan, publishDueAtMs } from "./publish-plan.ts";
+import { isRunning, type PublishPlan, publishDueAtMs } from "./publish-plan.ts";
+import { planRules } from "./publish-rules.ts";
 
 /**
  * What must hold of publish plans after every command (R11, P6): a rule with a publish id belongs to the plan that runs
- * for its config, that plan has its rule and its versions, and each row by which plans are found names one that is there.
+ * for its config; that plan has the rules of the stages that it has reached, before all others, and its versions; its stages
+ * have begun in their order; and each row by which plans are found names one that is there.
  */
 export function checkPublishInvariants(state: StateView): string[] {
   const wrong: string[] = [];
@@ -46,20 +48,35 @@ function checkPlan(
   if (key !== stateKey.publish(plan.id)) wrong.push(`${key} holds ${plan.id}`);
   if (!state.hasKey(stateKey.config(plan.config_id))) wrong.push(`${plan.id} is of no config`);
   const runs = state.json(stateKey.runningPublish(plan.config_id)) === plan.id;
-  if (runs !== (plan.state === "baking"))
+  if (runs !== isRunning(plan))
     wrong.push(`${plan.id} is ${plan.state} and ${runs ? "runs" : "does not run"}`);
-  if ((plan.ended_at_ms === null) !== (plan.state === "baking")) wrong.push(`${plan.id} has no right end`);
-  if (plan.state !== "baking") return;
+  if ((plan.ended_at_ms === null) !== isRunning(plan)) wrong.push(`${plan.id} has no right end`);
+  if ((plan.pause !== undefined) !== (plan.state === "paused")) wrong.push(`${plan.id} has no right pause`);
+  const isNumbered = plan.stage >= Math.min(1, plan.stages.length) && plan.stage <= plan.stages.length;
+  if (!isNumbered) wrong.push(`${plan.id} has no stage ${plan.stage}`);
+  if (plan.stages.some(({ started_at_ms }, i) => (started_at_ms === null) !== i >= plan.stage))
+    wrong.push(`${plan.id}: a stage has begun out of its order`);
+  if (!isRunning(plan)) return;
   counts.running += 1;
-  for (const version of [plan.version_id, plan.previous_version_id]) {
-    if (version !== null && !state.hasKey(stateKey.version(plan.config_id, version))) {
-      wrong.push(`${plan.id} names version ${version}, which is missing`);
-    }
-  }
+  checkRunning(state, plan, wrong);
   const dueAtMs = publishDueAtMs(plan);
   if (dueAtMs === null) return;
   counts.due += 1;
   if (state.json(stateKey.publishDue(dueAtMs, plan.id)) !== plan.id) {
     wrong.push(`${plan.id} is not among what is due at ${dueAtMs}`);
+  }
+}
+
+function checkRunning(state: StateView, plan: PublishPlan, wrong: string[]): void {
+  const config = state.json(stateKey.config(plan.config_id)) as Config | undefined;
+  const wanted = planRules(plan);
+  if (JSON.stringify(config?.releases.slice(0, wanted.length)) !== JSON.stringify(wanted))
+    wrong.push(`${plan.id} has not the rules of its stages`);
+  if (config?.releases.slice(wanted.length).some(({ publish_id }) => publish_id === plan.id) === true)
+    wrong.push(`${plan.id} has a rule too many`);
+  for (const version of [plan.version_id, plan.previous_version_id]) {
+    if (version !== null && !state.hasKey(stateKey.version(plan.config_id, version))) {
+      wrong.push(`${plan.id} names version ${version}, which is missing`);
+    }
   }
 }

@@ -1,31 +1,73 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
 import type { CommandPayloads } from "../command/command.ts";
 import type { FieldError } from "../command/command-error.ts";
-import { BAKE_MINUTES_MAX, BAKE_MINUTES_MIN, STAGE_NAME_BYTES_MAX } from "../limits.ts";
+import { BAKE_MINUTES_MAX, BAKE_MINUTES_MIN, PUBLISH_STAGES_MAX, STAGE_NAME_BYTES_MAX } from "../limits.ts";
 import { checkRules } from "../release-rule/check-rules.ts";
 import { utf8Length } from "../utf8-length.ts";
 import type { PublishStageInput } from "./publish-plan.ts";
 
-type Asked = Pick<CommandPayloads["start_publish"], "strategy" | "stages">;
+type Asked = Pick<CommandPayloads["start_publish"], "strategy" | "stages" | "form">;
 
 /**
- * The stages of a plan as they are to be stored. Refused: any number of stages but none (`all`) or one, a stage that
- * every client is in, a label, region, name or bake time over its limit. Paths lead into the request's body.
+ * The stages of a plan as they are to be stored. Refused: another number of stages than the strategy has (none for `all`, one
+ * for `canary`, else up to PUBLISH_STAGES_MAX), a stage that every client is in or that adds none to those before, a
+ * `percentage` without one, a label, region, percentage, name or bake time over its limit. A command without `form` has at
+ * most one stage, and no percentage. Paths lead into the request's body.
  */
 export function checkPublishStages({
   strategy,
   stages,
+  form,
 }: Asked): { ok: true; stages: PublishStageInput[] } | Refusal {
-  const wanted = strategy === "all" ? 0 : 1;
-  if (stages.length !== wanted) {
-    const message =
-      strategy === "all" ? "all has no stages" : "exactly one stage for now; several are not supported yet";
+  const [min, max] = STAGES_OF[strategy];
+  const isOld = form === undefined && (stages.length > 1 || stages.some((stage) => stage.percentage));
+  if (
+    stages.length < min ||
+    stages.length > max ||
+    isOld ||
+    (form === undefined && strategy === "percentage")
+  ) {
+    const range = max === min ? `exactly ${max}` : `${min} to ${max}`;
+    const message = max === 0 ? "all has no stages" : isOld ? "such stages need form 2" : `${range} stages`;
     return refuse("validation_failed", "the stages are not valid", [{ path: "/strategy/stages", message }]);
   }
   const errors: FieldError[] = [];
   const checked = stages.map((stage, i) => checkStage(stage, i, strategy, errors));
+  if (errors.length === 0) findIdle(checked, errors);
   if (errors.length > 0) return refuse("validation_failed", "the stages are not valid", errors);
   return { ok: true, stages: checked };
+}
+
+const STAGES_OF: Readonly<Record<Asked["strategy"], readonly [min: number, max: number]>> = {
+  all: [0, 0],
+  canary: [1, 1],
+  staged: [1, PUBLISH_STAGES_MAX],
+  percentage: [1, PUBLISH_STAGES_MAX],
+};
+
+/** A stage of the clients of one before it, or of a part of them, would bake for nothing: a slip of the pen. */
+function findIdle(stages: readonly PublishStageInput[], errors: FieldError[]): void {
+  for (const [i, stage] of stages.entries()) {
+    const first = stages.slice(0, i).findIndex((before) => coversStage(before, stage));
+    if (first < 0) continue;
+    const message = `adds no client to those of the stage at ${first}`;
+    errors.push({ path: `/strategy/stages/${i}`, message });
+  }
+}
+
+/** Whether every client of `stage` is one of `before`. */
+function coversStage(before: PublishStageInput, stage: PublishStageInput): boolean {
+  const { regions, labels, percentage } = before;
+  if (regions !== null && stage.regions?.every((region) => regions.includes(region)) !== true) return false;
+  if (!Object.entries(labels ?? {}).every(([name, value]) => stage.labels?.[name] === value)) return false;
+  if (percentage === undefined) return true;
+  const other = stage.percentage;
+  return (
+    other !== undefined &&
+    other.by === percentage.by &&
+    other.salt === percentage.salt &&
+    other.percent <= percentage.percent
+  );
 }
 
 function checkStage(
@@ -46,10 +88,15 @@ function checkStage(
     errors.push({ path: bakePath, message });
   }
   const labels = stage.labels !== null && Object.keys(stage.labels).length > 0 ? stage.labels : null;
-  if (labels === null && stage.regions === null) {
-    const message = "every client would be in the stage: give regions or labels, or the strategy all";
+  const { percentage } = stage;
+  if (labels === null && stage.regions === null && percentage === undefined) {
+    const message =
+      "every client would be in the stage: give regions, labels or a percentage, or the strategy all";
     errors.push({ path: strategy === "canary" ? labelsPath : path, message });
     return stage;
+  }
+  if (strategy === "percentage" && percentage === undefined) {
+    errors.push({ path: `${path}/percentage`, message: "a stage of this strategy has one" });
   }
   // As a rule, so that a stage takes what a rule takes; the version is checked with the plan.
   const rules = checkRules({
@@ -58,6 +105,7 @@ function checkStage(
         labels: labels ?? {},
         version_id: 1,
         priority: 0,
+        ...(percentage === undefined ? {} : { percentage }),
         ...(stage.regions === null ? {} : { edge: { regions: stage.regions } }),
       },
     ],
@@ -65,8 +113,10 @@ function checkStage(
     versionExists: () => true,
   });
   if (!rules.ok) {
-    const within = (at: string): string =>
-      at.startsWith("/0/labels") ? labelsPath + at.slice("/0/labels".length) : `${path}/regions`;
+    const within = (at: string): string => {
+      if (at.startsWith("/0/labels")) return labelsPath + at.slice("/0/labels".length);
+      return path + (at.startsWith("/0/percentage") ? at.slice("/0".length) : "/regions");
+    };
     errors.push(...rules.errors.map((error) => ({ ...error, path: within(error.path) })));
     return stage;
   }
@@ -75,5 +125,6 @@ function checkStage(
     ...stage,
     labels: labels === null ? null : (rule?.labels ?? null),
     regions: rule?.edge?.regions ?? null,
+    ...(rule?.percentage === undefined ? {} : { percentage: rule.percentage }),
   };
 }

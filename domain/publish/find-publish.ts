@@ -24,7 +24,9 @@ export function findPublish(
     return refuse("precondition_failed", `the publish has moved: its revision is ${publish.revision}`);
   }
   if (!mayMovePublish(publish.state, to)) {
-    return refuse("invalid_transition", `the publish is ${publishStatus(publish)} and stays so`);
+    const paused = "the publish is paused: resume or abort it";
+    const ended = `the publish is ${publishStatus(publish)} and stays so`;
+    return refuse("invalid_transition", publish.state === "paused" ? paused : ended);
   }
   const config = state.json(stateKey.config(publish.config_id)) as Config | undefined;
   if (config === undefined) throw new Error(`${publishId} runs for ${publish.config_id}, which is missing`);

@@ -8,20 +8,28 @@ import type { PublishPlan, PublishStageInput } from "./publish-plan.ts";
  */
 const PLAN_PRIORITY = PRIORITY_ABS_MAX + 1;
 
-/** `rules` with the rule of a plan's stage before them. It bears the plan's id, by which the plan owns it. */
-export function withStageRule(
-  rules: readonly ReleaseRule[],
-  plan: Pick<PublishPlan, "id" | "version_id">,
-  stage: PublishStageInput,
-): ReleaseRule[] {
-  const rule: ReleaseRule = {
+/** The rules of the stages that a plan has reached, one a stage, in their order: who got the version keeps it. */
+export function planRules(plan: Pick<PublishPlan, "id" | "version_id" | "stage" | "stages">): ReleaseRule[] {
+  return plan.stages.slice(0, plan.stage).map((stage) => toRule(stage, plan));
+}
+
+function toRule(stage: PublishStageInput, plan: Pick<PublishPlan, "id" | "version_id">): ReleaseRule {
+  return {
     labels: stage.labels ?? {},
     version_id: plan.version_id,
     priority: PLAN_PRIORITY,
+    ...(stage.percentage === undefined ? {} : { percentage: stage.percentage }),
     ...(stage.regions === null ? {} : { edge: { regions: stage.regions } }),
     publish_id: plan.id,
   };
-  return [rule, ...rules];
+}
+
+/** `rules` with those of the stages that a plan has reached before them. They bear the plan's id, by which it owns them. */
+export function withPlanRules(
+  rules: readonly ReleaseRule[],
+  plan: Pick<PublishPlan, "id" | "version_id" | "stage" | "stages">,
+): ReleaseRule[] {
+  return [...planRules(plan), ...withoutPlanRules(rules, plan.id)];
 }
 
 /** `rules` without those that a plan owns. */

@@ -10,10 +10,12 @@ import { DESCRIPTION_BYTES_MAX, PUBLISHES_KEPT_MAX, RULES_MAX } from "../limits.
 import { defaultVersion, withDefault } from "../release-rule/default-rule.ts";
 import { countLabels } from "../release-rule/release-rule.ts";
 import { utf8Length } from "../utf8-length.ts";
+import { endRunningPublish } from "./abort-publish.ts";
 import { checkPublishStages } from "./check-publish-stages.ts";
+import { deprecateReplaced } from "./deprecate-replaced.ts";
 import { findRunningPublish, refuseWhileRunning } from "./find-publish.ts";
-import { publishIdOf, type PublishPlan, publishStatus } from "./publish-plan.ts";
-import { withStageRule } from "./publish-rules.ts";
+import { publishIdOf, type PublishPlan, type PublishStageInput, publishStatus } from "./publish-plan.ts";
+import { withoutPlanRules, withPlanRules } from "./publish-rules.ts";
 import { publishChanged, writePublish } from "./write-publish.ts";
 
 type Input = ApplyInput<"start_publish">;
@@ -21,7 +23,7 @@ type Input = ApplyInput<"start_publish">;
 /**
  * Begins a publish plan (C7): makes its version, unless it names one, and puts the rule of its first stage, or without
  * stages the default rule, in one command, so that no version is left without its plan. Refuses `publish_running` while
- * another plan of the config runs (P6).
+ * another plan of the config runs (P6), or ends that one when asked to.
  */
 export const startPublish: ApplyVerb<"start_publish"> = (input) => {
   const { state, command, index, timestampMs } = input;
@@ -29,66 +31,87 @@ export const startPublish: ApplyVerb<"start_publish"> = (input) => {
   const found = findConfig(state, command, payload.config_id);
   if (!found.ok) return found;
   const running = findRunningPublish(state, found.config.id);
-  if (running !== null) return refuseWhileRunning(running);
+  if (running !== null && payload.abort_plan !== true) return refuseWhileRunning(running);
   const stages = checkPublishStages(payload);
   if (!stages.ok) return stages;
   const version = takeVersion(input, found.config);
   if (!version.ok) return version;
 
-  const first = stages.stages[0];
-  const plan: PublishPlan = {
-    id: publishIdOf(found.config.id, index),
-    config_id: found.config.id,
-    namespace: found.config.namespace,
-    name: found.config.name,
-    version_id: version.versionId,
-    previous_version_id: defaultVersion(found.config.releases),
-    description: payload.description,
-    strategy: payload.strategy,
-    state: first === undefined ? "full" : "baking",
-    stages: stages.stages.map((stage) => ({ ...stage, started_at_ms: timestampMs })),
-    stage: first === undefined ? 0 : 1,
-    creator: command.actor.name,
-    created_at_ms: timestampMs,
-    updated_at_ms: timestampMs,
-    ended_at_ms: first === undefined ? timestampMs : null,
-    ...(input.changeRequestId === undefined ? {} : { change_request_id: input.changeRequestId }),
-    revision: index,
-  };
-  const before = found.config.releases;
-  const releases =
-    first === undefined ? withDefault(before, plan.version_id) : withStageRule(before, plan, first);
-  if (releases.length > RULES_MAX) {
-    const message = `a config has at most ${RULES_MAX} rules, and the plan needs one`;
-    return refuse("validation_failed", "there is no room for the plan's rule", [{ path: "", message }]);
+  const before =
+    running === null ? found.config.releases : withoutPlanRules(found.config.releases, running.id);
+  const plan = makePlan(input, {
+    config: { ...found.config, releases: before },
+    versionId: version.versionId,
+    stages: stages.stages,
+  });
+  const rulesNeeded = Math.max(plan.stages.length, defaultVersion(before) === null ? 1 : 0);
+  if (before.length + rulesNeeded > RULES_MAX) {
+    const message = `a config has at most ${RULES_MAX} rules, and the plan needs ${rulesNeeded}`;
+    return refuse("validation_failed", "there is no room for the plan's rules", [{ path: "", message }]);
   }
   const config: Config = {
     ...found.config,
-    releases,
+    releases: plan.stage === 0 ? withDefault(before, plan.version_id) : withPlanRules(before, plan),
     latest_version_id: Math.max(found.config.latest_version_id, plan.version_id),
     updated_at_ms: timestampMs,
     revision: index,
   };
+  const ended = endRunningPublish(running, "superseded", { index, timestampMs });
+  const replaced = deprecateReplaced(state, plan, { index, timestampMs });
   return {
     ok: true,
     changes: [
       { op: "put_json", key: stateKey.config(config.id), value: config },
       ...version.changes,
+      ...ended.changes,
+      ...replaced.changes,
+      // After what may touch one of them.
       ...dropOldest(state, config.id),
       ...writePublish(null, plan),
     ],
     events: [
       configChanged(state, config, version.fresh && [version.fresh]),
+      ...ended.events,
       publishChanged(null, plan, "by_hand"),
+      ...replaced.events,
     ],
     result: { publish: plan, config: toConfigHead(config), warnings: warnOfRules(config, plan) },
     audit: {
       action: "publish",
       resource: fullName(config.namespace, config.name),
-      summary: `began publish ${plan.id} of version ${plan.version_id}: ${publishStatus(plan)}`,
+      summary: `began publish ${plan.id} of version ${plan.version_id}: ${publishStatus(plan)}${ended.note}`,
     },
   };
 };
+
+/** The plan in its first stage; without stages it is full. */
+function makePlan(
+  { command, index, timestampMs, changeRequestId }: Input,
+  { config, versionId, stages }: { config: Config; versionId: number; stages: PublishStageInput[] },
+): PublishPlan {
+  const { payload } = command;
+  const isFull = stages.length === 0;
+  return {
+    id: publishIdOf(config.id, index),
+    config_id: config.id,
+    namespace: config.namespace,
+    name: config.name,
+    version_id: versionId,
+    previous_version_id: defaultVersion(config.releases),
+    description: payload.description,
+    strategy: payload.strategy,
+    ...(payload.form === undefined ? {} : { form: payload.form }),
+    state: isFull ? "full" : "baking",
+    stages: stages.map((stage, i) => ({ ...stage, started_at_ms: i === 0 ? timestampMs : null })),
+    stage: isFull ? 0 : 1,
+    creator: command.actor.name,
+    created_at_ms: timestampMs,
+    updated_at_ms: timestampMs,
+    ended_at_ms: isFull ? timestampMs : null,
+    ...(changeRequestId === undefined ? {} : { change_request_id: changeRequestId }),
+    revision: index,
+  };
+}
 
 /** The version to publish: a new one with the writes that make it, or the one that is named. */
 function takeVersion(

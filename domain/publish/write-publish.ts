@@ -1,13 +1,26 @@
 import type { PublishChanged } from "../command/feed-entry.ts";
 import { type StateChange, stateKey } from "../command/state-view.ts";
-import { type PublishCause, type PublishPlan, publishDueAtMs, publishStatus } from "./publish-plan.ts";
+import {
+  currentStage,
+  isRunning,
+  type PublishCause,
+  type PublishPlan,
+  publishDueAtMs,
+  publishStatus,
+} from "./publish-plan.ts";
+import { mayMoveStage } from "./publish-transitions.ts";
 
 /**
  * Writes that move a plan from `before` (null: it begins) to `after`, with what is found through it: the running plan of
- * its config, and its place among the plans that come due. Throws when they are not the same plan.
+ * its config, and its place among the plans that come due. Throws when they are not the same plan or no
+ * plan moves so: a verb that went on would break what holds of plans.
  */
 export function writePublish(before: PublishPlan | null, after: PublishPlan): StateChange[] {
   if (before !== null && before.id !== after.id) throw new Error(`${after.id} is not ${before.id}`);
+  if (!mayMoveStage(before, after)) {
+    const from = before === null ? "nowhere" : publishStatus(before);
+    throw new Error(`${after.id} does not go from ${from} to ${publishStatus(after)}`);
+  }
   const { id, config_id } = after;
   const changes: StateChange[] = [{ op: "put_json", key: stateKey.publish(id), value: after }];
   if (before === null) {
@@ -17,8 +30,8 @@ export function writePublish(before: PublishPlan | null, after: PublishPlan): St
   if (wasDueMs !== null) changes.push({ op: "delete", key: stateKey.publishDue(wasDueMs, id) });
   if (dueMs !== null) changes.push({ op: "put_json", key: stateKey.publishDue(dueMs, id), value: id });
   const runs = stateKey.runningPublish(config_id);
-  if (after.state === "baking") changes.push({ op: "put_json", key: runs, value: id });
-  else if (before?.state === "baking") changes.push({ op: "delete", key: runs });
+  if (isRunning(after)) changes.push({ op: "put_json", key: runs, value: id });
+  else if (before !== null && isRunning(before)) changes.push({ op: "delete", key: runs });
   return changes;
 }
 
@@ -28,7 +41,7 @@ export function publishChanged(
   after: PublishPlan,
   cause: PublishCause,
 ): PublishChanged {
-  const stage = after.state === "baking" ? after.stages[after.stage - 1] : undefined;
+  const stage = currentStage(after);
   return {
     type: "publish_changed",
     publish_id: after.id,
@@ -41,6 +54,7 @@ export function publishChanged(
     to: publishStatus(after),
     regions: stage?.regions ?? null,
     labels: stage?.labels ?? null,
+    ...(stage?.percentage === undefined ? {} : { percentage: stage.percentage }),
     cause,
   };
 }

@@ -52,7 +52,7 @@ export interface ReleaseRule {
 }
 
 /** Whether a rule asks more of a client's labels than that they are some exact values. */
-export function hasConditions(rule: ReleaseRule): boolean {
+export function hasConditions(rule: Pick<ReleaseRule, "when" | "percentage">): boolean {
   return (rule.when?.length ?? 0) > 0 || rule.percentage !== undefined;
 }
 

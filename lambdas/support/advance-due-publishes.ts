@@ -28,7 +28,7 @@ export interface PublishStageReport extends Record<StageOutcome, number> {
 }
 
 /**
- * Moves every plan on whose stage has baked, the longest due first, until there is none left or the time is short. One
+ * Moves every plan on whose stage has baked or whose pause counts as forgotten, the longest due first, until there is none left or the time is short. One
  * plan that fails does not keep the others back: they are tried first, then the invocation rejects and says which failed.
  * Rejects at once with what a dependency says that is away.
  */

@@ -1,14 +1,15 @@
 /**
- * Moves one plan past a stage that has baked.
- * Invariant: whatever is done twice, late or at once, a plan leaves a stage once. The log holds it: the command names the
- * stage it believes in, the core refuses it when another one bakes or the stage has not baked by the log's time, and its
- * idempotency key is made of plan and stage. The lease only saves work; it may be lost or held by two without harm.
+ * Moves one plan past a stage that has baked, or ends its pause when that counts as forgotten.
+ * Invariant: whatever is done twice, late or at once, a plan leaves a stage or a pause once. The log holds it: the command
+ * names the stage or the pause it believes in, the core refuses it when the plan is elsewhere or its time has not come by
+ * the log, and its idempotency key is made of plan and stage or pause. The lease only saves work; it may be lost or held by
+ * two without harm.
  */
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { LeaseStore } from "../../contracts/lease/lease-store.ts";
 import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-codes.ts";
 import { type Command, COMMAND_FORMAT_VERSION, type CommandOf } from "../../domain/command/command.ts";
-import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
+import type { PublishPause, PublishPlan } from "../../domain/publish/publish-plan.ts";
 
 /** Longer than a proposal may take, so that a holder which lives still has it at the end. */
 const LEASE_MS = 15_000;
@@ -35,8 +36,10 @@ export async function advancePublishStage(deps: StageDeps, plan: PublishPlan): P
   const lease = `publish-stage/${plan.id}`;
   if (!(await deps.leases.acquire(lease, deps.holder, LEASE_MS))) return "leased";
   try {
-    const command = await advanceCommand(plan, deps.newTraceId());
-    const answer = await deps.core.propose({ command, attachments: [] });
+    const head = { tenant: plan.namespace.tenant, trace_id: deps.newTraceId() };
+    const answer = await (plan.pause === undefined
+      ? deps.core.propose({ command: await advanceCommand(plan, head), attachments: [] })
+      : deps.core.propose({ command: await endPauseCommand(plan, plan.pause, head), attachments: [] }));
     return answer.replayed ? "settled" : "advanced";
   } catch (error) {
     if (error instanceof ConfluxError && SETTLED.includes(error.code)) return "settled";
@@ -47,22 +50,41 @@ export async function advancePublishStage(deps: StageDeps, plan: PublishPlan): P
   }
 }
 
+type Head = Pick<Command, "tenant" | "trace_id">;
+
 async function advanceCommand(
   plan: PublishPlan,
-  traceId: string,
+  head: Head,
 ): Promise<CommandOf<"advance_publish"> & Command> {
-  const key = await sha256Hex(JSON.stringify(["publish-stage", plan.id, plan.stage]));
   return {
-    format: COMMAND_FORMAT_VERSION,
+    ...(await systemHead(head, ["publish-stage", plan.id, plan.stage])),
     kind: "advance_publish",
-    tenant: plan.namespace.tenant,
+    payload: { publish_id: plan.id, expected_stage: plan.stage, cause: "bake_over" },
+  };
+}
+
+async function endPauseCommand(
+  plan: PublishPlan,
+  pause: PublishPause,
+  head: Head,
+): Promise<CommandOf<"end_pause"> & Command> {
+  return {
+    ...(await systemHead(head, ["publish-stage/pause", plan.id, pause.started_at_ms])),
+    kind: "end_pause",
+    payload: { publish_id: plan.id, paused_at_ms: pause.started_at_ms },
+  };
+}
+
+/** `what` is all there is to the request, so one digest serves as key and as body. */
+async function systemHead(head: Head, what: readonly (string | number)[]) {
+  const key = await sha256Hex(JSON.stringify(what));
+  return {
+    ...head,
+    format: COMMAND_FORMAT_VERSION as typeof COMMAND_FORMAT_VERSION,
     actor: ACTOR,
     ip: "",
-    trace_id: traceId,
-    // Plan and stage are all there is to the request, so one digest serves as key and as body.
     idempotency: { scope: key, digest: key },
     expected_revision: null,
-    payload: { publish_id: plan.id, expected_stage: plan.stage, cause: "bake_over" },
   };
 }
 

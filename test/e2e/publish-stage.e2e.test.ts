@@ -120,3 +120,76 @@ test("L1 kill -9 of the functions during the bake still ends in full, exactly on
   }, "the audit has what came after");
   expect(await endsOf(name)).toHaveLength(1);
 });
+
+test("P2 P5 the stages of the seed in five regions: two versions side by side, paused, aborted, full", async () => {
+  const name = "seed.json";
+  const id = await create(name);
+  const regions = [STAGE_REGION, ...OTHER_REGIONS];
+  const stages = [
+    { name: "one", regions: ["ap-southeast-2"] },
+    { name: "two", regions: ["cn-chengdu", "ap-southeast-2", "cn-shanghai"] },
+  ];
+  const begin = (content: string, query = "") =>
+    adminOk(stack, "POST", `/mgt/configs/${id}/publish${query}`, {
+      content,
+      strategy: { type: "staged", stages },
+    });
+  const move = (pid: unknown, verb: string) =>
+    adminOk(stack, "POST", `/mgt/publishes/${String(pid)}/${verb}`);
+  /** The regions that serve `text`, as of a write. */
+  async function having(text: string, { json }: { json: Record<string, unknown> }): Promise<string[]> {
+    const index = String(json["index"]);
+    const texts = await Promise.all(regions.map((region) => servedIn(region, name, index)));
+    return regions.filter((_, i) => texts[i] === text);
+  }
+  const one = ["ap-southeast-2"];
+  const two = ["cn-chengdu", "ap-southeast-2", "cn-shanghai"];
+  const same = (found: string[], wanted: string[]) => expect(found.toSorted()).toEqual(wanted.toSorted());
+
+  const first = await begin(NEW);
+  same(await having(NEW, first), one);
+  const second = await move(first.json["publish_id"], "advance");
+  same(await having(NEW, second), two);
+  same(await having(OLD, second), ["us-east-1", "eu-central-1"]);
+  const paused = await move(first.json["publish_id"], "pause");
+  same(await having(NEW, paused), two);
+  same(await having(OLD, await move(first.json["publish_id"], "abort")), regions);
+
+  const next = await begin('{"n":3}');
+  const last = await begin('{"n":4}', "?abort_plan=true");
+  same(await having('{"n":4}', last), one);
+  same(
+    await having(OLD, last),
+    regions.filter((region) => !one.includes(region)),
+  );
+  const old = await adminOk(stack, "GET", `/mgt/publishes/${String(next.json["publish_id"])}`);
+  expect(old.json["status"]).toBe("aborted");
+  await move(last.json["publish_id"], "advance");
+  same(await having('{"n":4}', await move(last.json["publish_id"], "advance")), regions);
+  const { json } = await adminOk(stack, "GET", `/mgt/configs/${id}/versions`);
+  expect((json["items"] as Record<string, unknown>[]).map((version) => version["status"])).toEqual([
+    "full",
+    "draft",
+    "draft",
+    "deprecated",
+  ]);
+});
+
+test("P5 L1 a forgotten pause ends by its rule", async () => {
+  const name = "forgotten.json";
+  const { pid } = await publish(await create(name));
+  const paused = await adminOk(stack, "POST", `/mgt/publishes/${pid}/pause`, {
+    max_minutes: 0.02,
+    on_timeout: "abort",
+  });
+  expect(paused.json["status"]).toBe("paused");
+  await until(
+    async () => (await admin(stack, "GET", `/mgt/publishes/${pid}`)).json["status"] === "aborted",
+    "the plan is aborted",
+    ADVANCED_MS_MAX,
+  );
+  await until(
+    async () => (await servedIn(STAGE_REGION, name)) === OLD,
+    "the region serves the version before",
+  );
+});

@@ -1,3 +1,4 @@
+// Over 400 lines: what the function does is walked over one setup, with its crashes.
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { publishIn } from "../../adapters/core-client/testing/publish-conformance.ts";
 import { connectDynamoDb } from "../../adapters/dynamodb/connect-dynamodb.ts";
@@ -359,5 +360,89 @@ describe("L1 publish-stage under the local runner", () => {
       "baking",
       "baking",
     ]);
+  });
+});
+
+describe("P4 P5 publish-stage and plans of several stages", () => {
+  const SECOND = { name: "second", regions: ["cn-shanghai"], labels: null, bake_minutes: 2 };
+  /** Begins plans of two stages, the second of two minutes. */
+  async function publishTwo(n: number): Promise<string[]> {
+    const ids: string[] = [];
+    for (const id of await publish(n, null)) {
+      const { publish: one } = await core.getPublish(id);
+      const next = testCommand("start_publish", {
+        config_id: one.config_id,
+        content: null,
+        version_id: one.version_id,
+        description: "",
+        strategy: "staged",
+        form: 2,
+        abort_plan: true,
+        stages: [{ name: "first", regions: ["cn-chengdu"], labels: null, bake_minutes: 1 }, SECOND],
+      });
+      ids.push((await core.propose({ command: next, attachments: [] })).result.publish.id);
+    }
+    return ids;
+  }
+  const pause = async (id: string, on_timeout: "abort" | "resume", minutes = 5): Promise<void> => {
+    const command = testCommand("pause_publish", { publish_id: id, expected_stage: 1, minutes, on_timeout });
+    await core.propose({ command, attachments: [] });
+  };
+
+  test("skips no stage, however late it comes, and each stage bakes for itself", async () => {
+    const ids = await publishTwo(3);
+    nowMs += 60 * MINUTE_MS;
+    await stageFunction()(EVENT, CONTEXT);
+    for (const id of ids) expect((await core.getPublish(id)).publish.stage).toBe(2);
+    nowMs += 2 * MINUTE_MS - 1;
+    expect(await stageFunction()(EVENT, CONTEXT)).toMatchObject({ advanced: 0 });
+    nowMs += 1;
+    await Promise.all([1, 2].map(() => stageFunction()(EVENT, CONTEXT)));
+    const made = await moves();
+    for (const id of ids) expect(made.get(id)).toEqual(["stage1", "stage2", "full"]);
+    expect(checkInvariants(core.state)).toEqual([]);
+  });
+
+  test("by hand and by the function at once moves a plan one stage", async () => {
+    const [id = ""] = await publishTwo(1);
+    nowMs += MINUTE_MS;
+    const byHand = testCommand("advance_publish", { publish_id: id, expected_stage: 1, cause: "by_hand" });
+    const racing = around(async (_command, go) => {
+      await core.propose({ command: byHand, attachments: [] });
+      return go();
+    });
+    expect(await stageFunction({ core: racing })(EVENT, CONTEXT)).toMatchObject({ advanced: 0, settled: 1 });
+    expect((await moves()).get(id)).toEqual(["stage1", "stage2"]);
+  });
+
+  test("a paused plan stands still; a forgotten pause ends by its rule, once", async () => {
+    const [aborting = "", resuming = "", held = ""] = await publishTwo(3);
+    await pause(aborting, "abort");
+    await pause(resuming, "resume");
+    await pause(held, "abort", 60);
+    nowMs += 5 * MINUTE_MS - 1;
+    expect(await stageFunction()(EVENT, CONTEXT)).toMatchObject({ advanced: 0, settled: 0 });
+    nowMs += 1;
+    const runs = await Promise.all([1, 2, 3].map(() => stageFunction()(EVENT, CONTEXT)));
+    expect(runs.reduce((sum, run) => sum + ("advanced" in run ? run.advanced : 0), 0)).toBe(2);
+    await stageFunction()(EVENT, CONTEXT);
+    const made = await moves();
+    expect([aborting, resuming, held].map((id) => made.get(id))).toEqual([
+      ["stage1", "paused", "aborted"],
+      ["stage1", "paused", "stage1"],
+      ["stage1", "paused"],
+    ]);
+    nowMs += MINUTE_MS;
+    await stageFunction()(EVENT, CONTEXT);
+    expect((await moves()).get(resuming)).toEqual(["stage1", "paused", "stage1", "stage2"]);
+    expect(checkInvariants(core.state)).toEqual([]);
+  });
+
+  test("its clock ahead of the log ends no pause early", async () => {
+    const [id = ""] = await publishTwo(1);
+    await pause(id, "abort");
+    const ahead = stageFunction({ nowMs: () => nowMs + 60 * MINUTE_MS });
+    expect(await ahead(EVENT, CONTEXT)).toMatchObject({ advanced: 0, settled: 1 });
+    expect(await stateOf(id)).toBe("paused");
   });
 });

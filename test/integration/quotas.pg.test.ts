@@ -205,6 +205,18 @@ describe("A6 max_api_requests_per_minute", () => {
     ]);
   });
 
+  test("a tenant that uses its own quota up keeps nobody from another one", async () => {
+    await owner`update tenants set max_api_requests_per_minute = 1 where tenant_id = 'demo'`;
+    const admin = isolate(sharedWindows());
+    expect((await list(admin, "both", "tenant=demo")).status).toBe(200);
+    expect((await list(admin, "both", "tenant=demo")).status).toBe(429);
+    // Names no tenant: the next one of the caller's own has room.
+    expect((await admin.send("GET", `${CONFIGS}/cfg-c1-1`, undefined, as("both"))).status).toBe(404);
+    // The remedy is the installation's business.
+    expect((await admin.send("GET", "/api/v1/mgt/cluster/status", undefined, as("both"))).status).toBe(200);
+    expect((await list(admin, "both", "tenant=other")).status).toBe(200);
+  });
+
   test("who belongs to no tenant is counted alone", async () => {
     const admin = isolate(sharedWindows());
     expect((await list(admin, "nobody")).status).toBe(200);

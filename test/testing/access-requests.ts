@@ -68,6 +68,7 @@ const CONFIGS: Record<string, Build> = {
   "GET /mgt/configs": inTenant("/mgt/configs?app=shop&env=prod"),
   "GET /mgt/configs/{id}": ofConfig(""),
   "DELETE /mgt/configs/{id}": ofConfig(""),
+  "PUT /mgt/configs/{id}/retention": ofConfig("/retention", { count: 10 }),
   "GET /mgt/configs/{id}/versions": ofConfig("/versions"),
   "POST /mgt/configs/{id}/versions": ofConfig("/versions", { content: "{}", description: "next" }),
   "GET /mgt/configs/{id}/versions/{version}": ofConfig("/versions/1"),
@@ -76,6 +77,8 @@ const CONFIGS: Record<string, Build> = {
   "PUT /mgt/configs/{id}/releases": ofConfig("/releases", [{ labels: {}, version_id: 1, priority: 0 }]),
   "POST /mgt/configs/{id}/rollback": ofConfig("/rollback", { version_id: 1 }),
   "GET /mgt/configs/{id}/resolve": ofConfig("/resolve"),
+  "POST /mgt/releases:batch": async (make) =>
+    at("/mgt/releases:batch", { items: [{ config_id: await make.config(), default_version_id: 1 }] }),
   "GET /mgt/configs/{id}/diff": ofConfig("/diff?from=1&to=1"),
   "POST /mgt/encryption/rewrap": (make) => ({
     ...at("/mgt/encryption/rewrap", { tenant: make.tenant, app: "shop", env: "prod", name: "any.json" }),
@@ -85,6 +88,12 @@ const CONFIGS: Record<string, Build> = {
   "GET /mgt/configs/{id}/publishes": ofConfig("/publishes"),
   "GET /mgt/publishes/{pid}": async (make) => at(`/mgt/publishes/${await make.publish()}`),
   "POST /mgt/publishes/{pid}/advance": async (make) => at(`/mgt/publishes/${await make.publish()}/advance`),
+  "POST /mgt/publishes/{pid}/pause": async (make) => at(`/mgt/publishes/${await make.publish()}/pause`),
+  // Refused, since the plan is not paused.
+  "POST /mgt/publishes/{pid}/resume": async (make) => ({
+    ...at(`/mgt/publishes/${await make.publish()}/resume`),
+    mayRefuse: true,
+  }),
   "POST /mgt/publishes/{pid}/abort": async (make) => at(`/mgt/publishes/${await make.publish()}/abort`),
   "GET /mgt/configs/{id}/delivery": ofConfig("/delivery"),
   "GET /mgt/configs/{id}/delivery/clients": ofConfig("/delivery/clients"),

@@ -31,7 +31,10 @@ export function listRoutes(): ListedRoute[] {
   const served = new Map(
     app.routes
       .filter((route) => route.method !== "ALL")
-      .map(({ method, path }) => [`${method} ${path}`, { method, path: path.replaceAll(/:(\w+)/g, "{$1}") }]),
+      .map(({ method, path }) => [
+        `${method} ${path}`,
+        { method, path: path.replaceAll(/\/:(\w+)/g, "/{$1}") },
+      ]),
   );
   return [...served.values()].map(({ method, path }) => {
     const item = paths[path] as Record<string, Operation> | undefined;

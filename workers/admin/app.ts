@@ -26,10 +26,14 @@ import { registerPublishAbort } from "./publish-abort.ts";
 import { registerPublishAdvance } from "./publish-advance.ts";
 import { registerPublishGet } from "./publish-get.ts";
 import { registerPublishList } from "./publish-list.ts";
+import { registerPublishPause } from "./publish-pause.ts";
+import { registerPublishResume } from "./publish-resume.ts";
 import { registerPublishStart } from "./publish-start.ts";
+import { registerReleasesBatch } from "./releases-batch.ts";
 import { registerReleasesGet } from "./releases-get.ts";
 import { registerReleasesPut } from "./releases-put.ts";
 import { auditRefusals } from "./audit-refusals.ts";
+import { registerRetentionPut } from "./retention-put.ts";
 import { trace } from "./trace.ts";
 import { registerVersionCreate } from "./version-create.ts";
 import { registerVersionGet } from "./version-get.ts";
@@ -70,11 +74,13 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerConfigList,
   registerConfigGet,
   registerConfigDelete,
+  registerRetentionPut,
   registerVersionCreate,
   registerVersionList,
   registerVersionGet,
   registerReleasesGet,
   registerReleasesPut,
+  registerReleasesBatch,
   registerConfigRollback,
   registerConfigResolve,
   registerBundleExport,
@@ -84,6 +90,8 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerPublishList,
   registerPublishGet,
   registerPublishAdvance,
+  registerPublishPause,
+  registerPublishResume,
   registerPublishAbort,
   ...CHANGE_ROUTES,
   registerEncryptionRewrap,

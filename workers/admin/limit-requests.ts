@@ -27,8 +27,9 @@ type Deps = Pick<AuthDeps, "database" | "nowMs"> & { windows: RequestWindows; lo
 /**
  * Counts each authenticated request once and refuses (`rate_limited`, with the time after which there is room) what is
  * over the quota `max_api_requests_per_minute` of the tenant (A6). It counts for the tenant in which the caller holds a
- * role: of several for the one that the request's `tenant` or the id in its path names, else for the first by name. A
- * caller without any role is counted alone, so that nobody uses up the quota of a tenant that is not theirs. A window that
+ * role: of several for the one that the request's `tenant` or the id in its path names, else for the first by name that has
+ * room, so that a tenant which takes somebody in and uses its quota up keeps nobody from another one. A caller without any
+ * role is counted alone, so that nobody uses up the quota of a tenant that is not theirs. A window that
  * is away refuses nobody: the log says how many requests passed uncounted. Stands behind authentication.
  */
 export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
@@ -37,48 +38,63 @@ export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
   const full = remembered<number>(deps.nowMs);
   const uncounted = logUncounted(deps);
 
-  async function windowOf(c: Context<AdminEnv>): Promise<Window> {
+  async function windowsOf(c: Context<AdminEnv>): Promise<Window[]> {
     const userId = c.var.principal.actor.id;
     const own = await tenants(
       userId,
       async () => (await findSessionUser(deps.database(c), userId))?.tenants ?? [],
     );
-    const tenant = namedTenant(c, own);
-    if (tenant === undefined) return { name: `user/${userId}`, limit: TENANTLESS_REQUESTS_PER_MINUTE_MAX };
-    const limit = await limits(tenant, async () => {
-      const quotas = await withTenant(deps.database(c), tenant, (tx) => readTenantQuotas(tx, tenant));
-      return quotas?.maxApiRequestsPerMinute ?? 0;
-    });
-    return { name: `tenant/${tenant}`, limit };
+    if (own.length === 0) return [{ name: `user/${userId}`, limit: TENANTLESS_REQUESTS_PER_MINUTE_MAX }];
+    return Promise.all(
+      tenantsOf(c, own).map(async (tenant) => {
+        const limit = await limits(tenant, async () => {
+          const quotas = await withTenant(deps.database(c), tenant, (tx) => readTenantQuotas(tx, tenant));
+          return quotas?.maxApiRequestsPerMinute ?? 0;
+        });
+        return { name: `tenant/${tenant}`, limit };
+      }),
+    );
   }
 
-  return async (c, next) => {
-    const window = await windowOf(c);
+  /** Counts the request in a window that has room; null when it is counted or nobody can tell, else why not. */
+  async function refusalOf(c: Context<AdminEnv>, window: Window): Promise<ConfluxError | null> {
     // Nothing leaves a full window before the moment it named: until then there is nothing to ask.
     const key = `${window.limit} ${window.name}`;
     const openAtMs = full.get(key);
-    if (openAtMs !== undefined && openAtMs > deps.nowMs()) throw tooMany(window, openAtMs - deps.nowMs());
+    if (openAtMs !== undefined && openAtMs > deps.nowMs()) return tooMany(window, openAtMs - deps.nowMs());
     try {
       const verdict = await deps.windows.take(window.name, window.limit);
-      if (!verdict.granted) {
-        full.set(key, deps.nowMs() + verdict.retryAfterMs);
-        throw tooMany(window, verdict.retryAfterMs);
-      }
+      if (verdict.granted) return null;
+      full.set(key, deps.nowMs() + verdict.retryAfterMs);
+      return tooMany(window, verdict.retryAfterMs);
     } catch (error) {
       if (error instanceof ConfluxError) throw error;
       uncounted(c, window, error);
+      return null;
     }
+  }
+
+  return async (c, next) => {
+    let refusal: ConfluxError | null = null;
+    for (const window of await windowsOf(c)) {
+      refusal = await refusalOf(c, window);
+      if (refusal === null) break;
+    }
+    if (refusal !== null) throw refusal;
     await next();
   };
 }
 
-/** The tenant for which a request of somebody who belongs to `own` counts. */
-function namedTenant(c: Context<AdminEnv>, own: readonly string[]): string | undefined {
-  if (own.length < 2) return own[0];
+/** What is the installation's business names tenants without being theirs. */
+const OF_INSTALLATION = /^\/api\/v1\/(tenants|mgt\/cluster)(\/|$)/;
+
+/** The tenants for which a request of somebody who belongs to `own` may count, in this order. */
+function tenantsOf(c: Context<AdminEnv>, own: readonly string[]): readonly string[] {
+  if (own.length < 2 || OF_INSTALLATION.test(c.req.path)) return own;
   const asked = c.req.query("tenant");
   const inPath = c.req.path.split("/").flatMap((segment) => [segment, tenantOfId(segment)]);
   const named = [asked, ...inPath].find((name) => typeof name === "string" && own.includes(name));
-  return named ?? own[0];
+  return typeof named === "string" ? [named] : own;
 }
 
 function tooMany({ name, limit }: Window, retryAfterMs: number): ConfluxError {

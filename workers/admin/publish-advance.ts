@@ -15,7 +15,8 @@ const route = declareRoute(
     path: "/api/v1/mgt/publishes/{pid}/advance",
     tags: ["publishes"],
     summary: "Advance a publish plan past the stage that bakes",
-    description: "After its last stage everyone gets the new version. A plan that has ended is 409.",
+    description:
+      "To the next stage, whose clients join those of the stages before, or from the last to everyone. A plan that is paused or has ended is 409.",
     request: { params: publishParams, headers: changeHeaders },
     responses: { 200: { description: "The plan as it is now", content: json(publishWritten) } },
   },

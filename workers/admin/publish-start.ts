@@ -1,19 +1,28 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { z } from "zod";
-import { idParams, changeHeaders } from "../../contracts/config/fields.ts";
-import { publishRequest, publishStarted } from "../../contracts/publish/publish-schemas.ts";
+import { changeHeaders, idParams } from "../../contracts/config/fields.ts";
+import {
+  publishPreview,
+  publishQuery,
+  publishRequest,
+  publishStarted,
+} from "../../contracts/publish/publish-schemas.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { CommandOf } from "../../domain/command/command.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { PublishStageInput } from "../../domain/publish/publish-plan.ts";
 import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { dryRunPublish } from "./dry-run-publish.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, validateContent } from "./read-content.ts";
-import { requirePermission } from "./require-permission.ts";
+import { configNotFound, requirePermission } from "./require-permission.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
@@ -24,13 +33,15 @@ const route = declareRoute(
     tags: ["publishes"],
     summary: "Publish a version by a plan",
     description:
-      "Makes the version and its first release rule in one command. The clients of the stage get the new version, all others the old one, until the plan is advanced (by hand, or by itself when the stage has baked) or aborted. One plan a config runs at a time. With content the caller also needs the permission write.",
+      "Makes the version and its first release rule in one command. The clients of the first stage get the new version, all others the old one, until the plan is advanced (by hand, or by itself when the stage has baked) to the next stage and at last to everyone, or aborted. One plan a config runs at a time: 409 publish_running, unless abort_plan=true ends the one that runs. dry_run=true writes nothing and says who would get what. With content the caller also needs the permission write.",
     request: {
       params: idParams,
       headers: changeHeaders,
+      query: publishQuery,
       body: { required: true, content: json(publishRequest) },
     },
     responses: {
+      200: { description: "With dry_run=true: who would get what", content: json(publishPreview) },
       202: {
         description: "Begun; warnings name regions that are not known and rules that stay as they are",
         content: json(publishStarted),
@@ -43,6 +54,7 @@ const route = declareRoute(
 export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
+    const query = c.req.valid("query");
     const { config, live, revision } = await findConfigForWrite(c, c.req.valid("param").id);
     let content: { bytes: Uint8Array; sha256: string } | null = null;
     if (body.version_id === undefined) {
@@ -68,12 +80,22 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
         description: body.description,
         strategy: body.strategy.type,
         stages: stagesOf(body),
+        form: 2 as const,
+        ...(query.abort_plan === "true" ? { abort_plan: true } : {}),
       },
     };
-    const { core, regions } = c.var.deps;
+    const clients = body.clients ?? [];
+    if (query.dry_run === "true") {
+      if (live === null) throw configNotFound(config.id);
+      const asked = { config: live, command, content: content?.bytes ?? null, clients };
+      return c.json(await dryRunPublish(c, asked), 200);
+    }
+    if (body.clients !== undefined) {
+      const message = "only with dry_run=true";
+      throw new ConfluxError("validation_failed", message, { errors: [{ path: "/clients", message }] });
+    }
     const attachments = content === null ? [] : [content.bytes];
-    const { traceparent } = c.var;
-    const answer = await core.propose({ command, attachments, seal }, { traceparent });
+    const answer = await proposePlan(c, { command, attachments, seal });
     const { publish, config: changed, warnings } = answer.result;
     const view = viewPublish(publish);
     const owned = changed.releases.filter((rule) => rule.publish_id === publish.id);
@@ -83,24 +105,55 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
       {
         ...view,
         index: await writtenIndex(c, answer),
-        warnings: [...warnings, ...warnOfRegions(owned, regions)],
+        warnings: [...warnings, ...warnOfRegions(owned, c.var.deps.regions)],
       },
       202,
     );
   });
 }
 
-/** The stages as the command has them; `make_default_after_mins` is the bake time of the one stage. */
+/**
+ * Proposes a plan. While the core is upgraded from a build that knows one stage alone, a plan that such a build could make
+ * does not hold up the work: then it is proposed as that build knows it, and deprecates nothing.
+ */
+async function proposePlan(
+  c: Context<AdminEnv>,
+  input: {
+    command: CommandOf<"start_publish">;
+    attachments: readonly Uint8Array[];
+    seal: { key_id: string | null } | undefined;
+  },
+) {
+  const { core } = c.var.deps;
+  const { command } = input;
+  const options = { traceparent: c.var.traceparent };
+  try {
+    return await core.propose(input, options);
+  } catch (error) {
+    const { form: _new, ...payload } = command.payload;
+    const isOld =
+      payload.stages.length <= 1 &&
+      payload.abort_plan === undefined &&
+      payload.stages.every((stage) => stage.percentage === undefined);
+    const isUpgrading = error instanceof ConfluxError && error.code === "upgrade_in_progress";
+    if (!isUpgrading || !isOld) throw error;
+    return await core.propose({ ...input, command: { ...command, payload } }, options);
+  }
+}
+
+/** The stages as the command has them; `make_default_after_mins` is the bake time of the last. */
 export function stagesOf(body: z.output<typeof publishRequest>): PublishStageInput[] {
   const { strategy, make_default_after_mins: after = null } = body;
   if (strategy.type === "all") return [];
   if (strategy.type === "canary") {
     return [{ name: "canary", regions: null, labels: strategy.canary_labels, bake_minutes: after }];
   }
-  return strategy.stages.map(({ name, regions, labels, bake_minutes }) => ({
+  const last = strategy.stages.length - 1;
+  return strategy.stages.map(({ name, regions, labels, percentage, bake_minutes }, i) => ({
     name,
     regions: regions ?? null,
     labels: labels ?? null,
-    bake_minutes: bake_minutes ?? after,
+    ...(percentage === undefined ? {} : { percentage }),
+    bake_minutes: bake_minutes ?? (i === last ? after : null),
   }));
 }

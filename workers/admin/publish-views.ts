@@ -1,11 +1,16 @@
-import { type PublishPlan, publishDueAtMs, publishStatus } from "../../domain/publish/publish-plan.ts";
+import {
+  bakedAtMs,
+  currentStage,
+  type PublishPlan,
+  publishStatus,
+} from "../../domain/publish/publish-plan.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime } from "./config-views.ts";
 
 /** A publish plan as answers show it. */
 export function viewPublish(plan: PublishPlan) {
-  const dueAtMs = publishDueAtMs(plan);
-  const baking = plan.state === "baking" ? plan.stages[plan.stage - 1] : undefined;
+  const dueAtMs = bakedAtMs(plan);
+  const { pause } = plan;
   return {
     publish_id: plan.id,
     config_id: plan.config_id,
@@ -16,11 +21,19 @@ export function viewPublish(plan: PublishPlan) {
     description: plan.description,
     strategy: plan.strategy,
     status: publishStatus(plan),
-    stage: baking?.name ?? null,
+    stage: currentStage(plan)?.name ?? null,
     due_at: dueAtMs === null ? null : toTime(dueAtMs),
-    stages: plan.stages.map(({ started_at_ms, ...stage }) => ({
+    pause:
+      pause === undefined
+        ? null
+        : {
+            started_at: toTime(pause.started_at_ms),
+            ends_at: toTime(pause.ends_at_ms),
+            on_timeout: pause.on_timeout,
+          },
+    stages: plan.stages.map(({ started_at_ms, paused_ms: _paused, ...stage }) => ({
       ...stage,
-      started_at: toTime(started_at_ms),
+      started_at: started_at_ms === null ? null : toTime(started_at_ms),
     })),
     creator: plan.creator,
     created_at: toTime(plan.created_at_ms),

@@ -216,7 +216,7 @@ const CASES: Case[] = [
     body: plan({ strategy: undefined }),
     code: "validation_failed",
     at: "/strategy",
-    message: /^missing: give an object with the type "all", "canary" or "staged"$/,
+    message: /^missing: give an object with the type "all", "canary", "percentage" or "staged"$/,
   },
   {
     name: "a strategy that is a word",
@@ -230,21 +230,49 @@ const CASES: Case[] = [
     body: plan({ strategy: { type } }),
     code: "validation_failed" as const,
     at: "/strategy/type",
-    message: /^all, canary or staged$/,
+    message: /^all, canary, percentage or staged$/,
   })),
   {
-    name: "a percentage",
+    name: "percentages without a stage",
     body: plan({ strategy: { type: "percentage", stages: [] } }),
     code: "validation_failed",
-    at: "/strategy/type",
-    message: /percentage is not supported yet/,
+    at: "/strategy/stages",
   },
   {
-    name: "two stages",
+    name: "a percentage without one",
+    body: plan({ strategy: { type: "percentage", stages: [STAGE] } }),
+    code: "validation_failed",
+    at: "/strategy/stages/0/percentage",
+  },
+  {
+    name: "a second stage of the same clients",
     body: plan({ strategy: { type: "staged", stages: [STAGE, { ...STAGE, name: "second" }] } }),
     code: "validation_failed",
+    at: "/strategy/stages/1",
+    message: /adds no client to those of the stage at 0/,
+  },
+  {
+    name: "more stages than there may be",
+    body: plan({
+      strategy: {
+        type: "staged",
+        stages: Array.from({ length: 21 }, (_, i) => ({ name: "s", labels: { a: `${i}` } })),
+      },
+    }),
+    code: "validation_failed",
     at: "/strategy/stages",
-    message: /exactly one stage/,
+  },
+  {
+    name: "clients without a dry run",
+    body: plan({ clients: [{}] }),
+    code: "validation_failed",
+    at: "/clients",
+  },
+  {
+    name: "a dry run that is neither yes nor no",
+    path: () => `${config}/publish?dry_run=1`,
+    code: "validation_failed",
+    at: "/query/dry_run",
   },
   {
     name: "no stage",
@@ -257,7 +285,7 @@ const CASES: Case[] = [
     body: staged({ ...STAGE, percentage: 5 }),
     code: "validation_failed",
     at: "/strategy/stages/0/percentage",
-    message: /not supported yet/,
+    message: /expected object/,
   },
   {
     name: "a gate",
@@ -358,7 +386,22 @@ const CASES: Case[] = [
   { name: "a start by a stranger", as: "stranger", code: "not_found" },
   { name: "a start for no config", path: () => `${CONFIGS}/cfg-c1-99/publish`, code: "not_found" },
   { name: "an advance of no plan", path: () => `${PUBLISHES}/pub-c1-99/advance`, code: "not_found" },
-  { name: "a pause, which is not there yet", path: () => `${PUBLISHES}/pub-c1-99/pause`, code: "not_found" },
+  { name: "a pause of no plan", path: () => `${PUBLISHES}/pub-c1-99/pause`, body: {}, code: "not_found" },
+  {
+    name: "an endless pause",
+    path: () => `${PUBLISHES}/pub-c1-99/pause`,
+    body: { max_minutes: 43_201 },
+    code: "validation_failed",
+    at: "/max_minutes",
+  },
+  {
+    name: "a pause that ends otherwise",
+    path: () => `${PUBLISHES}/pub-c1-99/pause`,
+    body: { on_timeout: "advance" },
+    code: "validation_failed",
+    at: "/on_timeout",
+  },
+  { name: "a resume of no plan", path: () => `${PUBLISHES}/pub-c1-99/resume`, code: "not_found" },
   ...["zzz", "%00", "1", "0".repeat(17), "000000000000000x"].map((cursor) => ({
     name: `a list from the cursor ${cursor}`,
     method: "GET",
@@ -398,7 +441,7 @@ describe("C7 P6 what is refused changes nothing", () => {
     const ask = async (method: string, to: string, as: string): Promise<number> =>
       (await admin.send(method, to, undefined, { authorization: `Bearer ${as}` })).status;
     expect(await ask("GET", path, "reader")).toBe(200);
-    for (const verb of ["advance", "abort"]) {
+    for (const verb of ["advance", "pause", "resume", "abort"]) {
       expect(await ask("POST", `${path}/${verb}`, "reader")).toBe(403);
       expect(await ask("POST", `${path}/${verb}`, "writer")).toBe(403);
       expect(await ask("POST", `${path}/${verb}`, "stranger")).toBe(404);

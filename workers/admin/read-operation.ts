@@ -66,6 +66,7 @@ export async function readOperation(
         description: publish.description,
         strategy: publish.strategy.type,
         stages: stagesOf(publish),
+        form: 2 as const,
       };
       return {
         operation: { kind: "start_publish", payload },

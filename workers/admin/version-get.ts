@@ -7,6 +7,7 @@ import { viewSchema, viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfig } from "./find-config.ts";
 import type { AdminEnv } from "./principal.ts";
+import { versionStatuses } from "./version-statuses.ts";
 
 const versionRoute = declareRoute(
   { action: "read", resource: "{tenant}/{app}/{env}/{name}" },
@@ -43,7 +44,8 @@ export function registerVersionGet(app: OpenAPIHono<AdminEnv>): void {
     const options = { ...c.req.valid("query"), traceparent: c.var.traceparent };
     const config = await findConfig(c, id, options.consistency);
     const { version } = await c.var.deps.core.getVersion({ config_id: config.id, version_id }, options);
-    return c.json({ ...viewVersion(version), schema: viewSchema(version.schema) }, 200);
+    const status = (await versionStatuses(c, config))(version);
+    return c.json({ ...viewVersion(version), status, schema: viewSchema(version.schema) }, 200);
   });
   app.openapi(contentRoute, async (c) => {
     const { id, version: version_id } = c.req.valid("param");

@@ -6,6 +6,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import { findConfig } from "./find-config.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
+import { versionStatuses } from "./version-statuses.ts";
 
 const route = declareRoute(
   { action: "read", resource: "{tenant}/{app}/{env}/{name}" },
@@ -29,6 +30,10 @@ export function registerVersionList(app: OpenAPIHono<AdminEnv>): void {
       consistency,
       traceparent: c.var.traceparent,
     });
-    return c.json({ items: items.map(viewVersion), next_cursor }, 200);
+    const statusOf = await versionStatuses(c, config);
+    return c.json(
+      { items: items.map((item) => ({ ...viewVersion(item), status: statusOf(item) })), next_cursor },
+      200,
+    );
   });
 }
