@@ -1,50 +1,28 @@
 import { z } from "zod";
+import { bundleCommand } from "../bundle/bundle-command-schema.ts";
 import { changeCommands } from "../change-request/change-command-schema.ts";
 import { commandOfOperation } from "../change-request/change-request.ts";
-import { CONFIG_FORMATS } from "../config/config.ts";
-import { KMS_KEY_ID, WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
-import { BATCH_ITEMS_MAX, BUNDLE_VERSIONS_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
+import { batchCommand } from "../config/batch-command-schema.ts";
+import { WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
+import { RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
-import { CONDITION_OPS } from "../release-rule/release-rule.ts";
 import type { Command } from "./command.ts";
-import { head, id, sha256, wholeNumber } from "./command-fields.ts";
+import {
+  content,
+  format,
+  head,
+  id,
+  keyId,
+  labels,
+  percentage,
+  retention,
+  rule,
+  sha256,
+  versionId,
+  wholeNumber,
+} from "./command-fields.ts";
 
 const nodeId = z.number().int().positive().max(999_999_999);
-const versionId = z.number().int().positive();
-const keyId = z.string().regex(KMS_KEY_ID);
-const sealed = z.object({ key_id: keyId, content_sha256: sha256 }).strict();
-const content = z
-  .object({ attachment: z.number().int().nonnegative(), sha256, sealed: sealed.optional() })
-  .strict();
-function isRecordOfStrings(value: unknown): boolean {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((v) => typeof v === "string")
-  );
-}
-// Not z.record: it loses a member called __proto__, and with it what the rule asks for.
-const labels = z.custom<Record<string, string>>(isRecordOfStrings, "a record of strings");
-const percentage = z
-  .object({ by: z.string(), percent: z.number(), salt: z.string().optional() })
-  .strict()
-  .optional();
-const rule = z
-  .object({
-    labels,
-    version_id: versionId,
-    priority: z.number().int(),
-    when: z
-      .array(z.object({ label: z.string(), op: z.enum(CONDITION_OPS), values: z.array(z.string()) }).strict())
-      .optional(),
-    percentage,
-    edge: z
-      .object({ regions: z.array(z.string()) })
-      .strict()
-      .optional(),
-  })
-  .strict();
 const stage = z
   .object({
     name: z.string(),
@@ -55,10 +33,6 @@ const stage = z
   })
   .strict();
 const namespace = z.object({ tenant: z.string(), app: z.string(), env: z.string() }).strict();
-const retention = z
-  .object({ count: z.number().int().positive().optional(), days: z.number().int().positive().optional() })
-  .strict();
-const format = z.enum(CONFIG_FORMATS);
 const origin = z
   .object({
     backup_id: id,
@@ -163,78 +137,6 @@ const publishCommands = [
     })
     .strict(),
 ] as const;
-
-const bundleContent = z.object({ attachment: wholeNumber.nullable(), sha256 }).strict();
-const bundleCommand = z
-  .object({
-    ...head,
-    kind: z.literal("apply_bundle"),
-    payload: z
-      .object({
-        bundle_id: z.string(),
-        configs: z.array(
-          z
-            .object({
-              app: z.string(),
-              env: z.string(),
-              name: z.string(),
-              format,
-              content: bundleContent,
-              schema: z.string().nullable(),
-              description: z.string(),
-              retention: retention.nullable(),
-              versions: z
-                .array(z.object({ name: z.string(), format, content: bundleContent }).strict())
-                .max(BUNDLE_VERSIONS_MAX),
-              releases: z
-                .array(
-                  rule
-                    .omit({ version_id: true })
-                    .extend({ version: z.union([z.string(), versionId]) })
-                    .strict(),
-                )
-                .nullable(),
-            })
-            .strict(),
-        ),
-        prune: z.boolean(),
-        adopt: z.boolean(),
-        force: z.boolean(),
-        abort_plan: z.boolean(),
-        if_plan: sha256.nullable(),
-        max_configs: wholeNumber.optional(),
-      })
-      .strict(),
-  })
-  .strict();
-
-const newOrVersion = z.union([versionId, z.literal("new")]);
-const batchCommand = z
-  .object({
-    ...head,
-    kind: z.literal("batch_releases"),
-    payload: z
-      .object({
-        items: z
-          .array(
-            z
-              .object({
-                config_id: id,
-                expected_revision: wholeNumber.nullable(),
-                content: content.nullable(),
-                schema: z.string().nullable(),
-                description: z.string(),
-                releases: z.array(rule.extend({ version_id: newOrVersion })).nullable(),
-                default_version_id: newOrVersion.nullable(),
-              })
-              .strict(),
-          )
-          .max(BATCH_ITEMS_MAX),
-        abort_plan: z.boolean(),
-      })
-      .strict(),
-  })
-  .strict();
 
 const rewrapCommand = z
   .object({
