@@ -28,10 +28,12 @@ export const passwordSchema = z
   );
 
 /** What may become a password: a character is a code point, so that no script counts double. */
-export const newPasswordSchema = passwordSchema.refine(
-  (text) => Array.from(normalisePassword(text)).length >= PASSWORD_CHARACTERS_MIN,
-  `at least ${PASSWORD_CHARACTERS_MIN} characters`,
-);
+export const newPasswordSchema = passwordSchema
+  .refine((text) => text.isWellFormed(), "has a lone surrogate, which is no Unicode text")
+  .refine(
+    (text) => Array.from(normalisePassword(text)).length >= PASSWORD_CHARACTERS_MIN,
+    `at least ${PASSWORD_CHARACTERS_MIN} characters`,
+  );
 
 export const passwordRequestSchema = z.discriminatedUnion("op", [
   z.strictObject({

@@ -2,10 +2,11 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "../../cli/run-cli.ts";
 import { type Stack, startStack } from "../testing/stack.ts";
-import { admin, adminOk, fetchConfig } from "../testing/stack-client.ts";
+import { admin, adminOk, type Answer, fetchConfig } from "../testing/stack-client.ts";
 
 const EXAMPLE = join(import.meta.dirname, "../../examples/gitops");
 let stack: Stack;
@@ -103,11 +104,16 @@ test("C13 U3 the example repository: planned, applied, changed by hand, changed 
   expect((await conflux("apply", "nowhere")).err).toContain("nowhere");
 });
 
-/** One machine writes the documents of all regions meanwhile: what is told to be away for now is asked again. */
-async function patiently(method: string, path: string, body?: unknown): ReturnType<typeof admin> {
+const TRIES_MAX = 20;
+/**
+ * As every client is told to: what cannot be answered for now is asked again after `Retry-After`. One machine writes 500
+ * documents for each of five regions meanwhile, and an edge waits for an index no longer than a second.
+ */
+async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
   for (let tries = 1; ; tries += 1) {
-    const answer = await admin(stack, method, path, body);
-    if (answer.status !== 503 || tries === 20) return answer;
+    const answer = await ask();
+    if (answer.status !== 503 || tries === TRIES_MAX) return answer;
+    await sleep(Number(answer.headers.get("retry-after")) * 1000);
   }
 }
 
@@ -119,16 +125,20 @@ test("C13 500 configs go through the whole stack in one entry, twice, and out ag
     releases: [{ version: "bundle" }],
   }));
   const body = { bundle: { id: "bulk", tenant: "demo", app: "bulk", env: "prod" }, configs };
-  const applied = await patiently("POST", "/mgt/apply", body);
+  const apply = (what: object, key: string): Promise<Answer> =>
+    patiently(() => admin(stack, "POST", "/mgt/apply", what, { "x-idempotency-key": key }));
+  const applied = await apply(body, "first");
   expect(applied.json).toMatchObject({ has_changes: true });
   const index = String(applied.json["index"]);
-  const some = await fetchConfig(stack, "demo/bulk/prod/c499", { minIndex: index });
+  const some = await patiently(() => fetchConfig(stack, "demo/bulk/prod/c499", { minIndex: index }));
   expect(JSON.parse(some.text)).toMatchObject({ i: 499 });
-  const again = await patiently("POST", "/mgt/apply", body);
+  const again = await apply(body, "again");
   expect(again.json).toMatchObject({ has_changes: false });
-  const exported = await patiently("GET", "/mgt/export?tenant=demo&app=bulk&env=prod&bundle=bulk");
+  const exported = await patiently(() =>
+    admin(stack, "GET", "/mgt/export?tenant=demo&app=bulk&env=prod&bundle=bulk"),
+  );
   expect(exported.json["configs"]).toEqual(configs);
   const many = Array.from({ length: 1_001 }, (_, i) => ({ ...configs[0], name: `m${i}` }));
-  const refused = await patiently("POST", "/mgt/apply", { ...body, configs: many });
+  const refused = await apply({ ...body, configs: many }, "many");
   expect([refused.status, refused.json["code"]]).toEqual([400, "validation_failed"]);
 });

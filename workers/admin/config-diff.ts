@@ -44,6 +44,7 @@ export function registerConfigDiff(app: OpenAPIHono<AdminEnv>): void {
   });
 }
 
-function viewSide({ version_id, format, sha256, content_bytes }: ConfigVersion) {
-  return { version_id, format, content_hash: `sha256:${sha256}`, content_bytes };
+function viewSide({ version_id, format, sha256, sealed, content_bytes }: ConfigVersion) {
+  const hash = sealed?.content_sha256 ?? sha256;
+  return { version_id, format, content_hash: `sha256:${hash}`, content_bytes };
 }

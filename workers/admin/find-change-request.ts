@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Consistency } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ChangeRequest } from "../../domain/change-request/change-request.ts";
+import { hideInTime } from "./find-config.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclaredOfConfig } from "./require-permission.ts";
 
@@ -15,7 +16,8 @@ export async function findChangeRequest(
   consistency: Consistency = "leader",
 ): Promise<ChangeRequest> {
   const { core } = c.var.deps;
-  const { request } = await core.getChangeRequest(id, { consistency, traceparent: c.var.traceparent });
+  const options = { consistency, traceparent: c.var.traceparent };
+  const { request } = await hideInTime(c, () => core.getChangeRequest(id, options));
   const hidden = (): ConfluxError => new ConfluxError("not_found", `no change request ${id}`);
   await requireDeclaredOfConfig(c, request, hidden);
   return request;

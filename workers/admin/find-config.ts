@@ -1,8 +1,9 @@
 import type { Context } from "hono";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Consistency } from "../../contracts/core/core-api.ts";
 import type { Config } from "../../domain/config/config.ts";
 import type { AdminEnv } from "./principal.ts";
-import { configNotFound, requireDeclaredOfConfig } from "./require-permission.ts";
+import { askInVain, configNotFound, requireDeclaredOfConfig } from "./require-permission.ts";
 
 /** Reads a config and checks that the caller may do with it what the route declares; `not_found` otherwise, or `forbidden`. */
 export async function findConfig(
@@ -10,7 +11,18 @@ export async function findConfig(
   id: string,
   consistency: Consistency = "leader",
 ): Promise<Config> {
-  const { config } = await c.var.deps.core.getConfig(id, { consistency, traceparent: c.var.traceparent });
+  const options = { consistency, traceparent: c.var.traceparent };
+  const { config } = await hideInTime(c, () => c.var.deps.core.getConfig(id, options));
   await requireDeclaredOfConfig(c, config, () => configNotFound(id));
   return config;
+}
+
+/** Reads what an id names. When it names nothing, the answer takes as long as one that is kept from the caller. */
+export async function hideInTime<T>(c: Context<AdminEnv>, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof ConfluxError && error.code === "not_found") await askInVain(c);
+    throw error;
+  }
 }

@@ -4,6 +4,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { DeletedConfig } from "../../domain/config/config.ts";
 import { configIdOfPublish, type PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { expectedRevision } from "./command-head.ts";
+import { hideInTime } from "./find-config.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclaredOfConfig } from "./require-permission.ts";
 
@@ -17,7 +18,8 @@ export async function findPublish(
   consistency: Consistency = "leader",
 ): Promise<PublishPlan> {
   const { core } = c.var.deps;
-  const { publish } = await core.getPublish(id, { consistency, traceparent: c.var.traceparent });
+  const options = { consistency, traceparent: c.var.traceparent };
+  const { publish } = await hideInTime(c, () => core.getPublish(id, options));
   await requireDeclaredOfConfig(c, publish, () => publishNotFound(id));
   return publish;
 }
