@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { ContentSealer } from "../../adapters/kms/content-sealer.ts";
+import { MemoryKeyService } from "../../adapters/memory/memory-key-service.ts";
 import { DIFF_BYTES_MAX } from "../../contracts/limits.ts";
 import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
 
@@ -8,7 +9,7 @@ const CONFIGS = "/api/v1/mgt/configs";
 /** A config of these versions; answers the path of its diff. */
 async function create(
   admin: TestingAdmin,
-  [first, ...others]: { content?: string; content_base64?: string; format?: string }[],
+  [first, ...others]: { content?: string; content_base64?: string; format?: string; encrypt?: boolean }[],
 ): Promise<string> {
   const { content: _content, ...rest } = newConfig();
   const created = await admin.send("POST", CONFIGS, { ...rest, ...first });
@@ -87,19 +88,20 @@ describe("C9 diff of two versions", () => {
   });
 
   it("never reads the content of an encrypted config", async () => {
-    class EncryptedCore extends MemoryCore {
-      override async getConfig(id: string) {
-        const answer = await super.getConfig(id);
-        return { ...answer, config: { ...answer.config, encrypted: true } };
-      }
-      override getBlob(): Promise<Uint8Array> {
-        throw new Error("read");
-      }
-    }
-    const admin = testingAdmin({ core: new EncryptedCore() });
-    const path = await create(admin, [{ content: '{"a": 1}' }, { content: '{"a": 2}' }]);
+    const keys = new MemoryKeyService(["alias/default"]);
+    const admin = testingAdmin({ sealer: new ContentSealer({ keys, defaultKeyId: "alias/default" }) });
+    const versions = [{ content: '{"a": 1}', encrypt: true }, { content: '{"a": 2}' }];
+    const path = await create(admin, versions);
+    const listed = await read(admin, path.replace("/diff", "/versions"));
+    admin.core.getBlob = () => Promise.reject(new Error("read"));
     const diff = await read(admin, `${path}?from=1&to=2`);
     expect(diff).toMatchObject({ unified: null, json_patch: null, unified_omitted: { reason: "encrypted" } });
+    // What it tells of a version is what the list of versions tells.
+    const [second, first] = listed["items"] as { content_hash: string }[];
+    expect([diff["from"], diff["to"]]).toMatchObject([
+      { content_hash: first?.content_hash },
+      { content_hash: second?.content_hash },
+    ]);
   });
 
   it("refuses versions that do not exist or are no numbers, and callers who may not read", async () => {
