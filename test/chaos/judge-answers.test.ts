@@ -125,7 +125,9 @@ test("E1 E3 a version that the rules have taken away before the answer's index i
   // The run's last index counts: 304s go on asking.
   const kept = taken(answer(25, 2), answer(31, 2, { status: 304 })).judge;
   expect(kept.judge(HISTORY).join()).toContain("was given v2");
-  expect(taken(answer(9, 1)).judge.judge(HISTORY).join()).toContain("where the rules say nothing");
+  // Before the config there was none, but a head's entries may be newer than its index.
+  expect(taken(answer(9, 1)).judge.judge(HISTORY)).toEqual([]);
+  expect(taken(answer(9, 7)).judge.judge(HISTORY).join()).toContain("where the rules say nothing");
   expect(
     taken(answer(12, 1, { hash: "h9" }))
       .judge.judge(HISTORY)

@@ -133,7 +133,8 @@ export class AnswerJudge {
         const versions = entitled.get(epoch) ?? states.map(({ rules }) => versionFor(rules, this.#plan));
         entitled.set(epoch, versions);
         const from = states.findLastIndex((state) => state.index <= index);
-        if (from === -1 || !versions.slice(from).includes(version)) {
+        // Before the first of them there was no config; a head of that index may have it already.
+        if (!versions.slice(Math.max(from, 0)).includes(version)) {
           const then = from === -1 ? "nothing" : `v${versions[from]}`;
           found.push(
             this.#say(`was given v${version} of ${config} at index ${index}, where the rules say ${then}`),
