@@ -56,6 +56,12 @@ export const NOT_FETCHED_DAYS_MAX = 365;
 export const DELIVERY_GROUPS_MAX = 500;
 /** Clients that one dry run of a publish is asked about, each of them in every region. */
 export const DRY_RUN_CLIENTS_MAX = 20;
+/** Hex digits of a SHA-256. */
+export const DIGEST_CHARACTERS = 64;
+/** The ETag of a config: a log index in quotes. */
+export const ETAG_CHARACTERS_MAX = 17;
+/** An RFC 3339 moment, down to nanoseconds. */
+export const TIME_CHARACTERS_MAX = 40;
 /** Characters of a resource pattern: four names of 128 and the slashes between them. */
 export const RESOURCE_PATTERN_CHARACTERS_MAX = 515;
 export const CLUSTER_ID_CHARACTERS_MAX = 32;

@@ -1,3 +1,4 @@
+import { DIGEST_CHARACTERS } from "../limits.ts";
 import { z } from "zod";
 import { BUNDLE_ACTIONS, BUNDLE_FIELDS, OWN_CONTENT } from "../../domain/bundle/bundle.ts";
 import { BUNDLE_CONFIGS_MAX, BUNDLE_VERSIONS_MAX, RULES_MAX } from "../../domain/limits.ts";
@@ -15,6 +16,7 @@ const contents = {
   ...contentFields,
   content_hash: z
     .string()
+    .max("sha256:".length + DIGEST_CHARACTERS)
     .regex(/^sha256:[0-9a-f]{64}$/, "sha256: and 64 hex digits")
     .optional()
     .meta({
@@ -101,6 +103,7 @@ export const applyQuery = z.strictObject({
   abort_plan: flag.meta({ description: "true: end running publish plans" }),
   if_plan: z
     .string()
+    .max(DIGEST_CHARACTERS)
     .regex(/^[0-9a-f]{64}$/, "the digest of a plan")
     .optional()
     .meta({ description: "The digest of the plan that was looked at; 412 when it is another one now" }),

@@ -1,3 +1,4 @@
+import { DIGEST_CHARACTERS } from "../limits.ts";
 import { z } from "zod";
 import { createVersionRequest, namespaceSchema } from "../config/config-schemas.ts";
 import {
@@ -39,6 +40,7 @@ export const changeRequestEdit = z.strictObject(fields).meta({ id: "ChangeReques
 const comment = z.string().max(CHANGE_COMMENT_CHARACTERS_MAX).default("");
 const digest = z
   .string()
+  .max(DIGEST_CHARACTERS)
   .regex(/^[0-9a-f]{64}$/, "the digest of the change request")
   .meta({ description: "SHA-256 of what is asked for, as the request shows it" });
 export const changeApproval = z.strictObject({ digest, comment }).meta({ id: "ChangeApproval" });

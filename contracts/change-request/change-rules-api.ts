@@ -1,3 +1,4 @@
+import { TIME_CHARACTERS_MAX } from "../limits.ts";
 import { z } from "zod";
 import { NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE } from "../access/auth-api.ts";
 import { etagSchema, indexSchema, nameSchema, timeSchema } from "../config/fields.ts";
@@ -31,8 +32,9 @@ const name = z
   .min(1)
   .max(FREEZE_NAME_CHARACTERS_MAX)
   .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE);
+const moment = timeSchema.max(TIME_CHARACTERS_MAX);
 const absolute = z
-  .strictObject({ type: z.literal("absolute"), name, namespaces, from: timeSchema, until: timeSchema })
+  .strictObject({ type: z.literal("absolute"), name, namespaces, from: moment, until: moment })
   .meta({ id: "AbsoluteFreeze" });
 const weekly = z
   .strictObject({
@@ -42,6 +44,7 @@ const weekly = z
     day: z.enum(WEEK_DAYS),
     time: z
       .string()
+      .max("HH:MM".length)
       .regex(/^([01]\d|2[0-3]):[0-5]\d$/, "HH:MM in UTC")
       .meta({ description: "When it begins, UTC", example: "16:00" }),
     duration_minutes: z.int().min(1).max(WEEKLY_FREEZE_MINUTES_MAX),

@@ -1,3 +1,4 @@
+import { ETAG_CHARACTERS_MAX } from "../limits.ts";
 import { z } from "zod";
 import { BATCH_ITEMS_MAX, RULES_MAX } from "../../domain/limits.ts";
 import { contentFields, configHead, schemaField, versionWrittenHead } from "./config-schemas.ts";
@@ -12,6 +13,7 @@ const batchItem = z
     config_id: z.string().min(1).max(128),
     if_match: z
       .string()
+      .max(ETAG_CHARACTERS_MAX)
       .regex(/^"\d{1,15}"$/, "an ETag of the config, with its quotes")
       .optional()
       .meta({ description: "The ETag that the config must have" }),

@@ -120,6 +120,10 @@ function expectedOf(access: RouteAccess, path: string, caller: Caller, tenant: s
   const holds = (action: PermissionAction, resource: string): boolean =>
     permits(caller.held, caller.tenant ?? "", action, resource);
   if ("authenticated" in access) {
+    // The bundle of the request makes one config; that it is not there is told to who may read it.
+    const config = `${tenant}/shop/prod/any.json`;
+    if (access.authenticated === "planned")
+      return holds("read", config) && holds("write", config) ? "allowed" : "403";
     if (access.authenticated !== "delegation") return caller.tenant === tenant ? "its own" : "like nothing";
     return holds("read", `${tenant}/shop/prod/*`) ? "allowed" : "403";
   }

@@ -79,6 +79,12 @@ const CONFIGS: Record<string, Build> = {
   "GET /mgt/configs/{id}/resolve": ofConfig("/resolve"),
   "POST /mgt/releases:batch": async (make) =>
     at("/mgt/releases:batch", { items: [{ config_id: await make.config(), default_version_id: 1 }] }),
+  "GET /mgt/export": inTenant("/mgt/export?app=shop&env=prod"),
+  "POST /mgt/apply": (make) =>
+    at("/mgt/apply", {
+      bundle: { id: "matrix", tenant: make.tenant, app: "shop", env: "prod" },
+      configs: [{ name: make.unique(), format: "json", content: "{}" }],
+    }),
   "GET /mgt/configs/{id}/diff": ofConfig("/diff?from=1&to=1"),
   "POST /mgt/encryption/rewrap": (make) => ({
     ...at("/mgt/encryption/rewrap", { tenant: make.tenant, app: "shop", env: "prod", name: "any.json" }),
