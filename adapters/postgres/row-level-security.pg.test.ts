@@ -1,3 +1,4 @@
+// Over 400 lines: every way across tenants is tried on the same rows, over one setup.
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cloneDatabase } from "../../test/testing/postgres.ts";

@@ -1,3 +1,4 @@
+// Over 400 lines: every way for two ends to misunderstand each other, over one set of certificates and sockets.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect as connectPlain, createServer as createPlain } from "node:net";
 import { tmpdir } from "node:os";

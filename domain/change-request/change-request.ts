@@ -1,6 +1,7 @@
 import type { Actor, ChangeOperation, ChangeOperationKind, Command } from "../command/command.ts";
 import type { Namespace } from "../config/config-name.ts";
-import { sha256Hex } from "../sha256.ts";
+import { sha256OfText } from "../sha256-of-text.ts";
+import { canonicalJson } from "../canonical-json.ts";
 import type { ChangeRequestState } from "./change-transitions.ts";
 
 export interface Approval {
@@ -59,24 +60,5 @@ export function commandOfOperation(command: Command, { kind, payload }: ChangeOp
 
 /** What one approves: of the operation and of the revision it was made for, whatever the order of members in them. */
 export function digestChange(operation: ChangeOperation, configRevision: number): string {
-  const text = canonicalJson({ config_revision: configRevision, operation });
-  return sha256Hex(Uint8Array.from(text, (character) => character.charCodeAt(0)));
-}
-
-/** JSON with members in order of their names, in ASCII. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (typeof value !== "object" || value === null) return escapeText(JSON.stringify(value));
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, member]) => `${escapeText(JSON.stringify(name))}:${canonicalJson(member)}`);
-  return `{${members.join(",")}}`;
-}
-
-function escapeText(json: string): string {
-  return json.replaceAll(
-    /[\u0080-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return sha256OfText(canonicalJson({ config_revision: configRevision, operation }));
 }
