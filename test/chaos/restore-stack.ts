@@ -49,21 +49,16 @@ export async function takeBackup(stack: SignedInStack): Promise<string> {
   );
 }
 
-/** Restores a backup, however often that must be asked for; answers the epoch that begins. */
+/**
+ * Restores a backup, however often that must be asked for; answers the epoch that begins. Always under one key: a restore
+ * that failed may have happened, and another key would restore again, in the background, and end the tokens of the first.
+ */
 export async function restoreBackup(stack: SignedInStack, backupId: string): Promise<number> {
   const before = await epochOf(stack);
-  let key = randomUUID();
+  const key = { "x-idempotency-key": randomUUID() };
   await until(
     async () => {
-      const headers = { "x-idempotency-key": key };
-      const asked = await answered(
-        stack,
-        "POST",
-        `${CLUSTER}/restore-from-backup`,
-        { backup_id: backupId },
-        headers,
-      );
-      if (asked?.json["state"] === "failed") key = randomUUID();
+      await answered(stack, "POST", `${CLUSTER}/restore-from-backup`, { backup_id: backupId }, key);
       return (await epochOf(stack)) > before;
     },
     "the backup is restored",
@@ -79,7 +74,8 @@ export async function issueClientToken(stack: SignedInStack): Promise<string> {
   return String(issued.json["token"]);
 }
 
-async function epochOf(stack: SignedInStack): Promise<number> {
+/** The epoch in which the core is. */
+export async function epochOf(stack: SignedInStack): Promise<number> {
   const status = await until(() => answered(stack, "GET", `${CLUSTER}/status`), "the cluster has a status");
   return Number(status.json["epoch"]);
 }

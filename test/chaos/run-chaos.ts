@@ -7,6 +7,7 @@ import { COHORTS, ConfigWriter, TIERS } from "./config-writer.ts";
 import { versionFor } from "./judge-answers.ts";
 import { LoadProcesses } from "./load-processes.ts";
 import {
+  epochOf,
   issueClientToken,
   restoreBackup,
   type SignedInStack,
@@ -32,6 +33,8 @@ const ROUNDS_A_RESTORE = 3;
 const RESTORE_FAULTS = ["kill leader", "kill follower", "pause follower", "kill workerd"] as const;
 /** How long watchers are away at the end of a round. */
 const AWAY_MS = 4_000;
+/** Clients that are behind are told of with their last answers, but no more than so many. */
+const BEHIND_TOLD_MAX = 5;
 /** Clients whose entitlement is also asked of the admin API. */
 const RESOLVED_CLIENTS = 20;
 
@@ -194,7 +197,10 @@ async function playRound(
     const epoch = await restore(run, faults, backup);
     for (const [i, writer] of writers.entries()) writer.restored(epoch, marks[i]!);
     const behind = await converge(load, historyOf(writers));
-    if (behind.length > 0) return { afterMs: null, clients: behind };
+    if (behind.length > 0) {
+      const now = `the core is in epoch ${await epochOf(stack)}, restored was ${epoch}`;
+      return { afterMs: null, clients: [now, ...behind] };
+    }
     say(`all clients hold what was restored, in epoch ${epoch}`);
   }
   await load.ask({ type: "cut", awayMs: AWAY_MS });
@@ -237,7 +243,10 @@ async function converge(load: LoadProcesses, history: ChaosHistory): Promise<str
   const deadlineMs = performance.now() + CONVERGE_MS_MAX;
   for (;;) {
     const { behind }: LoadAnswer = await load.ask({ type: "behind", history });
-    if (behind.length === 0 || performance.now() > deadlineMs) return behind;
+    if (behind.length === 0) return [];
+    if (performance.now() > deadlineMs) {
+      return [`${behind.length} times a client is behind`, ...behind.slice(0, BEHIND_TOLD_MAX)];
+    }
     await sleep(CONVERGE_CHECK_MS);
   }
 }

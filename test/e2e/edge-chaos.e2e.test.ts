@@ -15,7 +15,7 @@ test(
       seed: 7,
       say: (line) => said.push(line),
     });
-    expect(report.violations, said.join("\n")).toEqual([]);
+    expect(report.violations, [...said, JSON.stringify(report.counts)].join("\n")).toEqual([]);
     expect(report.convergedAfterMs).toEqual([expect.any(Number)]);
     expect(Object.keys(report.faults).length).toBeGreaterThan(2);
     expect(report.faults["restore"]).toBe(1);

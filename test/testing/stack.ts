@@ -5,13 +5,12 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DevJson } from "../../dev/dev-json.ts";
-import { isFree, PORT_FIRST, PORT_LAST } from "./free-ports.ts";
+import { freeBlock, freePorts } from "./free-ports.ts";
 
 const PROJECT_DIR = join(import.meta.dirname, "../..");
 const READY_MS = 60_000;
 const EXIT_MS = 15_000;
 const POLL_MS = 25;
-const PORT_ATTEMPTS_MAX = 50;
 const PEER_PORT_OFFSET = 100;
 
 /** A data directory and ports, kept over several starts of one stack. */
@@ -49,7 +48,9 @@ export async function makePlace(): Promise<Place> {
   const dataDir = mkdtempSync(join(tmpdir(), "conflux-stack-"));
   // Postgres runs as a user of its own when the tests run as root.
   chmodSync(dataDir, 0o755);
-  const [edge, admin, lambda, core] = await freePorts();
+  // The core takes neighbours too when it has several nodes.
+  const core = await freeBlock(corePorts);
+  const [edge = 0, admin = 0, lambda = 0] = await freePorts(3);
   return {
     dataDir,
     ports: { edge, admin, lambda, core },
@@ -166,20 +167,6 @@ async function within<T>(promise: Promise<T>, limitMs: number, trouble: string):
     late.catch(() => undefined);
     timer.abort();
   }
-}
-
-async function freePorts(): Promise<[number, number, number, number]> {
-  const found: number[] = [];
-  for (let attempt = 0; found.length < 4 && attempt < PORT_ATTEMPTS_MAX; attempt += 1) {
-    const port = PORT_FIRST + Math.floor(Math.random() * (PORT_LAST - PORT_FIRST));
-    // The first is the core's, which takes its neighbours too when it has several nodes.
-    const wanted = found.length === 0 ? corePorts(port) : [port];
-    const isTaken = corePorts(found[0] ?? 0).includes(port) || found.includes(port);
-    if (!isTaken && (await Promise.all(wanted.map(isFree))).every(Boolean)) found.push(port);
-  }
-  const [core, edge, admin, lambda] = found;
-  if (!edge || !admin || !lambda || !core) throw new Error("found no four free ports");
-  return [edge, admin, lambda, core];
 }
 
 /** Of up to five nodes from `first` on: HTTP, and peers a hundred above. */
