@@ -12,6 +12,7 @@ import { checkPorts } from "./check-ports.ts";
 import { coreSpec } from "./child-specs.ts";
 import { peerPort, peerVariables } from "./core-cluster.ts";
 import { type DataPaths, dataPaths } from "./data-directory.ts";
+import { corePortOf } from "./dev-json.ts";
 import { readMemo } from "./memo.ts";
 import { CLUSTER_ID } from "./names.ts";
 import { preparePeerCertificates } from "./peer-certificates.ts";
@@ -31,9 +32,11 @@ try {
   process.exitCode = 1;
 }
 
-async function run(settings: Settings, text: string): Promise<number> {
-  const paths = dataPaths(settings.dataDir);
+async function run(given: Settings, text: string): Promise<number> {
+  const paths = dataPaths(given.dataDir);
   const nodeId = checkNodeId(text, paths);
+  // The peers listen where the stack was told to, of which another terminal's environment knows nothing.
+  const settings = { ...given, corePort: corePortOf(paths.devJson) };
   await checkPorts(
     [settings.corePort + nodeId, peerPort(settings, nodeId)].map((port) => ({
       port,
