@@ -22,8 +22,14 @@ describe("C2 what TOML 1.1 has and 1.0 has not is refused where it stands", () =
 
   it.each([
     ["days that there are", "a = 2024-02-29\nb = 2000-02-29T23:59:60Z\nc = 1979-05-27 07:32:00.5-07:00 # x"],
-    ["keys that look like dates and times", "2023-02-30 = 1\n2023-02-30.x = 2\n[2023-04-31]\n[[a.2023-02-30]]\nt = {2023-02-30 = 1}"],
-    ["strings that look like what is refused", "a = '\\e 2023-02-30'\nb = \"\\\\e }, { # \"\nc = '''\n, }\n'''"],
+    [
+      "keys that look like dates and times",
+      "2023-02-30 = 1\n2023-02-30.x = 2\n[2023-04-31]\n[[a.2023-02-30]]\nt = {2023-02-30 = 1}",
+    ],
+    [
+      "strings that look like what is refused",
+      "a = '\\e 2023-02-30'\nb = \"\\\\e }, { # \"\nc = '''\n, }\n'''",
+    ],
     ["several lines inside of what stands in one", 't = {a = [\n1, # x\n2,\n], b = """\n"""}'],
     ["quotes before those that close", 'a = """""x"""""'],
     ["a comma at the end of an array", "a = [1, [2, {b = 3},],]\n[b]"],

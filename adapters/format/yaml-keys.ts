@@ -78,7 +78,8 @@ function aliasFault(
   path: readonly (Document | Node | Pair)[],
 ): YamlFault | null {
   const offset = alias.range?.[0] ?? 0;
-  if (target === undefined) return { message: `no anchor &${alias.source} stands before *${alias.source}`, offset };
+  if (target === undefined)
+    return { message: `no anchor &${alias.source} stands before *${alias.source}`, offset };
   return path.includes(target) ? { message: "an alias stands inside of what it names", offset } : null;
 }
 

@@ -46,8 +46,14 @@ export async function benchPostgresAway({ quick }: { quick: boolean }): Promise<
         values,
       );
     return [
-      row("an admin write until its 503", runs.map((run) => run.write)),
-      row("a fetch until its 200", runs.map((run) => run.fetch)),
+      row(
+        "an admin write until its 503",
+        runs.map((run) => run.write),
+      ),
+      row(
+        "a fetch until its 200",
+        runs.map((run) => run.fetch),
+      ),
     ];
   } finally {
     for (const pid of pids) process.kill(pid, "SIGCONT");

@@ -269,7 +269,9 @@ describe("lists and deletes", () => {
         "/api/v1/mgt/change-requests?tenant=demo",
         "/api/v1/mgt/cluster/backups?limit=1",
       ]) {
-        const { status, code, errors } = await readProblem(await admin.send("GET", `${list}&cursor=${cursor}`));
+        const { status, code, errors } = await readProblem(
+          await admin.send("GET", `${list}&cursor=${cursor}`),
+        );
         expect([list, status, code, errors?.[0]?.path]).toEqual([
           list,
           400,
