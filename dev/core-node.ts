@@ -13,7 +13,7 @@ import { coreSpec } from "./child-specs.ts";
 import { peerPort, peerVariables } from "./core-cluster.ts";
 import { type DataPaths, dataPaths } from "./data-directory.ts";
 import { corePortOf } from "./dev-json.ts";
-import { readMemo } from "./memo.ts";
+import { readMemo, remember } from "./memo.ts";
 import { CLUSTER_ID } from "./names.ts";
 import { preparePeerCertificates } from "./peer-certificates.ts";
 import { StartRefusal } from "./refusal.ts";
@@ -43,6 +43,7 @@ async function run(given: Settings, text: string): Promise<number> {
       variable: "CONFLUX_CORE_PORT",
     })),
   );
+  remember(paths.memo, { core_port: settings.corePort });
   const files = await preparePeerCertificates({
     directory: paths.peers,
     clusterId: CLUSTER_ID,
