@@ -94,7 +94,8 @@ function endOfString(text: string, from: number): number {
   while (i < text.length && !text.startsWith(close, i)) i += isBasic && text.charAt(i) === "\\" ? 2 : 1;
   i += close.length;
   // Up to two quotes may stand before the three that close it.
-  for (let more = 0; isMultiline && more < 2 && text.charAt(i) === quote; more++) i++;
+  const last = isMultiline ? i + 2 : i;
+  while (i < last && text.charAt(i) === quote) i++;
   return i;
 }
 
