@@ -40,7 +40,6 @@ test(
   "R5 R7 U3 a user adds a fourth node beside the stack, lets it lead, and removes the first, under load",
   async () => {
     stack = await startStack({ env: { CONFLUX_NODES: "3" } });
-    const { place } = stack;
     const load = await startFailoverLoad(stack, 2);
     let said = "";
     node = spawn(process.execPath, ["dev/core-node.ts", "4"], {
