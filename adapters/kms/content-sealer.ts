@@ -18,6 +18,8 @@ const SEALINGS_MAX = 64;
 const PARALLEL_SEALINGS_MAX = 8;
 /** ... and wraps anew for one request. */
 const PARALLEL_REWRAPS_MAX = 8;
+/** After this long a command whose contents are not all sealed is refused, before its caller gives up. */
+const SEALING_MS_MAX = 4_000;
 /** After this long a request for new wrappings ends with what it has. */
 const REWRAP_MS_MAX = 5_000;
 
@@ -58,8 +60,11 @@ export class ContentSealer {
       if (bytes === undefined) throw new Error(`a ${command.kind} without content was to be sealed`);
       return { bytes, sha256: content.sha256, identity: identities[i] ?? null };
     });
+    const startedMs = performance.now();
     const made: { bytes: Uint8Array; ref: ContentRef }[] = [];
     for (let i = 0; i < given.length; i += PARALLEL_SEALINGS_MAX) {
+      if (i > 0 && performance.now() - startedMs > SEALING_MS_MAX)
+        throw unavailable("the key service is too slow for so many contents");
       const some = given.slice(i, i + PARALLEL_SEALINGS_MAX).map(async ({ bytes, sha256, identity }, k) => {
         const attachment = i + k;
         if (identity === null) return { bytes, ref: { attachment, sha256 } };
@@ -90,11 +95,7 @@ export class ContentSealer {
         `the application ${identity.tenant}/${identity.app} has no KMS key (kms_key_id), and there is no default one`,
       );
     }
-    if (this.#underWay >= SEALINGS_MAX) {
-      throw new ConfluxError("key_service_unavailable", "too many contents wait for the key service", {
-        retryAfterS: 1,
-      });
-    }
+    if (this.#underWay >= SEALINGS_MAX) throw unavailable("too many contents wait for the key service");
     this.#underWay += 1;
     try {
       return await sealContent(this.#keys, { keyId: usedKeyId, identity, plaintext });
@@ -156,4 +157,8 @@ export class ContentSealer {
       ...head,
     };
   }
+}
+
+function unavailable(detail: string): ConfluxError {
+  return new ConfluxError("key_service_unavailable", detail, { retryAfterS: 1 });
 }
