@@ -1,3 +1,4 @@
+// Over 300 lines: two kinds of operation through the same routes, over one setup.
 import { beforeEach, describe, expect, it } from "vitest";
 import { ContentSealer } from "../../adapters/kms/content-sealer.ts";
 import { MemoryKeyService } from "../../adapters/memory/memory-key-service.ts";
