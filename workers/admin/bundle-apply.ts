@@ -45,12 +45,10 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
       if_plan,
     });
     const { bundle_id } = command.payload;
-    if (dry_run === "true") {
-      const plan = await planFor(c, command, requireForPlan);
-      return c.json(viewPlan(bundle_id, plan, null), 200);
-    }
+    const plan = (): Promise<BundlePlan> => planFor(c, command, requireForPlan);
+    if (dry_run === "true") return c.json(viewPlan(bundle_id, await plan(), null), 200);
     const { core } = c.var.deps;
-    const answer = await proposePlanned(c, command, requireForPlan, (payload) =>
+    const answer = await proposePlanned(command, plan, (payload) =>
       core.propose({ command: { ...command, payload }, attachments }, { traceparent: c.var.traceparent }),
     );
     return c.json(viewPlan(bundle_id, answer.result.plan, await writtenIndex(c, answer)), 200);

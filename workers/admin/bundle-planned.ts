@@ -63,14 +63,13 @@ export async function planFor(
  * again, unless the caller has named the plan.
  */
 export async function proposePlanned<T>(
-  c: Context<AdminEnv>,
   command: BundleCommand,
-  requireFor: RequireFor,
+  plan: () => Promise<BundlePlan>,
   propose: (payload: BundleCommand["payload"]) => Promise<T>,
 ): Promise<T> {
   const wanted = command.payload.if_plan;
   for (let tries = 1; ; tries += 1) {
-    const { digest } = await planFor(c, command, requireFor);
+    const { digest } = await plan();
     try {
       return await propose({ ...command.payload, if_plan: wanted ?? digest });
     } catch (error) {

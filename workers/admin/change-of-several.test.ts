@@ -329,7 +329,11 @@ describe("C13 C14 a bundle as a change request", () => {
       REQUESTS,
       apply(bundle(entry("b.json", { app: "pay", content: `{"p":"${PLANTED}"}` }))),
     );
-    expect([secret.code, secret.text.includes(PLANTED)]).toEqual(["validation_failed", false]);
+    expect([secret.code, secret.json["errors"]]).toMatchObject([
+      "validation_failed",
+      [{ path: "/operation/apply/configs/0/content" }],
+    ]);
+    expect(secret.text).not.toContain(PLANTED);
     const foreign = await call("ada", "POST", REQUESTS, apply(bundle(entry("a.json")), { adopt: false }));
     expect([foreign.code, foreign.json["errors"]]).toMatchObject([
       "conflict",

@@ -10,7 +10,7 @@ import type { ChangeRequestInput, CommandOf, OperationOfSeveral } from "../../do
 import type { Config, DeletedConfig } from "../../domain/config/config.ts";
 import { readBatch } from "./batch-request.ts";
 import { requireToAskFor } from "./bundle-permissions.ts";
-import { proposePlanned, readBundleCommand } from "./bundle-planned.ts";
+import { planFor, proposePlanned, readBundleCommand } from "./bundle-planned.ts";
 import type { AdminEnv } from "./principal.ts";
 import { readOperation } from "./read-operation.ts";
 
@@ -56,10 +56,10 @@ export async function proposeChangeOfSeveral(
     const payload = { items: read.items, abort_plan };
     return ask(read.tenant, { kind: "batch_releases", payload }, read);
   }
-  const { command, attachments } = await underPath("/operation/apply", () =>
-    readBundleCommand(c, body.apply, body),
-  );
-  return proposePlanned(c, command, requireToAskFor, (payload) =>
+  const inApply = <T>(work: () => Promise<T>): Promise<T> => underPath("/operation/apply", work);
+  const { command, attachments } = await inApply(() => readBundleCommand(c, body.apply, body));
+  const plan = () => inApply(() => planFor(c, command, requireToAskFor));
+  return proposePlanned(command, plan, (payload) =>
     ask(command.tenant, { kind: "apply_bundle", payload }, { attachments }),
   );
 }
