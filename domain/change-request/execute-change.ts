@@ -6,7 +6,6 @@ import type { AuditAction, FeedEvent } from "../command/feed-entry.ts";
 import { overlayState } from "../command/state-overlay.ts";
 import { type StateChange, stateKey } from "../command/state-view.ts";
 import { batchReleases } from "../config/batch-releases.ts";
-import { fullName } from "../config/config-name.ts";
 import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { findConfig } from "../config/find-config.ts";
@@ -115,14 +114,10 @@ function makeChange(input: Input, request: ChangeRequest, attachments: Uint8Arra
       return made(batchReleases({ ...at, command: { ...head, ...operation } }), ({ items }) => ({
         warnings: items.flatMap(({ warnings }) => warnings),
       }));
-    case "apply_bundle": {
-      const applied = applyBundle({ ...at, command: { ...head, ...operation } });
-      // That a bundle owns configs now is told of by its request alone.
-      const owned = { action: "write" as const, resource: fullName(request.namespace, request.name) };
-      const audit = { ...owned, summary: `noted what the bundle ${operation.payload.bundle_id} owns` };
-      const told = applied.ok ? { ...applied, audit: applied.audit ?? audit } : applied;
-      return made<"apply_bundle">(told, ({ plan }) => ({ warnings: plan.warnings }));
-    }
+    case "apply_bundle":
+      return made(applyBundle({ ...at, command: { ...head, ...operation } }), ({ plan }) => ({
+        warnings: plan.warnings,
+      }));
   }
 }
 
