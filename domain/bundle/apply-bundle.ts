@@ -12,7 +12,7 @@ import { endRunningPublish } from "../publish/abort-publish.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
 import type { BundleAction, BundlePlanItem } from "./bundle.ts";
 import { planBundle } from "./plan-bundle.ts";
-import type { ConfigWork } from "./plan-config.ts";
+import type { ConfigWork } from "./planned-bundle.ts";
 
 /** Configs that the audit's line names; the rest is counted. */
 const NAMES_IN_SUMMARY_MAX = 20;

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { bundleRule, testBundle, type TestEntry } from "../bundle/testing-bundles.ts";
-import type { PlannedBundle } from "../bundle/plan-bundle.ts";
 import { planBundle } from "../bundle/plan-bundle.ts";
 import { abilitiesNeeded } from "../command/command-kinds.ts";
 import { parseCommand } from "../command/command-schema.ts";
@@ -56,7 +55,7 @@ const batch = (items: BatchItem[] = [item(a), item(b)]): OperationOfSeveral => (
 });
 function bundle(entries: TestEntry[], prune = false): { operation: OperationOfSeveral; bytes: Uint8Array[] } {
   const { command, attachments } = testBundle("web", entries, { prune, adopt: true });
-  const planned: PlannedBundle = planBundle(t.state, "demo", command.payload);
+  const planned = planBundle(t.state, "demo", command.payload);
   const if_plan = planned.ok ? planned.plan.digest : null;
   return {
     operation: { kind: "apply_bundle", payload: { ...command.payload, if_plan } },

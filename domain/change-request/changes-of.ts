@@ -1,4 +1,5 @@
-import { type PlannedBundle, planBundle } from "../bundle/plan-bundle.ts";
+import { planBundle } from "../bundle/plan-bundle.ts";
+import type { PlannedBundle } from "../bundle/planned-bundle.ts";
 import {
   type BatchItem,
   type Command,

@@ -1,6 +1,6 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
 import type { Command } from "../command/command.ts";
-import type { PlannedBundle } from "../bundle/plan-bundle.ts";
+import type { PlannedBundle } from "../bundle/planned-bundle.ts";
 import type { StateView } from "../command/state-view.ts";
 import { CHANGE_COMMENT_CHARACTERS_MAX } from "../limits.ts";
 import { approvalsRequired, type ChangeRules, readChangeRules } from "./change-rules.ts";

@@ -1,4 +1,4 @@
-import type { PlannedBundle } from "../bundle/plan-bundle.ts";
+import type { PlannedBundle } from "../bundle/planned-bundle.ts";
 import type { CommandKind, CommandOf } from "./command.ts";
 import type { FeatureOutcome } from "./command-result.ts";
 import type { ErrorCode, FieldError } from "./command-error.ts";

@@ -11,7 +11,7 @@ import type { AdminEnv } from "./principal.ts";
 /** How often a bundle is planned anew when its configs change under it; with `if_plan` never. */
 const PLANS_MAX = 3;
 
-export type BundleCommand = CommandOf<"apply_bundle">;
+type BundleCommand = CommandOf<"apply_bundle">;
 type Flags = Pick<BundleRequest, "prune" | "adopt" | "force" | "abort_plan"> & {
   if_plan?: string | undefined;
 };
