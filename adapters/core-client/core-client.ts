@@ -109,6 +109,24 @@ export class CoreClient implements CorePort {
     }
   }
 
+  async sealSecret(
+    { identity, key_id, secret }: Parameters<CorePort["sealSecret"]>[0],
+    options: { traceparent?: string } = {},
+  ): Promise<Uint8Array> {
+    const call = this.#caller.call({
+      method: "POST",
+      path: withQuery("/v1/seal", { ...identity, ...(key_id === null ? {} : { key_id }) }),
+      body: secret,
+      contentType: "application/octet-stream",
+      timeoutMs: PROPOSE_TIMEOUT_MS,
+      traceparent: options.traceparent,
+      // It changes nothing.
+      repeatable: true,
+    });
+    const response = await call.catch(refuseOldRoutes);
+    return new Uint8Array(await readable(response.arrayBuffer()));
+  }
+
   getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer> {
     return this.#read(`/v1/configs/${encodeURIComponent(id)}`, {}, options);
   }
@@ -354,7 +372,16 @@ export class CoreClient implements CorePort {
 
 /** A core that does not know the type of a command to seal is of a build before. */
 function refuseOldBuild(error: unknown): never {
-  if (!(error instanceof ConfluxError) || error.code !== "unsupported_media_type") throw error;
+  refuseAsOld(error, "unsupported_media_type");
+}
+
+/** A core that seals a secret finds whatever it is asked for, so one that does not has no such route. */
+function refuseOldRoutes(error: unknown): never {
+  refuseAsOld(error, "not_found");
+}
+
+function refuseAsOld(error: unknown, code: ConfluxError["code"]): never {
+  if (!(error instanceof ConfluxError) || error.code !== code) throw error;
   throw new ConfluxError("upgrade_in_progress", "the core does not encrypt yet; nothing was changed", {
     cause: error,
     retryAfterS: UPGRADE_RETRY_AFTER_S,

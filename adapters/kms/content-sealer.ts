@@ -10,7 +10,7 @@ import {
 } from "../../domain/encryption/list-sealed-versions.ts";
 import { type PreparedCommand, withContent } from "../../domain/encryption/with-content.ts";
 import type { KeyService } from "./key-service.ts";
-import { rewrapContent, sealContent } from "./seal-content.ts";
+import { rewrapContent, sealContent, type SealedBytes } from "./seal-content.ts";
 
 /** Contents that wait for the key service at a time, each in memory; more are refused. */
 const SEALINGS_MAX = 64;
@@ -47,6 +47,15 @@ export class ContentSealer {
     const content = contentOf(command);
     const plaintext = content === null ? undefined : attachments[content.attachment];
     if (plaintext === undefined) throw new Error(`a ${command.kind} without content was to be sealed`);
+    const { bytes, sha256, sealed } = await this.sealBytes(plaintext, { identity, keyId });
+    return { command: withContent(command, { attachment: 0, sha256, sealed }), attachments: [bytes] };
+  }
+
+  /** The same for bytes that are no version of their own, such as a secret inside a typed config (P7). */
+  async sealBytes(
+    plaintext: Uint8Array,
+    { identity, keyId }: { identity: ConfigIdentity; keyId: string | null },
+  ): Promise<SealedBytes> {
     const usedKeyId = keyId ?? this.#defaultKeyId;
     if (usedKeyId === null) {
       throw new ConfluxError(
@@ -61,12 +70,7 @@ export class ContentSealer {
     }
     this.#underWay += 1;
     try {
-      const { bytes, sha256, sealed } = await sealContent(this.#keys, {
-        keyId: usedKeyId,
-        identity,
-        plaintext,
-      });
-      return { command: withContent(command, { attachment: 0, sha256, sealed }), attachments: [bytes] };
+      return await sealContent(this.#keys, { keyId: usedKeyId, identity, plaintext });
     } finally {
       this.#underWay -= 1;
     }

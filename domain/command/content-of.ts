@@ -22,6 +22,7 @@ export function contentOf(command: Command): ContentRef | null {
   switch (command.kind) {
     case "create_config":
     case "create_version":
+    case "write_draft":
     case "start_publish":
       return command.payload.content;
     case "request_change":

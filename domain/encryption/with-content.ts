@@ -24,6 +24,8 @@ export function withContent(command: Command, content: ContentRef): Command {
       return { ...command, payload: { ...command.payload, content } };
     case "create_version":
       return { ...command, payload: { ...command.payload, content } };
+    case "write_draft":
+      return { ...command, payload: { ...command.payload, content } };
     case "start_publish":
       return { ...command, payload: { ...command.payload, content } };
     case "batch_releases": {
