@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ProposeAnswer } from "../../../contracts/core/core-api.ts";
 import type { CorePort } from "../../../contracts/core/core-port.ts";
+import { SEALED_SECRET_BYTES_MAX } from "../../../contracts/limits.ts";
 import type { CoreRewrapInput } from "../../../contracts/encryption/rewrap-api.ts";
 import type { CommandOf } from "../../../domain/command/command.ts";
 import { testCommand, testConfigPayload, testRule } from "../../../domain/command/testing-commands.ts";
@@ -59,7 +60,7 @@ export function encryptionConformance(core: () => CorePort, keys: KeyService): v
     return { version, body, config, text: await openContent(keys, body) };
   }
   describe("encrypted configs", () => {
-    describeSealing(core, read);
+    describeSealing(core, keys, read);
     describeRewrapping(core, read);
   });
 }
@@ -74,7 +75,7 @@ type Read = (
   text: string;
 }>;
 
-function describeSealing(core: () => CorePort, read: Read): void {
+function describeSealing(core: () => CorePort, keys: KeyService, read: Read): void {
   it("K1 seals what it is given to seal, under the key that is named or the default one", async () => {
     const { result } = await sealIn(core(), unique(), "hunter2");
     const { id } = result.config;
@@ -119,6 +120,22 @@ function describeSealing(core: () => CorePort, read: Read): void {
     const open = testCommand("create_config", { ...payload, encrypted: false });
     const sealed = { command: open, attachments: [utf8("p")], seal: { key_id: null } };
     expect(await codeOf(core().propose(sealed))).toBe("malformed_request");
+  });
+
+  it("P7 seals a secret that is a part of a config, bound to that config, and keeps nothing of it", async () => {
+    const identity = { tenant: "demo", app: "gray", env: "data-source", name: unique() };
+    const before = await core().status();
+    const seal = (more: object = {}) =>
+      core().sealSecret({ identity, key_id: null, secret: utf8("hunter2"), ...more });
+    const [first, second] = [await seal(), await seal({ key_id: "alias/two" })];
+    const texts = await Promise.all([first, second].map((envelope) => openContent(keys, envelope)));
+    expect(texts).toEqual(["hunter2", "hunter2"]);
+    const parts = JSON.parse(new TextDecoder().decode(second)) as Record<string, unknown>;
+    expect([parts["key_id"], parts["context"]]).toEqual(["alias/two", identity]);
+    expect(Buffer.from(first).equals(Buffer.from(second))).toBe(false);
+    expect(await codeOf(seal({ key_id: "alias/none" }))).toBe("key_service_unavailable");
+    expect(await codeOf(seal({ secret: new Uint8Array(SEALED_SECRET_BYTES_MAX + 1) }))).toBe("payload_too_large");
+    expect((await core().status()).index).toBe(before.index);
   });
 
   it("K5 a key that the key service does not have is key_service_unavailable, and nothing is made", async () => {
