@@ -49,10 +49,10 @@ import {
   PROPOSE_TIMEOUT_MS,
   READ_TIMEOUT_MS,
 } from "./call-core.ts";
+import { refuseOldBuild, refuseOldRoutes } from "./refuse-old-build.ts";
 
 /** How long a core may take to begin a job: it reads a manifest from the storage first. */
 const JOB_GRACE_MS = 15_000;
-const UPGRADE_RETRY_AFTER_S = 5;
 
 /**
  * The core over HTTP (contracts/core/core-port.ts), for Workers and Node alike. A write without an idempotency key is
@@ -368,24 +368,6 @@ export class CoreClient implements CorePort {
     });
     return (await readable(response.json())) as T;
   }
-}
-
-/** A core that does not know the type of a command to seal is of a build before. */
-function refuseOldBuild(error: unknown): never {
-  refuseAsOld(error, "unsupported_media_type");
-}
-
-/** A core that seals a secret finds whatever it is asked for, so one that does not has no such route. */
-function refuseOldRoutes(error: unknown): never {
-  refuseAsOld(error, "not_found");
-}
-
-function refuseAsOld(error: unknown, code: ConfluxError["code"]): never {
-  if (!(error instanceof ConfluxError) || error.code !== code) throw error;
-  throw new ConfluxError("upgrade_in_progress", "the core does not encrypt yet; nothing was changed", {
-    cause: error,
-    retryAfterS: UPGRADE_RETRY_AFTER_S,
-  });
 }
 
 /** The rest of an answer to a read; `unavailable` when it is cut off. */

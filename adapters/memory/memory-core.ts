@@ -153,9 +153,7 @@ export class MemoryCore implements CorePort {
     return { ...this.#position(), index, replayed, ...(result as CommandResults["rewrap_keys"]) };
   }
 
-  sealSecret(input: Parameters<CorePort["sealSecret"]>[0]): Promise<Uint8Array> {
-    return sealInMemory(this.#sealer, input);
-  }
+  readonly sealSecret: CorePort["sealSecret"] = (input) => sealInMemory(this.#sealer, input);
 
   #apply(command: Command, attachments: readonly Uint8Array[]): ApplyOutcome {
     const outcome = this.#machine.apply({ command, attachments, timestampMs: this.#now() });

@@ -5,7 +5,7 @@ import {
   apiRecordColumns,
   dataSourceColumns,
 } from "../../domain/gray-config/gray-columns.ts";
-import { CONFIG_TYPE_BY_KIND } from "../../domain/gray-config/gray-kind.ts";
+import { GRAY_KINDS } from "../../domain/gray-config/gray-kind.ts";
 import { GRAY_SECRET_CHARACTERS_MAX, PUBLISH_STAGES_MAX } from "../../domain/limits.ts";
 import {
   descriptionSchema,
@@ -46,7 +46,7 @@ const versionId = z.string().max(GRAY_VERSION_ID_CHARACTERS_MAX).meta({
 /** What every answer has beside the columns. */
 const told = {
   id: z.string().meta({ description: "Id of the config, the same for all its versions" }),
-  config_type: z.enum(Object.values(CONFIG_TYPE_BY_KIND)),
+  config_type: z.enum(GRAY_KINDS),
   tenant: z.string(),
   name: z.string().meta({ description: "What the config is called at the edge" }),
   version_id: versionId,

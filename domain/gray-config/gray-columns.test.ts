@@ -8,7 +8,7 @@ import {
 } from "../limits.ts";
 import { accessKeySecret, COLUMNS_BY_KIND } from "./gray-columns.ts";
 import { grayContentText, grayName, readGrayContent, wholeColumns } from "./gray-content.ts";
-import { CONFIG_TYPE_BY_KIND, GRAY_KINDS, type GrayKind, grayKindOf } from "./gray-kind.ts";
+import { GRAY_KINDS, type GrayKind, grayKindOf } from "./gray-kind.ts";
 
 const ofApi = { gateway_code: "ecs", api_version: "2014-05-26", api_name: "DescribeInstances" };
 const KEYS: Record<GrayKind, Record<string, string>> = {
@@ -215,12 +215,4 @@ describe("P1 what a typed config is called, and what its JSON holds", () => {
     ["gray", "prod", null],
     ["shop", "data-source", null],
   ] as const)("%s/%s holds %s", (app, env, kind) => expect(grayKindOf({ app, env })).toBe(kind));
-
-  it("config_type is the table of seed 000", () => {
-    expect(Object.values(CONFIG_TYPE_BY_KIND)).toEqual([
-      "data_source_config",
-      "api_record_config",
-      "api_meta_config",
-    ]);
-  });
 });

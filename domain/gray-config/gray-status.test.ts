@@ -3,7 +3,7 @@ import { PUBLISHES_KEPT_MAX } from "../limits.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 import { isDraft } from "./find-draft.ts";
 import { effectiveGrayGroups, grayStatus } from "./gray-status.ts";
-import { grayVersionId, parseGrayVersionId } from "./gray-version-id.ts";
+import { grayVersionId, readGrayVersionId } from "./gray-version-id.ts";
 
 const REGIONS = ["us-east-1", "ap-southeast-2", "cn-chengdu", "cn-shanghai"];
 const byDefault = (version_id: number): ReleaseRule => ({ labels: {}, version_id, priority: 0 });
@@ -205,14 +205,15 @@ describe("P1 a draft", () => {
 });
 
 it.each([
-  ["cfg-c1-1-v12", 12],
+  ["cfg-c1-1-v12", { configId: "cfg-c1-1", version: 12 }],
+  ["cfg-v-v2-1-v3", { configId: "cfg-v-v2-1", version: 3 }],
   ["cfg-c1-1-v0", null],
   ["cfg-c1-1-v01", null],
   ["cfg-c1-1-v1x", null],
-  ["cfg-c1-11-v1", null],
+  ["cfg--v", null],
   ["12", null],
   ["", null],
-])("P1 the version_id %j is of version %j", (text, number) => {
-  expect(parseGrayVersionId("cfg-c1-1", text)).toBe(number);
-  if (number !== null) expect(grayVersionId("cfg-c1-1", number)).toBe(text);
+])("P1 the version_id %j names %j", (text, named) => {
+  expect(readGrayVersionId(text)).toEqual(named);
+  if (named !== null) expect(grayVersionId(named.configId, named.version)).toBe(text);
 });

@@ -3,8 +3,8 @@ export function grayVersionId(configId: string, version: number): string {
   return `${configId}-v${version}`;
 }
 
-/** The version's number in its config; null for a name that is none of this config's. */
-export function parseGrayVersionId(configId: string, text: string): number | null {
-  const digits = text.startsWith(`${configId}-v`) ? text.slice(configId.length + 2) : "";
-  return /^[1-9]\d{0,14}$/.test(digits) ? Number(digits) : null;
+/** The config, and the number of the version in it, that a `version_id` names; null for a text that is none. */
+export function readGrayVersionId(text: string): { configId: string; version: number } | null {
+  const [, configId, digits] = /^(cfg-.+)-v([1-9]\d{0,14})$/.exec(text) ?? [];
+  return configId === undefined ? null : { configId, version: Number(digits) };
 }

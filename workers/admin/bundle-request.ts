@@ -52,11 +52,7 @@ class BundleReader {
     this.#quotas = quotas;
   }
 
-  async readEntry(
-    entry: BundleEntry,
-    namespace: Namespace,
-    path: string,
-  ): Promise<BundleConfig> {
+  async readEntry(entry: BundleEntry, namespace: Namespace, path: string): Promise<BundleConfig> {
     const { name, format, description, retention, releases } = entry;
     this.#collect(path, () => refuseTyped({ namespace, name }, "/app"));
     const schema = this.#collect(path, () => schemaText(entry.schema ?? undefined)) ?? null;

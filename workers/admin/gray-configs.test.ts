@@ -57,17 +57,17 @@ const api = { gateway_code: "ecs", api_version: "2014-05-26", api_name: "Run" };
 describe.each([
   [
     "data-sources",
-    "data_source_config",
+    "data-source",
     "pop",
     source({ data_fetch_interval_millis: 5000, consume_region: ["cn-chengdu"] }),
   ],
   [
     "api-records",
-    "api_record_config",
+    "api-record",
     "ecs.2014-05-26.Run",
     { ...api, filter_config: { include: ["a"] }, basic_config: '{"a":1}' },
   ],
-  ["api-metas", "api_meta_config", "ecs.2014-05-26.Run", { ...api, product: "Ecs", response_body_log: 1 }],
+  ["api-metas", "api-meta", "ecs.2014-05-26.Run", { ...api, product: "Ecs", response_body_log: 1 }],
 ] as const)("P1 /gray/%s", (resource, configType, name, body) => {
   const path = `/api/v1/gray/${resource}`;
 

@@ -7,7 +7,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
 import type { Config } from "../../domain/config/config.ts";
 import { DEFAULT_GRAY_GROUPS } from "../../domain/gray-config/gray-stages.ts";
-import { parseGrayVersionId } from "../../domain/gray-config/gray-version-id.ts";
+import { readGrayVersionId } from "../../domain/gray-config/gray-version-id.ts";
 import { isRunning } from "../../domain/publish/publish-plan.ts";
 import { defaultVersion } from "../../domain/release-rule/default-rule.ts";
 import { breakGlass } from "./break-glass.ts";
@@ -83,8 +83,8 @@ export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayRe
 /** The number of the version that a request names; the latest when it names none. */
 function versionOf(config: Config, named: string | undefined): number {
   if (named === undefined) return config.latest_version_id;
-  const version = parseGrayVersionId(config.id, named);
-  if (version !== null) return version;
+  const read = readGrayVersionId(named);
+  if (read?.configId === config.id) return read.version;
   throw new ConfluxError("validation_failed", "no such version", {
     errors: [{ path: "/version_id", message: `a version_id of ${config.id}, as its versions list has them` }],
   });

@@ -1,4 +1,3 @@
-import { CONFIG_TYPE_BY_KIND } from "../../domain/gray-config/gray-kind.ts";
 import { wholeColumns } from "../../domain/gray-config/gray-content.ts";
 import { effectiveGrayGroups, grayStatus } from "../../domain/gray-config/gray-status.ts";
 import { grayVersionId } from "../../domain/gray-config/gray-version-id.ts";
@@ -18,7 +17,7 @@ export function viewGray(
   };
   return {
     id: config.id,
-    config_type: CONFIG_TYPE_BY_KIND[kind],
+    config_type: kind,
     tenant: config.namespace.tenant,
     name: config.name,
     version_id: grayVersionId(config.id, version.version_id),

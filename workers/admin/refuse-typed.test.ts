@@ -27,7 +27,12 @@ describe("P1 a typed config cannot be broken through the routes of other configs
     ["POST", "/configs/$id/publish", { content: "{}", strategy: { type: "all" } }, "/content"],
     ["PUT", "/configs/$id/releases", rules, ""],
     ["POST", "/configs/$id/rollback", { version_id: 2 }, "/version_id"],
-    ["POST", "/releases:batch", { items: [{ config_id: "$id", default_version_id: 1 }] }, "/items/0/config_id"],
+    [
+      "POST",
+      "/releases:batch",
+      { items: [{ config_id: "$id", default_version_id: 1 }] },
+      "/items/0/config_id",
+    ],
     ["POST", "/apply", { bundle, configs: [{ name: "a", format: "json", content: "{}" }] }, "/configs/0/app"],
     [...ask({ type: "version", version: { content: "{}" } }), "/operation"],
     [...ask({ type: "publish", publish: { content: "{}", strategy: { type: "all" } } }), "/operation"],
