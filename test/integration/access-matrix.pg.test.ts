@@ -229,7 +229,7 @@ function anonymous(answer: Answer, request: MatrixRequest): Answer {
   for (const name of [...segments, config_id].filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
     text = text.replaceAll(name, "<name>");
   }
-  text = text.replaceAll(NAMES, "<name>").replaceAll(/<name>(?:\/[\w.]+)*/g, "<name>");
+  text = text.replaceAll(NAMES, "<name>").replaceAll(/<name>(?:\/[\w.-]+)*/g, "<name>");
   return { status: answer.status, text };
 }
 
