@@ -45,7 +45,8 @@ test(
     let said = "";
     node = spawn(process.execPath, ["dev/core-node.ts", "4"], {
       cwd: PROJECT_DIR,
-      env: { ...process.env, ...place.env },
+      // As in another terminal: where the stack's ports are is for the node to find out.
+      env: { ...process.env, CONFLUX_DATA_DIR: stack.dataDir },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [node.stdout!, node.stderr!]) {
