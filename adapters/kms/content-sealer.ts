@@ -10,7 +10,7 @@ import {
 } from "../../domain/encryption/list-sealed-versions.ts";
 import { type PreparedCommand, withContents } from "../../domain/encryption/with-content.ts";
 import type { KeyService } from "./key-service.ts";
-import { rewrapContent, sealContent } from "./seal-content.ts";
+import { rewrapContent, sealContent, type SealedBytes } from "./seal-content.ts";
 
 /** Contents that wait for the key service at a time, each in memory; more are refused. */
 const SEALINGS_MAX = 64;
@@ -86,9 +86,21 @@ export class ContentSealer {
     return { command: withContents(command, next), attachments: made.map(({ bytes }) => bytes) };
   }
 
-  async #sealOne(plaintext: Uint8Array, identity: ConfigIdentity, { keyId, byApp }: SealingKeys) {
+  #sealOne(
+    plaintext: Uint8Array,
+    identity: ConfigIdentity,
+    { keyId, byApp }: SealingKeys,
+  ): Promise<SealedBytes> {
     const own = Object.hasOwn(byApp, identity.app) ? byApp[identity.app] : undefined;
-    const usedKeyId = own ?? keyId ?? this.#defaultKeyId;
+    return this.sealBytes(plaintext, { identity, keyId: own ?? keyId });
+  }
+
+  /** The same for bytes that are no version of their own, such as a secret inside a typed config (P7). */
+  async sealBytes(
+    plaintext: Uint8Array,
+    { identity, keyId }: { identity: ConfigIdentity; keyId: string | null },
+  ): Promise<SealedBytes> {
+    const usedKeyId = keyId ?? this.#defaultKeyId;
     if (usedKeyId === null) {
       throw new ConfluxError(
         "conflict",

@@ -72,7 +72,7 @@ import {
 } from "../../domain/config/read-configs.ts";
 import { exportInMemory, planInMemory, refuseEncryptedInMemory } from "./memory-bundles.ts";
 import type { ContentSealer } from "../kms/content-sealer.ts";
-import { protectInMemory, rewrapInMemory } from "./memory-encryption.ts";
+import { protectInMemory, rewrapInMemory, sealInMemory } from "./memory-encryption.ts";
 import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
@@ -152,6 +152,8 @@ export class MemoryCore implements CorePort {
     const { index, replayed, result } = orThrow(this.#apply(command, []));
     return { ...this.#position(), index, replayed, ...(result as CommandResults["rewrap_keys"]) };
   }
+
+  readonly sealSecret: CorePort["sealSecret"] = (input) => sealInMemory(this.#sealer, input);
 
   #apply(command: Command, attachments: readonly Uint8Array[]): ApplyOutcome {
     const outcome = this.#machine.apply({ command, attachments, timestampMs: this.#now() });

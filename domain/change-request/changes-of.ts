@@ -79,6 +79,12 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
   create_config: (_state, { payload: { namespace, releases } }) =>
     releases.length === 0 ? [] : [{ namespace, classes: ["releases"], isFrozen: true }],
   create_version: (state, command) => ofOperation(state, command, false),
+  write_draft: (state, { payload: { config_id } }) => {
+    const config = state.json(stateKey.config(config_id)) as Config | undefined;
+    return config === undefined
+      ? []
+      : [{ namespace: config.namespace, classes: ["versions"], isFrozen: false }];
+  },
   put_releases: (state, command) => ofOperation(state, command, true),
   rollback: (state, command) => ofOperation(state, command, true),
   delete_config: (state, command) => ofOperation(state, command, true),

@@ -26,6 +26,7 @@ import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
 import { setRetention } from "../config/set-retention.ts";
+import { writeDraft } from "../gray-config/write-draft.ts";
 import { rewrapKeys } from "../encryption/rewrap-keys.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
@@ -67,6 +68,7 @@ const NOTHING = { changes: [], feedEntry: null, movedTo: null };
 const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   create_config: createConfig,
   create_version: createVersion,
+  write_draft: writeDraft,
   put_releases: putReleases,
   rollback: rollbackConfig,
   delete_config: deleteConfig,

@@ -208,6 +208,13 @@ const commandSchema = z.discriminatedUnion("kind", [
   z
     .object({
       ...head,
+      kind: z.literal("write_draft"),
+      payload: z.object({ config_id: id, content, description: z.string() }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
       kind: z.literal("put_releases"),
       payload: z
         .object({ config_id: id, releases: z.array(rule), abort_plan: z.boolean().optional() })

@@ -70,6 +70,8 @@ export interface CommandPayloads {
     schema: string | null;
     description: string;
   };
+  /** Edits the draft of a typed config, or makes the next one when its latest version is none (P1). */
+  write_draft: { config_id: string; content: ContentRef; description: string };
   /** `abort_plan`: ends a running publish plan instead of being refused because of it. */
   put_releases: { config_id: string; releases: ReleaseRule[]; abort_plan?: boolean | undefined };
   /** Points the default rule at an old version, making one when there is none (C6). */

@@ -6,6 +6,7 @@ export function contentsOf(command: Command): ContentRef[] {
   switch (command.kind) {
     case "create_config":
     case "create_version":
+    case "write_draft":
       return [command.payload.content];
     case "start_publish":
       return command.payload.content === null ? [] : [command.payload.content];

@@ -28,6 +28,8 @@ export function withContents(command: Command, next: () => ContentRef): Command 
       return { ...command, payload: { ...command.payload, content: next() } };
     case "create_version":
       return { ...command, payload: { ...command.payload, content: next() } };
+    case "write_draft":
+      return { ...command, payload: { ...command.payload, content: next() } };
     case "start_publish":
       return { ...command, payload: { ...command.payload, content: next() } };
     case "batch_releases": {

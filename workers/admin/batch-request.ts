@@ -12,6 +12,7 @@ import type { AdminEnv } from "./principal.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
+import { refuseTyped } from "./refuse-typed.ts";
 import { requirePermission } from "./require-permission.ts";
 
 type Body = z.output<typeof batchRequest>;
@@ -70,6 +71,7 @@ async function readItem(
   const { releases = null, default_version_id = null, description } = item;
   if (releases !== null) refuseFaultyPatterns(releases, "/releases");
   const { config, live } = await findConfigForWrite(c, item.config_id);
+  refuseTyped(config, "/config_id");
   const schema = schemaText(item.schema);
   let content: BatchItem["content"] = null;
   if (item.content !== undefined || item.content_base64 !== undefined) {

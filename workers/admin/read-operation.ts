@@ -8,6 +8,7 @@ import { stagesOf } from "./publish-start.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
+import { refuseDraftOfTyped, refuseTyped } from "./refuse-typed.ts";
 
 interface ReadOperation {
   operation: OperationOfOne;
@@ -30,11 +31,13 @@ export async function readOperation(
   switch (body.type) {
     case "releases": {
       const { releases, abort_plan } = body;
+      refuseTyped(config, "/operation/releases");
       refuseFaultyPatterns(releases, "/operation/releases");
       return withoutContent({ kind: "put_releases", payload: { config_id, releases, abort_plan } });
     }
     case "rollback": {
       const { version_id, abort_plan } = body;
+      if (live !== null) await refuseDraftOfTyped(c, live, version_id);
       return withoutContent({ kind: "rollback", payload: { config_id, version_id, abort_plan } });
     }
     case "delete":
@@ -90,6 +93,7 @@ async function takeContent(
   },
 ): Promise<{ ref: { attachment: number; sha256: string }; bytes: Uint8Array; seal: Seal }> {
   const { config, live, schema, format } = of;
+  refuseTyped(config, "/operation");
   const { bytes, sha256 } = await readContent(body);
   refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
   const isSecret = live?.encrypted ?? false;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ProposeAnswer } from "../../../contracts/core/core-api.ts";
 import type { CorePort } from "../../../contracts/core/core-port.ts";
+import { SEALED_SECRET_BYTES_MAX } from "../../../contracts/limits.ts";
 import type { CoreRewrapInput } from "../../../contracts/encryption/rewrap-api.ts";
 import { testBundle } from "../../../domain/bundle/testing-bundles.ts";
 import type { CommandOf } from "../../../domain/command/command.ts";
@@ -62,6 +63,7 @@ export function encryptionConformance(core: () => CorePort, keys: KeyService): v
   describe("encrypted configs", () => {
     describeSealing(core, read);
     describeSeveral(core, read);
+    describeSecrets(core, keys);
     describeRewrapping(core, read);
   });
 }
@@ -202,6 +204,26 @@ function describeSealing(core: () => CorePort, read: Read): void {
     for (const seal of [null, { key_id: null }]) {
       expect(await codeOf(versionIn(core(), id, "x", seal))).toBe("not_found");
     }
+  });
+}
+
+function describeSecrets(core: () => CorePort, keys: KeyService): void {
+  it("P7 seals a secret that is a part of a config, bound to that config, and keeps nothing of it", async () => {
+    const identity = { tenant: "demo", app: "gray", env: "data-source", name: unique() };
+    const before = await core().status();
+    const seal = (more: object = {}) =>
+      core().sealSecret({ identity, key_id: null, secret: utf8("hunter2"), ...more });
+    const [first, second] = [await seal(), await seal({ key_id: "alias/two" })];
+    const texts = await Promise.all([first, second].map((envelope) => openContent(keys, envelope)));
+    expect(texts).toEqual(["hunter2", "hunter2"]);
+    const parts = JSON.parse(new TextDecoder().decode(second)) as Record<string, unknown>;
+    expect([parts["key_id"], parts["context"]]).toEqual(["alias/two", identity]);
+    expect(Buffer.from(first).equals(Buffer.from(second))).toBe(false);
+    expect(await codeOf(seal({ key_id: "alias/none" }))).toBe("key_service_unavailable");
+    expect(await codeOf(seal({ secret: new Uint8Array(SEALED_SECRET_BYTES_MAX + 1) }))).toBe(
+      "payload_too_large",
+    );
+    expect((await core().status()).index).toBe(before.index);
   });
 }
 
