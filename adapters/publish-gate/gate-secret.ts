@@ -58,7 +58,10 @@ function gcm(iv: Uint8Array<ArrayBuffer>, { tenant, config_id }: SecretOwner) {
 }
 
 function toText(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 function fromText(text: string): Uint8Array<ArrayBuffer> | null {

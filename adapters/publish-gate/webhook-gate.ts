@@ -1,5 +1,9 @@
 import { createHmac } from "node:crypto";
-import { gateReason, type GateQuestion, type PublishGatePort } from "../../contracts/publish/publish-gate-port.ts";
+import {
+  gateReason,
+  type GateQuestion,
+  type PublishGatePort,
+} from "../../contracts/publish/publish-gate-port.ts";
 import {
   type PostWebhook,
   webhookDecisionSchema,

@@ -26,9 +26,7 @@ import {
 const nodeId = z.number().int().positive().max(999_999_999);
 const onFail = z.enum(GATE_FAILURES);
 const gate = z.discriminatedUnion("type", [
-  z
-    .object({ type: z.literal("webhook"), url: z.string(), secret: z.string(), on_fail: onFail })
-    .strict(),
+  z.object({ type: z.literal("webhook"), url: z.string(), secret: z.string(), on_fail: onFail }).strict(),
   z.object({ type: z.literal("approval"), approvers: z.number() }).strict(),
   z
     .object({
@@ -126,9 +124,7 @@ const publishCommands = [
           publish_id: id,
           expected_stage: z.number().int().positive(),
           cause: z.enum(["by_hand", "bake_over"]),
-          gates: z
-            .union([z.literal("held"), z.object({ skipped: z.string() }).strict()])
-            .optional(),
+          gates: z.union([z.literal("held"), z.object({ skipped: z.string() }).strict()]).optional(),
         })
         .strict(),
     })

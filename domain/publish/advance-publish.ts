@@ -56,7 +56,11 @@ export const advancePublish: ApplyVerb<"advance_publish"> = ({ state, command, i
       ...replaced.changes,
       ...writePublish(publish, after),
     ],
-    events: [configChanged(state, config), publishChanged(publish, after, cause, skipped?.reason), ...replaced.events],
+    events: [
+      configChanged(state, config),
+      publishChanged(publish, after, cause, skipped?.reason),
+      ...replaced.events,
+    ],
     result: { publish: after, config: toConfigHead(config) },
     audit: {
       action: "publish",

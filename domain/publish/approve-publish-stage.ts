@@ -26,7 +26,10 @@ export const approvePublishStage: ApplyVerb<"approve_publish_stage"> = ({
   const gate = openGates(stage).find(({ type }) => type === "approval");
   if (publish.stage !== payload.expected_stage || stage === undefined || gate?.type !== "approval") {
     const where = `stage${payload.expected_stage}`;
-    return refuse("invalid_transition", `the publish is in ${publishStatus(publish)}: ${where} waits for no approval`);
+    return refuse(
+      "invalid_transition",
+      `the publish is in ${publishStatus(publish)}: ${where} waits for no approval`,
+    );
   }
   if (actor.type !== "user") return refuse("forbidden", "only people approve");
   if (publish.creator_id === actor.id) return refuse("forbidden", "nobody approves a publish of their own");

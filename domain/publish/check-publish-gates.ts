@@ -19,7 +19,8 @@ export function checkPublishGates(gates: readonly PublishGate[], path: string): 
     const at = `${path}/${i}`;
     // Two of them would say the same of the same people or clients.
     const isAgain = gates.findIndex(({ type }) => type === gate.type) < i;
-    if (isAgain && gate.type !== "webhook") errors.push({ path: at, message: `one ${gate.type} gate a stage` });
+    if (isAgain && gate.type !== "webhook")
+      errors.push({ path: at, message: `one ${gate.type} gate a stage` });
     errors.push(...checkGate(gate, at));
   }
   return errors;

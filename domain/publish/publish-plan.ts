@@ -1,10 +1,6 @@
 import type { Namespace } from "../config/config-name.ts";
 import type { RulePercentage } from "../release-rule/release-rule.ts";
-import {
-  type GatedStage,
-  type GateType,
-  openGates,
-} from "./publish-gate.ts";
+import { type GatedStage, type GateType, openGates } from "./publish-gate.ts";
 
 /**
  * Where a plan stands. One that bakes or is paused is its config's running plan; the others have ended and stay as a record.

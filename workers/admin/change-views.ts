@@ -4,6 +4,7 @@ import { hasExpired } from "../../domain/change-request/find-change.ts";
 import type { Actor, ContentRef, ChangeOperation } from "../../domain/command/command.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime, viewSchema } from "./config-views.ts";
+import { viewStageInputs } from "./publish-views.ts";
 
 const MINUTES_OF_AN_HOUR = 60;
 /** The words of the API for what a request asks for. */
@@ -104,7 +105,7 @@ function viewPayload({ kind, payload }: ChangeOperation) {
         ...(version_id === null ? {} : { version_id }),
         description,
         strategy,
-        stages,
+        stages: viewStageInputs(stages),
       };
     }
   }

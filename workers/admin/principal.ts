@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { SecretOwner } from "../../adapters/publish-gate/gate-secret.ts";
 import type { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
@@ -58,6 +59,8 @@ export interface AdminDeps {
   /** The quotas of a tenant as the database has them now. Rejects with `unavailable`, or `not_found` without such a tenant. */
   quotasOf: (c: Context<AdminEnv>, tenant: string) => Promise<TenantQuotas>;
   applicationKeys: ApplicationKeys;
+  /** Seals the secret of a gate's webhook, for the function that signs with it. */
+  sealGateSecret: (input: { owner: SecretOwner; secret: string }) => Promise<string>;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;
   /** Takes a refusal into the audit, after the answer: nobody waits for it. */
