@@ -1,3 +1,4 @@
+import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
 import { type Command, COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 
@@ -23,9 +24,4 @@ export async function publishCommandHead(
     idempotency: { scope: key, digest: key },
     expected_revision: expectedRevision,
   };
-}
-
-async function sha256Hex(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Buffer.from(digest).toString("hex");
 }
