@@ -18,7 +18,7 @@ export async function publishCommandHead(
   return {
     tenant: plan.namespace.tenant,
     trace_id: traceId,
-    format: COMMAND_FORMAT_VERSION as typeof COMMAND_FORMAT_VERSION,
+    format: COMMAND_FORMAT_VERSION,
     actor: ACTOR,
     ip: "",
     idempotency: { scope: key, digest: key },
