@@ -1,7 +1,16 @@
 import { FEED_CURSORS_TABLE, LEASES_TABLE } from "../contracts/dynamodb/tables.ts";
 
 /** What a function is given of the system. Each becomes variables and, where AWS guards it, a statement of its role. */
-export type FunctionNeed = "core" | "database" | "lambda-service-key" | "cursors" | "leases";
+export type FunctionNeed =
+  | "core"
+  | "database"
+  | "lambda-service-key"
+  | "cursors"
+  | "leases"
+  | typeof WEBHOOK_FUNCTION;
+
+/** The one function that others invoke. */
+export const WEBHOOK_FUNCTION = "gate-webhook";
 
 export interface FunctionDefinition {
   /** The file in lambdas/ without its suffix, and the function's name after `conflux-`. */
@@ -10,8 +19,9 @@ export interface FunctionDefinition {
   needs: readonly FunctionNeed[];
   memoryMib: number;
   timeoutS: number;
-  /** Called by a schedule this often; null when it has a URL instead. */
+  /** Called by a schedule this often; null: by whoever needs it, and by the public through a URL only if it has one. */
   everyMinutes: number | null;
+  hasUrl: boolean;
   /** In the VPC only when something it needs is there. */
   inVpc: boolean;
 }
@@ -37,6 +47,7 @@ export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
     // It ends with a reserve for the anchor on its way; what is left is the next minute's.
     timeoutS: 55,
     everyMinutes: 1,
+    hasUrl: false,
     inVpc: true,
   },
   {
@@ -47,7 +58,19 @@ export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
     // The handler works until shortly before its deadline, and the schedule begins it anew.
     timeoutS: 60,
     everyMinutes: 1,
+    hasUrl: false,
     inVpc: true,
+  },
+  {
+    name: WEBHOOK_FUNCTION,
+    description: "Posts to the webhooks of publish plans' gates",
+    needs: [],
+    memoryMib: 256,
+    // A webhook's longest time and a start.
+    timeoutS: 10,
+    everyMinutes: null,
+    hasUrl: false,
+    inVpc: false,
   },
   {
     name: "password-hash",
@@ -57,16 +80,18 @@ export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
     memoryMib: 1769,
     timeoutS: 10,
     everyMinutes: null,
+    hasUrl: true,
     inVpc: false,
   },
   {
     name: "publish-stage",
-    description: "Moves publish plans on whose stage has baked",
-    needs: ["core", "leases"],
+    description: "Moves publish plans on whose stage has baked, as their gates say",
+    needs: ["core", "leases", "database", "lambda-service-key", WEBHOOK_FUNCTION],
     memoryMib: 256,
     // It keeps a reserve for the moves on their way; what a backlog leaves is the next minute's.
     timeoutS: 50,
     everyMinutes: 1,
+    hasUrl: false,
     inVpc: true,
   },
 ];

@@ -2,7 +2,7 @@
  * The Lambda functions, each from its definition (function-definitions.ts): a bundle, a role with no more than its
  * needs, an encrypted log with an end, a dead-letter queue and what starts it.
  */
-import { CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps } from "aws-cdk-lib";
+import { ArnFormat, CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps } from "aws-cdk-lib";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
 import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Architecture, type CfnFunction, FunctionUrlAuthType, Runtime } from "aws-cdk-lib/aws-lambda";
@@ -21,6 +21,7 @@ import {
   type FunctionDefinition,
   type FunctionNeed,
   TABLES_OF_NEED,
+  WEBHOOK_FUNCTION,
 } from "./function-definitions.ts";
 import { fixedGroup } from "./fixed-group.ts";
 import type { NetworkStack } from "./network-stack.ts";
@@ -39,6 +40,7 @@ export interface DeployedFunction {
   definition: FunctionDefinition;
   handler: NodejsFunction;
   deadLetters: Queue;
+  logGroup: LogGroup;
 }
 
 export class FunctionsStack extends Stack {
@@ -58,12 +60,13 @@ export class FunctionsStack extends Stack {
   #deploy(definition: FunctionDefinition, group: ScheduleGroup): DeployedFunction {
     const { name } = definition;
     const deadLetters = this.#makeQueue(name);
-    const handler = this.#makeFunction(definition, deadLetters);
-    if (definition.everyMinutes === null) {
+    const logGroup = this.#makeLog(name);
+    const handler = this.#makeFunction(definition, deadLetters, logGroup);
+    if (definition.hasUrl) {
       // The handler itself asks for a service token: a Worker has no AWS identity to sign with.
       const url = handler.addFunctionUrl({ authType: FunctionUrlAuthType.NONE });
       new CfnOutput(this, `Url-${name}`, { value: url.url });
-    } else {
+    } else if (definition.everyMinutes !== null) {
       const role = new Role(this, `ScheduleRole-${name}`, {
         assumedBy: new ServicePrincipal("scheduler.amazonaws.com", {
           conditions: { StringEquals: { "aws:SourceAccount": this.account } },
@@ -81,7 +84,15 @@ export class FunctionsStack extends Stack {
         description: definition.description,
       });
     }
-    return { definition, handler, deadLetters };
+    return { definition, handler, deadLetters, logGroup };
+  }
+
+  #makeLog(name: string): LogGroup {
+    return new LogGroup(this, `Log-${name}`, {
+      retention: RetentionDays.ONE_MONTH,
+      encryptionKey: this.#props.network.logsKey,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
   }
 
   #makeQueue(name: string): Queue {
@@ -96,14 +107,9 @@ export class FunctionsStack extends Stack {
     return queue;
   }
 
-  #makeFunction(definition: FunctionDefinition, deadLetterQueue: Queue): NodejsFunction {
+  #makeFunction(definition: FunctionDefinition, deadLetterQueue: Queue, logGroup: LogGroup): NodejsFunction {
     const { name, inVpc } = definition;
     const { network, data } = this.#props;
-    const logGroup = new LogGroup(this, `Log-${name}`, {
-      retention: RetentionDays.ONE_MONTH,
-      encryptionKey: network.logsKey,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
     const inside = {
       vpc: network.vpc,
       vpcSubnets: { subnetType: ec2.SubnetType.PRIVATE_ISOLATED },
@@ -148,6 +154,11 @@ export class FunctionsStack extends Stack {
         role.addToPolicy(this.#useTableKey());
       }
     }
+    if (needs.includes(WEBHOOK_FUNCTION)) {
+      role.addToPolicy(
+        new PolicyStatement({ actions: ["lambda:InvokeFunction"], resources: [this.#webhookFunctionArn()] }),
+      );
+    }
     if (inVpc) {
       role.addToPolicy(
         new PolicyStatement({
@@ -169,6 +180,16 @@ export class FunctionsStack extends Stack {
       );
     }
     return role;
+  }
+
+  /** By its name, so that the order of the definitions does not matter. */
+  #webhookFunctionArn(): string {
+    return this.formatArn({
+      service: "lambda",
+      resource: "function",
+      resourceName: `conflux-${WEBHOOK_FUNCTION}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
   }
 
   /** DynamoDB uses the table's key in the name of whoever calls it; nobody can use it past DynamoDB by this. */
@@ -209,6 +230,8 @@ export class FunctionsStack extends Stack {
       }
       case "lambda-service-key":
         return { LAMBDA_SERVICE_KEY: secrets.lambdaService.secretValue.unsafeUnwrap() };
+      case WEBHOOK_FUNCTION:
+        return { GATE_WEBHOOK_FUNCTION: `conflux-${WEBHOOK_FUNCTION}` };
       case "cursors":
       case "leases":
         return {};

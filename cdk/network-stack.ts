@@ -24,6 +24,8 @@ const INTERFACE_ENDPOINTS = {
   Logs: ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
   Secrets: ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
   Keys: ec2.InterfaceVpcEndpointAwsService.KMS,
+  // By which publish-stage has gate-webhook, which is outside, post to webhooks.
+  Functions: ec2.InterfaceVpcEndpointAwsService.LAMBDA,
 };
 
 export interface NetworkStackProps extends StackProps {

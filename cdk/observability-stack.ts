@@ -39,6 +39,7 @@ export class ObservabilityStack extends Stack {
     this.#watchCore(props.core);
     this.#watchData(props.data);
     for (const deployed of props.functions.functions) this.#watchFunction(deployed);
+    this.#watchPublishes(props.functions.functions);
     this.#makeDashboard(props);
   }
 
@@ -161,6 +162,33 @@ export class ObservabilityStack extends Stack {
     const waiting = deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD });
     this.#alarm(`DeadLetters-${name}`, waiting, {
       description: `Events that ${name} could not handle wait.`,
+    });
+  }
+
+  /** A plan that does not go on, and a function that nobody starts, which would not say so itself. */
+  #watchPublishes(functions: readonly DeployedFunction[]): void {
+    const stage = functions.find(({ definition }) => definition.name === "publish-stage");
+    if (stage === undefined) throw new Error("there is no publish-stage");
+    const overdue = new MetricFilter(this, "OverduePublishes", {
+      logGroup: stage.logGroup,
+      // A term, since Lambda writes time and request before the line's JSON.
+      filterPattern: FilterPattern.allTerms("publish overdue"),
+      metricNamespace: NAMESPACE,
+      metricName: "OverduePublishes",
+      metricValue: "1",
+      defaultValue: 0,
+    });
+    this.#alarm("PublishesOverdue", overdue.metric({ statistic: "Sum", period: PERIOD }), {
+      description:
+        "A publish plan has baked an hour ago and does not go on: see its gates, approvals, freezes.",
+      evaluationPeriods: 3,
+    });
+    const started = stage.handler.metricInvocations({ period: PERIOD, statistic: "Sum" });
+    this.#alarm("PublishesNotLookedAt", started, {
+      description: "publish-stage is not started, so no plan goes on or is stopped by its gates.",
+      evaluationPeriods: 5,
+      comparisonOperator: cw.ComparisonOperator.LESS_THAN_THRESHOLD,
+      treatMissingData: cw.TreatMissingData.BREACHING,
     });
   }
 

@@ -258,6 +258,10 @@ describe("L6 data outlives its stacks and is encrypted", () => {
   });
 });
 
+/** None at all for a function that needs none. */
+const variablesOf = (found: SynthesisedResource): Record<string, unknown> =>
+  (property(found, "Environment") as { Variables: Record<string, unknown> } | undefined)?.Variables ?? {};
+
 describe("L6 functions", () => {
   const files = readdirSync(join(root, "lambdas")).filter((name) => /^[a-z-]+\.ts$/.test(name));
 
@@ -301,7 +305,7 @@ describe("L6 functions", () => {
   it.each(functions)(
     "%s: gets exactly the variables that it reads, and its bundle loads",
     (_n, definition, found) => {
-      const { Variables } = property(found, "Environment") as { Variables: Record<string, unknown> };
+      const Variables = variablesOf(found);
       const asset = readdirSync(directory)
         .filter((entry) => entry.startsWith("asset."))
         .find((entry) => text(property(found, "Code")).includes(entry.slice("asset.".length)));
@@ -322,6 +326,36 @@ describe("L6 functions", () => {
       execFileSync(process.execPath, ["-e", check], { stdio: ["ignore", "ignore", "inherit"] });
     },
   );
+});
+
+describe("L1 P5 what publish plans with gates need", () => {
+  it("only a function that is to have one has a public URL; what posts to webhooks has no network and no rights of ours", () => {
+    expect(ofType("Lambda::Url")).toHaveLength(FUNCTION_DEFINITIONS.filter(({ hasUrl }) => hasUrl).length);
+    const poster = ofType("Lambda::Function").find(
+      (f) => property(f, "FunctionName") === "conflux-gate-webhook",
+    );
+    expect(poster).toBeDefined();
+    expect(poster && [property(poster, "VpcConfig"), variablesOf(poster)]).toEqual([undefined, {}]);
+    const invoking = ofType("IAM::Policy").filter((policy) =>
+      text(property(policy, "PolicyDocument")).includes("function:conflux-gate-webhook"),
+    );
+    expect(invoking.map(({ id }) => id.replace(/DefaultPolicy.*/, ""))).toEqual(["Rolepublishstage"]);
+  });
+
+  it("an overdue plan and a function that nobody starts wake somebody", () => {
+    const alarms = ofType("CloudWatch::Alarm");
+    const find = (id: string) => alarms.find((alarm) => alarm.id.startsWith(id));
+    expect(find("PublishesOverdue")?.Properties).toMatchObject({
+      MetricName: "OverduePublishes",
+      Threshold: 1,
+    });
+    expect(find("PublishesNotLookedAt")?.Properties).toMatchObject({
+      MetricName: "Invocations",
+      TreatMissingData: "breaching",
+    });
+    const filters = ofType("Logs::MetricFilter").map((filter) => property(filter, "FilterPattern"));
+    expect(filters).toContain('"publish overdue"');
+  });
 });
 
 describe("L6 roles and secrets", () => {
@@ -360,7 +394,7 @@ describe("L6 roles and secrets", () => {
       }
     }
     for (const found of ofType("Lambda::Function")) {
-      const { Variables } = property(found, "Environment") as { Variables: Record<string, unknown> };
+      const Variables = variablesOf(found);
       for (const [name, value] of Object.entries(Variables)) {
         if (/KEY$|DATABASE_URL/.test(name)) expect(text(value), name).toContain("{{resolve:secretsmanager:");
       }

@@ -92,6 +92,7 @@ export function lambdaSpec(context: StackContext, isFollowing: () => boolean): C
       CORE_URLS: coreUrls(settings),
       CORE_SERVICE_KEY: secrets.core_service_key,
       LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
+      GATE_WEBHOOK_FUNCTION: "local",
       DYNAMODB_ENDPOINT: context.dynamoDb.url,
       ...awsEnvironment(context.dynamoDb),
     },

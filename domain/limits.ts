@@ -66,6 +66,21 @@ export const PAUSE_MINUTES_MIN = 0.01;
 export const PAUSE_MINUTES_MAX = 30 * 24 * 60;
 /** The same, when the caller does not say: a week. */
 export const PAUSE_MINUTES_DEFAULT = 7 * 24 * 60;
+/** Gates of one stage. */
+export const GATES_MAX = 5;
+/** Characters of the address of a webhook, and of its secret: as it is given (at least so many, too) and as it is sealed. */
+export const GATE_URL_CHARACTERS_MAX = 1024;
+export const GATE_SECRET_CHARACTERS_MIN = 16;
+export const GATE_SECRET_CHARACTERS_MAX = 256;
+export const GATE_SEALED_CHARACTERS_MAX = 1024;
+/** People that one approval gate may ask for. */
+export const GATE_APPROVERS_MAX = 10;
+/** Clients that a gate on delivery reports may ask for. */
+export const GATE_SAMPLE_MAX = 1_000_000;
+/** Characters of why a gate does not hold, ... */
+export const GATE_REASON_CHARACTERS_MAX = 256;
+/** ... and of a person's comment or reason. */
+export const GATE_COMMENT_CHARACTERS_MAX = 512;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
 /** Approval policies, and freeze windows, of one tenant. */

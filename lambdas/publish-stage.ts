@@ -2,6 +2,10 @@ import { z } from "zod";
 import { CoreClient } from "../adapters/core-client/core-client.ts";
 import { connectDynamoDb } from "../adapters/dynamodb/connect-dynamodb.ts";
 import { DynamoDbLeaseStore } from "../adapters/dynamodb/dynamodb-lease-store.ts";
+import { connectPostgres } from "../adapters/postgres/connect.ts";
+import { invokeWebhookFunction } from "../adapters/publish-gate/invoke-webhook-function.ts";
+import { postWebhook } from "../adapters/publish-gate/post-webhook.ts";
+import type { PostWebhook } from "../contracts/publish/webhook-api.ts";
 import {
   advanceDuePublishes,
   advanceHintedPublishes,
@@ -9,6 +13,7 @@ import {
   type PublishStageReport,
 } from "./support/advance-due-publishes.ts";
 import { environmentValue } from "./support/environment-value.ts";
+import { createPublishGates } from "./support/publish-gates.ts";
 
 /** The part of Lambda's context that the handler reads. */
 export interface InvocationContext {
@@ -22,8 +27,14 @@ type Handler = (event: unknown, context: InvocationContext) => Promise<PublishSt
 const hintBatch = z.object({ Records: z.array(z.object({ messageId: z.string(), body: z.string() })) });
 const hintBody = z.object({ publish_id: z.string().min(1).max(128) });
 
+/** One invocation of a sandbox at a time, whose gates on delivery reports ask side by side. */
+const CONNECTIONS_MAX = 4;
+/** Instead of a function's name: this machine posts to webhooks itself, local ones included. */
+const LOCAL_WEBHOOKS = "local";
+
 /**
- * Moves publish plans on whose stage has baked (P4) or whose pause counts as forgotten (P5). A schedule's event, whatever it holds, means: all that are due. A
+ * Moves publish plans on whose stage has baked and whose gates hold (P4), stops those whose gates fail, and ends pauses that
+ * count as forgotten (P5). A schedule's event, whatever it holds, means: all that are due. A
  * batch of a queue's messages `{"publish_id"}` means: these, if they are due; the answer names the messages that must come
  * again. Two runs at once, a repeated event and a crash at any place do no harm. Rejects, and so fails the invocation,
  * when the core or DynamoDB is away or a plan could not be moved on.
@@ -62,22 +73,45 @@ function readHint(body: string): string | null {
 let deployed: Handler | null = null;
 
 /**
- * The deployed function. Its environment has `CORE_URLS` (JSON) and `CORE_SERVICE_KEY`, and for a stand-in
+ * The deployed function. Its environment has `CORE_URLS` (JSON), `CORE_SERVICE_KEY`, `DATABASE_URL`, `LAMBDA_SERVICE_KEY`
+ * (which seals the secrets of webhooks) and `GATE_WEBHOOK_FUNCTION` (what posts to them), and for a stand-in
  * `DYNAMODB_ENDPOINT`; region and credentials are the SDK's own. Clients live as long as the sandbox.
  */
 export const handler: Handler = (event, context) => {
-  deployed ??= createHandler({
-    core: new CoreClient({
-      urls: JSON.parse(environmentValue("CORE_URLS")) as string[],
-      serviceKey: environmentValue("CORE_SERVICE_KEY"),
-      role: "lambda",
+  deployed ??= deploy();
+  return deployed(event, context);
+};
+
+function deploy(): Handler {
+  const core = new CoreClient({
+    urls: JSON.parse(environmentValue("CORE_URLS")) as string[],
+    serviceKey: environmentValue("CORE_SERVICE_KEY"),
+    role: "lambda",
+  });
+  return createHandler({
+    core,
+    gates: createPublishGates({
+      core,
+      database: connectPostgres(environmentValue("DATABASE_URL"), { connectionsMax: CONNECTIONS_MAX }),
+      post: webhooksBy(environmentValue("GATE_WEBHOOK_FUNCTION")),
+      serviceKey: environmentValue("LAMBDA_SERVICE_KEY"),
+      nowMs: Date.now,
     }),
     leases: new DynamoDbLeaseStore(connectDynamoDb(dynamoDbEndpoint()), Date.now),
     nowMs: Date.now,
+    random: Math.random,
     newId: () => crypto.randomUUID().replaceAll("-", ""),
+    // oxlint-disable-next-line no-console -- the console is where a function's log lines are collected
+    log: (line) => console.log(JSON.stringify({ function: "publish-stage", ...line })),
   });
-  return deployed(event, context);
-};
+}
+
+function webhooksBy(functionName: string): PostWebhook {
+  return functionName === LOCAL_WEBHOOKS
+    ? (request) => postWebhook({ allowLocal: true }, request)
+    : (request) =>
+        invokeWebhookFunction({ functionName, environment: process.env, nowMs: Date.now }, request);
+}
 
 function dynamoDbEndpoint() {
   const url = process.env["DYNAMODB_ENDPOINT"];

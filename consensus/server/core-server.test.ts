@@ -117,6 +117,8 @@ describe("A4 what a role may propose", () => {
       testCommand("put_releases", { config_id: id, releases: [] }),
       testCommand("start_publish", { config_id: id, ...stages }),
       testCommand("revoke_token", { jti: "j", expires_at_ms: 1 }),
+      testCommand("approve_publish_stage", { publish_id: result.publish.id, expected_stage: 1, comment: "" }),
+      testCommand("resume_publish", { publish_id: result.publish.id, skip_gates: "x" }),
     ]) {
       expect(await codeOf(lambda.propose<typeof command.kind>({ command, attachments: [] }))).toBe(
         "forbidden",

@@ -60,6 +60,7 @@ export const SERVICE_ROLES = ["admin", "replica", "lambda"] as const;
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
 export const PROPOSED_BY_LAMBDA: readonly CommandKind[] = [
   "advance_publish",
+  "report_gates",
   "abort_publish",
   "end_pause",
   "anchor_audit",

@@ -15,25 +15,20 @@ import { contentFields, namespaceSchema } from "../config/config-schemas.ts";
 import { descriptionSchema, etagSchema, indexSchema, timeSchema, versionIdSchema } from "../config/fields.ts";
 import { labelsSchema, percentageInput } from "../config/release-schemas.ts";
 import { DRY_RUN_CLIENTS_MAX } from "../limits.ts";
+import { gatedStageFields, gatesInput, gateStop } from "./publish-gate-schemas.ts";
 
 export const bakeMinutes = z
   .number()
   .min(BAKE_MINUTES_MIN)
   .max(BAKE_MINUTES_MAX)
   .meta({ description: "Minutes, fractions too, until the next step; left out, it waits for a hand" });
-/** A field of later: refused in words rather than as unknown. */
-const notYet = z
-  .unknown()
-  .refine((value) => value === undefined, "not supported yet; leave it out")
-  .optional()
-  .meta({ description: "Not supported yet" });
 
 const stageFields = {
   name: z.string().min(1).max(STAGE_NAME_BYTES_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
   regions: z.array(z.string().min(1).max(64)).min(1).max(RULE_REGIONS_MAX).optional(),
   labels: labelsSchema.optional(),
   bake_minutes: bakeMinutes.optional(),
-  gates: notYet,
+  gates: gatesInput.optional(),
 };
 export const stageInput = z.strictObject({ ...stageFields, percentage: percentageInput.optional() }).meta({
   id: "PublishStageInput",
@@ -155,6 +150,7 @@ const stageView = z.object({
   percentage: percentageInput.optional(),
   bake_minutes: z.number().nullable(),
   started_at: timeSchema.nullable(),
+  ...gatedStageFields,
 });
 const publishHead = z.object({
   publish_id: z.string(),
@@ -175,6 +171,7 @@ const publishHead = z.object({
     .object({ started_at: timeSchema, ends_at: timeSchema, on_timeout: z.enum(PAUSE_ENDS) })
     .nullable()
     .meta({ description: "When it counts as forgotten, and what ends it then; null: not paused" }),
+  stopped_by: gateStop,
   stages: z.array(stageView),
   creator: z.string(),
   created_at: timeSchema,

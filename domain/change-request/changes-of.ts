@@ -103,6 +103,9 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
     }),
   // Nobody gets anything else by it; what follows asks for itself.
   pause_publish: nothing,
+  // A gate that fails stops a plan or takes it back: neither waits for people nor for the end of a freeze.
+  report_gates: nothing,
+  approve_publish_stage: nothing,
   resume_publish: nothing,
   end_pause: nothing,
   set_retention: nothing,

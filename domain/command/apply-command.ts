@@ -30,7 +30,9 @@ import { writeDraft } from "../gray-config/write-draft.ts";
 import { rewrapKeys } from "../encryption/rewrap-keys.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
+import { approvePublishStage } from "../publish/approve-publish-stage.ts";
 import { pausePublish } from "../publish/pause-publish.ts";
+import { reportGates } from "../publish/report-gates.ts";
 import { endPause, resumePublish } from "../publish/resume-publish.ts";
 import { startPublish } from "../publish/start-publish.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
@@ -86,6 +88,8 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   start_publish: startPublish,
   advance_publish: advancePublish,
   abort_publish: abortPublish,
+  report_gates: reportGates,
+  approve_publish_stage: approvePublishStage,
   pause_publish: pausePublish,
   resume_publish: resumePublish,
   end_pause: endPause,

@@ -31,6 +31,7 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * versions know of theirs. `break_glass`: a reason to pass a freeze window. `publish_stages`: `form` and `abort_plan` of a publish;
  * whether its plan's later commands do what a build without them does not depends on the plan that this one made.
  * `change_of_several`: a change request of a batch or a bundle.
+ * `publish_gates`: gates of a stage, and word of them when it is left; a build without them would go on past a gate.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
@@ -39,6 +40,7 @@ export const COMMAND_FEATURES = [
   "break_glass",
   "publish_stages",
   "change_of_several",
+  "publish_gates",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
@@ -53,11 +55,19 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
     features.push("sealed_content");
   const isNewForm = kind === "start_publish" && (payload.form ?? payload.abort_plan) !== undefined;
   if (isNewForm) features.push("publish_stages");
+  if (saysGates(command)) features.push("publish_gates");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.
   if (isOfSeveral(payload.operation)) features.push("change_of_several");
   return [kind, ...features, ...abilitiesNeeded(commandAskedFor(command))];
+}
+
+/** Whether a command makes gates or says something of them, and is no kind of its own for it. */
+function saysGates({ kind, payload }: Command): boolean {
+  if (kind === "start_publish") return payload.stages.some((stage) => stage.gates !== undefined);
+  if (kind === "advance_publish") return payload.gates !== undefined;
+  return kind === "resume_publish" && payload.skip_gates !== undefined;
 }
 
 /** The rules that a command brings. */

@@ -35,6 +35,8 @@ export interface CommandResults {
   note_failure: Record<string, never>;
   start_publish: { publish: PublishPlan; config: ConfigHead; warnings: string[] };
   advance_publish: { publish: PublishPlan; config: ConfigHead };
+  report_gates: { publish: PublishPlan };
+  approve_publish_stage: { publish: PublishPlan };
   abort_publish: { publish: PublishPlan; config: ConfigHead };
   apply_bundle: { bundle_id: string; plan: BundlePlan };
   pause_publish: { publish: PublishPlan };

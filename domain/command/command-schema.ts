@@ -4,7 +4,8 @@ import { changeCommands } from "../change-request/change-command-schema.ts";
 import { commandAskedFor } from "../change-request/change-request.ts";
 import { batchCommand } from "../config/batch-command-schema.ts";
 import { WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
-import { RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
+import { GATE_REASON_CHARACTERS_MAX, GATES_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
+import { GATE_FAILURES } from "../publish/publish-gate.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import type { Command } from "./command.ts";
 import {
@@ -23,6 +24,24 @@ import {
 } from "./command-fields.ts";
 
 const nodeId = z.number().int().positive().max(999_999_999);
+const onFail = z.enum(GATE_FAILURES);
+const gate = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("webhook"), url: z.string(), secret: z.string(), on_fail: onFail }).strict(),
+  z.object({ type: z.literal("approval"), approvers: z.number() }).strict(),
+  z
+    .object({
+      type: z.literal("delivery_reports"),
+      max_error_percent: z.number(),
+      sample_min: z.number(),
+      on_fail: onFail,
+    })
+    .strict(),
+]);
+const gateReason = z.string().max(GATE_REASON_CHARACTERS_MAX);
+const gateOutcome = z.discriminatedUnion("verdict", [
+  z.object({ verdict: z.literal("holds") }).strict(),
+  z.object({ verdict: z.enum(["waits", "fails"]), reason: gateReason }).strict(),
+]);
 const stage = z
   .object({
     name: z.string(),
@@ -30,6 +49,7 @@ const stage = z
     labels: labels.nullable(),
     percentage,
     bake_minutes: z.number().nullable(),
+    gates: z.array(gate).optional(),
   })
   .strict();
 const namespace = z.object({ tenant: z.string(), app: z.string(), env: z.string() }).strict();
@@ -104,6 +124,7 @@ const publishCommands = [
           publish_id: id,
           expected_stage: z.number().int().positive(),
           cause: z.enum(["by_hand", "bake_over"]),
+          gates: z.union([z.literal("held"), z.object({ skipped: z.string() }).strict()]).optional(),
         })
         .strict(),
     })
@@ -111,8 +132,37 @@ const publishCommands = [
   z
     .object({
       ...head,
-      kind: z.enum(["abort_publish", "resume_publish"]),
+      kind: z.literal("abort_publish"),
       payload: z.object({ publish_id: id }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("resume_publish"),
+      payload: z.object({ publish_id: id, skip_gates: z.string().optional() }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("report_gates"),
+      payload: z
+        .object({
+          publish_id: id,
+          expected_stage: z.number().int().positive(),
+          outcomes: z.array(gateOutcome).max(GATES_MAX),
+        })
+        .strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("approve_publish_stage"),
+      payload: z
+        .object({ publish_id: id, expected_stage: z.number().int().positive(), comment: z.string() })
+        .strict(),
     })
     .strict(),
   z

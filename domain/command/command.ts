@@ -2,16 +2,13 @@ import type { BundleRequest } from "../bundle/bundle.ts";
 import type { ConfigFormat, Retention, SealedContent } from "../config/config.ts";
 import type { BackupOrigin } from "../backup/backup-origin.ts";
 import type { Namespace } from "../config/config-name.ts";
+import type { Actor } from "./actor.ts";
+import type { GateOutcome } from "../publish/publish-gate.ts";
 import type { PauseEnd, PublishStageInput, PublishStrategy } from "../publish/publish-plan.ts";
 import type { ApprovalPolicy, FreezeWindow } from "../change-request/change-rules.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
 
-/** Who asked for a command. `id` is stable; `name` is for people. */
-export interface Actor {
-  type: "user" | "token" | "system";
-  id: string;
-  name: string;
-}
+export type { Actor };
 
 /** A version's content inside a command: its bytes are the attachment at this position. */
 export interface ContentRef {
@@ -120,14 +117,25 @@ export interface CommandPayloads {
   };
   /**
    * Takes a plan past `expected_stage`; refused when another one bakes, so that a repetition does no harm. With
-   * `bake_over` it is refused, too, until the stage has baked by the log's time.
+   * `bake_over` it is refused, too, until the stage has baked by the log's time. `gates`, of a stage that has some: all
+   * were found to hold, or a person lets the plan go on without them, for a reason.
    */
-  advance_publish: { publish_id: string; expected_stage: number; cause: "by_hand" | "bake_over" };
+  advance_publish: {
+    publish_id: string;
+    expected_stage: number;
+    cause: "by_hand" | "bake_over";
+    gates?: "held" | { skipped: string } | undefined;
+  };
+  /** What the gates of `expected_stage` say now, in their order. One that fails pauses or aborts the plan, as it asks. */
+  report_gates: { publish_id: string; expected_stage: number; outcomes: GateOutcome[] };
+  /** The word of a person other than the plan's creator that `expected_stage` may be left. */
+  approve_publish_stage: { publish_id: string; expected_stage: number; comment: string };
   /** Ends a plan and takes its rules away: everyone gets the version before. */
   abort_publish: { publish_id: string };
   /** Halts a plan in `expected_stage`, for `minutes` at most: then it is ended as `on_timeout` says. */
   pause_publish: { publish_id: string; expected_stage: number; minutes: number; on_timeout: PauseEnd };
-  resume_publish: { publish_id: string };
+  /** `skip_gates`: why the stage goes on without its gates. */
+  resume_publish: { publish_id: string; skip_gates?: string | undefined };
   /** Ends the pause that began at `paused_at_ms`, refused until it counts as forgotten by the log's time. */
   end_pause: { publish_id: string; paused_at_ms: number };
   /** Versions and rules of several configs of a tenant, all or nothing (C7). `abort_plan`: as for rules alone, for all of them. */

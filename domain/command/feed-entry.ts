@@ -62,6 +62,8 @@ export interface PublishChanged {
   labels: Record<string, string> | null;
   percentage?: RulePercentage | undefined;
   cause: PublishCause;
+  /** What a gate said that stopped the plan, or why a person let it go on without its gates. */
+  reason?: string | undefined;
 }
 /** What the edge must know. */
 export type EdgeEvent = ConfigChanged | ConfigDeleted | TokenRevoked | StateRestored;

@@ -5,7 +5,7 @@ import { configChanged, toConfigHead } from "../config/config-changed.ts";
 import { fullName } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
 import { findPublish } from "./find-publish.ts";
-import { type PublishCause, type PublishPlan, publishStatus } from "./publish-plan.ts";
+import { type GateStop, type PublishCause, type PublishPlan, publishStatus } from "./publish-plan.ts";
 import { withoutPlanRules } from "./publish-rules.ts";
 import { publishChanged, writePublish } from "./write-publish.ts";
 
@@ -34,15 +34,17 @@ export const abortPublish: ApplyVerb<"abort_publish"> = ({ state, command, index
   };
 };
 
-/** Writes and events that end a running plan. Its rules are the caller's to take out of the config. */
+/** Writes and events that end a running plan, of the gate that ends it, too. Its rules are the caller's to take out of the config. */
 export function endPublish(
   running: PublishPlan,
   cause: PublishCause,
   at: { index: number; timestampMs: number },
+  stop?: GateStop,
 ): { publish: PublishPlan; changes: StateChange[]; events: FeedEvent[] } {
   const { pause: _over, ...plan } = running;
   const publish: PublishPlan = {
     ...plan,
+    ...(stop === undefined ? {} : { stopped_by: stop }),
     state: "aborted",
     updated_at_ms: at.timestampMs,
     ended_at_ms: at.timestampMs,
@@ -51,7 +53,7 @@ export function endPublish(
   return {
     publish,
     changes: writePublish(running, publish),
-    events: [publishChanged(running, publish, cause)],
+    events: [publishChanged(running, publish, cause, stop?.reason)],
   };
 }
 

@@ -56,6 +56,7 @@ function checkPlan(
   if (!isNumbered) wrong.push(`${plan.id} has no stage ${plan.stage}`);
   if (plan.stages.some(({ started_at_ms }, i) => (started_at_ms === null) !== i >= plan.stage))
     wrong.push(`${plan.id}: a stage has begun out of its order`);
+  checkGates(plan, wrong);
   if (!isRunning(plan)) return;
   counts.running += 1;
   checkRunning(state, plan, wrong);
@@ -64,6 +65,23 @@ function checkPlan(
   counts.due += 1;
   if (state.json(stateKey.publishDue(dueAtMs, plan.id)) !== plan.id) {
     wrong.push(`${plan.id} is not among what is due at ${dueAtMs}`);
+  }
+}
+
+/** What is said of gates is said of those that a stage has. */
+function checkGates(plan: PublishPlan, wrong: string[]): void {
+  for (const [i, { gates = [], gate_outcomes, approvals, started_at_ms }] of plan.stages.entries()) {
+    const place = `${plan.id} stage${i + 1}`;
+    if (gate_outcomes !== undefined && gate_outcomes.length !== gates.length)
+      wrong.push(`${place} has ${gate_outcomes.length} outcomes of ${gates.length} gates`);
+    if (approvals === undefined) continue;
+    const gate = gates.find(({ type }) => type === "approval");
+    const people = new Set(approvals.map(({ by }) => by.id));
+    if (gate?.type !== "approval" || approvals.length > gate.approvers || people.size < approvals.length)
+      wrong.push(`${place} has approvals that it did not ask for`);
+    if (plan.creator_id !== undefined && people.has(plan.creator_id))
+      wrong.push(`${place} is approved by its creator`);
+    if (started_at_ms === null) wrong.push(`${place} is approved before its time`);
   }
 }
 

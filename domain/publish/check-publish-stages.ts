@@ -4,6 +4,7 @@ import type { FieldError } from "../command/command-error.ts";
 import { BAKE_MINUTES_MAX, BAKE_MINUTES_MIN, PUBLISH_STAGES_MAX, STAGE_NAME_BYTES_MAX } from "../limits.ts";
 import { checkRules } from "../release-rule/check-rules.ts";
 import { utf8Length } from "../utf8-length.ts";
+import { checkPublishGates } from "./check-publish-gates.ts";
 import type { PublishStageInput } from "./publish-plan.ts";
 
 type Asked = Pick<CommandPayloads["start_publish"], "strategy" | "stages" | "form">;
@@ -12,7 +13,7 @@ type Asked = Pick<CommandPayloads["start_publish"], "strategy" | "stages" | "for
  * The stages of a plan as they are to be stored. Refused: another number of stages than the strategy has (none for `all`, one
  * for `canary`, else up to PUBLISH_STAGES_MAX), a stage that every client is in or that adds none to those before, a
  * `percentage` without one, a label, region, percentage, name or bake time over its limit. A command without `form` has at
- * most one stage, and no percentage. Paths lead into the request's body.
+ * most one stage, and neither percentage nor gates. Paths lead into the request's body.
  */
 export function checkPublishStages({
   strategy,
@@ -20,7 +21,8 @@ export function checkPublishStages({
   form,
 }: Asked): { ok: true; stages: PublishStageInput[] } | Refusal {
   const [min, max] = STAGES_OF[strategy];
-  const isOld = form === undefined && (stages.length > 1 || stages.some((stage) => stage.percentage));
+  const isNew = stages.length > 1 || stages.some((stage) => stage.percentage ?? stage.gates);
+  const isOld = form === undefined && isNew;
   if (
     stages.length < min ||
     stages.length > max ||
@@ -87,6 +89,7 @@ function checkStage(
     const bakePath = strategy === "canary" ? "/make_default_after_mins" : `${path}/bake_minutes`;
     errors.push({ path: bakePath, message });
   }
+  errors.push(...checkPublishGates(stage.gates ?? [], `${path}/gates`));
   const labels = stage.labels !== null && Object.keys(stage.labels).length > 0 ? stage.labels : null;
   const { percentage } = stage;
   if (labels === null && stage.regions === null && percentage === undefined) {

@@ -70,7 +70,12 @@ export function previewPublish(input: {
       ...command,
       kind: "advance_publish",
       expected_revision: null,
-      payload: { publish_id: plan.id, expected_stage: plan.stage, cause: "by_hand" },
+      payload: {
+        publish_id: plan.id,
+        expected_stage: plan.stage,
+        cause: "by_hand",
+        gates: { skipped: "to see what comes behind them" },
+      },
     });
     if (!moved.ok) return moved;
     plan = (moved.result as CommandResults["advance_publish"]).publish;

@@ -1,5 +1,6 @@
 import type { Namespace } from "../config/config-name.ts";
 import type { RulePercentage } from "../release-rule/release-rule.ts";
+import { type GatedStage, type GateType, openGates } from "./publish-gate.ts";
 
 /**
  * Where a plan stands. One that bakes or is paused is its config's running plan; the others have ended and stay as a record.
@@ -22,12 +23,20 @@ export interface PublishStageInput {
   percentage?: RulePercentage | undefined;
   /** May be fractional. Null: the stage is advanced by hand alone. */
   bake_minutes: number | null;
+  gates?: GatedStage["gates"];
 }
-export interface PublishStage extends PublishStageInput {
+export interface PublishStage extends PublishStageInput, GatedStage {
   /** The log's time; null for a stage that the plan has not reached. */
   started_at_ms: number | null;
   /** How long the stage stood still, in pauses that are over: its bake time ends as much later. Left out: not at all. */
   paused_ms?: number | undefined;
+}
+
+/** The gate that paused or aborted a plan, and what it said. */
+export interface GateStop {
+  gate: GateType;
+  reason: string;
+  at_ms: number;
 }
 
 /** What ends a pause that nobody ends by hand. */
@@ -45,6 +54,7 @@ export type PublishCause =
   | "by_hand"
   | "bake_over"
   | "pause_over"
+  | "gate_failed"
   | "superseded"
   | "replaced"
   | "rules_replaced"
@@ -71,7 +81,11 @@ export interface PublishPlan {
   stage: number;
   /** Of a paused plan, and of no other. */
   pause?: PublishPause | undefined;
+  /** Of a plan that a gate paused, until it is resumed, or aborted. */
+  stopped_by?: GateStop | undefined;
   creator: string;
+  /** Who may not approve its stages; left out on plans without gates. */
+  creator_id?: string | undefined;
   created_at_ms: number;
   updated_at_ms: number;
   ended_at_ms: number | null;
@@ -118,7 +132,13 @@ export function bakedAtMs(plan: Timed): number | null {
   return stage.started_at_ms + (stage.paused_ms ?? 0) + Math.round(stage.bake_minutes * 60_000);
 }
 
-/** When a plan moves by itself: its stage has baked, or its pause counts as forgotten. Null: never. */
+/**
+ * From when on a plan is to be looked at: its stage has baked, its pause counts as forgotten, or at once while its stage has
+ * gates, since one that fails stops the plan in the middle of its bake time. Null: never.
+ */
 export function publishDueAtMs(plan: Timed): number | null {
-  return plan.pause === undefined ? bakedAtMs(plan) : plan.pause.ends_at_ms;
+  if (plan.pause !== undefined) return plan.pause.ends_at_ms;
+  const stage = plan.state === "baking" ? currentStage(plan) : undefined;
+  if (stage !== undefined && openGates(stage).length > 0) return stage.started_at_ms;
+  return bakedAtMs(plan);
 }

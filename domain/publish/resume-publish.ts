@@ -6,16 +6,26 @@ import { fullName } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
 import { endPublish } from "./abort-publish.ts";
 import { findPublish } from "./find-publish.ts";
+import { checkReason } from "./guard-gates.ts";
+import type { GatesSkipped } from "./publish-gate.ts";
 import { type PublishCause, type PublishPlan, publishStatus } from "./publish-plan.ts";
 import { withoutPlanRules } from "./publish-rules.ts";
 import { publishChanged, writePublish } from "./write-publish.ts";
 
-/** Lets a paused plan go on in its stage, whose bake time goes on where it stood (P5). */
+/**
+ * Lets a paused plan go on in its stage, whose bake time goes on where it stood (P5). With a reason (`skip_gates`) the stage goes
+ * on without its gates, too: else one that failed may fail again at once.
+ */
 export const resumePublish: ApplyVerb<"resume_publish"> = ({ state, command, index, timestampMs }) => {
   const found = findPublish(state, command, command.payload.publish_id, "baking");
   if (!found.ok) return found;
   if (found.publish.pause === undefined) return refuse("invalid_transition", "the publish is not paused");
-  return resume(found.publish, found.config, "by_hand", { index, timestampMs });
+  const { skip_gates: reason } = command.payload;
+  if (reason === undefined) return resume(found.publish, found.config, "by_hand", { index, timestampMs });
+  const wrong = checkReason(reason);
+  if (wrong !== null) return wrong;
+  const skipped = { by: command.actor, at_ms: timestampMs, reason };
+  return resume(found.publish, found.config, "by_hand", { index, timestampMs, skipped });
 };
 
 /**
@@ -58,15 +68,25 @@ function resume(
   publish: PublishPlan,
   config: Config,
   cause: PublishCause,
-  { index, timestampMs }: Pick<ApplyInput<"resume_publish">, "index" | "timestampMs">,
+  {
+    index,
+    timestampMs,
+    skipped,
+  }: Pick<ApplyInput<"resume_publish">, "index" | "timestampMs"> & { skipped?: GatesSkipped },
 ): FeatureOutcome<"resume_publish" | "end_pause"> {
-  const { pause, ...plan } = publish;
+  const { pause, stopped_by: _by, ...plan } = publish;
   const stoodMs = pause === undefined ? 0 : timestampMs - pause.started_at_ms;
   const after: PublishPlan = {
     ...plan,
     state: "baking",
     stages: plan.stages.map((stage, i) =>
-      i === plan.stage - 1 ? { ...stage, paused_ms: (stage.paused_ms ?? 0) + stoodMs } : stage,
+      i === plan.stage - 1
+        ? {
+            ...stage,
+            paused_ms: (stage.paused_ms ?? 0) + stoodMs,
+            ...(skipped === undefined ? {} : { gates_skipped: skipped }),
+          }
+        : stage,
     ),
     updated_at_ms: timestampMs,
     revision: index,
@@ -75,12 +95,12 @@ function resume(
   return {
     ok: true,
     changes,
-    events: [publishChanged(publish, after, cause)],
+    events: [publishChanged(publish, after, cause, skipped?.reason)],
     result: { publish: after },
     audit: {
       action: "publish",
       resource: fullName(config.namespace, config.name),
-      summary: `publish ${publish.id}: paused to ${publishStatus(after)} (${cause})`,
+      summary: `publish ${publish.id}: paused to ${publishStatus(after)} (${cause})${skipped === undefined ? "" : `, without its gates (${skipped.reason})`}`,
     },
   };
 }

@@ -105,6 +105,7 @@ function makePlan(
     stages: stages.map((stage, i) => ({ ...stage, started_at_ms: i === 0 ? timestampMs : null })),
     stage: isFull ? 0 : 1,
     creator: command.actor.name,
+    ...(stages.some(({ gates }) => gates !== undefined) ? { creator_id: command.actor.id } : {}),
     created_at_ms: timestampMs,
     updated_at_ms: timestampMs,
     ended_at_ms: isFull ? timestampMs : null,

@@ -35,11 +35,28 @@ export function writePublish(before: PublishPlan | null, after: PublishPlan): St
   return changes;
 }
 
-/** The feed's word on the same move. */
+/**
+ * Writes of a plan that stays where it is, with another word on its gates. Throws when it does not stay: that is a move.
+ */
+export function rewritePublish(before: PublishPlan, after: PublishPlan): StateChange[] {
+  const stays = before.id === after.id && before.state === after.state && before.stage === after.stage;
+  if (!stays) throw new Error(`${after.id} is ${publishStatus(before)}, not ${publishStatus(after)}`);
+  const changes: StateChange[] = [{ op: "put_json", key: stateKey.publish(after.id), value: after }];
+  const [wasDueMs, dueMs] = [publishDueAtMs(before), publishDueAtMs(after)];
+  if (wasDueMs === dueMs) return changes;
+  if (wasDueMs !== null) changes.push({ op: "delete", key: stateKey.publishDue(wasDueMs, after.id) });
+  if (dueMs !== null) {
+    changes.push({ op: "put_json", key: stateKey.publishDue(dueMs, after.id), value: after.id });
+  }
+  return changes;
+}
+
+/** The feed's word on the same move. `reason`: of a cause that needs one. */
 export function publishChanged(
   before: PublishPlan | null,
   after: PublishPlan,
   cause: PublishCause,
+  reason?: string,
 ): PublishChanged {
   const stage = currentStage(after);
   return {
@@ -56,5 +73,6 @@ export function publishChanged(
     labels: stage?.labels ?? null,
     ...(stage?.percentage === undefined ? {} : { percentage: stage.percentage }),
     cause,
+    ...(reason === undefined ? {} : { reason }),
   };
 }

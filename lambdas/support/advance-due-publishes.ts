@@ -1,14 +1,25 @@
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-codes.ts";
-import { type PublishPlan, publishDueAtMs } from "../../domain/publish/publish-plan.ts";
-import { advancePublishStage, type StageDeps, type StageOutcome } from "./advance-publish-stage.ts";
+import { bakedAtMs, type PublishPlan, publishDueAtMs } from "../../domain/publish/publish-plan.ts";
+import {
+  advancePublishStage,
+  hasOpenGates,
+  type StageDeps,
+  type StageOutcome,
+} from "./advance-publish-stage.ts";
 
 /** Plans read at once. */
 const DUE_PAGE_MAX = 100;
 /** Plans moved side by side. A config has one running plan at most, so each config's moves stay in order. */
 const IN_FLIGHT_MAX = 8;
-/** Left at the end of an invocation for the moves on the way: a proposal's longest time and some. */
-export const STAGE_RESERVE_MS = 15_000;
+/** Plans with gates side by side: what they wait for are others' webhooks. */
+const GATED_IN_FLIGHT_MAX = 32;
+/** Plans with gates that one run looks at; of more of them it draws so many. */
+const GATED_PLANS_MAX = 5_000;
+/** Left at the end of an invocation for the moves on the way: a webhook's longest time, a proposal's and some. */
+export const STAGE_RESERVE_MS = 20_000;
+/** A plan that did not go on for so long after its stage had baked is overdue: somebody has to look at it. */
+export const PUBLISH_OVERDUE_MS = 60 * 60 * 1000;
 /** Failures that a report tells of by name. */
 const FAILURES_TOLD_MAX = 10;
 /** Nothing else can succeed either. */
@@ -20,45 +31,84 @@ export interface DuePublishesDeps extends StageDeps {
   nowMs: () => number;
   /** Milliseconds until the invocation must have ended. */
   remainingMs: () => number;
+  /** Between 0 and 1: which plans with gates come first. */
+  random: () => number;
+  log: (line: Record<string, string | number>) => void;
 }
 
 export interface PublishStageReport extends Record<StageOutcome, number> {
+  /** Of those that waited or were held back: their stage has baked PUBLISH_OVERDUE_MS ago. */
+  overdue: number;
   /** Plans were left for the next invocation for want of time. */
   left: boolean;
 }
 
 /**
- * Moves every plan on whose stage has baked or whose pause counts as forgotten, the longest due first, until there is none left or the time is short. One
- * plan that fails does not keep the others back: they are tried first, then the invocation rejects and says which failed.
- * Rejects at once with what a dependency says that is away.
+ * Moves every plan on whose stage has baked or whose pause counts as forgotten, the longest due first, until there is none
+ * left or the time is short; then those with gates, in an order of chance, so that the slow webhooks of some
+ * never keep the same others back. One plan that fails does not keep the others back: they are tried first, then the
+ * invocation rejects and says which failed. Rejects at once with what a dependency says that is away. Logs each plan that
+ * is overdue, which an alarm counts.
  */
 export async function advanceDuePublishes(deps: DuePublishesDeps): Promise<PublishStageReport> {
-  const report: PublishStageReport = { advanced: 0, settled: 0, leased: 0, held: 0, left: false };
-  const failures: { plan: PublishPlan; error: unknown }[] = [];
-  const dueBeforeMs = Math.floor(deps.nowMs());
+  const counts = { advanced: 0, stopped: 0, waiting: 0, settled: 0, leased: 0, held: 0 };
+  const report: PublishStageReport = { ...counts, overdue: 0, left: false };
+  const failures: Failure[] = [];
+  const gated: PublishPlan[] = [];
+  const nowMs = Math.floor(deps.nowMs());
+  const advance = async (plan: PublishPlan): Promise<void> => {
+    if (deps.remainingMs() < STAGE_RESERVE_MS) {
+      report.left = true;
+      return;
+    }
+    try {
+      const outcome = await advancePublishStage(deps, plan);
+      report[outcome] += 1;
+      if ((outcome === "waiting" || outcome === "held") && isOverdue(plan, nowMs)) {
+        report.overdue += 1;
+        deps.log({ level: "warn", msg: "publish overdue", publish_id: plan.id, outcome });
+      }
+    } catch (error) {
+      if (isAway(error)) throw error;
+      failures.push({ plan, error });
+    }
+  };
   let cursor: string | null = "";
   while (cursor !== null && !report.left) {
     const page = await deps.core.listDuePublishes({
-      due_before_ms: dueBeforeMs,
+      due_before_ms: nowMs,
       limit: DUE_PAGE_MAX,
       ...(cursor === "" ? {} : { cursor }),
     });
-    await eachInFlight(page.items, async (plan) => {
-      if (deps.remainingMs() < STAGE_RESERVE_MS) {
-        report.left = true;
-        return;
-      }
-      try {
-        report[await advancePublishStage(deps, plan)] += 1;
-      } catch (error) {
-        if (isAway(error)) throw error;
-        failures.push({ plan, error });
-      }
-    });
+    gated.push(...page.items.filter(hasOpenGates));
+    const others = page.items.filter((plan) => !hasOpenGates(plan));
+    await eachInFlight(others, IN_FLIGHT_MAX, advance);
     cursor = page.next_cursor;
   }
+  await eachInFlight(draw(gated, deps.random), GATED_IN_FLIGHT_MAX, advance);
   if (failures.length > 0) throw toFailure(failures);
   return report;
+}
+
+interface Failure {
+  plan: PublishPlan;
+  error: unknown;
+}
+
+function isOverdue(plan: PublishPlan, nowMs: number): boolean {
+  const bakedMs = bakedAtMs(plan);
+  return bakedMs !== null && bakedMs + PUBLISH_OVERDUE_MS <= nowMs;
+}
+
+/** Up to GATED_PLANS_MAX of the plans, in an order of chance (Fisher and Yates). */
+function draw(plans: readonly PublishPlan[], random: () => number): PublishPlan[] {
+  const drawn = [...plans];
+  for (let i = drawn.length - 1; i > 0; i -= 1) {
+    const k = Math.floor(random() * (i + 1));
+    const [one, other] = [drawn[i], drawn[k]];
+    if (one !== undefined && other !== undefined) [drawn[i], drawn[k]] = [other, one];
+  }
+  return drawn.slice(0, GATED_PLANS_MAX);
 }
 
 /**
@@ -102,8 +152,12 @@ async function findPlan(deps: DuePublishesDeps, publishId: string): Promise<Publ
   }
 }
 
-/** Runs `work` for each item, IN_FLIGHT_MAX at a time, in order of their beginning. The first rejection ends it. */
-async function eachInFlight<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Runs `work` for each item, `inFlightMax` at a time, in order of their beginning. The first rejection ends it. */
+async function eachInFlight<T>(
+  items: readonly T[],
+  inFlightMax: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   let hasFailed = false;
   const run = async (): Promise<void> => {
@@ -117,13 +171,13 @@ async function eachInFlight<T>(items: readonly T[], work: (item: T) => Promise<v
       }
     }
   };
-  const runs = await Promise.allSettled(Array.from({ length: IN_FLIGHT_MAX }, run));
+  const runs = await Promise.allSettled(Array.from({ length: inFlightMax }, run));
   for (const settled of runs) if (settled.status === "rejected") throw settled.reason;
 }
 
 const isAway = (error: unknown): boolean => error instanceof ConfluxError && AWAY.includes(error.code);
 
-function toFailure(failures: readonly { plan: PublishPlan; error: unknown }[]): ConfluxError {
+function toFailure(failures: readonly Failure[]): ConfluxError {
   const told = failures.slice(0, FAILURES_TOLD_MAX).map(({ plan, error }) => {
     return `${plan.id}: ${error instanceof Error ? error.message : String(error)}`;
   });

@@ -6,6 +6,7 @@ import { createMissingTables } from "../../adapters/dynamodb/create-tables.ts";
 import { DynamoDbLeaseStore } from "../../adapters/dynamodb/dynamodb-lease-store.ts";
 import { startDynalite } from "../../adapters/dynamodb/testing/start-dynalite.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { memoryPublishGates } from "../../adapters/memory/memory-publish-gate.ts";
 import { LEASES_TABLE } from "../../contracts/dynamodb/tables.ts";
 import type { LeaseStore } from "../../contracts/lease/lease-store.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
@@ -45,8 +46,11 @@ const stageFunction = (changes: Partial<Deps> = {}) =>
   createHandler({
     core,
     leases: leases(),
+    gates: memoryPublishGates(() => ({ verdict: "holds" })),
     nowMs: () => nowMs,
+    random: Math.random,
     newId: () => crypto.randomUUID().replaceAll("-", ""),
+    log: () => undefined,
     ...changes,
   });
 /** Makes `n` plans that are due a minute from now. */
@@ -99,9 +103,12 @@ describe("L1 P4 publish-stage", () => {
     const byHand = await publish(1, null);
     expect(await stageFunction()(EVENT, CONTEXT)).toEqual({
       advanced: 0,
+      stopped: 0,
+      waiting: 0,
       settled: 0,
       leased: 0,
       held: 0,
+      overdue: 0,
       left: false,
     });
     nowMs += MINUTE_MS;

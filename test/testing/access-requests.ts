@@ -110,6 +110,11 @@ const CONFIGS: Record<string, Build> = {
     ...at(`/mgt/publishes/${await make.publish()}/resume`),
     mayRefuse: true,
   }),
+  // Refused, since the stage waits for no approval.
+  "POST /mgt/publishes/{pid}/approve": async (make) => ({
+    ...at(`/mgt/publishes/${await make.publish()}/approve`),
+    mayRefuse: true,
+  }),
   "POST /mgt/publishes/{pid}/abort": async (make) => at(`/mgt/publishes/${await make.publish()}/abort`),
   "GET /mgt/configs/{id}/delivery": ofConfig("/delivery"),
   "GET /mgt/configs/{id}/delivery/clients": ofConfig("/delivery/clients"),

@@ -24,6 +24,7 @@ import { answerUnrouted } from "./not-found.ts";
 import { registerOpenapi } from "./openapi.ts";
 import type { AdminDeps, AdminEnv } from "./principal.ts";
 import { registerPublishAbort } from "./publish-abort.ts";
+import { registerPublishApprove } from "./publish-approve.ts";
 import { registerPublishAdvance } from "./publish-advance.ts";
 import { registerPublishGet } from "./publish-get.ts";
 import { registerPublishList } from "./publish-list.ts";
@@ -94,6 +95,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerPublishPause,
   registerPublishResume,
   registerPublishAbort,
+  registerPublishApprove,
   ...CHANGE_ROUTES,
   ...GRAY_ROUTES,
   registerEncryptionRewrap,

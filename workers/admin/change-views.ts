@@ -15,6 +15,7 @@ import type {
 } from "../../domain/command/command.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime, viewSchema } from "./config-views.ts";
+import { viewStageInputs } from "./publish-views.ts";
 
 const MINUTES_OF_AN_HOUR = 60;
 /** The words of the API for what a request asks for. */
@@ -118,7 +119,7 @@ function viewPayload(operation: ChangeOperation) {
         ...(version_id === null ? {} : { version_id }),
         description,
         strategy,
-        stages,
+        stages: viewStageInputs(stages),
       };
     }
     case "batch_releases":

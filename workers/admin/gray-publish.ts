@@ -19,7 +19,8 @@ import { readPlans } from "./gray-read.ts";
 import { type GrayResource, grayAccess, isOf } from "./gray-resources.ts";
 import { optionalBody } from "./optional-body.ts";
 import type { AdminEnv } from "./principal.ts";
-import { proposePlan, stagesOf } from "./publish-start.ts";
+import { proposePlan } from "./publish-start.ts";
+import { readStages } from "./read-publish-stages.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
 /** P2: the first stage of a version; without stages of its own those of seed 000. */
@@ -62,7 +63,7 @@ export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayRe
         version_id: version,
         description: body.description,
         strategy: strategy.type,
-        stages: stagesOf({ strategy, make_default_after_mins }),
+        stages: await readStages(c, { strategy, make_default_after_mins }, config),
         form: 2 as const,
         ...(c.req.valid("query").abort_plan === "true" ? { abort_plan: true } : {}),
       },
@@ -106,7 +107,7 @@ async function refusalOf(
   );
 }
 
-type Strategy = Parameters<typeof stagesOf>[0]["strategy"];
+type Strategy = Parameters<typeof readStages>[1]["strategy"];
 
 function strategyOf({ strategy, stages }: z.output<typeof grayPublishRequest>): Strategy {
   if (strategy !== undefined) return strategy;

@@ -3,6 +3,7 @@ import { CoreClient } from "../../adapters/core-client/core-client.ts";
 import { fetchThrough } from "../../adapters/core-client/fetch-through.ts";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { pingPostgres } from "../../adapters/postgres/ping-postgres.ts";
+import { sealGateSecret } from "../../adapters/publish-gate/gate-secret.ts";
 import { type AdminApp, createAdmin } from "./app.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
 import { authenticate } from "./authenticate.ts";
@@ -65,6 +66,7 @@ function build(env: AdminBindings): AdminApp {
       quotasOf: quotasOf(auth),
       applicationKeys: applicationKeys(auth),
       tenantOf: (c, named) => resolveTenant(c, auth, named),
+      sealGateSecret: (input) => sealGateSecret(env.LAMBDA_SERVICE_KEY, input),
       readiness: {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),

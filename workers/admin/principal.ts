@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { IndexSigner } from "../../adapters/index-signature/index-signer.ts";
+import type { SecretOwner } from "../../adapters/publish-gate/gate-secret.ts";
 import type { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
@@ -60,6 +61,8 @@ export interface AdminDeps {
   applicationKeys: ApplicationKeys;
   /** The tenant that a request is about: the one named, else the only one in which the caller holds a role. */
   tenantOf: (c: Context<AdminEnv>, named: string | undefined) => Promise<string>;
+  /** Seals the secret of a gate's webhook, for the function that signs with it. */
+  sealGateSecret: (input: { owner: SecretOwner; secret: string }) => Promise<string>;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;
   /** Takes a refusal into the audit, after the answer: nobody waits for it. */

@@ -1,6 +1,5 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { z } from "zod";
 import { changeHeaders, idParams } from "../../contracts/config/fields.ts";
 import {
   publishPreview,
@@ -11,7 +10,6 @@ import {
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
 import { fullName } from "../../domain/config/config-name.ts";
-import type { PublishStageInput } from "../../domain/publish/publish-plan.ts";
 import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -23,6 +21,7 @@ import { viewPublish } from "./publish-views.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, validateContent } from "./read-content.ts";
 import { refuseTyped } from "./refuse-typed.ts";
+import { readStages } from "./read-publish-stages.ts";
 import { configNotFound, requirePermission } from "./require-permission.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
@@ -81,7 +80,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
         version_id: body.version_id ?? null,
         description: body.description,
         strategy: body.strategy.type,
-        stages: stagesOf(body),
+        stages: await readStages(c, body, config),
         form: 2 as const,
         ...(query.abort_plan === "true" ? { abort_plan: true } : {}),
       },
@@ -136,28 +135,9 @@ export async function proposePlan(
     const isOld =
       payload.stages.length <= 1 &&
       payload.abort_plan === undefined &&
-      payload.stages.every((stage) => stage.percentage === undefined);
+      payload.stages.every((stage) => stage.percentage === undefined && stage.gates === undefined);
     const isUpgrading = error instanceof ConfluxError && error.code === "upgrade_in_progress";
     if (!isUpgrading || !isOld) throw error;
     return await core.propose({ ...input, command: { ...command, payload } }, options);
   }
-}
-
-/** The stages as the command has them; `make_default_after_mins` is the bake time of the last. */
-export function stagesOf(
-  body: Pick<z.output<typeof publishRequest>, "strategy" | "make_default_after_mins">,
-): PublishStageInput[] {
-  const { strategy, make_default_after_mins: after = null } = body;
-  if (strategy.type === "all") return [];
-  if (strategy.type === "canary") {
-    return [{ name: "canary", regions: null, labels: strategy.canary_labels, bake_minutes: after }];
-  }
-  const last = strategy.stages.length - 1;
-  return strategy.stages.map(({ name, regions, labels, percentage, bake_minutes }, i) => ({
-    name,
-    regions: regions ?? null,
-    labels: labels ?? null,
-    ...(percentage === undefined ? {} : { percentage }),
-    bake_minutes: bake_minutes ?? (i === last ? after : null),
-  }));
 }

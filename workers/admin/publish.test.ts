@@ -288,11 +288,11 @@ const CASES: Case[] = [
     message: /expected object/,
   },
   {
-    name: "a gate",
-    body: staged({ ...STAGE, gates: [] }),
+    name: "a gate that is none",
+    body: staged({ ...STAGE, gates: [{}] }),
     code: "validation_failed",
-    at: "/strategy/stages/0/gates",
-    message: /not supported yet/,
+    at: "/strategy/stages/0/gates/0/type",
+    message: /"webhook", "approval", "delivery_reports"/,
   },
   {
     name: "a stage of everyone",
@@ -385,7 +385,12 @@ const CASES: Case[] = [
   { name: "content by who may only publish", as: "publisher", code: "forbidden" },
   { name: "a start by a stranger", as: "stranger", code: "not_found" },
   { name: "a start for no config", path: () => `${CONFIGS}/cfg-c1-99/publish`, code: "not_found" },
-  { name: "an advance of no plan", path: () => `${PUBLISHES}/pub-c1-99/advance`, code: "not_found" },
+  {
+    name: "an advance of no plan",
+    path: () => `${PUBLISHES}/pub-c1-99/advance`,
+    body: {},
+    code: "not_found",
+  },
   { name: "a pause of no plan", path: () => `${PUBLISHES}/pub-c1-99/pause`, body: {}, code: "not_found" },
   {
     name: "an endless pause",
@@ -401,7 +406,7 @@ const CASES: Case[] = [
     code: "validation_failed",
     at: "/on_timeout",
   },
-  { name: "a resume of no plan", path: () => `${PUBLISHES}/pub-c1-99/resume`, code: "not_found" },
+  { name: "a resume of no plan", path: () => `${PUBLISHES}/pub-c1-99/resume`, body: {}, code: "not_found" },
   ...["zzz", "%00", "1", "0".repeat(17), "000000000000000x"].map((cursor) => ({
     name: `a list from the cursor ${cursor}`,
     method: "GET",

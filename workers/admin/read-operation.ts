@@ -4,7 +4,7 @@ import type { OperationOfOne } from "../../domain/command/command.ts";
 import type { Config, DeletedConfig } from "../../domain/config/config.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
-import { stagesOf } from "./publish-start.ts";
+import { readStages } from "./read-publish-stages.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
@@ -66,7 +66,7 @@ export async function readOperation(
         version_id: publish.version_id ?? null,
         description: publish.description,
         strategy: publish.strategy.type,
-        stages: stagesOf(publish),
+        stages: await readStages(c, publish, config),
         form: 2 as const,
       };
       return {

@@ -1,6 +1,7 @@
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import type { ContentSealer } from "../../adapters/kms/content-sealer.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { sealGateSecret } from "../../adapters/publish-gate/gate-secret.ts";
 import { CONTENT_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
@@ -31,6 +32,10 @@ export const GRANTS: Record<string, Grant[]> = {
     { action: "read", pattern: "demo/**" },
     { action: "publish", pattern: "demo/**" },
   ],
+  approver: [
+    { action: "read", pattern: "demo/**" },
+    { action: "approve", pattern: "demo/**" },
+  ],
   stranger: [{ action: "*", pattern: "other/**" }],
 };
 
@@ -40,6 +45,9 @@ export const TEST_QUOTAS = {
   maxConfigSizeBytes: CONTENT_BYTES_MAX,
   maxApiRequestsPerMinute: 100_000,
 };
+
+/** What seals the secrets of gates. */
+export const TEST_GATE_KEY = "service-key-of-the-tests-of-32-bytes";
 
 export const TEST_REGIONS = ["us-east-1", "cn-chengdu"];
 
@@ -57,6 +65,7 @@ export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { se
     log: (line) => logs.push(line),
     applicationKeys: async () => ({}),
     tenantOf: async (_c, named) => named ?? "demo",
+    sealGateSecret: (input) => sealGateSecret(TEST_GATE_KEY, input),
     noteRefusal: (_c, refusal) => refusals.push(refusal),
     quotasOf: async () => TEST_QUOTAS,
     authenticate: async (c, next) => {
