@@ -7,7 +7,7 @@ import {
   bundleDocument,
 } from "../../contracts/bundle/bundle-schemas.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
-import type { Position } from "../../contracts/core/core-api.ts";
+import type { ProposeAnswer } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { BundlePlan, BundleRequest } from "../../domain/bundle/bundle.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
@@ -83,11 +83,17 @@ async function applyPlanned(
   c: Context<AdminEnv>,
   command: BundleCommand,
   attachments: readonly Uint8Array[],
-): Promise<{ answer: Position & { replayed: boolean }; plan: BundlePlan }> {
+): Promise<{ answer: ProposeAnswer<"apply_bundle">; plan: BundlePlan }> {
   const { core } = c.var.deps;
   const wanted = command.payload.if_plan;
   for (let tries = 1; ; tries += 1) {
-    const { digest } = await planFor(c, command);
+    let digest: string;
+    try {
+      ({ digest } = await planFor(c, command));
+    } catch (error) {
+      const answer = await findRepeated(c, command, attachments, error);
+      return { answer, plan: answer.result.plan };
+    }
     const payload = { ...command.payload, if_plan: wanted ?? digest };
     try {
       const answer = await core.propose(
@@ -99,6 +105,34 @@ async function applyPlanned(
       const hasMoved = error instanceof ConfluxError && error.code === "precondition_failed";
       if (!hasMoved || wanted !== null || tries === PLANS_MAX) throw error;
     }
+  }
+}
+
+/** Of no plan: a command that names it changes nothing, and is only ever answered from memory. */
+const NO_PLAN = "0".repeat(64);
+
+/**
+ * The first answer to a request that is repeated when its bundle can no longer be planned (C12), since something that it
+ * names is gone. Throws `refusal` when it is no repetition.
+ */
+async function findRepeated(
+  c: Context<AdminEnv>,
+  command: BundleCommand,
+  attachments: readonly Uint8Array[],
+  refusal: unknown,
+): Promise<ProposeAnswer<"apply_bundle">> {
+  const isInvalid = refusal instanceof ConfluxError && refusal.code === "validation_failed";
+  if (!isInvalid || command.idempotency === null) throw refusal;
+  const payload = { ...command.payload, if_plan: NO_PLAN };
+  try {
+    return await c.var.deps.core.propose(
+      { command: { ...command, payload }, attachments },
+      { traceparent: c.var.traceparent },
+    );
+  } catch (error) {
+    const isNew =
+      error instanceof ConfluxError && ["validation_failed", "precondition_failed"].includes(error.code);
+    throw isNew ? refusal : error;
   }
 }
 
