@@ -4,7 +4,7 @@ import { serve } from "./model-serve.ts";
 import { type ModelConfig, type ModelState, versionStatus } from "./model-state.ts";
 import { type Slot, SLOTS, type Step, type Turn } from "./model-steps.ts";
 import { CONTENTS, MEDIA_TYPES } from "./model-values.ts";
-import { Mismatch, type ModelAnswer, type ModelWorld } from "./run-model.ts";
+import { Mismatch, type ModelAnswer, type ModelWorld } from "./model-world.ts";
 
 const BUSY = 503;
 /** An edge waits for an index for a second; on a busy machine a region takes longer. */

@@ -174,7 +174,7 @@ function writeConfig(state: ModelState, config: ModelConfig, step: ConfigStep): 
       return { kind: "written", status: 200, learn, fields: shown };
     case "publish":
       return expectPublish(state, config, step);
-    case "delete":
+    default:
       state.configs.delete(step.slot);
       state.gone.set(step.slot, { id: config.id, plans: config.plans.map(({ id }) => id) });
       return { kind: "written", status: 200, learn: () => undefined, fields: () => ({ id: config.id }) };

@@ -77,7 +77,7 @@ export function toRequest(state: ModelState, step: Step): ModelRequest {
       const items = step.items.map((item) => batchItem(state, item));
       return of("POST", "/mgt/releases:batch", { items }, abort);
     }
-    case "wrong": {
+    default: {
       const [method, path, body] = wrongRequest(step.request);
       return of(method, `/mgt/configs/${id}${path}`, body);
     }

@@ -1,8 +1,9 @@
 import { type Answer, admin, sendRaw } from "../testing/stack-client.ts";
 import { type Stack, startStack } from "../testing/stack.ts";
-import { type ModelAnswer, type ModelReport, type ModelWorld, runSeed } from "./run-model.ts";
+import type { ModelAnswer, ModelWorld } from "./model-world.ts";
+import { type ModelReport, runSeed } from "./run-model.ts";
 
-/** Of those of the local stack. */
+/** All that the stack has: a dry run tells of each. */
 const REGIONS = ["us-east-1", "cn-chengdu"];
 
 /** Runs sequences from so many seeds on a stack of its own, and says how they went. False: one of them failed. */
@@ -12,12 +13,13 @@ export async function fuzzModel(options: {
   steps: number;
   say: (line: string) => void;
 }): Promise<boolean> {
-  const stack = await startStack();
+  const stack = await startStack({ env: { CONFLUX_REGIONS: REGIONS.join(",") } });
   const report: ModelReport = { steps: 0, answers: {} };
   try {
     const world = stackWorld(stack);
     for (let seed = options.seed; seed < options.seed + options.seeds; seed += 1) {
-      await runSeed(world, { seed, stepsMax: options.steps, report });
+      const onFailure = (what: string): void => options.say(`seed ${seed} fails and is shortened: ${what}`);
+      await runSeed(world, { seed, stepsMax: options.steps, report, onFailure });
       options.say(`seed ${seed}: ${report.steps} steps so far`);
     }
     console.log(JSON.stringify({ first_seed: options.seed, seeds: options.seeds, ...report }, null, 2));

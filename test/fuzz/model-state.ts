@@ -108,9 +108,9 @@ export function areWrong(rules: readonly StepRule[], kept: readonly ModelRule[],
   if (kept.some(({ version }) => version < 1 || version > versions)) return true;
   const asked = kept.map(({ labels, priority, when, percentage, regions }) =>
     JSON.stringify([
-      Object.entries(labels).toSorted(),
+      Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)),
       priority,
-      when.toSorted(),
+      when.toSorted((a, b) => a - b),
       percentage && [percentage.by, percentage.percent, percentage.salt],
       regions,
     ]),

@@ -56,7 +56,7 @@ export interface ModelCondition {
 }
 /** A condition and what it means, said by hand: the value is that of a client, null when it has no such label. */
 export interface KnownCondition extends ModelCondition {
-  holds(value: string | null): boolean;
+  holds: (value: string | null) => boolean;
 }
 const known = (
   label: string,

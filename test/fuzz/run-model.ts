@@ -5,37 +5,8 @@ import { type ModelRequest, toRequest } from "./model-requests.ts";
 import type { ModelState } from "./model-state.ts";
 import { type Turn, turns } from "./model-steps.ts";
 import { CONTENTS } from "./model-values.ts";
+import { Mismatch, type ModelAnswer, type ModelWorld } from "./model-world.ts";
 import { STATUS_BY_CODE } from "../../contracts/problem/error-codes.ts";
-
-export interface ModelAnswer {
-  status: number;
-  header(name: string): string | null;
-  text: string;
-}
-/** Where the requests go: the admin API, and the edge of each region. */
-export interface ModelWorld {
-  tenant: string;
-  /** Two of them. */
-  regions: readonly string[];
-  /** `path` is below /api/v1 and has its query. */
-  send(request: {
-    method: string;
-    path: string;
-    body?: string | undefined;
-    headers?: Record<string, string>;
-  }): Promise<ModelAnswer>;
-  fetch(input: {
-    config: string;
-    region: string;
-    labels: Record<string, string>;
-    minIndex: string | null;
-  }): Promise<ModelAnswer>;
-}
-
-/** What the system did otherwise than the model. */
-export class Mismatch extends Error {
-  override readonly name = "Mismatch";
-}
 
 export interface ModelReport {
   steps: number;
@@ -43,21 +14,29 @@ export interface ModelReport {
   answers: Record<string, number>;
 }
 
+/** How long a sequence that fails is shortened. */
+const SHORTEN_MS_MAX = 60_000;
+
 /**
- * Draws a sequence of up to so many steps from the seed and runs it. A sequence that fails is shortened as far as it goes;
- * the error shows what is left of it, with its requests.
+ * Draws a sequence of up to so many steps from the seed and runs it. A sequence that fails is told to `onFailure` as it is,
+ * and then shortened as far as time allows; the error shows what is left of it, with its requests.
  */
 export async function runSeed(
   world: ModelWorld,
-  input: { seed: number; stepsMax: number; report: ModelReport },
+  input: { seed: number; stepsMax: number; report: ModelReport; onFailure?: (what: string) => void },
 ): Promise<void> {
   let tries = 0;
   await fc.assert(
     fc.asyncProperty(turns(input.stepsMax), async (sequence) => {
       tries += 1;
-      await runTurns(world, sequence, { app: `model-${input.seed}-${tries}`, report: input.report });
+      try {
+        await runTurns(world, sequence, { app: `model-${input.seed}-${tries}`, report: input.report });
+      } catch (error) {
+        if (tries === 1) input.onFailure?.(String(error));
+        throw error;
+      }
     }),
-    { seed: input.seed, numRuns: 1 },
+    { seed: input.seed, numRuns: 1, interruptAfterTimeLimit: SHORTEN_MS_MAX },
   );
 }
 

@@ -7,7 +7,7 @@ import { TEST_REGIONS, testingAdmin } from "../../workers/admin/testing-admin.ts
 import { createEdge } from "../../workers/edge/app.ts";
 import type { EdgeEnv } from "../../workers/edge/env.ts";
 import { regionFaults } from "../../workers/watch/testing/test-objects.ts";
-import type { ModelAnswer, ModelWorld } from "../fuzz/run-model.ts";
+import type { ModelAnswer, ModelWorld } from "../fuzz/model-world.ts";
 
 const bindings = testEnv as unknown as Pick<EdgeEnv, "REPLICA" | "HUB"> & { KV_US_EAST_1: KVNamespace };
 /** The key of `testingAdmin`. */

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { type ModelReport, type ModelWorld, runSeed } from "../fuzz/run-model.ts";
+import type { ModelWorld } from "../fuzz/model-world.ts";
+import { type ModelReport, runSeed } from "../fuzz/run-model.ts";
 import { murmur3 } from "../fuzz/model-serve.ts";
 import { makeModelWorld } from "./model-world.ts";
 

@@ -68,8 +68,9 @@ describe("C13 POST /mgt/apply", () => {
     const admin = testingAdmin();
     const made = await admin.send("POST", "/api/v1/mgt/configs", newConfig({ name: "b" }));
     const { id } = (await made.json()) as { id: string };
+    await admin.send("POST", `/api/v1/mgt/configs/${id}/versions`, { content: '{"retries": 3}' });
     const key = { "x-idempotency-key": "k" };
-    const body = bundle(entry("a"), entry("b", { releases: [{ version: 1 }] }));
+    const body = bundle(entry("a"), entry("b", { releases: [{ version: 2 }] }));
     const first = await apply(admin, body, "?adopt=true", key);
     expect((await admin.send("DELETE", `/api/v1/mgt/configs/${id}`)).status).toBe(200);
     const { index } = await admin.core.status();
