@@ -14,6 +14,9 @@ type Guarded = { ok: true; note: string } | Refusal;
  * what only an approved request may do, and `change_frozen` in a freeze window, unless the command gives a reason to pass.
  */
 export function guardChange(state: StateView, command: Command, nowMs: number): Guarded {
+  const { approvals, freezes } = readChangeRules(state, command.tenant);
+  // What a bundle changes takes as long to find as to make: nobody has asked.
+  if (approvals.length === 0 && freezes.length === 0) return { ok: true, note: "" };
   const changes = changesOf(state, command);
   const needed = neededOf(state, command.tenant, changes);
   if (needed > 0) {
