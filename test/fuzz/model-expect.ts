@@ -248,7 +248,7 @@ function expectPreview(state: ModelState, config: ModelConfig, step: StepOf<"pub
 
 function expectMove(state: ModelState, step: StepOf<"move">, request: ModelRequest): Expected {
   const config = state.configs.get(step.slot);
-  const plan = config?.plans.at(step.which === "newest" ? -1 : 0);
+  const plan = config?.plans.at(step.which === "oldest" ? 0 : -1);
   if (config === undefined || plan === undefined) {
     const isRemembered = planOf(state, step).isGone && request.key !== null;
     return (isRemembered ? repeated(state, request) : null) ?? refused("not_found");

@@ -1,4 +1,4 @@
-import { type ModelConfig, type ModelState, namesOf, sentRule } from "./model-state.ts";
+import { type ModelConfig, type ModelState, namesOf, runningPlan, sentRule } from "./model-state.ts";
 import type { BatchStepItem, Match, Step } from "./model-steps.ts";
 import {
   CONTENTS,
@@ -21,6 +21,13 @@ export interface ModelRequest {
   body: string | undefined;
   headers: Record<string, string>;
   key: string | null;
+}
+
+/** The step with its config named: a move of a plan that runs is of the first config that has one, if any. */
+export function aim(state: ModelState, step: Step): Step {
+  if (step.do !== "move" || step.which !== "running") return step;
+  const running = [...state.configs].find(([, config]) => runningPlan(config) !== null);
+  return { ...step, which: "newest", slot: running?.[0] ?? step.slot };
 }
 
 /** The request that a step is, by ids and ETags as the model knows them. */
@@ -104,7 +111,7 @@ export function planOf(
   state: ModelState,
   step: Extract<Step, { do: "move" }>,
 ): { id: string; etag: string | undefined; isGone: boolean } {
-  const at = step.which === "newest" ? -1 : 0;
+  const at = step.which === "oldest" ? 0 : -1;
   const plan = state.configs.get(step.slot)?.plans.at(at);
   if (plan !== undefined) return { id: plan.id, etag: plan.etag, isGone: false };
   const gone = state.gone.get(step.slot)?.plans.at(at);

@@ -57,7 +57,7 @@ export type Step = Common &
     | { do: "delete" }
     | { do: "retention"; count: number | null }
     | { do: "publish"; what: string | number; strategy: string; abort: boolean; isDry: boolean }
-    | { do: "move"; move: Move; which: "newest" | "oldest" }
+    | { do: "move"; move: Move; which: "newest" | "oldest" | "running" }
     | { do: "batch"; items: BatchStepItem[]; abort: boolean }
     | { do: "wrong"; request: number }
   );
@@ -73,9 +73,11 @@ export interface Turn {
   clients: Record<string, string>[];
 }
 
-const slot = fc.constantFrom(...SLOTS);
-const version = fc.constantFrom(1, 1, 1, 2, 2, 3, 4);
-const content = fc.constantFrom(...Object.keys(CONTENTS), "one", "two", "three");
+/** Those that are there from the first on more often: of the third, most steps are of a config that is not there. */
+const slot = fc.constantFrom<Slot[]>("a.json", "a.json", "a.json", "b.json", "b.json", "c.json");
+const version = fc.constantFrom(1, 1, 1, 1, 1, 1, 2, 2, 3);
+/** Mostly such as every config takes. */
+const content = fc.constantFrom("one", "two", "three", "one", "two", "three", ...Object.keys(CONTENTS));
 const often = { arbitrary: fc.constant<Match>("none"), weight: 8 };
 const match = fc.oneof(
   often,
@@ -114,25 +116,54 @@ const rule = (versions: fc.Arbitrary<number | "new">): fc.Arbitrary<StepRule> =>
       { arbitrary: fc.nat(FLAWS.length - 1), weight: 1 },
     ),
   });
-/** With a default rule more often than not, as people write them. */
+/** With a default rule more often than not, as people write them, and at times with two. */
 const rules = (versions: fc.Arbitrary<number | "new">): fc.Arbitrary<StepRule[]> =>
   fc
-    .tuple(fc.array(rule(versions), { maxLength: 4 }), fc.option(versions, { freq: 3 }))
-    .map(([list, fallback]) => (fallback === null ? list : [...list, plain(fallback)]));
-function plain(of: number | "new"): StepRule {
-  return { labels: {}, version: of, priority: 0, when: [], percentage: null, regions: null, flaw: null };
+    .tuple(
+      fc.array(rule(versions), { maxLength: 4 }),
+      fc.option(versions, { freq: 3 }),
+      fc.option(versions, { freq: 1 }),
+      fc.constantFrom(1, -1),
+    )
+    .map(([list, fallback, other, priority]) => [
+      ...list,
+      ...(other === null ? [] : [plain(other, priority)]),
+      ...(fallback === null ? [] : [plain(fallback, 0)]),
+    ]);
+function plain(of: number | "new", priority: number): StepRule {
+  return { labels: {}, version: of, priority, when: [], percentage: null, regions: null, flaw: null };
 }
 const orNew = fc.oneof<fc.Arbitrary<number | "new">[]>(version, fc.constant("new"));
-const item: fc.Arbitrary<BatchStepItem> = fc.record({
-  slot,
-  content: fc.option(content, { freq: 2 }),
-  to: fc.oneof<fc.Arbitrary<number | "new" | StepRule[]>[]>(orNew, rules(orNew)),
-  match: fc.constantFrom("none", "none", "none", "current", "stale"),
-});
+const itemMatch = fc.constantFrom<BatchStepItem["match"][]>(
+  "none",
+  "none",
+  "none",
+  "none",
+  "current",
+  "stale",
+);
+const item: fc.Arbitrary<BatchStepItem> = fc.oneof(
+  fc.record({ slot, content, to: fc.constant("new" as const), match: itemMatch }),
+  fc.record({ slot, content: fc.constant(null), to: version, match: itemMatch }),
+  fc.record({
+    slot,
+    content: fc.option(content, { freq: 2 }),
+    to: fc.oneof<fc.Arbitrary<number | "new" | StepRule[]>[]>(orNew, rules(orNew)),
+    match: itemMatch,
+  }),
+);
+/** Of different configs, and now and then of one twice. */
+const items = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.uniqueArray(item, { minLength: 1, maxLength: 3, selector: (one) => one.slot }),
+  },
+  { weight: 1, arbitrary: fc.array(item, { minLength: 2, maxLength: 3 }) },
+);
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 5,
+    weight: 3,
     arbitrary: fc.record({
       do: fc.constant("create"),
       ...common,
@@ -165,23 +196,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 5,
+    weight: 9,
     arbitrary: fc.record({
       do: fc.constant("publish"),
       ...common,
       what: fc.oneof<fc.Arbitrary<string | number>[]>(content, version),
-      strategy: fc.constantFrom(...Object.keys(STRATEGIES)),
+      strategy: fc.constantFrom("canary", "shares", "regions", "mixed", ...Object.keys(STRATEGIES)),
       abort,
       isDry: fc.constantFrom(false, false, false, true),
     }),
   },
   {
-    weight: 8,
+    weight: 9,
     arbitrary: fc.record({
       do: fc.constant("move"),
       ...common,
       move: fc.constantFrom("advance", "advance", "advance", "pause", "resume", "abort"),
-      which: fc.constantFrom("newest", "newest", "newest", "oldest"),
+      which: fc.constantFrom("newest", "running", "running", "running", "oldest"),
     }),
   },
   {
@@ -189,7 +220,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("batch"),
       ...common,
-      items: fc.array(item, { minLength: 1, maxLength: 3 }),
+      items,
       abort,
     }),
   },

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { ModelChecks } from "./model-checks.ts";
 import { type Expected, expectStep, type Json, keptUnder } from "./model-expect.ts";
-import { type ModelRequest, toRequest } from "./model-requests.ts";
+import { aim, type ModelRequest, toRequest } from "./model-requests.ts";
 import type { ModelState } from "./model-state.ts";
 import { type Turn, turns } from "./model-steps.ts";
 import { CONTENTS } from "./model-values.ts";
@@ -59,9 +59,10 @@ async function runTurns(
   const checks = new ModelChecks(world, state);
   const sent: string[] = [];
   for (const turn of sequence) {
-    const request = toRequest(state, turn.step);
+    const step = aim(state, turn.step);
+    const request = toRequest(state, step);
     checks.before();
-    const expected = expectStep(state, turn.step, request);
+    const expected = expectStep(state, step, request);
     const { method, path, query, body, headers } = request;
     sent.push(
       `${method} ${path}${query === "" ? "" : `?${query}`} ${JSON.stringify(headers)} ${shorten(body)}`,
@@ -70,8 +71,8 @@ async function runTurns(
       const answer = await world.send({ method, path: withQuery(request), body, headers });
       sent.push(`  ${answer.status} ${shorten(answer.text)}`);
       compareAnswer(state, request, expected, answer, checks);
-      count(report, turn.step.do, answer);
-      await checks.after(turn);
+      count(report, step.do, answer);
+      await checks.after({ ...turn, step });
     } catch (error) {
       const what = error instanceof Mismatch ? error.message : String(error);
       throw new Mismatch(`${what}\n${sent.join("\n")}`, { cause: error });

@@ -4,8 +4,8 @@ import { type ModelReport, runSeed } from "../fuzz/run-model.ts";
 import { murmur3 } from "../fuzz/model-serve.ts";
 import { makeModelWorld } from "./model-world.ts";
 
-const SEEDS = 12;
-const STEPS_MAX = 30;
+const SEEDS = 10;
+const STEPS_MAX = 50;
 
 describe("the admin API and the edge beside a simple model", () => {
   let world: ModelWorld;
