@@ -1,3 +1,4 @@
+import { isLogPlace, listCursor } from "../list-cursor.ts";
 import { DIGEST_CHARACTERS } from "../limits.ts";
 import { z } from "zod";
 import { createVersionRequest, namespaceSchema } from "../config/config-schemas.ts";
@@ -52,6 +53,7 @@ export const changeRequestParams = z.object({
   crid: z.string().min(1).max(128).meta({ description: "Id of the change request" }),
 });
 export const changeRequestQuery = listQuery.extend({
+  cursor: listCursor(isLogPlace),
   tenant: nameSchema,
   app: nameSchema.optional(),
   env: nameSchema.optional(),
