@@ -26,7 +26,7 @@ export default defineProject({
   ],
   test: {
     name: "workers",
-    include: ["**/*.workers.test.ts", "../sdk/**/*.workers.test.ts"],
+    include: ["**/*.workers.test.ts", "../sdk/**/*.workers.test.ts", "../test/workers/*.workers.test.ts"],
     testTimeout: 20_000,
   },
 });

@@ -19,6 +19,9 @@ export function guardChange(
   command: Command,
   { nowMs, planned }: { nowMs: number; planned: PlannedBundle | undefined },
 ): Guarded {
+  const { approvals, freezes } = readChangeRules(state, command.tenant);
+  // What a command changes takes its time to find: nobody has asked.
+  if (approvals.length === 0 && freezes.length === 0) return { ok: true, note: "" };
   const changes = changesOf(state, command, planned);
   const needed = neededOf(state, command.tenant, changes);
   if (needed > 0) {

@@ -7,7 +7,7 @@ const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--excl
 
 /** Where a kind of test is looked for; elsewhere it would never run, and nobody would notice (vitest.config.ts). */
 const PLACES: Readonly<Record<string, readonly string[]>> = {
-  ".workers.test.ts": ["workers/", "sdk/"],
+  ".workers.test.ts": ["workers/", "sdk/", "test/workers/"],
   ".e2e.test.ts": ["test/e2e/"],
 };
 

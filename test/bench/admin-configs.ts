@@ -1,70 +1,92 @@
+import { CoreClient } from "../../adapters/core-client/core-client.ts";
+import { BUNDLE_CONFIGS_MAX } from "../../domain/limits.ts";
+import { testBundle } from "../../domain/bundle/testing-bundles.ts";
 import { admin } from "../testing/stack-client.ts";
+import { coreServiceKey } from "../testing/stack-keys.ts";
 import type { Stack } from "../testing/stack.ts";
 import { type AdminPlan, askAtOnce, type Ask, requestFigures } from "./admin-load.ts";
 import type { Figure } from "./figures.ts";
 
-const FILLING = 8;
-const BUSY = 503;
 const PER_APP = 100;
+/** Of the bundle that is applied again and again. */
+const BUNDLE_CONFIGS = 500;
+const FILLING = "x".repeat(500);
+
+interface Case {
+  name: string;
+  clients: number;
+  requests: number;
+  ask: Ask;
+}
 
 /** The work on configs as the tenant's grow: what is there is kept from size to size, and only what is missing is made. */
 export class ConfigCases {
   readonly #stack: Stack;
   readonly #plan: AdminPlan;
   readonly #clients: number;
+  readonly #core: CoreClient;
   readonly #ids: string[] = [];
 
   constructor(stack: Stack, plan: AdminPlan, clients: number) {
     this.#stack = stack;
     this.#plan = plan;
     this.#clients = clients;
+    this.#core = new CoreClient({
+      urls: stack.dev.core_urls,
+      serviceKey: coreServiceKey(stack),
+      role: "admin",
+    });
   }
 
   async measure(): Promise<Figure[]> {
     const figures: Figure[] = [];
+    // Made before, so that all that is measured changes it.
+    await askAtOnce({ clients: 1, requests: 1, ask: this.#applyBundle("first") });
     for (const size of this.#plan.sizes) {
       await this.#fill(size);
-      for (const [name, ask] of Object.entries(this.#cases())) {
+      for (const { name, clients, requests, ask } of this.#cases(size)) {
         const runs = [];
         for (let run = 0; run < this.#plan.runs; run += 1) {
-          runs.push(await askAtOnce({ clients: this.#clients, requests: this.#plan.requests, ask }));
+          runs.push(await askAtOnce({ clients, requests, ask }));
         }
-        figures.push(...requestFigures(`${name} c=${this.#clients}, ${size} configs`, runs));
+        figures.push(...requestFigures(`${name} c=${clients}, ${size} configs`, runs));
       }
     }
     return figures;
   }
 
+  /**
+   * By bundles straight into the log, as the admin API would propose them: one by one through it, 100,000 configs would take
+   * half an hour. They have no rules, so that the edge is not busy with them; what is asked for below gives itself some.
+   */
   async #fill(size: number): Promise<void> {
-    const missing = size - this.#ids.length;
-    const first = this.#ids.length;
-    const ask: Ask = async (i) => {
-      const number = first + i;
-      const config = {
-        tenant: "demo",
-        app: `app-${Math.floor(number / PER_APP)}`,
-        env: "prod",
-        name: `config-${number}.json`,
-        format: "json",
-        content: `{"number":${number}}`,
-        release: true,
-      };
-      const headers = { "x-idempotency-key": `fill-${number}` };
-      let answer = await admin(this.#stack, "POST", "/mgt/configs", config, headers);
-      // Filling is no measurement: what the database had no time for is asked again.
-      while (answer.status === BUSY)
-        answer = await admin(this.#stack, "POST", "/mgt/configs", config, headers);
-      this.#ids.push(String(answer.json["id"]));
-      return answer;
-    };
-    await askAtOnce({ clients: FILLING, requests: missing, ask });
+    const startMs = performance.now();
+    const bundle = Math.min(BUNDLE_CONFIGS_MAX, size);
+    for (let first = this.#ids.length; first < size; first += bundle) {
+      const numbers = Array.from({ length: Math.min(bundle, size - first) }, (_, i) => first + i);
+      const { command, attachments } = testBundle(
+        `fill-${first}`,
+        numbers.map((number) => ({
+          name: `config-${number}.json`,
+          app: appOf(number),
+          format: "json" as const,
+          content: `{"number":${number}}`,
+        })),
+      );
+      await this.#core.propose({ command, attachments });
+      for (const app of new Set(numbers.map(appOf))) {
+        const { items } = await this.#core.listConfigs({ tenant: "demo", app, limit: PER_APP });
+        this.#ids.push(...items.map(({ id }) => id));
+      }
+    }
+    console.error(`${size} configs, after ${((performance.now() - startMs) / 1_000).toFixed(1)} s`);
   }
 
-  #cases(): Record<string, Ask> {
-    // No two at once of one config: a plain walk through all of them, far apart.
+  #cases(size: number): Case[] {
+    // No two at once of one config: a plain walk through all of them, far apart, and the same one in each case.
     const config = (i: number): string => `/mgt/configs/${this.#ids[(i * 7_919) % this.#ids.length] ?? ""}`;
     const stack = this.#stack;
-    return {
+    const asks: Record<string, Ask> = {
       "create version": (i) => admin(stack, "POST", `${config(i)}/versions`, { content: `{"version":${i}}` }),
       "put releases": (i) =>
         admin(stack, "PUT", `${config(i)}/releases`, [
@@ -75,9 +97,37 @@ export class ConfigCases {
         admin(
           stack,
           "GET",
-          `/mgt/configs?tenant=demo&app=app-${i % Math.ceil(this.#ids.length / PER_APP)}&limit=50`,
+          `/mgt/configs?tenant=demo&app=${appOf((i * PER_APP) % this.#ids.length)}&limit=50`,
         ),
       resolve: (i) => admin(stack, "GET", `${config(i)}/resolve?label.canary=none`),
     };
+    const { requests, bundles } = this.#plan;
+    return [
+      ...Object.entries(asks).map(([name, ask]) => ({ name, clients: this.#clients, requests, ask })),
+      {
+        name: `apply ${BUNDLE_CONFIGS}`,
+        clients: 1,
+        requests: bundles,
+        ask: this.#applyBundle(String(size)),
+      },
+    ];
+  }
+
+  /** Each time new contents for all of them, which everyone gets. */
+  #applyBundle(salt: string): Ask {
+    let turn = 0;
+    return () => {
+      turn += 1;
+      const configs = Array.from({ length: BUNDLE_CONFIGS }, (_, i) => ({
+        name: `c${i}.json`,
+        format: "json",
+        content: JSON.stringify({ i, turn, salt, filling: FILLING }),
+        releases: [{ version: "bundle" }],
+      }));
+      const bundle = { id: "bench", tenant: "demo", app: "bundle", env: "prod" };
+      return admin(this.#stack, "POST", "/mgt/apply", { bundle, configs });
+    };
   }
 }
+
+const appOf = (number: number): string => `app-${Math.floor(number / PER_APP)}`;

@@ -6,6 +6,8 @@ export interface AdminPlan {
   runs: number;
   /** Of a run of a case. */
   requests: number;
+  /** Bundles applied in a run. */
+  bundles: number;
   logins: number;
   checks: number;
   /** Configs that are there, ascending. */

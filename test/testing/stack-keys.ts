@@ -34,6 +34,11 @@ export function stackDecryptor(stack: Stack): DecryptDataKey {
   return (wrapped, keyId, context) => keys.decryptDataKey({ keyId, wrapped, context: { ...context } });
 }
 
+/** By which the core knows the stack's own processes. */
+export function coreServiceKey(stack: Stack): string {
+  return String(readJson(stack, "secrets.json")["core_service_key"]);
+}
+
 /** The stack's database, as its owner. */
 export function openDatabase(stack: Stack): postgres.Sql {
   return postgres({

@@ -6,7 +6,9 @@ import {
   bundleDocument,
 } from "../../contracts/bundle/bundle-schemas.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { BundlePlan } from "../../domain/bundle/bundle.ts";
+import type { CommandOf } from "../../domain/command/command.ts";
 import { writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { requireForPlan } from "./bundle-permissions.ts";
@@ -32,6 +34,8 @@ const route = declareRoute(
   },
 );
 
+type BundleCommand = CommandOf<"apply_bundle">;
+
 /** C13: what is asked for is compared with what is there by the core; permissions are asked of the plan that is then applied. */
 export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
@@ -48,11 +52,39 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
     const plan = (): Promise<BundlePlan> => planFor(c, command, requireForPlan);
     if (dry_run === "true") return c.json(viewPlan(bundle_id, await plan(), null), 200);
     const { core } = c.var.deps;
-    const answer = await proposePlanned(command, plan, (payload) =>
-      core.propose({ command: { ...command, payload }, attachments }, { traceparent: c.var.traceparent }),
+    const propose = (payload: BundleCommand["payload"]) =>
+      core.propose<"apply_bundle">(
+        { command: { ...command, payload }, attachments },
+        { traceparent: c.var.traceparent },
+      );
+    const answer = await proposePlanned(command, plan, propose).catch((error: unknown) =>
+      findRepeated(command, propose, error),
     );
     return c.json(viewPlan(bundle_id, answer.result.plan, await writtenIndex(c, answer)), 200);
   });
+}
+
+/** Of no plan: a command that names it changes nothing, and is only ever answered from memory. */
+const NO_PLAN = "0".repeat(64);
+
+/**
+ * The first answer to a request that is repeated when its bundle can no longer be planned (C12), since something that it
+ * names is gone. Throws `refusal` when it is no repetition.
+ */
+async function findRepeated<T>(
+  command: BundleCommand,
+  propose: (payload: BundleCommand["payload"]) => Promise<T>,
+  refusal: unknown,
+): Promise<T> {
+  const isInvalid = refusal instanceof ConfluxError && refusal.code === "validation_failed";
+  if (!isInvalid || command.idempotency === null) throw refusal;
+  try {
+    return await propose({ ...command.payload, if_plan: NO_PLAN });
+  } catch (error) {
+    const isNew =
+      error instanceof ConfluxError && ["validation_failed", "precondition_failed"].includes(error.code);
+    throw isNew ? refusal : error;
+  }
 }
 
 function viewPlan(

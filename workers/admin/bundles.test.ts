@@ -64,6 +64,49 @@ describe("C13 POST /mgt/apply", () => {
     expect((await readProblem(other)).code).toBe("idempotency_conflict");
   });
 
+  it("C12 repeats it also when what it named is gone since, and writes nothing", async () => {
+    const admin = testingAdmin();
+    const made = await admin.send("POST", "/api/v1/mgt/configs", newConfig({ name: "b" }));
+    const { id } = (await made.json()) as { id: string };
+    await admin.send("POST", `/api/v1/mgt/configs/${id}/versions`, { content: '{"retries": 3}' });
+    const key = { "x-idempotency-key": "k" };
+    const body = bundle(entry("a"), entry("b", { releases: [{ version: 2 }] }));
+    const first = await apply(admin, body, "?adopt=true", key);
+    expect((await admin.send("DELETE", `/api/v1/mgt/configs/${id}`)).status).toBe(200);
+    const { index } = await admin.core.status();
+    expect(await apply(admin, body, "?adopt=true", key)).toEqual(first);
+    const { entries } = await admin.core.feed({ after: index, limit: 9, wait_ms: 0, view: "full" });
+    expect(entries).toEqual([]);
+    // Without the key it is a new request, and what it names is not there.
+    const anew = await readProblem(await admin.send("POST", `${APPLY}?adopt=true`, body));
+    expect([anew.code, anew.errors[0]?.path]).toEqual([
+      "validation_failed",
+      "/configs/1/releases/0/version_id",
+    ]);
+    const other = await admin.send("POST", APPLY, bundle(entry("b", { releases: [{ version: 7 }] })), key);
+    expect((await readProblem(other)).code).toBe("idempotency_conflict");
+  });
+
+  it("R13 owns what it owned when a backup is restored, and knows what was changed by hand since", async () => {
+    const admin = testingAdmin();
+    const body = bundle(entry("a"), entry("b"));
+    await apply(admin, body);
+    const author = { actor: { type: "user" as const, id: "u", name: "ada" }, ip: "192.0.2.1" };
+    const head = { ...author, trace_id: "a".repeat(32) };
+    const { backup_id } = await admin.core.startBackup({ request_id: null, wait_ms: 0, head });
+    await apply(admin, bundle(), "?prune=true");
+    const restoring = { ...author, restore_id: "r", epoch_min: 0, force: false, wait_ms: 0 };
+    await admin.core.startRestore({ ...restoring, backup_id: backup_id ?? "" });
+    expect((await apply(admin, body)).items).toMatchObject([
+      { action: "unchanged" },
+      { action: "unchanged" },
+    ]);
+    const { items } = await admin.core.listConfigs({ tenant: "demo", limit: 9 });
+    await admin.send("PUT", `/api/v1/mgt/configs/${items[0]?.id ?? ""}/releases`, []);
+    const drifted = await apply(admin, body, "?dry_run=true");
+    expect(drifted.items).toMatchObject([{ name: "a", drift: ["releases"] }, { action: "unchanged" }]);
+  });
+
   it("says all that is wrong at once, by its path, and writes nothing of it", async () => {
     const admin = testingAdmin();
     const schema = { type: "object", required: ["a"] };

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { BATCH_ITEMS_MAX } from "../../domain/limits.ts";
 import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
 
 const CONFIGS = "/api/v1/mgt/configs";
@@ -76,6 +77,20 @@ describe("C7 releases:batch", () => {
 
   it.each<[string, () => unknown, string, string | undefined, string]>([
     ["no items", () => [], "validation_failed", "/items", "admin"],
+    [
+      "more items than a batch may have",
+      () => Array.from({ length: BATCH_ITEMS_MAX + 1 }, () => item(a)),
+      "validation_failed",
+      "/items",
+      "admin",
+    ],
+    [
+      "a config that comes twice",
+      () => [item(a), item(b), item(a, { content: undefined, default_version_id: 1 })],
+      "validation_failed",
+      "/items/2/config_id",
+      "admin",
+    ],
     [
       "an ETag that is none",
       () => [item(a, { if_match: "4" })],
@@ -155,5 +170,77 @@ describe("C7 releases:batch", () => {
   it("A4 who may publish moves default rules without content", async () => {
     const items = [a, b].map((config) => item(config, { content: undefined, default_version_id: 1 }));
     expect((await send(items, { authorization: "Bearer publisher" })).status).toBe(200);
+  });
+});
+
+describe("C7 C14 a batch and the rules of changes", () => {
+  /** In another namespace than the others. */
+  let free: Json;
+  beforeEach(async () => {
+    const made = await admin.send("POST", CONFIGS, newConfig({ env: "test", name: "f.json", release: true }));
+    free = await made.json<Json>();
+  });
+  async function setRules(approvals: unknown[], freezes: unknown[]): Promise<void> {
+    const put = await admin.send("PUT", "/api/v1/mgt/change-rules?tenant=demo", { approvals, freezes });
+    expect(put.status).toBe(200);
+  }
+  /** The code of a batch that must be refused and write nothing. */
+  async function refusal(items: unknown, headers: Record<string, string> = {}): Promise<string> {
+    const { index } = await admin.core.status();
+    const { code } = await readProblem(await send(items, headers));
+    const { entries } = await admin.core.feed({ after: index, limit: 9, wait_ms: 0, view: "full" });
+    expect([code, entries]).toEqual([code, []]);
+    expect([(await get(a))["latest_version_id"], (await get(free))["latest_version_id"]]).toEqual([1, 1]);
+    return code;
+  }
+  const rollback = (config: Json): Json => item(config, { content: undefined, default_version_id: 1 });
+  const policy = (...applies_to: string[]): Json => ({
+    namespaces: "demo/*/prod",
+    approvals_required: 1,
+    ...(applies_to.length === 0 ? {} : { applies_to }),
+  });
+
+  it("one config of a namespace that asks for approvals holds up all of them, as a single write would be", async () => {
+    await setRules([policy()], []);
+    expect(await refusal([item(free), item(a)])).toBe("approval_required");
+    expect(await refusal([rollback(free), rollback(a)])).toBe("approval_required");
+    expect(await refusal([item(a)], { "x-conflux-break-glass": "no way" })).toBe("approval_required");
+    expect((await send([item(free)])).status).toBe(200);
+  });
+
+  it("a policy about contents alone holds up the items that bring one", async () => {
+    await setRules([policy("versions")], []);
+    expect(await refusal([rollback(a), item(b)])).toBe("approval_required");
+    expect((await send([rollback(a), rollback(b)])).status).toBe(200);
+  });
+
+  it("is repeated under its key also when the rules have changed since", async () => {
+    const headers = { "x-idempotency-key": "k" };
+    const first = await send([item(a), item(b)], headers);
+    await setRules([policy()], []);
+    const again = await send([item(a), item(b)], headers);
+    expect([again.status, await again.json()]).toEqual([200, await first.json()]);
+  });
+
+  it("a freeze of one config's namespace holds up all, until someone who may approve each says why it must pass", async () => {
+    const freeze = {
+      type: "absolute",
+      name: "sale",
+      namespaces: "demo/shop/prod",
+      from: "2020-01-01T00:00:00Z",
+      until: "2100-01-01T00:00:00Z",
+    };
+    await setRules([], [freeze]);
+    expect(await refusal([item(free), item(a)])).toBe("change_frozen");
+    expect(await refusal([rollback(a)])).toBe("change_frozen");
+    const glass = { "x-conflux-break-glass": "the shop is down" };
+    expect(
+      await refusal([rollback(free), rollback(a)], { ...glass, authorization: "Bearer publisher" }),
+    ).toBe("forbidden");
+    expect((await send([item(free), item(a)], glass)).status).toBe(200);
+    const { entries } = await admin.core.feed({ after: 0, limit: 99, wait_ms: 0, view: "full" });
+    expect(entries.at(-1)?.audit.summary).toMatch(
+      /^BREAK GLASS through the freeze "sale" \(the shop is down\): /,
+    );
   });
 });

@@ -132,21 +132,35 @@ export class FeedFollower {
     blobs: Record<string, string>,
   ): Promise<HeadChange[]> {
     const changes = new Map<number, HeadChange>();
-    await runBounded([...events.entries()], IN_FLIGHT_MAX, async ([position, { index, event }]) => {
-      if (event.type === "config_deleted") {
-        const name = fullName(event.namespace, event.name);
-        changes.set(position, { name, doc: null, version: 0, index, contents: [] });
-        return;
-      }
-      try {
-        changes.set(position, await storeDocument(event, index, { ...this.#parts, blobs }));
-      } catch (error) {
-        if (!(error instanceof UnstorableError)) throw error;
-        const { region } = this.#parts;
-        logEvent({ level: "error", event: "document_unstorable", region, config_id: event.config_id }, error);
-      }
-    });
+    try {
+      await runBounded([...events.entries()], IN_FLIGHT_MAX, async ([position, { index, event }]) => {
+        const change = await this.#storeDocument(event, index, blobs);
+        if (change !== null) changes.set(position, change);
+      });
+    } finally {
+      // Also when one has failed: KV takes one write a second of a key, and who tries again must not repeat the others.
+      this.#parts.contents.keepAll();
+    }
     return [...changes.keys()].toSorted((a, b) => a - b).flatMap((position) => changes.get(position) ?? []);
+  }
+
+  /** Null: the name is left as it is. */
+  async #storeDocument(
+    event: ConfigChanged | ConfigDeleted,
+    index: number,
+    blobs: Record<string, string>,
+  ): Promise<HeadChange | null> {
+    if (event.type === "config_deleted") {
+      return { name: fullName(event.namespace, event.name), doc: null, version: 0, index, contents: [] };
+    }
+    try {
+      return await storeDocument(event, index, { ...this.#parts, blobs });
+    } catch (error) {
+      if (!(error instanceof UnstorableError)) throw error;
+      const { region } = this.#parts;
+      logEvent({ level: "error", event: "document_unstorable", region, config_id: event.config_id }, error);
+      return null;
+    }
   }
 
   #beginResync(reason: string): void {

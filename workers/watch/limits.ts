@@ -38,6 +38,8 @@ export const TOMBSTONE_KEEP_MS = 24 * 60 * 60 * 1000;
 export const CONTENT_GRACE_MS = 60 * 60 * 1000;
 /** Bytes in one row; the platform's limit for a row is 2 MB. */
 export const CHUNK_BYTES_MAX = 1024 * 1024;
+/** Bytes given to KV that an object holds before it writes them to its own rows. */
+export const UNKEPT_BYTES_MAX = 4 * 1024 * 1024;
 /** The platform's limit for a KV value; a larger document is refused and the one before it stays. */
 export const KV_VALUE_BYTES_MAX = 25 * 1024 * 1024;
 export const KV_TTL_S = 30 * 24 * 60 * 60;

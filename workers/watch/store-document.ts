@@ -35,7 +35,7 @@ export class UnstorableError extends Error {
 
 /**
  * Compiles the event for the region and puts the document, and the variants too large to travel in it, into KV and the
- * content store: once it resolves, a head that names the document may be served. A config that has no rule for the
+ * content store, which has to keep them (`keepAll`) before a head names the document. A config that has no rule for the
  * region has no document. Throws `UnstorableError` for an event that can never be stored; other errors are passing.
  */
 export async function storeDocument(
@@ -117,5 +117,5 @@ function isDue(key: string, { contents, now }: DocumentContext): boolean {
 
 async function write(key: string, bytes: Uint8Array, { kv, contents, now }: DocumentContext): Promise<void> {
   await kv.put(key, bytes, { expirationTtl: KV_TTL_S });
-  contents.keep(key, bytes, now());
+  contents.take(key, bytes, now());
 }
