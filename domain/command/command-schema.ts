@@ -6,6 +6,7 @@ import { batchCommand } from "../config/batch-command-schema.ts";
 import { WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
 import { RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
+import { pruneCommand } from "../retention/prune-command-schema.ts";
 import type { Command } from "./command.ts";
 import {
   content,
@@ -295,6 +296,7 @@ const commandSchema = z.discriminatedUnion("kind", [
     .strict(),
   bundleCommand,
   batchCommand,
+  pruneCommand,
   ...restoreCommands,
   ...publishCommands,
   ...changeCommands,
