@@ -44,7 +44,15 @@ interface ModelPlan {
   on_timeout: "abort" | "resume";
 }
 type Step =
-  | { do: "create"; name: string; content: string; release: boolean; key: number | null; max: number | null }
+  | {
+      do: "create";
+      name: string;
+      content: string;
+      release: boolean;
+      keeps: number | null;
+      key: number | null;
+      max: number | null;
+    }
   | { do: "version"; name: string; content: string }
   | { do: "rules"; name: string; rules: { label: string; version: number }[]; abortPlan: boolean }
   | { do: "rollback"; name: string; version: number; abortPlan: boolean }
@@ -87,6 +95,7 @@ const steps = fc.array(
       name,
       content,
       release: fc.boolean(),
+      keeps: fc.constantFrom(null, 1, 2),
       key: fc.option(fc.integer({ min: 1, max: 3 })),
       max: fc.option(fc.integer({ min: 0, max: 3 })),
     }),
@@ -168,7 +177,7 @@ function stepModel(
   if (step.do === "create") {
     if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
     const rules = step.release ? [{ label: "", version: 1 }] : [];
-    model.set(step.name, { ...fresh(), versions: [step.content], rules });
+    model.set(step.name, { ...fresh(), versions: [step.content], rules, keeps: step.keeps });
     return true;
   }
   if (config === undefined) return false;
@@ -259,7 +268,7 @@ function stepAsked(
 function stepBundle(model: Map<string, ModelConfig>, step: Extract<Step, { do: "bundle" }>): boolean {
   const config = model.get(step.name) ?? fresh();
   model.set(step.name, config);
-  Object.assign(config, { keeps: null, bundled: step.content });
+  Object.assign(config, { keeps: 1, bundled: step.content });
   if (config.versions.at(-1) !== step.content) config.versions.push(step.content);
   if (!step.released) return true;
   const [only] = config.rules;
@@ -368,6 +377,7 @@ function toCommand(
       const releases = step.release ? [testRule(1)] : [];
       const payload = testConfigPayload(step.name, step.content.repeat(64), {
         releases,
+        retention: step.keeps === null ? null : { count: step.keeps },
         ...(step.max === null ? {} : { max_configs: step.max }),
       });
       const idempotency = step.key === null ? null : { scope: `k${step.key}`, digest: JSON.stringify(step) };
@@ -483,7 +493,7 @@ function bundleCommand({ name: called, content: text, released }: Extract<Step, 
     content: { attachment: 0, sha256: text.repeat(64) },
     schema: null,
     description: "first",
-    retention: null,
+    retention: { count: 1 },
     versions: [],
     releases: released ? [{ labels: {}, priority: 0, version: "bundle" }] : null,
   };
