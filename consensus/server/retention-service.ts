@@ -24,6 +24,8 @@ export const RETENTION_CONFIGS_MAX = 200;
 const RETENTION_SLICE = 20;
 /** ... and commands that it proposes (PRUNE_VERSIONS_MAX versions each); the next one goes on where it ended. */
 export const RETENTION_COMMANDS_MAX = 4;
+/** How long a stopping node waits for what is on its way. */
+const CLOSE_GRACE_MS = 5_000;
 /** Pause after a storage or log that was away; doubled with each failure up to the longest. */
 const RETRY_MS = 30_000;
 const RETRY_MS_MAX = 15 * 60_000;
@@ -65,11 +67,18 @@ export class RetentionService {
     if (this.#parts.intervalMs > 0) this.#timer = setInterval(() => void this.tick(), RETENTION_TICK_MS);
   }
 
-  /** Ends the looking after; what is on its way ends at its next step. */
+  /**
+   * Ends the looking after. What is on its way ends at its next step, and has CLOSE_GRACE_MS for that: a storage that is
+   * silent must not keep a node from stopping. Later that step fails, which does no more harm than a crash there.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#looking;
+    if (this.#looking === null) return;
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, CLOSE_GRACE_MS);
+    await Promise.race([this.#looking, grace.promise]);
+    clearTimeout(timer);
   }
 
   /** One look, if one is due. Never rejects. */
