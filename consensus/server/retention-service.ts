@@ -170,8 +170,7 @@ export class RetentionService {
     const { clusterId, store } = this.#core;
     let bytes = 0;
     for (const version of due) {
-      if (this.#isClosed || !this.#leads())
-        throw new ConfluxError("unavailable", "this node no longer leads");
+      this.#requireOwn();
       const content = store.bytes(stateKey.blob(config.namespace.tenant, version.sha256));
       if (content === undefined) {
         // Wrapped anew, or removed by another leader: the next look sees it as it is.
@@ -186,6 +185,7 @@ export class RetentionService {
 
   /** Answers how many were removed. */
   async #prune(config: Config, due: readonly ConfigVersion[], archivedBytes: number): Promise<number> {
+    this.#requireOwn();
     const { clock, store, log, clusterId, logger } = this.#core;
     const { tenant } = config.namespace;
     const traceId = randomBytes(16).toString("hex");
@@ -223,6 +223,12 @@ export class RetentionService {
       archived_bytes: archivedBytes,
     });
     return removed.length;
+  }
+
+  /** Throws when this work is no longer this node's. */
+  #requireOwn(): void {
+    if (this.#isClosed) throw new ConfluxError("unavailable", "this node stops");
+    if (!this.#leads()) throw new ConfluxError("unavailable", "this node no longer leads");
   }
 
   #leads(): boolean {
