@@ -1,7 +1,7 @@
 /** SHA-256 of bytes, or of a text's UTF-8, as 64 hex digits. By WebCrypto, which Workers, Lambdas and Node have alike. */
 export async function sha256Hex(content: Uint8Array | string): Promise<string> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 /** Two lower-case digits a byte. */
