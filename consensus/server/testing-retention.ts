@@ -11,7 +11,7 @@ import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
 import { sha256 } from "./backup-chunks.ts";
 import { RetentionService } from "./retention-service.ts";
-import { FaultyStorage, openTestingBackupsIn, type TestingBackups } from "./testing-backups.ts";
+import { type FaultyStorage, openTestingBackupsIn, type TestingBackups } from "./testing-backups.ts";
 
 export interface TestingRetentionNode<S extends ObjectStorage = FaultyStorage> extends TestingBackups<S> {
   /** Enforces the retention; a test says when. */

@@ -11,38 +11,15 @@ import { MemoryState } from "./memory-state.ts";
 import { scanAll } from "./scan-all.ts";
 import { publishIdOf, type PublishPlan } from "../publish/publish-plan.ts";
 import { stateKey } from "./state-view.ts";
+import {
+  emptyConfig,
+  isThere,
+  type ModelConfig,
+  type ModelPlan,
+  stepPrune,
+} from "./testing-command-model.ts";
 import { testCommand, testConfigPayload, testRule } from "./testing-commands.ts";
 
-/** What a user believes the system holds: content by version, and rules as [label, version]. */
-interface ModelConfig {
-  /** Null: removed by the retention. */
-  versions: (string | null)[];
-  /** Those that a user wrote. */
-  rules: { label: string; version: number }[];
-  /** The plan that runs. */
-  plan: ModelPlan | null;
-  /** Versions that a plan has replaced. */
-  deprecated: number[];
-  /** How many versions are to be kept; null: all. */
-  keeps: number | null;
-  /** What its bundle last applied. */
-  bundled: string | null;
-  /** What its open change requests ask for, by id. */
-  asked: Record<string, number>;
-}
-interface ModelPlan {
-  version: number;
-  /** What the default rule named before. */
-  previous: number | null;
-  stage: number;
-  stages: number;
-  /** Whether its stages bake for BAKE_MS, or wait for a hand. */
-  bakes: boolean;
-  startedAtMs: number;
-  pausedMs: number;
-  pausedAtMs: number | null;
-  on_timeout: "abort" | "resume";
-}
 type Step =
   | {
       do: "create";
@@ -177,7 +154,7 @@ function stepModel(
   if (step.do === "create") {
     if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
     const rules = step.release ? [{ label: "", version: 1 }] : [];
-    model.set(step.name, { ...fresh(), versions: [step.content], rules, keeps: step.keeps });
+    model.set(step.name, { ...emptyConfig(), versions: [step.content], rules, keeps: step.keeps });
     return true;
   }
   if (config === undefined) return false;
@@ -186,7 +163,7 @@ function stepModel(
     config.keeps = step.keeps;
     return true;
   }
-  if (step.do === "prune") return stepPrune(config, step);
+  if (step.do === "prune") return stepPrune(config, step.versions);
   if (step.do === "batch") return stepBatch(model, config, step);
   if (step.do === "version") return config.versions.push(step.content) > 0;
   if (step.do !== "rules" && step.do !== "rollback") return stepPlan(config, step, nowMs);
@@ -201,36 +178,6 @@ function stepModel(
     setDefault(config, step.version);
   }
   config.plan = null;
-  return true;
-}
-
-const fresh = (): ModelConfig => ({
-  versions: [],
-  rules: [],
-  plan: null,
-  deprecated: [],
-  keeps: null,
-  bundled: null,
-  asked: {},
-});
-
-function isThere({ versions }: ModelConfig, version: number): boolean {
-  return (versions[version - 1] ?? null) !== null;
-}
-
-/** What is asked to be removed goes, when enough newer ones are there and nothing names it. */
-function stepPrune(config: ModelConfig, step: Extract<Step, { do: "prune" }>): boolean {
-  const { versions, rules, plan, bundled, asked } = config;
-  const named = [...rules.map((r) => r.version), plan?.version, plan?.previous, ...Object.values(asked)];
-  const newest = versions.flatMap((text, i) => (text === null ? [] : [i + 1])).toReversed();
-  const kept = newest.slice(0, config.keeps ?? newest.length);
-  const isBundled = (version: number): boolean =>
-    versions.at(-1) !== bundled && versions[version - 1] === bundled;
-  const gone = step.versions.filter(
-    (version) => isThere(config, version) && ![...named, ...kept].includes(version) && !isBundled(version),
-  );
-  config.versions = versions.map((text, i) => (gone.includes(i + 1) ? null : text));
-  config.deprecated = config.deprecated.filter((version) => !gone.includes(version));
   return true;
 }
 
@@ -266,7 +213,7 @@ function stepAsked(
 
 /** With every flag set: the config is as the bundle says, whoever made it. */
 function stepBundle(model: Map<string, ModelConfig>, step: Extract<Step, { do: "bundle" }>): boolean {
-  const config = model.get(step.name) ?? fresh();
+  const config = model.get(step.name) ?? emptyConfig();
   model.set(step.name, config);
   Object.assign(config, { keeps: 1, bundled: step.content });
   if (config.versions.at(-1) !== step.content) config.versions.push(step.content);

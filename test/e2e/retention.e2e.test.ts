@@ -23,11 +23,11 @@ const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes)
 const textOf = (name: string, n: number): string => JSON.stringify({ name, n });
 const mgt = (id: string, rest = ""): string => `/mgt/configs/${id}${rest}`;
 
-async function create(name: string, versions: number): Promise<string> {
+async function create(name: string, count: number): Promise<string> {
   const body = { tenant: "demo", app: "shop", env: "prod", name, format: "json", release: true };
   const { json } = await adminOk(stack, "POST", "/mgt/configs", { ...body, content: textOf(name, 1) });
   const id = String(json["id"]);
-  for (let n = 2; n <= versions; n += 1) {
+  for (let n = 2; n <= count; n += 1) {
     await adminOk(stack, "POST", mgt(id, "/versions"), { content: textOf(name, n), description: `of ${n}` });
   }
   return id;
@@ -40,7 +40,8 @@ async function versions(id: string): Promise<number[]> {
   do {
     const { json } = await adminOk(stack, "GET", mgt(id, `/versions?limit=200${cursor}`));
     numbers.push(...(json["items"] as { version_id: number }[]).map(({ version_id }) => version_id));
-    cursor = json["next_cursor"] === null ? "" : `&cursor=${String(json["next_cursor"])}`;
+    const next = json["next_cursor"] as string | null;
+    cursor = next === null ? "" : `&cursor=${next}`;
   } while (cursor !== "");
   return numbers;
 }
@@ -114,10 +115,10 @@ describe("C10 retention, through the public interface", () => {
       const items = json["items"] as { summary: string }[];
       return items.length === 2 ? items : null;
     }, "both removals are in the audit");
-    const place = `archived below c1/versions/demo/${id}/`;
+    const where = `archived below c1/versions/demo/${id}/`;
     expect(rows.map(({ summary }) => summary).toSorted()).toEqual([
-      `removed version 8 by the retention, ${place}`,
-      `removed versions 2-7 by the retention, ${place}`,
+      `removed version 8 by the retention, ${where}`,
+      `removed versions 2-7 by the retention, ${where}`,
     ]);
   });
 
