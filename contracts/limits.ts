@@ -13,6 +13,10 @@ export {
 export const ADMIN_BODY_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of one encoded command, attachments included. */
 export const COMMAND_BYTES_MAX = 8 * 1024 * 1024;
+/** Characters of the unique name of a typed config's version: its config's id, and its number. */
+export const GRAY_VERSION_ID_CHARACTERS_MAX = 160;
+/** Bytes of a secret that is sealed by itself, to be a part of a config. */
+export const SEALED_SECRET_BYTES_MAX = 8 * 1024;
 /** How long a write of an encrypted content waits for the key service before it is refused. */
 export const KEY_SERVICE_DEADLINE_MS = 3000;
 /** Nesting of a parsed document. */

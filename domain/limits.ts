@@ -87,6 +87,8 @@ export const CHANGE_REQUEST_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 /** Open change requests of one tenant, and all that are kept of it; the oldest that have ended go first. */
 export const CHANGE_REQUESTS_OPEN_MAX = 500;
 export const CHANGE_REQUESTS_KEPT_MAX = 1000;
+/** Configs that one change request is about, of a batch or a bundle; the ones that a bundle deletes are counted, too. */
+export const CHANGE_CONFIGS_MAX = 2_000;
 /** Characters of the operation of a change request, contents apart. */
 export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
 /** Configs of one bundle, exported or applied. */
@@ -129,3 +131,16 @@ export const BATCH_CONTENT_BYTES_MAX = 5 * 1024 * 1024;
 export const AUDIT_REORDER_DISTANCE_MAX = 2_000;
 /** Anchors that the state keeps of a tenant's audit chain; the newest one covers all that was before it. */
 export const AUDIT_ANCHORS_MAX = 16;
+/** Characters of a short column of a typed config (a code, a type, a flag), ... */
+export const GRAY_CODE_CHARACTERS_MAX = 128;
+/** ... of a longer one (an address, an ARN, a cursor), and of a description. */
+export const GRAY_TEXT_CHARACTERS_MAX = 1024;
+/** Characters of a section of a typed config as JSON (`basic_config` and the like), and how deep it may be nested. */
+export const GRAY_SECTION_CHARACTERS_MAX = 64 * 1024;
+export const GRAY_SECTION_DEPTH_MAX = 32;
+/** Regions that a data source may name. */
+export const GRAY_REGIONS_MAX = 64;
+/** The longest pause between two reads of a data source: a day. */
+export const GRAY_FETCH_INTERVAL_MS_MAX = 24 * 60 * 60 * 1000;
+/** Characters of an access key's secret. */
+export const GRAY_SECRET_CHARACTERS_MAX = 1024;

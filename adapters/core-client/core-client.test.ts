@@ -15,7 +15,7 @@ import { MemoryKeyService } from "../memory/memory-key-service.ts";
 import { CLUSTER_TRIES_MAX } from "./call-core.ts";
 import { CoreClient } from "./core-client.ts";
 import { backupConformance } from "./testing/backup-conformance.ts";
-import { codeOf, coreConformance, createIn } from "./testing/core-conformance.ts";
+import { codeOf, coreConformance, createIn, utf8 } from "./testing/core-conformance.ts";
 import { clusterConformance } from "./testing/cluster-conformance.ts";
 import { encryptionConformance, sealIn } from "./testing/encryption-conformance.ts";
 import { changesConformance } from "./testing/changes-conformance.ts";
@@ -101,6 +101,16 @@ describe("K5 a core of a build before encryption", () => {
     });
     expect(await codeOf(sealIn(client(url), "a.json", "hunter2"))).toBe("upgrade_in_progress");
     expect(seen()).toBe(1);
+  });
+
+  it("P7 nor has it a route to seal a secret: the caller hears of an upgrade", async () => {
+    const refusal = toProblem(new ConfluxError("not_found", "no such path"), "0".repeat(32));
+    const { url } = await broken((_request, response) => {
+      response.writeHead(404, { "content-type": "application/problem+json" }).end(JSON.stringify(refusal));
+    });
+    const identity = { tenant: "demo", app: "gray", env: "data-source", name: "pop" };
+    const sealed = client(url).sealSecret({ identity, key_id: null, secret: utf8("hunter2") });
+    expect(await codeOf(sealed)).toBe("upgrade_in_progress");
   });
 });
 

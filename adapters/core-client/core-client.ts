@@ -49,10 +49,10 @@ import {
   PROPOSE_TIMEOUT_MS,
   READ_TIMEOUT_MS,
 } from "./call-core.ts";
+import { refuseOldBuild, refuseOldRoutes } from "./refuse-old-build.ts";
 
 /** How long a core may take to begin a job: it reads a manifest from the storage first. */
 const JOB_GRACE_MS = 15_000;
-const UPGRADE_RETRY_AFTER_S = 5;
 
 /**
  * The core over HTTP (contracts/core/core-port.ts), for Workers and Node alike. A write without an idempotency key is
@@ -75,7 +75,7 @@ export class CoreClient implements CorePort {
     const call = this.#caller.call({
       method: "POST",
       path: withQuery("/v1/propose", keyId === null ? {} : { key_id: keyId }),
-      body: encodeCommand(input),
+      body: encodeCommand({ ...input, sealKeys: seal?.keys }),
       contentType: seal === undefined ? COMMAND_CONTENT_TYPE : COMMAND_TO_SEAL_CONTENT_TYPE,
       timeoutMs: PROPOSE_TIMEOUT_MS,
       traceparent: options.traceparent,
@@ -107,6 +107,24 @@ export class CoreClient implements CorePort {
     } catch (cause) {
       throw new ConfluxError("outcome_unknown", "the core's answer to the write was cut off", { cause });
     }
+  }
+
+  async sealSecret(
+    { identity, key_id, secret }: Parameters<CorePort["sealSecret"]>[0],
+    options: { traceparent?: string } = {},
+  ): Promise<Uint8Array> {
+    const call = this.#caller.call({
+      method: "POST",
+      path: withQuery("/v1/seal", { ...identity, ...(key_id === null ? {} : { key_id }) }),
+      body: secret,
+      contentType: "application/octet-stream",
+      timeoutMs: PROPOSE_TIMEOUT_MS,
+      traceparent: options.traceparent,
+      // It changes nothing.
+      repeatable: true,
+    });
+    const response = await call.catch(refuseOldRoutes);
+    return new Uint8Array(await readable(response.arrayBuffer()));
   }
 
   getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer> {
@@ -350,15 +368,6 @@ export class CoreClient implements CorePort {
     });
     return (await readable(response.json())) as T;
   }
-}
-
-/** A core that does not know the type of a command to seal is of a build before. */
-function refuseOldBuild(error: unknown): never {
-  if (!(error instanceof ConfluxError) || error.code !== "unsupported_media_type") throw error;
-  throw new ConfluxError("upgrade_in_progress", "the core does not encrypt yet; nothing was changed", {
-    cause: error,
-    retryAfterS: UPGRADE_RETRY_AFTER_S,
-  });
 }
 
 /** The rest of an answer to a read; `unavailable` when it is cut off. */

@@ -36,7 +36,7 @@ import type {
   TransferLeaderInput,
 } from "../../contracts/core/cluster-api.ts";
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
-import type { CorePort } from "../../contracts/core/core-port.ts";
+import type { CorePort, SealUnder } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
@@ -72,7 +72,7 @@ import {
 } from "../../domain/config/read-configs.ts";
 import { exportInMemory, planInMemory, refuseEncryptedInMemory } from "./memory-bundles.ts";
 import type { ContentSealer } from "../kms/content-sealer.ts";
-import { protectInMemory, rewrapInMemory } from "./memory-encryption.ts";
+import { protectInMemory, rewrapInMemory, sealInMemory } from "./memory-encryption.ts";
 import { checkKey, memoryCluster, noteCommand } from "./memory-cluster.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes, listPublishes, readPublish } from "../../domain/publish/read-publishes.ts";
@@ -126,7 +126,7 @@ export class MemoryCore implements CorePort {
   async propose<K extends CommandKind>(input: {
     command: CommandOf<K> & Command;
     attachments: readonly Uint8Array[];
-    seal?: { key_id: string | null } | undefined;
+    seal?: SealUnder | undefined;
   }): Promise<ProposeAnswer<K>> {
     const parsed = parseCommand(input.command);
     if (!parsed.ok)
@@ -152,6 +152,8 @@ export class MemoryCore implements CorePort {
     const { index, replayed, result } = orThrow(this.#apply(command, []));
     return { ...this.#position(), index, replayed, ...(result as CommandResults["rewrap_keys"]) };
   }
+
+  readonly sealSecret: CorePort["sealSecret"] = (input) => sealInMemory(this.#sealer, input);
 
   #apply(command: Command, attachments: readonly Uint8Array[]): ApplyOutcome {
     const outcome = this.#machine.apply({ command, attachments, timestampMs: this.#now() });

@@ -1,4 +1,7 @@
+import type { SealUnder } from "../../contracts/core/core-port.ts";
 import type { CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
+import type { CorePort } from "../../contracts/core/core-port.ts";
+import { SEALED_SECRET_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
 import { findResult } from "../../domain/command/idempotency.ts";
@@ -12,13 +15,14 @@ import type { ContentSealer } from "../kms/content-sealer.ts";
 export async function protectInMemory(
   state: StateView,
   sealer: ContentSealer | null,
-  { seal, ...given }: PreparedCommand & { seal?: { key_id: string | null } | undefined },
+  { seal, ...given }: PreparedCommand & { seal?: SealUnder | undefined },
 ): Promise<PreparedCommand> {
   const sealing = sealingOf(state, given.command, seal !== undefined);
   if (!sealing.ok) throw new ConfluxError(sealing.code, sealing.detail, { errors: sealing.errors ?? [] });
   if (sealing.do === "pass") return given;
   if (sealing.do === "drop") return withoutContent(given.command);
-  return needed(sealer).seal(given, { identity: sealing.identity, keyId: seal?.key_id ?? null });
+  const under = { keyId: seal?.key_id ?? null, byApp: seal?.keys ?? {} };
+  return needed(sealer).seal(given, { identities: sealing.identities, under });
 }
 
 /** The command that writes new wrappings down; one that was done under the same key is answered whatever it holds. */
@@ -31,6 +35,16 @@ export async function rewrapInMemory(
   const isDone = findResult(state, { tenant, idempotency }, input.nowMs) !== null;
   const made = isDone ? { items: [], next_cursor: null } : await needed(sealer).rewrap(state, input);
   return rewrapCommand(input, { resource: rewrapResource(input), ...made });
+}
+
+/** The envelope of a secret that goes into a content (consensus/server/seal-secret.ts). */
+export async function sealInMemory(
+  sealer: ContentSealer | null,
+  { identity, key_id, secret }: Parameters<CorePort["sealSecret"]>[0],
+): Promise<Uint8Array> {
+  if (secret.byteLength > SEALED_SECRET_BYTES_MAX)
+    throw new ConfluxError("payload_too_large", "the secret is too large");
+  return (await needed(sealer).sealBytes(secret, { identity, keyId: key_id })).bytes;
 }
 
 function needed(sealer: ContentSealer | null): ContentSealer {

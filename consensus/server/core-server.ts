@@ -9,6 +9,7 @@ import { clusterRoutes } from "./cluster-routes.ts";
 import { readRoutes } from "./read-routes.ts";
 import { isRemoved, refuseWhenRemoved } from "./removed-node.ts";
 import { rewrapKeys } from "./rewrap-keys.ts";
+import { sealSecret } from "./seal-secret.ts";
 import type { ServiceAuth } from "./service-auth.ts";
 
 /** Answered by a node whatever it is. */
@@ -36,6 +37,12 @@ export function createCoreServer(
         path: "/v1/rewrap-keys",
         roles: ["admin"],
         handle: (r) => rewrapKeys(core, r),
+      }),
+      serving(core, {
+        method: "POST",
+        path: "/v1/seal",
+        roles: ["admin"],
+        handle: (r) => sealSecret(core, r),
       }),
       ...clusterRoutes(core),
       ...operationRoutes(core),

@@ -18,8 +18,9 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  * the cluster's service key. Refusals are problem documents. JSON both ways, but for commands and blobs (bytes).
  *
  *   POST /v1/propose                        body: encodeCommand(...)          -> ProposeAnswer
- *   POST /v1/propose?key_id                 the same, as COMMAND_TO_SEAL_CONTENT_TYPE: its content is sealed first
+ *   POST /v1/propose?key_id                 the same, as COMMAND_TO_SEAL_CONTENT_TYPE: its contents are sealed first
  *   POST /v1/rewrap-keys                    body: CoreRewrapInput             -> CoreRewrapAnswer (rewrap-api.ts)
+ *   POST /v1/seal?tenant&app&env&name&key_id  body: the secret's bytes        -> its envelope (bytes)
  *   GET  /v1/configs?tenant&app&env&name_prefix&cursor&limit&consistency      -> ListAnswer<Config>
  *   GET  /v1/configs/{id}                                                     -> ConfigAnswer
  *   GET  /v1/deleted-configs/{id}                                             -> DeletedConfigAnswer

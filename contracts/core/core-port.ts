@@ -5,6 +5,7 @@ import type { Command, CommandKind, CommandOf } from "../../domain/command/comma
 import type { Config, ConfigVersion } from "../../domain/config/config.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import type { ChangeRequestFilter } from "../../domain/change-request/read-changes.ts";
+import type { ConfigIdentity } from "../../domain/encryption/envelope-text.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type {
   AddNodeAnswer,
@@ -37,6 +38,14 @@ import type {
   VersionAnswer,
 } from "./core-api.ts";
 
+/** The KMS keys that contents are sealed under. */
+export interface SealUnder {
+  /** Null: the core's default. */
+  key_id: string | null;
+  /** By application; for those that it does not name: `key_id`. */
+  keys?: Readonly<Record<string, string>> | undefined;
+}
+
 export interface ReadOptions {
   consistency?: Consistency;
   /** W3C `traceparent` to pass on. */
@@ -50,15 +59,15 @@ export interface ReadOptions {
  */
 export interface CorePort {
   /**
-   * With `seal` the core encrypts the content before anything is written down, under the KMS key `key_id` or its default
-   * for null; it must be given exactly for what belongs to an encrypted config. Codes of it: `conflict` (no key is
+   * With `seal` the core encrypts the contents of encrypted configs before anything is written down, under the KMS key of
+   * their application in `keys`, else `key_id` or its default for null; it must be given exactly where there is one. Codes of it: `conflict` (no key is
    * known), `key_service_unavailable`, `upgrade_in_progress`.
    */
   propose<K extends CommandKind>(
     input: {
       command: CommandOf<K> & Command;
       attachments: readonly Uint8Array[];
-      seal?: { key_id: string | null } | undefined;
+      seal?: SealUnder | undefined;
     },
     options?: { traceparent?: string },
   ): Promise<ProposeAnswer<K>>;
@@ -67,6 +76,15 @@ export interface CorePort {
    * single one could be, `conflict` where no key service is set up.
    */
   rewrapKeys(input: CoreRewrapInput, options?: { traceparent?: string }): Promise<CoreRewrapAnswer>;
+  /**
+   * The envelope of a secret that is a part of the config `identity` (P7), which its caller puts into the config's content: the
+   * core keeps nothing of it. `key_id`: as `seal` above. Codes: `conflict`, `key_service_unavailable`,
+   * `upgrade_in_progress`, `payload_too_large` over SEALED_SECRET_BYTES_MAX.
+   */
+  sealSecret(
+    input: { identity: ConfigIdentity; key_id: string | null; secret: Uint8Array },
+    options?: { traceparent?: string },
+  ): Promise<Uint8Array>;
   /** `not_found` when there is none. */
   getConfig(id: string, options?: ReadOptions): Promise<ConfigAnswer>;
   /** What a deleted config was called; `not_found` for one that lives or never was. */

@@ -16,7 +16,7 @@ import { descriptionSchema, etagSchema, indexSchema, timeSchema, versionIdSchema
 import { labelsSchema, percentageInput } from "../config/release-schemas.ts";
 import { DRY_RUN_CLIENTS_MAX } from "../limits.ts";
 
-const bakeMinutes = z
+export const bakeMinutes = z
   .number()
   .min(BAKE_MINUTES_MIN)
   .max(BAKE_MINUTES_MAX)
@@ -35,7 +35,7 @@ const stageFields = {
   bake_minutes: bakeMinutes.optional(),
   gates: notYet,
 };
-const stageInput = z.strictObject({ ...stageFields, percentage: percentageInput.optional() }).meta({
+export const stageInput = z.strictObject({ ...stageFields, percentage: percentageInput.optional() }).meta({
   id: "PublishStageInput",
   description: "Clients in one of the regions, with all of the labels and in the percentage",
 });
@@ -51,7 +51,7 @@ function sayStrategy(input: unknown): string {
   return typeof input !== "object" || input === null ? wanted : TYPES;
 }
 
-const strategySchema = z.discriminatedUnion(
+export const strategySchema = z.discriminatedUnion(
   "type",
   [
     z.strictObject({ type: z.literal("all") }),
@@ -72,7 +72,7 @@ const strategySchema = z.discriminatedUnion(
 );
 
 /** Whether the last stage says how long it bakes, so that nothing else may. */
-function lastBakes(strategy: z.output<typeof strategySchema>): boolean {
+export function lastBakes(strategy: z.output<typeof strategySchema>): boolean {
   return "stages" in strategy && strategy.stages.at(-1)?.bake_minutes !== undefined;
 }
 

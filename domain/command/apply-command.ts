@@ -14,6 +14,7 @@ import { batchReleases } from "../config/batch-releases.ts";
 import { approveChange } from "../change-request/approve-change.ts";
 import { editChange } from "../change-request/edit-change.ts";
 import { executeChange } from "../change-request/execute-change.ts";
+import { planOf } from "../change-request/changes-of.ts";
 import { guardChange } from "../change-request/guard-change.ts";
 import { rejectChange } from "../change-request/reject-change.ts";
 import { requestChange } from "../change-request/request-change.ts";
@@ -25,6 +26,7 @@ import { deleteConfig } from "../config/delete-config.ts";
 import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
 import { setRetention } from "../config/set-retention.ts";
+import { writeDraft } from "../gray-config/write-draft.ts";
 import { rewrapKeys } from "../encryption/rewrap-keys.ts";
 import { abortPublish } from "../publish/abort-publish.ts";
 import { advancePublish } from "../publish/advance-publish.ts";
@@ -67,6 +69,7 @@ const NOTHING = { changes: [], feedEntry: null, movedTo: null };
 const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   create_config: createConfig,
   create_version: createVersion,
+  write_draft: writeDraft,
   put_releases: putReleases,
   rollback: rollbackConfig,
   delete_config: deleteConfig,
@@ -122,9 +125,10 @@ export function applyCommand(input: {
   const { state, command } = input;
   const before = findResult(state, command, input.timestampMs);
   if (before !== null) return { ...NOTHING, outcome: replay(before, command) };
-  const guarded = guardChange(state, command, input.timestampMs);
+  const planned = planOf(state, command);
+  const guarded = guardChange(state, command, { nowMs: input.timestampMs, planned });
   if (!guarded.ok) return { ...NOTHING, outcome: guarded };
-  const outcome = dispatch({ ...input, command });
+  const outcome = dispatch({ ...input, command, planned });
   if (!outcome.ok) return { ...NOTHING, outcome };
   const { result, events, audit, moveTo } = outcome;
   const { index, timestampMs } = moveTo ?? input;

@@ -19,6 +19,7 @@ export type VersionHead = Omit<ConfigVersion, "schema">;
 export interface CommandResults {
   create_config: { config: ConfigHead; version: VersionHead };
   create_version: { config: ConfigHead; version: VersionHead };
+  write_draft: { config: ConfigHead; version: VersionHead };
   put_releases: { config: ConfigHead; warnings: string[] };
   rollback: { config: ConfigHead };
   delete_config: { config_id: string };

@@ -54,7 +54,7 @@ export interface SealedContent {
   content_sha256: string;
 }
 
-/** An immutable version: number, hash and circumstances. Its bytes are stored once per tenant and hash. */
+/** An immutable version (but for the draft of a typed config): number, hash and circumstances. Its bytes are stored once per tenant and hash. */
 export interface ConfigVersion {
   config_id: string;
   version_id: number;
@@ -69,6 +69,8 @@ export interface ConfigVersion {
   description: string;
   creator: string;
   created_at_ms: number;
+  /** When the draft of a typed config was last edited; left out: never, as of all that was ever published. */
+  edited_at_ms?: number | undefined;
   /** When a publish plan put another version in its place for everyone; left out: none did, or it is published again. */
   deprecated_at_ms?: number | undefined;
 }

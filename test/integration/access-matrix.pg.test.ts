@@ -11,7 +11,7 @@ import {
 import { type RouteAccess, resourceOf } from "../../workers/admin/route-access.ts";
 import { newConfig } from "../../workers/admin/testing-admin.ts";
 import { type AccessApp, startAccessApp, uniqueId } from "../testing/access-app.ts";
-import { type Maker, MATRIX_REQUESTS, type MatrixRequest } from "../testing/access-requests.ts";
+import { GRAY_BODIES, type Maker, MATRIX_REQUESTS, type MatrixRequest } from "../testing/access-requests.ts";
 import { listRoutes } from "../testing/list-routes.ts";
 
 const PREFIX = "/api/v1";
@@ -229,7 +229,7 @@ function anonymous(answer: Answer, request: MatrixRequest): Answer {
   for (const name of [...segments, config_id].filter((s) => s.length > 2 && !LITERAL_SEGMENTS.has(s))) {
     text = text.replaceAll(name, "<name>");
   }
-  text = text.replaceAll(NAMES, "<name>").replaceAll(/<name>(?:\/[\w.]+)*/g, "<name>");
+  text = text.replaceAll(NAMES, "<name>").replaceAll(/<name>(?:\/[\w.-]+)*/g, "<name>");
   return { status: answer.status, text };
 }
 
@@ -257,6 +257,13 @@ function maker(tenant: string): Maker {
     tenant,
     unique,
     config: () => once("config", () => idOf("/mgt/configs", newConfig({ tenant, name: unique() }))),
+    typed: (resource) =>
+      once(resource, async () => {
+        const body = { ...GRAY_BODIES[resource](unique()), tenant };
+        const id = await idOf(`/gray/${resource}`, body);
+        await post(`/gray/${resource}/${id}/publish`, {});
+        return id;
+      }),
     publish: () =>
       once("publish", async () => {
         const body = { version_id: 1, strategy: { type: "canary", canary_labels: { canary: "true" } } };
@@ -315,6 +322,7 @@ function ghost(): Maker {
     unique,
     config: nothing,
     publish: nothing,
+    typed: nothing,
     changeRequest: async () => ({ id: await nothing(), digest: "0".repeat(64) }),
     application: () => Promise.resolve(`${GHOST}:${unique()}`),
     role: scoped,

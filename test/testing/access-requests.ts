@@ -1,5 +1,13 @@
 /** One valid request for each route of the admin API, made of things of one tenant: what the matrix of access sends. */
 
+/** The typed configs, and a body of each. */
+export const GRAY_BODIES = {
+  "data-sources": (name: string) => ({ source: name }),
+  "api-records": (name: string) => ({ gateway_code: name, api_version: "1", api_name: "a" }),
+  "api-metas": (name: string) => ({ gateway_code: name, api_version: "1", api_name: "a" }),
+} as const;
+export type GrayResourceName = keyof typeof GRAY_BODIES;
+
 /** Makes what a request is about. `ghost` ones make nothing and answer names that nobody has. */
 export interface Maker {
   tenant: string;
@@ -7,6 +15,8 @@ export interface Maker {
   unique(): string;
   config(): Promise<string>;
   publish(): Promise<string>;
+  /** A typed config of the kind that stands below `/gray/` under this name, with a version that is published. */
+  typed(resource: GrayResourceName): Promise<string>;
   /** One of a content, so that each of its routes has something to answer. */
   changeRequest(): Promise<{ id: string; digest: string }>;
   application(): Promise<string>;
@@ -262,10 +272,35 @@ const SIGNING_IN: Record<string, Build> = {
   "GET /audit-logs/verify": inTenant("/audit-logs/verify"),
 };
 
+/** The routes of one kind of typed configs; each moves a plan that a request before may have ended. */
+function ofTyped(resource: GrayResourceName): Record<string, Build> {
+  const path = `/gray/${resource}`;
+  const one =
+    (rest: string, body?: unknown): Build =>
+    async (make) =>
+      at(`${path}/${await make.typed(resource)}${rest}`, body);
+  const move =
+    (verb: string): Build =>
+    async (make) => ({ ...(await one(`/${verb}`)(make)), mayRefuse: true });
+  return {
+    [`POST ${path}`]: (make) => at(path, { ...GRAY_BODIES[resource](make.unique()), tenant: make.tenant }),
+    [`GET ${path}`]: inTenant(path),
+    [`GET ${path}/{id}`]: one(""),
+    [`PUT ${path}/{id}`]: one("", { gateway_type: "POP" }),
+    [`GET ${path}/{id}/versions`]: one("/versions"),
+    [`POST ${path}/{id}/publish`]: move("publish"),
+    [`POST ${path}/{id}/advance`]: move("advance"),
+    [`POST ${path}/{id}/abort`]: move("abort"),
+  };
+}
+
 /** By method and path as the router has them, below `/api/v1`. */
 export const MATRIX_REQUESTS: Readonly<Record<string, Build>> = {
   ...CONFIGS,
   ...CHANGES,
+  ...ofTyped("data-sources"),
+  ...ofTyped("api-records"),
+  ...ofTyped("api-metas"),
   ...CLUSTER,
   ...TENANTS,
   ...USERS,

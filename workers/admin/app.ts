@@ -17,6 +17,7 @@ import { registerConfigResolve } from "./config-resolve.ts";
 import { registerConfigRollback } from "./config-rollback.ts";
 import { registerDocs } from "./docs-page.ts";
 import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
+import { GRAY_ROUTES } from "./gray-routes.ts";
 import { registerHealth } from "./health.ts";
 import { answerError, refuseInvalid } from "./map-error.ts";
 import { answerUnrouted } from "./not-found.ts";
@@ -94,6 +95,7 @@ const ROUTES: readonly ((app: AdminApp) => void)[] = [
   registerPublishResume,
   registerPublishAbort,
   ...CHANGE_ROUTES,
+  ...GRAY_ROUTES,
   registerEncryptionRewrap,
   registerClusterStatus,
   registerClusterAddNode,

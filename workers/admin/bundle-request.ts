@@ -1,11 +1,13 @@
 import type { BundleDocument, BundleEntry } from "../../contracts/bundle/bundle-schemas.ts";
 import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
 import type { BundleConfig, BundleContent } from "../../domain/bundle/bundle.ts";
+import type { Namespace } from "../../domain/config/config-name.ts";
 import type { ConfigFormat } from "../../domain/config/config.ts";
 import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
+import { refuseTyped } from "./refuse-typed.ts";
 
 /** Errors of one refusal. */
 const ERRORS_MAX = 50;
@@ -29,7 +31,8 @@ export async function readBundle(
       reader.errors.push({ path: `${path}/app`, message: "missing, here and in /bundle" });
     if (env === undefined)
       reader.errors.push({ path: `${path}/env`, message: "missing, here and in /bundle" });
-    read.push(await reader.readEntry(entry, { app: app ?? "", env: env ?? "" }, path));
+    const namespace = { tenant: bundle.tenant, app: app ?? "", env: env ?? "" };
+    read.push(await reader.readEntry(entry, namespace, path));
   }
   if (reader.errors.length > 0) {
     const code = reader.isTooLarge ? "payload_too_large" : "validation_failed";
@@ -49,12 +52,9 @@ class BundleReader {
     this.#quotas = quotas;
   }
 
-  async readEntry(
-    entry: BundleEntry,
-    where: { app: string; env: string },
-    path: string,
-  ): Promise<BundleConfig> {
+  async readEntry(entry: BundleEntry, namespace: Namespace, path: string): Promise<BundleConfig> {
     const { name, format, description, retention, releases } = entry;
+    this.#collect(path, () => refuseTyped({ namespace, name }, "/app"));
     const schema = this.#collect(path, () => schemaText(entry.schema ?? undefined)) ?? null;
     const content = await this.#readContent(entry, { format, schema, path });
     const versions: BundleConfig["versions"] = [];
@@ -68,7 +68,8 @@ class BundleReader {
     const patterns = (releases ?? []).map(({ version: _version, ...rule }) => ({ ...rule, version_id: 1 }));
     this.#collect("", () => refuseFaultyPatterns(patterns, `${path}/releases`));
     return {
-      ...where,
+      app: namespace.app,
+      env: namespace.env,
       name,
       format,
       content,

@@ -9,6 +9,7 @@ import { viewConfig } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
+import { refuseDraftOfTyped } from "./refuse-typed.ts";
 
 const route = declareRoute(
   { action: "publish", resource: "{tenant}/{app}/{env}/{name}" },
@@ -33,7 +34,8 @@ const route = declareRoute(
 export function registerConfigRollback(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { version_id } = c.req.valid("json");
-    const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
+    const { config, live, revision } = await findConfigForWrite(c, c.req.valid("param").id);
+    if (live !== null) await refuseDraftOfTyped(c, live, version_id);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       ...(await breakGlass(c, config)),

@@ -6,6 +6,7 @@ import { pingPostgres } from "../../adapters/postgres/ping-postgres.ts";
 import { type AdminApp, createAdmin } from "./app.ts";
 import { type AuthBindings, createAuthDeps } from "./auth-deps.ts";
 import { authenticate } from "./authenticate.ts";
+import { resolveTenant } from "./auth-tenant.ts";
 import { consumeDelivery } from "./consume-delivery.ts";
 import { applicationKeys } from "./encryption-keys.ts";
 import { limitRequests } from "./limit-requests.ts";
@@ -63,6 +64,7 @@ function build(env: AdminBindings): AdminApp {
       authenticate: (c, next) => establish(c, async () => void (await count(c, next))),
       quotasOf: quotasOf(auth),
       applicationKeys: applicationKeys(auth),
+      tenantOf: (c, named) => resolveTenant(c, auth, named),
       readiness: {
         core: async () => (await core.status()).leader_id !== null,
         postgres: () => pingPostgres(env.HYPERDRIVE.connectionString),

@@ -58,6 +58,8 @@ export interface AdminDeps {
   /** The quotas of a tenant as the database has them now. Rejects with `unavailable`, or `not_found` without such a tenant. */
   quotasOf: (c: Context<AdminEnv>, tenant: string) => Promise<TenantQuotas>;
   applicationKeys: ApplicationKeys;
+  /** The tenant that a request is about: the one named, else the only one in which the caller holds a role. */
+  tenantOf: (c: Context<AdminEnv>, named: string | undefined) => Promise<string>;
   /** What /readyz asks, by name; each rejects or answers false when the part is not there. */
   readiness: Readonly<Record<string, () => Promise<boolean>>>;
   /** Takes a refusal into the audit, after the answer: nobody waits for it. */

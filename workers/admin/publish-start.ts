@@ -22,6 +22,7 @@ import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, validateContent } from "./read-content.ts";
+import { refuseTyped } from "./refuse-typed.ts";
 import { configNotFound, requirePermission } from "./require-permission.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
@@ -59,6 +60,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
     let content: { bytes: Uint8Array; sha256: string } | null = null;
     if (body.version_id === undefined) {
       await requirePermission(c, "write", fullName(config.namespace, config.name));
+      refuseTyped(config, "/content");
       content = await readContent(body);
       refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
       // A config that is gone takes no content: the core repeats what it answered before, or refuses.
@@ -116,7 +118,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
  * Proposes a plan. While the core is upgraded from a build that knows one stage alone, a plan that such a build could make
  * does not hold up the work: then it is proposed as that build knows it, and deprecates nothing.
  */
-async function proposePlan(
+export async function proposePlan(
   c: Context<AdminEnv>,
   input: {
     command: CommandOf<"start_publish">;
@@ -142,7 +144,9 @@ async function proposePlan(
 }
 
 /** The stages as the command has them; `make_default_after_mins` is the bake time of the last. */
-export function stagesOf(body: z.output<typeof publishRequest>): PublishStageInput[] {
+export function stagesOf(
+  body: Pick<z.output<typeof publishRequest>, "strategy" | "make_default_after_mins">,
+): PublishStageInput[] {
   const { strategy, make_default_after_mins: after = null } = body;
   if (strategy.type === "all") return [];
   if (strategy.type === "canary") {

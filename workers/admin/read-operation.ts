@@ -1,7 +1,6 @@
 import type { Context } from "hono";
-import type { z } from "zod";
-import type { changeRequestEdit } from "../../contracts/change-request/change-request-api.ts";
-import type { ChangeOperation } from "../../domain/command/command.ts";
+import type { OperationOfOneBody } from "../../contracts/change-request/change-request-api.ts";
+import type { OperationOfOne } from "../../domain/command/command.ts";
 import type { Config, DeletedConfig } from "../../domain/config/config.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -9,10 +8,10 @@ import { stagesOf } from "./publish-start.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
+import { refuseDraftOfTyped, refuseTyped } from "./refuse-typed.ts";
 
-type OperationBody = z.output<typeof changeRequestEdit>["operation"];
 interface ReadOperation {
-  operation: ChangeOperation;
+  operation: OperationOfOne;
   attachments: Uint8Array[];
   /** How the core is to seal the content; undefined: not at all. */
   seal: Seal;
@@ -20,23 +19,25 @@ interface ReadOperation {
 type Seal = { key_id: string | null } | undefined;
 
 /**
- * What a request asks for as the log has it, checked like the route that would do it at once. Content of an encrypted
+ * What a request asks of one config as the log has it, checked like the route that would do it at once. Content of an encrypted
  * config is sealed before it is kept, so it is the envelope that is approved. `live` is null for a config that is gone.
  */
 export async function readOperation(
   c: Context<AdminEnv>,
-  body: OperationBody,
+  body: OperationOfOneBody,
   { config, live }: { config: DeletedConfig; live: Config | null },
 ): Promise<ReadOperation> {
   const config_id = config.id;
   switch (body.type) {
     case "releases": {
       const { releases, abort_plan } = body;
+      refuseTyped(config, "/operation/releases");
       refuseFaultyPatterns(releases, "/operation/releases");
       return withoutContent({ kind: "put_releases", payload: { config_id, releases, abort_plan } });
     }
     case "rollback": {
       const { version_id, abort_plan } = body;
+      if (live !== null) await refuseDraftOfTyped(c, live, version_id);
       return withoutContent({ kind: "rollback", payload: { config_id, version_id, abort_plan } });
     }
     case "delete":
@@ -77,7 +78,7 @@ export async function readOperation(
   }
 }
 
-function withoutContent(operation: ChangeOperation): ReadOperation {
+function withoutContent(operation: OperationOfOne): ReadOperation {
   return { operation, attachments: [], seal: undefined };
 }
 
@@ -92,6 +93,7 @@ async function takeContent(
   },
 ): Promise<{ ref: { attachment: number; sha256: string }; bytes: Uint8Array; seal: Seal }> {
   const { config, live, schema, format } = of;
+  refuseTyped(config, "/operation");
   const { bytes, sha256 } = await readContent(body);
   refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
   const isSecret = live?.encrypted ?? false;

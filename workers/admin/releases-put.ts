@@ -9,6 +9,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
+import { refuseTyped } from "./refuse-typed.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
@@ -40,6 +41,7 @@ export function registerReleasesPut(app: OpenAPIHono<AdminEnv>): void {
     const releases: ReleaseRule[] = c.req.valid("json");
     refuseFaultyPatterns(releases, "");
     const { config, revision } = await findConfigForWrite(c, c.req.valid("param").id);
+    refuseTyped(config);
     const command = {
       ...(await commandHead(c, config.namespace.tenant, revision)),
       ...(await breakGlass(c, config)),

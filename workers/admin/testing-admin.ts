@@ -56,6 +56,7 @@ export function testingAdmin({ sealer, ...overrides }: Partial<AdminDeps> & { se
     readiness: { core: async () => (await core.status()).leader_id !== null },
     log: (line) => logs.push(line),
     applicationKeys: async () => ({}),
+    tenantOf: async (_c, named) => named ?? "demo",
     noteRefusal: (_c, refusal) => refusals.push(refusal),
     quotasOf: async () => TEST_QUOTAS,
     authenticate: async (c, next) => {

@@ -9,6 +9,7 @@ import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
+import { refuseTyped } from "./refuse-typed.ts";
 
 const route = declareRoute(
   { action: "write", resource: "{tenant}/{app}/{env}/{name}" },
@@ -33,6 +34,7 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
     const { config, live, revision } = await findConfigForWrite(c, c.req.valid("param").id);
+    refuseTyped(config);
     const { bytes, sha256 } = await readContent(body);
     refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
     const schema = schemaText(body.schema);
