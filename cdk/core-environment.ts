@@ -29,11 +29,12 @@ export const internalCoreUrls = (): string[] =>
 export const publicCoreUrls = (settings: DeploymentSettings): string[] =>
   nodeIds.map((id) => `https://node-${id}.${settings.coreDomain}`);
 
-/** A backup an hour, three days of them, and the newest for ever. */
+/** A backup an hour, three days of them, and the newest for ever; a minute between two rounds of the retention. */
 const BACKUPS = {
   CONFLUX_BACKUP_INTERVAL_S: "3600",
   CONFLUX_BACKUP_KEEP_COUNT: "72",
   CONFLUX_BACKUP_KEEP_DAYS: "30",
+  CONFLUX_RETENTION_INTERVAL_S: "60",
 } as const;
 
 /**

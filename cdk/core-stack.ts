@@ -211,7 +211,7 @@ export class CoreStack extends Stack {
     return task;
   }
 
-  /** A node writes backups into their bucket and reads them there. */
+  /** A node writes backups and removed versions into their bucket and reads them there. */
   #letBackUp(task: ecs.FargateTaskDefinition): void {
     const { backups, dataKey } = this.#props.data;
     task.addToTaskRolePolicy(
@@ -228,7 +228,7 @@ export class CoreStack extends Stack {
     );
     acknowledge(
       task.taskRole,
-      "`<bucket>/*` are the objects of the bucket that backups alone are in.",
+      "`<bucket>/*` are the objects of the bucket that backups and archived versions alone are in.",
       `IAM5[Resource::${this.#props.data.stackName}:${BACKUPS_ARN_EXPORT}/*]`,
     );
   }

@@ -8,6 +8,10 @@ export const ENVELOPE_BYTES_MAX = Math.ceil(CONTENT_BYTES_MAX / 3) * 4 + 16 * 10
 export const REWRAP_VERSIONS_MAX = 50;
 /** ... and bytes of their envelopes. */
 export const REWRAP_BYTES_MAX = 8 * 1024 * 1024;
+/** Versions that one command removes by their config's retention, ... */
+export const PRUNE_VERSIONS_MAX = 50;
+/** ... and bytes of their contents, which are archived before; a single larger one is removed by itself. */
+export const PRUNE_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of a JSON Schema. */
 export const SCHEMA_BYTES_MAX = 1024 * 1024;
 export const DESCRIPTION_BYTES_MAX = 1024;

@@ -13,6 +13,7 @@ import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { PeerBook } from "./peer-book.ts";
+import { type RetentionParts, RetentionService } from "./retention-service.ts";
 import { ServiceAuth } from "./service-auth.ts";
 
 export interface CoreNodeOptions {
@@ -35,6 +36,8 @@ export interface CoreNodeOptions {
   feedWaitersMax?: number;
   /** Where backups go, and when; null or absent: nowhere. */
   backup?: Omit<BackupParts, "nowMs"> | null;
+  /** Where versions are archived that their retention keeps no longer; null or absent: all of them stay. */
+  retention?: Omit<RetentionParts, "nowMs"> | null;
   /** What encrypts contents; null or absent: nothing does. */
   encryption?: ContentSealerOptions | null;
 }
@@ -105,6 +108,9 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     committedAtStart = log.status().commitIndex;
     backups?.start();
     closers.push(() => backups?.close());
+    const retention = openRetention(core, options);
+    retention?.start();
+    closers.push(() => retention?.close());
     return { url, store, stop: closeAll };
   } catch (error) {
     await closeAll();
@@ -115,6 +121,11 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
 function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): BackupService | null {
   if (backup === undefined || backup === null) return null;
   return new BackupService(core, { ...backup, nowMs: now ?? Date.now });
+}
+
+function openRetention(core: CoreContext, { retention, now }: CoreNodeOptions): RetentionService | null {
+  if (retention === undefined || retention === null) return null;
+  return new RetentionService(core, { ...retention, nowMs: now ?? Date.now });
 }
 
 function medianClock(

@@ -31,6 +31,7 @@ process.on("exit", flush);
 
 async function start(env: CoreEnvironment): Promise<CoreNode> {
   mkdirSync(env.dataDirectory, { recursive: true });
+  const backup = env.backup && backupParts(env.backup, join(env.dataDirectory, "backup"));
   const knowledge = new PeerKnowledge({ path: join(env.dataDirectory, PEERS_FILE) });
   const book = new PeerBook(env.nodeId, env.peers?.members ?? []);
   return startCoreNode({
@@ -47,7 +48,8 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
       keys: new KmsKeyService(endpointOf(env.keyService), { deadlineMs: KEY_SERVICE_DEADLINE_MS }),
       defaultKeyId: env.keyService.defaultKeyId,
     },
-    backup: env.backup && backupParts(env.backup, join(env.dataDirectory, "backup")),
+    backup,
+    retention: backup && { storage: backup.storage, intervalMs: env.backup?.retentionIntervalMs ?? 0 },
     openLog: (stateMachine) =>
       openClusterLog({
         env,

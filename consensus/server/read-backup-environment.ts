@@ -8,10 +8,13 @@ export interface BackupEnvironment extends BackupSettings {
   place: string;
   /** A stand-in for S3; undefined: S3 itself. */
   endpointUrl: string | undefined;
+  /** Between two rounds that enforce the retention of configs, whose versions are archived there; 0: never. */
+  retentionIntervalMs: number;
 }
 
 const INTERVAL_S = { fallback: 3_600, max: 31 * 24 * 3_600 };
 const KEEP_COUNT = { fallback: 72, max: BACKUPS_MAX / 2 };
+const RETENTION_S = { fallback: 60, max: 31 * 24 * 3_600 };
 const KEEP_DAYS = { fallback: 30, max: 3_650 };
 
 /** Where backups go and when; null without CONFLUX_BACKUP_STORE. Throws `EnvironmentError`. */
@@ -40,6 +43,7 @@ export function readBackupEnvironment(
     place,
     endpointUrl,
     intervalMs: whole("CONFLUX_BACKUP_INTERVAL_S", INTERVAL_S, 0) * 1000,
+    retentionIntervalMs: whole("CONFLUX_RETENTION_INTERVAL_S", RETENTION_S, 0) * 1000,
     keepCount: whole("CONFLUX_BACKUP_KEEP_COUNT", KEEP_COUNT, 1),
     keepDays: whole("CONFLUX_BACKUP_KEEP_DAYS", KEEP_DAYS, 1),
   };

@@ -91,3 +91,19 @@ it("K2 finds KMS by its region, or a stand-in by its URL, each with a default ke
   const standIn = { KMS_ENDPOINT: "http://127.0.0.1:1", KMS_ACCESS_KEY_ID: "LOCAL" };
   expect(keyService(standIn)).toEqual({ ...none, endpointUrl: "http://127.0.0.1:1", accessKeyId: "LOCAL" });
 });
+
+it("C10 R13 reads where backups and archived versions go, and how often the retention is enforced", () => {
+  const store = { ...good, CONFLUX_BACKUP_STORE: "s3://bucket/prefix" };
+  const backup = { place: "s3://bucket/prefix", endpointUrl: undefined, intervalMs: 3_600_000 };
+  expect(readEnvironment(store).backup).toEqual({
+    ...backup,
+    keepCount: 72,
+    keepDays: 30,
+    retentionIntervalMs: 60_000,
+  });
+  const never = readEnvironment({ ...store, CONFLUX_RETENTION_INTERVAL_S: "0" });
+  expect(never.backup?.retentionIntervalMs).toBe(0);
+  expect(() => readEnvironment({ ...store, CONFLUX_RETENTION_INTERVAL_S: "-1" })).toThrow(
+    "CONFLUX_RETENTION_INTERVAL_S is not valid: a whole number from 0 to",
+  );
+});

@@ -55,6 +55,7 @@ export class LosingLog extends TestingLog<ApplyOutcome> {
 }
 
 export interface TestingBackups<S extends ObjectStorage = FaultyStorage> {
+  core: CoreContext;
   store: StateStore;
   log: LosingLog;
   storage: S;
@@ -131,6 +132,7 @@ export async function openTestingBackupsIn<S extends ObjectStorage>(
   });
   const ended = (jobId: string): Promise<ClusterJob> => service.job(jobId, 60_000);
   return {
+    core,
     store,
     log,
     storage,

@@ -38,7 +38,10 @@ export const schemaField = z
   .meta({ description: "JSON Schema: draft 4, 6, 7, 2019-09 or 2020-12" });
 export const retentionSchema = z
   .strictObject({ count: z.int().positive().optional(), days: z.int().positive().optional() })
-  .meta({ description: "How many versions are kept, and for how many days" });
+  .meta({
+    description:
+      "The newest versions that are kept, and days that one is kept after it was replaced; one past every limit is archived and removed",
+  });
 
 /** Exactly one of the two ways to give content. */
 function oneContent(body: { content?: string | undefined; content_base64?: string | undefined }): boolean {

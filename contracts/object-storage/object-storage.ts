@@ -18,7 +18,7 @@ export interface ObjectPage {
 }
 
 /**
- * Where backups lie: a directory, a bucket, or memory. An object is there whole or not at all, and a new one takes the
+ * Where backups and archived versions lie: a directory, a bucket, or memory. An object is there whole or not at all, and a new one takes the
  * place of the old one at once. Every verb rejects with `unavailable` when the storage is away or full, and with a
  * RangeError for a name that is none (`checkObjectName`).
  */

@@ -5,6 +5,7 @@ import { readConfigByName } from "../config/read-configs.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
 import { checkRules } from "../release-rule/check-rules.ts";
 import type { ReleaseRule } from "../release-rule/release-rule.ts";
+import { sayMissingVersion } from "../retention/removed-versions.ts";
 import { type BundleConfig, type BundleField, type BundlePlanItem, type BundleRequest } from "./bundle.ts";
 import type { BundleMark } from "./bundle-mark.ts";
 import {
@@ -133,7 +134,12 @@ function resolveRules(
     id === 0 ||
     fresh.has(id) ||
     (existing !== null && state.hasKey(stateKey.version(existing.config.id, id)));
-  const checked = checkRules({ rules, pathPrefix: `${path}/releases`, versionExists: isKnown });
+  const checked = checkRules({
+    rules,
+    pathPrefix: `${path}/releases`,
+    versionExists: isKnown,
+    sayMissing: (id) => sayMissingVersion(state, existing?.config.id ?? "", id),
+  });
   errors.push(...unknown);
   if (!checked.ok) errors.push(...checked.errors);
   if (!checked.ok) return { rules, warnings: [] };

@@ -109,6 +109,8 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
   resume_publish: nothing,
   end_pause: nothing,
   set_retention: nothing,
+  // Only what nobody gets.
+  prune_versions: nothing,
   // Back to what clients got before the plan: that waits neither for people nor for the end of a freeze.
   abort_publish: nothing,
   revoke_token: nothing,

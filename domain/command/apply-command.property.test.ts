@@ -11,40 +11,31 @@ import { MemoryState } from "./memory-state.ts";
 import { scanAll } from "./scan-all.ts";
 import { publishIdOf, type PublishPlan } from "../publish/publish-plan.ts";
 import { stateKey } from "./state-view.ts";
+import {
+  emptyConfig,
+  isThere,
+  type ModelConfig,
+  type ModelPlan,
+  stepPrune,
+} from "./testing-command-model.ts";
 import { testCommand, testConfigPayload, testRule } from "./testing-commands.ts";
 
-/** What a user believes the system holds: content by version, and rules as [label, version]. */
-interface ModelConfig {
-  versions: string[];
-  /** Those that a user wrote. */
-  rules: { label: string; version: number }[];
-  /** The plan that runs. */
-  plan: ModelPlan | null;
-  /** Versions that a plan has replaced. */
-  deprecated: number[];
-  /** How many versions are to be kept; null: all. */
-  keeps: number | null;
-}
-interface ModelPlan {
-  version: number;
-  /** What the default rule named before. */
-  previous: number | null;
-  stage: number;
-  stages: number;
-  /** Whether its stages bake for BAKE_MS, or wait for a hand. */
-  bakes: boolean;
-  startedAtMs: number;
-  pausedMs: number;
-  pausedAtMs: number | null;
-  on_timeout: "abort" | "resume";
-}
 type Step =
-  | { do: "create"; name: string; content: string; release: boolean; key: number | null; max: number | null }
+  | {
+      do: "create";
+      name: string;
+      content: string;
+      release: boolean;
+      keeps: number | null;
+      key: number | null;
+      max: number | null;
+    }
   | { do: "version"; name: string; content: string }
   | { do: "rules"; name: string; rules: { label: string; version: number }[]; abortPlan: boolean }
   | { do: "rollback"; name: string; version: number; abortPlan: boolean }
   | { do: "delete"; name: string }
   | { do: "retention"; name: string; keeps: number | null }
+  | { do: "prune"; name: string; versions: number[] }
   | { do: "batch"; name: string; other: string; content: string; version: number; abortPlan: boolean }
   | {
       do: "publish";
@@ -81,6 +72,7 @@ const steps = fc.array(
       name,
       content,
       release: fc.boolean(),
+      keeps: fc.constantFrom(null, 1, 2),
       key: fc.option(fc.integer({ min: 1, max: 3 })),
       max: fc.option(fc.integer({ min: 0, max: 3 })),
     }),
@@ -102,6 +94,11 @@ const steps = fc.array(
       do: fc.constant("retention" as const),
       name,
       keeps: fc.option(fc.integer({ min: 1, max: 3 })),
+    }),
+    fc.record({
+      do: fc.constant("prune" as const),
+      name,
+      versions: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 6 }),
     }),
     fc.record({
       do: fc.constant("batch" as const),
@@ -157,7 +154,7 @@ function stepModel(
   if (step.do === "create") {
     if (config !== undefined || (step.max !== null && model.size >= step.max)) return false;
     const rules = step.release ? [{ label: "", version: 1 }] : [];
-    model.set(step.name, { versions: [step.content], rules, plan: null, deprecated: [], keeps: null });
+    model.set(step.name, { ...emptyConfig(), versions: [step.content], rules, keeps: step.keeps });
     return true;
   }
   if (config === undefined) return false;
@@ -166,11 +163,12 @@ function stepModel(
     config.keeps = step.keeps;
     return true;
   }
+  if (step.do === "prune") return stepPrune(config, step.versions);
   if (step.do === "batch") return stepBatch(model, config, step);
   if (step.do === "version") return config.versions.push(step.content) > 0;
   if (step.do !== "rules" && step.do !== "rollback") return stepPlan(config, step, nowMs);
   if (config.plan !== null && !step.abortPlan) return false;
-  const exists = (version: number): boolean => version <= config.versions.length;
+  const exists = (version: number): boolean => isThere(config, version);
   if (step.do === "rules") {
     const labels = step.rules.map((r) => r.label);
     if (new Set(labels).size < labels.length || !step.rules.every((r) => exists(r.version))) return false;
@@ -196,27 +194,28 @@ function stepAsked(
     if (config === undefined) return false;
     const id = step.edit && before !== undefined ? before.id : `chr-c1-${at.index}`;
     asked.set(step.name, { id, version: step.version, stale: false });
+    config.asked[id] = step.version;
     return true;
   }
   if (step.do === "execute") {
     if (before === undefined || before.stale || config === undefined || config.plan !== null) return false;
-    if (before.version > config.versions.length) return false;
+    if (!isThere(config, before.version)) return false;
     setDefault(config, before.version);
+    delete config.asked[before.id];
     return asked.delete(step.name);
   }
   if (!stepModel(model, step, at.nowMs)) return false;
   // Whether a bundle leaves a config as it was looked at is more than this model knows: what was asked is forgotten.
   if (step.do === "delete" || step.do === "bundle") asked.delete(step.name);
-  else if (before !== undefined) asked.set(step.name, { ...before, stale: true });
+  else if (before !== undefined && step.do !== "prune") asked.set(step.name, { ...before, stale: true });
   return true;
 }
 
 /** With every flag set: the config is as the bundle says, whoever made it. */
 function stepBundle(model: Map<string, ModelConfig>, step: Extract<Step, { do: "bundle" }>): boolean {
-  const fresh: ModelConfig = { versions: [], rules: [], plan: null, deprecated: [], keeps: null };
-  const config = model.get(step.name) ?? fresh;
+  const config = model.get(step.name) ?? emptyConfig();
   model.set(step.name, config);
-  config.keeps = null;
+  Object.assign(config, { keeps: 1, bundled: step.content });
   if (config.versions.at(-1) !== step.content) config.versions.push(step.content);
   if (!step.released) return true;
   const [only] = config.rules;
@@ -235,7 +234,7 @@ function stepBatch(
   step: Extract<Step, { do: "batch" }>,
 ): boolean {
   const other = model.get(step.other);
-  if (other === undefined || other === config || step.version > other.versions.length) return false;
+  if (other === undefined || other === config || !isThere(other, step.version)) return false;
   if ((config.plan !== null || other.plan !== null) && !step.abortPlan) return false;
   setDefault(config, config.versions.push(step.content));
   setDefault(other, step.version);
@@ -278,7 +277,7 @@ function stepPlan(config: ModelConfig, step: PlanStep, nowMs: number): boolean {
 
 function beginPlan(config: ModelConfig, step: Extract<Step, { do: "publish" }>, nowMs: number): boolean {
   if (config.plan !== null && !step.abortPlan) return false;
-  if (typeof step.what === "number" && step.what > config.versions.length) return false;
+  if (typeof step.what === "number" && !isThere(config, step.what)) return false;
   const version = typeof step.what === "number" ? step.what : config.versions.push(step.what);
   const plan: ModelPlan = {
     version,
@@ -325,6 +324,7 @@ function toCommand(
       const releases = step.release ? [testRule(1)] : [];
       const payload = testConfigPayload(step.name, step.content.repeat(64), {
         releases,
+        retention: step.keeps === null ? null : { count: step.keeps },
         ...(step.max === null ? {} : { max_configs: step.max }),
       });
       const idempotency = step.key === null ? null : { scope: `k${step.key}`, digest: JSON.stringify(step) };
@@ -347,6 +347,13 @@ function toCommand(
     case "retention": {
       const retention = step.keeps === null ? null : { count: step.keeps };
       return testCommand("set_retention", { config_id, retention });
+    }
+    case "prune": {
+      const versions = step.versions.map((version_id) => {
+        const row = state.json(stateKey.version(config_id, version_id)) as ConfigVersion | undefined;
+        return { version_id, sha256: row?.sha256 ?? "f".repeat(64) };
+      });
+      return testCommand("prune_versions", { config_id, versions, archive: "archive" });
     }
     case "batch": {
       const one = { expected_revision: null, schema: null, description: "", releases: null };
@@ -433,7 +440,7 @@ function bundleCommand({ name: called, content: text, released }: Extract<Step, 
     content: { attachment: 0, sha256: text.repeat(64) },
     schema: null,
     description: "first",
-    retention: null,
+    retention: { count: 1 },
     versions: [],
     releases: released ? [{ labels: {}, priority: 0, version: "bundle" }] : null,
   };
@@ -447,9 +454,12 @@ function readModel(state: MemoryState): Map<string, ModelConfig> {
   for (const { value } of scanAll(state, "c/")) {
     const config = value as Config;
     model.set(config.name, {
-      versions: [...scanAll(state, `v/${config.id}/`)].map((row) =>
-        (row.value as { sha256: string }).sha256.slice(0, 1),
-      ),
+      versions: Array.from({ length: config.latest_version_id }, (_, i) => {
+        const row = state.json(stateKey.version(config.id, i + 1)) as ConfigVersion | undefined;
+        return row?.sha256.slice(0, 1) ?? null;
+      }),
+      bundled: config.bundle?.content?.slice(0, 1) ?? null,
+      asked: readAsked(state, config.id),
       rules: config.releases
         .filter((r) => r.publish_id === undefined)
         .map((r) => ({ label: r.labels["l"] ?? "", version: r.version_id })),
@@ -462,6 +472,17 @@ function readModel(state: MemoryState): Map<string, ModelConfig> {
     });
   }
   return model;
+}
+
+function readAsked(state: MemoryState, configId: string): Record<string, number> {
+  const rows = [...scanAll(state, stateKey.changeRequestPrefix)].map(({ value }) => value as ChangeRequest);
+  return Object.fromEntries(
+    rows.flatMap(({ id, state: stands, config_id, operation }) =>
+      stands === "open" && config_id === configId && operation.kind === "rollback"
+        ? [[id, operation.payload.version_id]]
+        : [],
+    ),
+  );
 }
 
 function readPlan(state: MemoryState, config: Config): ModelPlan | null {
@@ -515,8 +536,8 @@ it("A6 C1 C2 C4 C6 C7 C10 C12 C13 C14 P4 P5 P6 any sequence of commands does wha
         } else {
           const wanted = stepAsked(model, asked, step, { nowMs: i * STEP_MS, index: i + 1 });
           expect([step.do, outcome.ok]).toEqual([step.do, wanted]);
-          // A bundle that is applied already is no entry of the feed.
-          if (step.do !== "bundle") expect(feedEntry !== null).toBe(wanted);
+          // A bundle that is applied already is no entry of the feed, and neither is a removal of nothing.
+          if (step.do !== "bundle" && step.do !== "prune") expect(feedEntry !== null).toBe(wanted);
           if (!wanted) expect(changes).toEqual([]);
           else if (step.do === "create") {
             ids.set(step.name, `cfg-c1-${i + 1}`);

@@ -35,6 +35,7 @@ import { pausePublish } from "../publish/pause-publish.ts";
 import { reportGates } from "../publish/report-gates.ts";
 import { endPause, resumePublish } from "../publish/resume-publish.ts";
 import { startPublish } from "../publish/start-publish.ts";
+import { pruneVersions } from "../retention/prune-versions.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "./apply-verb.ts";
 import type { Command, CommandKind } from "./command.ts";
 import type { CommandResults, FeatureOutcome, StatePlace } from "./command-result.ts";
@@ -75,6 +76,7 @@ const VERBS: { [K in CommandKind]: ApplyVerb<K> } = {
   rollback: rollbackConfig,
   delete_config: deleteConfig,
   set_retention: setRetention,
+  prune_versions: pruneVersions,
   revoke_token: revokeToken,
   begin_restore: beginRestore,
   restore_chunk: stageRestoreChunk,

@@ -3,6 +3,7 @@ import type { PendingRestore, RestoredState } from "../backup/backup-origin.ts";
 import { checkChangeInvariants, heldRefs } from "../change-request/check-change-invariants.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
 import { checkPublishInvariants } from "../publish/check-publish-invariants.ts";
+import { checkRemovedInvariants } from "../retention/check-removed-invariants.ts";
 import { scanAll } from "./scan-all.ts";
 import { stateKey, type StateView } from "./state-view.ts";
 
@@ -51,6 +52,7 @@ export function checkInvariants(state: StateView): string[] {
     checkAnchors,
     checkChangeInvariants,
     checkBundles,
+    checkRemovedInvariants,
   ];
   return [...wrong, ...others.flatMap((check) => check(state))];
 }

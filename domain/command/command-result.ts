@@ -5,6 +5,7 @@ import type { RestoredState } from "../backup/backup-origin.ts";
 import type { ChangeRequestHead } from "../change-request/change-request.ts";
 import type { ChangeRules } from "../change-request/change-rules.ts";
 import type { PublishPlan } from "../publish/publish-plan.ts";
+import type { KeptVersion } from "../retention/kept-version.ts";
 import type { CommandKind } from "./command.ts";
 import type { AuditAction, FeedEvent } from "./feed-entry.ts";
 import type { StateChange } from "./state-view.ts";
@@ -23,6 +24,7 @@ export interface CommandResults {
   rollback: { config: ConfigHead };
   delete_config: { config_id: string };
   set_retention: { config: ConfigHead };
+  prune_versions: { config_id: string; removed: number[]; kept: KeptVersion[] };
   revoke_token: { jti: string };
   begin_restore: { restore_id: string; staged: number };
   restore_chunk: { restore_id: string; staged: number };

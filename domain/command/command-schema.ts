@@ -7,6 +7,7 @@ import { WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
 import { GATE_REASON_CHARACTERS_MAX, GATES_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { GATE_FAILURES } from "../publish/publish-gate.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
+import { pruneCommand } from "../retention/prune-command-schema.ts";
 import type { Command } from "./command.ts";
 import {
   content,
@@ -352,6 +353,7 @@ const commandSchema = z.discriminatedUnion("kind", [
     .strict(),
   bundleCommand,
   batchCommand,
+  pruneCommand,
   ...restoreCommands,
   ...publishCommands,
   ...changeCommands,

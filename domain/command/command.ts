@@ -76,6 +76,16 @@ export interface CommandPayloads {
   delete_config: { config_id: string };
   /** Which old versions are kept; null: all of them. */
   set_retention: { config_id: string; retention: Retention | null };
+  /**
+   * Removes old versions that the config's retention keeps no longer and that lie in the archive, as they were then (C10).
+   * Only a core proposes it. Each is judged anew by the state that the command meets.
+   */
+  prune_versions: {
+    config_id: string;
+    versions: { version_id: number; sha256: string }[];
+    /** Where they were archived, for the audit. */
+    archive: string;
+  };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };
   /** The four steps of a restore. Only a core proposes them, never a caller (`isRestoreKind`). */
@@ -217,7 +227,7 @@ export function isRestoreKind(kind: CommandKind): boolean {
 
 /** Kinds that no caller proposes: a core makes them from what only it can know. */
 export function isCoreKind(kind: CommandKind): boolean {
-  return kind === "rewrap_keys" || isRestoreKind(kind);
+  return kind === "rewrap_keys" || kind === "prune_versions" || isRestoreKind(kind);
 }
 
 /** Results are kept for idempotent replay, so they hold no secrets and all that the answer needs. */

@@ -1,4 +1,6 @@
 import type { Config, ConfigVersion } from "../config/config.ts";
+import { checkRemovedRanges } from "../retention/check-removed-invariants.ts";
+import { readRemovedRanges } from "../retention/removed-versions.ts";
 import { stateKey, type StateView } from "./state-view.ts";
 
 /**
@@ -31,6 +33,7 @@ function sampleConfig(state: StateView, config: Config, wrong: string[]): void {
     if (!state.hasKey(stateKey.blob(tenant, sha256)) || !state.hasKey(stateKey.blobRefs(tenant, sha256)))
       wrong.push(`${id}: the bytes of version ${versionId} are missing or not counted`);
   }
+  wrong.push(...checkRemovedRanges(config, readRemovedRanges(state, id)));
   if (state.hasKey(stateKey.version(id, latest + 1))) wrong.push(`${id}: a version past the latest`);
   if (state.json(stateKey.configByName(tenant, app, env, name)) !== id)
     wrong.push(`${id} is not found by its name`);

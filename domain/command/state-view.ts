@@ -32,6 +32,9 @@ export const stateKey = {
   deletedConfig: (configId: string): string => `z/${configId}`,
   version: (configId: string, versionId: number): string => `v/${configId}/${pad(versionId)}`,
   versionPrefix: (configId: string): string => `v/${configId}/`,
+  /** Which of a config's versions its retention has removed; missing while it has removed none. */
+  removedVersions: (configId: string): string => `removed-versions/${configId}`,
+  removedVersionsPrefix: "removed-versions/",
   blob: (tenant: string, sha256: string): string => `b/${tenant}/${sha256}`,
   /** How many versions share a blob. */
   blobRefs: (tenant: string, sha256: string): string => `r/${tenant}/${sha256}`,

@@ -36,6 +36,8 @@ export const deleteConfig: ApplyVerb<"delete_config"> = ({ state, command, index
     counts.set(sha256, (counts.get(sha256) ?? 0) + 1);
     changes.push({ op: "delete", key });
   }
+  const removed = stateKey.removedVersions(id);
+  if (state.hasKey(removed)) changes.push({ op: "delete", key: removed });
   const running = findRunningPublish(state, id);
   const ended = running === null ? null : endPublish(running, "config_deleted", { index, timestampMs });
   changes.push(...(ended?.changes ?? []));

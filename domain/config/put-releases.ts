@@ -3,6 +3,7 @@ import { stateKey } from "../command/state-view.ts";
 import { endRunningPublish } from "../publish/abort-publish.ts";
 import { findRunningPublish, refuseWhileRunning } from "../publish/find-publish.ts";
 import { checkRules } from "../release-rule/check-rules.ts";
+import { sayMissingVersion } from "../retention/removed-versions.ts";
 import { configChanged, toConfigHead } from "./config-changed.ts";
 import { fullName } from "./config-name.ts";
 import type { Config } from "./config.ts";
@@ -21,6 +22,7 @@ export const putReleases: ApplyVerb<"put_releases"> = ({ state, command, index, 
     rules: command.payload.releases,
     pathPrefix: "",
     versionExists: (id) => state.hasKey(stateKey.version(found.config.id, id)),
+    sayMissing: (id) => sayMissingVersion(state, found.config.id, id),
   });
   if (!rules.ok) return refuse("validation_failed", "the release rules are not valid", rules.errors);
   const config: Config = {

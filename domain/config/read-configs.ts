@@ -2,6 +2,7 @@ import { type Refusal, refuse } from "../command/apply-verb.ts";
 import { scanAll } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import { LIST_SCAN_MAX } from "../limits.ts";
+import { lastNotRemoved, readRemovedRanges, sayMissingVersion } from "../retention/removed-versions.ts";
 import type { Namespace } from "./config-name.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "./config.ts";
 
@@ -83,9 +84,10 @@ export function listVersions(
       { path: "/cursor", message: "not a cursor" },
     ]);
   }
+  const removed = readRemovedRanges(state, input.config_id);
   const items: ConfigVersion[] = [];
-  let id = Math.min(before - 1, found.config.latest_version_id);
-  for (; id >= 1 && items.length < input.limit; id -= 1) {
+  let id = lastNotRemoved(removed, Math.min(before - 1, found.config.latest_version_id));
+  for (; id >= 1 && items.length < input.limit; id = lastNotRemoved(removed, id - 1)) {
     const version = state.json(stateKey.version(input.config_id, id)) as ConfigVersion | undefined;
     if (version !== undefined) items.push(version);
   }
@@ -100,6 +102,9 @@ export function readVersion(
     | ConfigVersion
     | undefined;
   return version === undefined
-    ? refuse("not_found", `no version ${input.version_id} of config ${input.config_id}`)
+    ? refuse(
+        "not_found",
+        `config ${input.config_id}: ${sayMissingVersion(state, input.config_id, input.version_id)}`,
+      )
     : { ok: true, version };
 }

@@ -5,7 +5,7 @@ import { fullName } from "./config-name.ts";
 import type { Config, Retention } from "./config.ts";
 import { findConfig } from "./find-config.ts";
 
-/** Sets which old versions of a config are kept (C10); null: all of them. Removes none by itself. */
+/** Sets which old versions of a config are kept (C10); null: all of them. Removes none by itself: that is `pruneVersions`. */
 export const setRetention: ApplyVerb<"set_retention"> = ({ state, command, index, timestampMs }) => {
   const { config_id, retention } = command.payload;
   const found = findConfig(state, command, config_id);

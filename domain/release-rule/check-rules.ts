@@ -30,6 +30,8 @@ export function checkRules(input: {
   rules: readonly ReleaseRule[];
   pathPrefix: string;
   versionExists: (versionId: number) => boolean;
+  /** What is said of a version that does not exist. */
+  sayMissing?: (versionId: number) => string;
 }): CheckedRules {
   const { rules, pathPrefix } = input;
   if (rules.length > RULES_MAX) {
@@ -46,7 +48,10 @@ export function checkRules(input: {
     const path = `${pathPrefix}/${i}`;
     const exists = known.get(rule.version_id) ?? input.versionExists(rule.version_id);
     known.set(rule.version_id, exists);
-    if (!exists) errors.push({ path: `${path}/version_id`, message: `no version ${rule.version_id}` });
+    if (!exists) {
+      const message = input.sayMissing?.(rule.version_id) ?? `no version ${rule.version_id}`;
+      errors.push({ path: `${path}/version_id`, message });
+    }
     if (!Number.isInteger(rule.priority) || Math.abs(rule.priority) > PRIORITY_ABS_MAX) {
       errors.push({ path: `${path}/priority`, message: `an integer within ±${PRIORITY_ABS_MAX}` });
     }

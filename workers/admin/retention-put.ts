@@ -14,7 +14,8 @@ const route = declareRoute(
     path: "/api/v1/mgt/configs/{id}/retention",
     tags: ["configs"],
     summary: "Set which old versions of a config are kept",
-    description: "An empty object keeps all of them. No version is removed by this request.",
+    description:
+      "An empty object keeps all of them. The core archives and removes what is past every limit that is set, some time later: never the latest version, nor one that a release rule, a running publish plan or an open change request names.",
     request: {
       params: idParams,
       headers: updateHeaders,

@@ -16,6 +16,7 @@ const versionRoute = declareRoute(
     path: "/api/v1/mgt/configs/{id}/versions/{version}",
     tags: ["versions"],
     summary: "Get what is known of a version",
+    description: "One that the config's retention has removed is not found, and the answer's detail says so.",
     request: { params: versionParams, query: readQuery },
     responses: { 200: { description: "The version", content: json(versionView) } },
   },

@@ -15,6 +15,7 @@ const route = declareRoute(
     path: "/api/v1/mgt/configs/{id}/versions",
     tags: ["versions"],
     summary: "List a config's versions, newest first",
+    description: "Those that its retention has removed are left out; their numbers are not given anew.",
     request: { params: idParams, query: listVersionsQuery },
     responses: { 200: { description: "A page", content: json(listOf(versionSummary)) } },
   },
