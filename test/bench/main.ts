@@ -7,6 +7,7 @@ import { benchFailover } from "./failover.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchMatch } from "./match.ts";
 import { benchPropagation } from "./propagation.ts";
+import { benchPublish } from "./publish.ts";
 import { benchRaft } from "./raft.ts";
 import { benchWatch } from "./watch.ts";
 
@@ -20,6 +21,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   growth: benchGrowth,
   watch: benchWatch,
   admin: benchAdmin,
+  publish: benchPublish,
 };
 
 const HELP = `The benchmarks, a table with peers side by side.
