@@ -11,6 +11,7 @@ import { InvariantSampler } from "./invariant-sampler.ts";
 import { boundedWall } from "./bounded-wall.ts";
 import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
+import { OverduePublishWatch } from "./watch-overdue-publishes.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { PeerBook } from "./peer-book.ts";
 import { ServiceAuth } from "./service-auth.ts";
@@ -103,6 +104,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     closers.push(() => handOver(log, options.logger));
     await log.start();
     committedAtStart = log.status().commitIndex;
+    watchPublishes(core, options, closers);
     backups?.start();
     closers.push(() => backups?.close());
     return { url, store, stop: closeAll };
@@ -115,6 +117,22 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
 function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): BackupService | null {
   if (backup === undefined || backup === null) return null;
   return new BackupService(core, { ...backup, nowMs: now ?? Date.now });
+}
+
+function watchPublishes(
+  { store, log, metrics }: CoreContext,
+  { logger, now }: CoreNodeOptions,
+  closers: (() => void)[],
+): void {
+  const watch = new OverduePublishWatch({
+    state: store,
+    status: () => log.status(),
+    logger,
+    nowMs: now ?? Date.now,
+  });
+  metrics.watchPublishes(() => watch.oldestDueS());
+  watch.start();
+  closers.push(() => watch.stop());
 }
 
 function medianClock(

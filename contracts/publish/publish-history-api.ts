@@ -57,12 +57,9 @@ const publishMove = z
       .meta({ description: "What the default rule named before the plan" }),
     from_status: z.string().nullable().meta({ description: "null: the plan began" }),
     status: z.string().meta({ description: "stage1 to stageN, paused, full, aborted or deprecated" }),
-    stage: z
-      .int()
-      .nullable()
-      .meta({
-        description: "The stage that the plan is in or ended in, from 1; 0 without stages; null: unknown",
-      }),
+    stage: z.int().nullable().meta({
+      description: "The stage that the plan is in or ended in, from 1; 0 without stages; null: unknown",
+    }),
     gray_groups: z.array(z.string()).meta({
       description: `Regions in which the version is given out from this move on; "${ALL_REGIONS}" for all of them`,
     }),
