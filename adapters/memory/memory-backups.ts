@@ -1,3 +1,4 @@
+import { sha256Hex } from "../digest/sha256-hex.ts";
 import type {
   BackupListAnswer,
   BackupView,
@@ -69,7 +70,7 @@ export class MemoryBackups {
       term: 1,
       timestamp: new Date(timestampMs).toISOString(),
       taken_at: new Date(takenAtMs).toISOString(),
-      state_hash: await sha256(chunk),
+      state_hash: await sha256Hex(chunk),
       state_bytes: chunk.byteLength,
       stored_bytes: chunk.byteLength,
       chunks: 1,
@@ -205,9 +206,4 @@ function encodeRows(state: MemoryState): Uint8Array {
     at += row.byteLength;
   }
   return chunk;
-}
-
-async function sha256(bytes: Uint8Array): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,3 +1,4 @@
+import { sha256Hex } from "../digest/sha256-hex.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Command } from "../../domain/command/command.ts";
 import { contentsOf } from "../../domain/command/content-of.ts";
@@ -8,9 +9,7 @@ export async function verifyAttachments(command: Command, attachments: readonly 
     const bytes = attachments[attachment];
     if (bytes === undefined)
       throw new ConfluxError("malformed_request", `the command carries no attachment ${attachment}`);
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
-    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256)
+    if ((await sha256Hex(bytes)) !== sha256)
       throw new ConfluxError(
         "malformed_request",
         `attachment ${attachment} has another hash than its command says`,

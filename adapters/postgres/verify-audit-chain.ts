@@ -1,3 +1,4 @@
+import { sha256Hex } from "../digest/sha256-hex.ts";
 import { type VerifiedChain, verifyChain, type VerifyChainInput } from "../../domain/access/verify-chain.ts";
 import type { Database } from "./connect.ts";
 import { readAuditChain } from "./read-audit-chain.ts";
@@ -21,11 +22,4 @@ export function verifyAuditChain(
     sha256: sha256Hex,
     utf8: (text) => encoder.encode(text),
   });
-}
-
-async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  let hex = "";
-  for (const byte of digest) hex += byte.toString(16).padStart(2, "0");
-  return hex;
 }

@@ -123,6 +123,7 @@ async function carryOut(plan: WatchLoadPlan): Promise<WatchLoadResult> {
     const [, endMs] = await Promise.all([publish(i + 1), all.then(() => performance.now())]);
     if (i >= plan.warmups) lastDeliveryMs.push(endMs - startMs);
   }
+  say({ type: "told" });
   return { lastDeliveryMs, reconnectMs: plan.reconnects ? await reconnect(plan, watchers, tally) : null };
 }
 

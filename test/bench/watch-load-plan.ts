@@ -29,5 +29,7 @@ export interface WatchLoadResult {
 
 export type WatchLoadMessage =
   | { type: "connected" }
+  /** All changes have been told. */
+  | { type: "told" }
   | { type: "result"; result: WatchLoadResult }
   | { type: "failed"; reason: string };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Figure, figure, quantile } from "./figures.ts";
-import { residentMib } from "./load-process.ts";
+import { cpuUs, residentMib } from "./load-process.ts";
 import type { WatchLoadMessage, WatchLoadPlan, WatchLoadResult } from "./watch-load-plan.ts";
 import { startBareObject, startConflux, startEtcd, type WatchSystem } from "./watch-systems.ts";
 
@@ -24,6 +24,8 @@ const KIB_PER_MIB = 1024;
 interface Run extends WatchLoadResult {
   /** Memory of the process that holds the connections, less what it had before them. */
   kibPerWatcher: number;
+  /** Processor time of that process, a change and watcher. */
+  cpuUsPerDelivery: number;
 }
 
 /**
@@ -56,7 +58,8 @@ export async function benchWatch({ quick }: { quick: boolean }): Promise<Figure[
 
 async function measure(system: WatchSystem, watchers: number, changes: number): Promise<Run> {
   try {
-    const reconnects = watchers >= RECONNECT_WATCHERS_MIN && system.name !== "etcd";
+    // Of ours alone: the bare object's process resets connections when 10,000 come back at once.
+    const reconnects = watchers >= RECONNECT_WATCHERS_MIN && system.name === "conflux";
     return await runLoad(system, { ...system.plan, watchers, changes, warmups: WARMUPS, reconnects });
   } finally {
     await system.stop();
@@ -68,16 +71,21 @@ function runLoad({ name, pids }: WatchSystem, plan: WatchLoadPlan): Promise<Run>
   const memory = (): number => residentMib(pids).reduce((sum, mib) => sum + mib, 0);
   const beforeMib = memory();
   let withAllMib = beforeMib;
+  let startUs = 0;
+  let usedUs = 0;
   return new Promise((resolve, reject) => {
     child.on("message", (message: WatchLoadMessage) => {
       if (message.type === "failed")
         reject(new Error(`${name}, ${plan.watchers} watchers: ${message.reason}`));
       else if (message.type === "connected") {
         withAllMib = memory();
+        startUs = cpuUs(pids);
         child.send("go");
-      } else {
+      } else if (message.type === "told") usedUs = cpuUs(pids) - startUs;
+      else {
         const kibPerWatcher = ((withAllMib - beforeMib) * KIB_PER_MIB) / plan.watchers;
-        resolve({ ...message.result, kibPerWatcher });
+        const cpuUsPerDelivery = usedUs / (plan.watchers * (plan.changes + plan.warmups));
+        resolve({ ...message.result, kibPerWatcher, cpuUsPerDelivery });
       }
     });
     child.on("exit", (code) => reject(new Error(`the load generator ended with code ${code}`)));
@@ -96,6 +104,13 @@ function figuresOf(watchers: number, system: string, runs: readonly Run[]): Figu
       "memory_kib_per_socket",
       "KiB",
       runs.map((run) => run.kibPerWatcher),
+    ),
+  );
+  figures.push(
+    of(
+      "cpu_us_per_delivery",
+      "µs",
+      runs.map((run) => run.cpuUsPerDelivery),
     ),
   );
   const reconnects = runs.flatMap(({ reconnectMs }) => reconnectMs ?? []);

@@ -10,7 +10,7 @@ import type { AuthDeps } from "./auth-deps.ts";
 import { auditSession } from "./auth-session.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
-import { sha256Hex } from "./sha256-hex.ts";
+import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
 
 const route = declareRoute(
   { public: "sign_in" },

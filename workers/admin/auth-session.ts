@@ -11,7 +11,7 @@ import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { clientIp } from "./authenticate.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import type { AdminEnv } from "./principal.ts";
-import { sha256Hex } from "./sha256-hex.ts";
+import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
 
 const SUCCESSOR_DIGEST = "refresh successor";
 /** Begins the id of the code that a callback hands on: a refresh token that lives a minute and is never answered twice. */

@@ -5,7 +5,7 @@ import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { Config } from "../../domain/config/config.ts";
 import type { AdminEnv } from "./principal.ts";
-import { toHex } from "./trace.ts";
+import { sha256Hex, toHex } from "../../adapters/digest/sha256-hex.ts";
 
 /**
  * What every command carries besides its payload: who, from where, in which trace, under which idempotency key.
@@ -35,7 +35,6 @@ export async function idempotency(
   const encoder = new TextEncoder();
   // As JSON, so that no part can run into the next.
   const parts = JSON.stringify([actor.type, actor.id, tenant, c.req.method, c.req.path, key]);
-  const scope = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(parts)));
   const hmacKey = await crypto.subtle.importKey(
     "raw",
     encoder.encode(c.var.deps.idempotencyKey),
@@ -44,7 +43,7 @@ export async function idempotency(
     ["sign"],
   );
   const digest = new Uint8Array(await crypto.subtle.sign("HMAC", hmacKey, new Uint8Array(c.var.bodyBytes)));
-  return { scope: toHex(scope), digest: toHex(digest) };
+  return { scope: await sha256Hex(parts), digest: toHex(digest) };
 }
 
 /**

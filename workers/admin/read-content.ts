@@ -4,7 +4,7 @@ import { CONTENT_BYTES_MAX, SCHEMA_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ConfigFormat } from "../../domain/config/config.ts";
 import { pauseForOthers } from "./pause-for-others.ts";
-import { toHex } from "./trace.ts";
+import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
 
 interface ContentBody {
   content?: string | undefined;
@@ -22,8 +22,7 @@ export async function readContent(body: ContentBody): Promise<{ bytes: Uint8Arra
     const message = `${bytes.byteLength} bytes; at most ${CONTENT_BYTES_MAX}`;
     throw new ConfluxError("payload_too_large", "The content is too large", { errors: [{ path, message }] });
   }
-  const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
-  return { bytes, sha256: toHex(new Uint8Array(digest)) };
+  return { bytes, sha256: await sha256Hex(bytes) };
 }
 
 function fromBase64(text: string): Uint8Array {

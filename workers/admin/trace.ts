@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from "hono";
+import { toHex } from "../../adapters/digest/sha256-hex.ts";
 import { TRACE_ID_HEADER } from "../../contracts/problem/problem.ts";
 import type { AdminEnv } from "./principal.ts";
 
@@ -19,10 +20,4 @@ export const trace: MiddlewareHandler<AdminEnv> = async (c, next) => {
 
 function randomHex(bytes: number): string {
   return toHex(crypto.getRandomValues(new Uint8Array(bytes)));
-}
-
-export function toHex(bytes: Uint8Array): string {
-  let hex = "";
-  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
-  return hex;
 }

@@ -5,7 +5,7 @@ import { compileDocument } from "../../domain/delivery/compile-document.ts";
 import type { CompiledDocument } from "../../domain/delivery/compiled-document.ts";
 import { withDeadline } from "./deadline.ts";
 import type { EdgeCore } from "./open-core.ts";
-import { sha256Hex } from "./sha256-hex.ts";
+import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
 
 /** Questions of one isolate under way at a time: a region that is away must not carry its load to the core. */
 const QUESTIONS_MAX = 8;

@@ -4,7 +4,7 @@ import { unavailable, withDeadline } from "./deadline.ts";
 import type { PreparedDocument } from "./document-cache.ts";
 import type { Exchange } from "./exchange.ts";
 import type { PreparedVariant } from "./serve-variant.ts";
-import { sha256Hex } from "./sha256-hex.ts";
+import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
 
 /** How long Workers KV may keep a value, or the absence of one, at a location. Values never change; absences do. */
 const KV_CACHE_TTL_S = 60;

@@ -1,3 +1,4 @@
+import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { encodeDocument } from "../../contracts/delivery/document-codec.ts";
 import { INLINE_BYTES_MAX } from "../../contracts/limits.ts";
@@ -117,9 +118,4 @@ function isDue(key: string, { contents, now }: DocumentContext): boolean {
 async function write(key: string, bytes: Uint8Array, { kv, contents, now }: DocumentContext): Promise<void> {
   await kv.put(key, bytes, { expirationTtl: KV_TTL_S });
   contents.keep(key, bytes, now());
-}
-
-async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
