@@ -10,7 +10,8 @@ export interface PublishHistoryFilters {
   app?: string | undefined;
   env?: string | undefined;
   configType?: ConfigType | undefined;
-  configId?: string | undefined;
+  /** A move is of each of them that is given. */
+  configIds?: readonly (string | undefined)[];
   versionId?: number | undefined;
   publishId?: string | undefined;
 }
@@ -61,7 +62,7 @@ function conditions(search: PublishHistoryFilters): (SQL | undefined)[] {
     is(h.app, search.app),
     is(h.env, search.env),
     is(h.configType, search.configType),
-    is(h.configId, search.configId),
+    ...(search.configIds ?? []).map((id) => is(h.configId, id)),
     is(h.versionId, search.versionId),
     is(h.publishId, search.publishId),
   ];

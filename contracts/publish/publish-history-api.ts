@@ -1,25 +1,22 @@
 import { z } from "zod";
-import { CONFIG_TYPES } from "../../domain/publish/config-type.ts";
+import { CONFIG_TYPES, readVersionName } from "../../domain/publish/config-type.ts";
 import { ALL_REGIONS } from "../../domain/publish/gray-groups.ts";
 import { limitQuery } from "../access/auth-api.ts";
 import { listOf, namespaceSchema } from "../config/config-schemas.ts";
-import {
-  idParams,
-  indexSchema,
-  nameSchema,
-  timeSchema,
-  versionIdSchema,
-  versionNumberSchema,
-} from "../config/fields.ts";
+import { idParams, indexSchema, nameSchema, timeSchema, versionIdSchema } from "../config/fields.ts";
 
 /** Three numbers and what parts them. */
 const CURSOR_CHARACTERS_MAX = 48;
-/** The greatest that the history can hold. */
-const VERSION_MAX = 2_147_483_647;
+const VERSION_NAME_CHARACTERS_MAX = 140;
 
 const page = {
-  version_id: versionNumberSchema
-    .pipe(z.int().max(VERSION_MAX))
+  version_id: z
+    .string()
+    .max(VERSION_NAME_CHARACTERS_MAX)
+    .refine(
+      (text) => readVersionName(text) !== null,
+      "a version's number, or the version_id of a typed config",
+    )
     .optional()
     .meta({ description: "Moves of this version alone" }),
   publish_id: z.string().min(1).max(128).optional().meta({ description: "Moves of this plan alone" }),
@@ -51,7 +48,9 @@ const publishMove = z
     namespace: namespaceSchema,
     name: z.string(),
     config_type: z.string(),
-    version_id: versionIdSchema,
+    version_id: z
+      .union([versionIdSchema, z.string()])
+      .meta({ description: "Its number; of a typed config the version_id that is its own" }),
     previous_version_id: versionIdSchema
       .nullable()
       .meta({ description: "What the default rule named before the plan" }),

@@ -16,3 +16,14 @@ export function configTypeOf({ app, env }: Pick<Namespace, "app" | "env">): Conf
 export function placeOfConfigType(type: ConfigType): { app: string; env: string } | null {
   return type === "config" ? null : { app: TYPED_APP, env: type };
 }
+
+/** What names one version of a config to people: its number; of a typed config a name that no other version has. */
+export function versionNameOf(type: string, configId: string, version: number): number | string {
+  return type === "config" ? version : `${configId}-v${version}`;
+}
+
+/** The version that a number or such a name means, and the config where the name says it; null for other texts. */
+export function readVersionName(text: string): { configId: string | null; version: number } | null {
+  const [, configId = null, digits] = /^(?:(cfg-.{1,120})-v)?([1-9]\d{0,8})$/.exec(text) ?? [];
+  return digits === undefined ? null : { configId, version: Number(digits) };
+}

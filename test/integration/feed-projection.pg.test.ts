@@ -100,7 +100,13 @@ describe("L0 A5 feed projection", () => {
     await revoke(core, 1);
     await revoke(core, 2, "other");
     const report = await projector(core)({}, ONE_ROUND);
-    expect(report).toEqual({ cluster_id: "c1", position: { epoch: 1, index: 2 }, batches: 1, rows: 2, moves: 0 });
+    expect(report).toEqual({
+      cluster_id: "c1",
+      position: { epoch: 1, index: 2 },
+      batches: 1,
+      rows: 2,
+      moves: 0,
+    });
     const [row] = await owner`select * from audit_logs where tenant_id = 'other'`;
     expect(row).toMatchObject({
       actor_id: "usr_1",

@@ -373,13 +373,17 @@ describe("P3 filters and pages", () => {
       (await itemsOf(ada, `${HISTORY}?${query}`)).map(
         (item) => `${String(item["name"])} v${String(item["version_id"])}`,
       );
-    expect(await versions("config_type=data-source")).toEqual(["s1 v2"]);
+    const typed = String((await itemsOf(ada, `${HISTORY}?config_type=data-source`))[0]?.["version_id"]);
+    expect(typed).toMatch(/^cfg-c1-\d+-v2$/);
+    expect(await versions("config_type=data-source")).toEqual([`s1 v${typed}`]);
+    expect(await versions(`version_id=${typed}`)).toEqual([`s1 v${typed}`]);
+    expect(await versions(`version_id=${typed}&config_id=${id}`)).toEqual([]);
     expect(await versions("config_type=api-meta")).toEqual([]);
     expect(await versions("config_type=config")).toEqual(["one.json v3", "one.json v2", "one.json v2"]);
     expect(await versions("config_type=config&version_id=2")).toEqual(["one.json v2", "one.json v2"]);
     expect(await versions(`publish_id=${pid}`)).toHaveLength(2);
     expect(await versions(`config_id=${id}&version_id=3`)).toEqual(["one.json v3"]);
-    expect(await versions("app=gray&env=data-source")).toEqual(["s1 v2"]);
+    expect(await versions("app=gray&env=data-source")).toHaveLength(1);
     expect(await itemsOf(ada, `/mgt/configs/${id}/publish-history?version_id=3`)).toHaveLength(1);
   });
 

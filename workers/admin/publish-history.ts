@@ -15,7 +15,7 @@ import {
   publishHistoryList,
   publishHistoryQuery,
 } from "../../contracts/publish/publish-history-api.ts";
-import { placeOfConfigType } from "../../domain/publish/config-type.ts";
+import { placeOfConfigType, readVersionName, versionNameOf } from "../../domain/publish/config-type.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { resolveTenant } from "./auth-tenant.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -57,18 +57,22 @@ const ofConfigRoute = declareRoute(
 /** What the plans of configs did (P3). Read from Postgres, so away with it. */
 export function registerPublishHistory(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
   app.openapi(searchRoute, async (c) => {
-    const { tenant: named, config_type: configType, config_id: configId, ...query } = c.req.valid("query");
+    const { tenant: named, config_type: configType, config_id, ...query } = c.req.valid("query");
     const place = placeOf(query, configType === undefined ? null : placeOfConfigType(configType));
     const page = pageOf(query);
     const tenant = await resolveTenant(c, deps, named);
     await requireDeclared(c, { tenant, ...place });
-    return c.json(await search(c, deps, tenant, { ...place, ...page, configType, configId }), 200);
+    const wanted = { ...place, ...page, configType, configIds: [config_id, ...page.configIds] };
+    return c.json(await search(c, deps, tenant, wanted), 200);
   });
 
   app.openapi(ofConfigRoute, async (c) => {
     const page = pageOf(c.req.valid("query"));
     const { id, namespace } = await findConfig(c, c.req.valid("param").id);
-    return c.json(await search(c, deps, namespace.tenant, { ...page, configId: id }), 200);
+    return c.json(
+      await search(c, deps, namespace.tenant, { ...page, configIds: [id, ...page.configIds] }),
+      200,
+    );
   });
 }
 
@@ -90,6 +94,8 @@ function placeOf({ app, env }: Names, ofType: { app: string; env: string } | nul
 }
 
 interface Page {
+  /** That a version's name says. */
+  configIds: (string | undefined)[];
   versionId: number | undefined;
   publishId: string | undefined;
   limit: number;
@@ -97,13 +103,20 @@ interface Page {
 }
 
 function pageOf(query: {
-  version_id?: number | undefined;
+  version_id?: string | undefined;
   publish_id?: string | undefined;
   limit: number;
   cursor?: string | undefined;
 }): Page {
-  const { version_id: versionId, publish_id: publishId, limit, cursor } = query;
-  return { versionId, publishId, limit, cursor: cursor === undefined ? null : parseCursor(cursor) };
+  const { version_id, publish_id: publishId, limit, cursor } = query;
+  const named = version_id === undefined ? null : readVersionName(version_id);
+  return {
+    configIds: [named?.configId ?? undefined],
+    versionId: named?.version,
+    publishId,
+    limit,
+    cursor: cursor === undefined ? null : parseCursor(cursor),
+  };
 }
 
 function parseCursor(text: string): MovePlace {
@@ -142,7 +155,7 @@ async function viewMove(row: PublishMoveRow, signer: IndexSigner) {
     namespace: { tenant: row.tenantId, app: row.app, env: row.env },
     name: row.name,
     config_type: row.configType,
-    version_id: row.versionId,
+    version_id: versionNameOf(row.configType, row.configId, row.versionId),
     previous_version_id: row.previousVersionId,
     from_status: row.fromStatus,
     status: row.status,
