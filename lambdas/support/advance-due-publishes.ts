@@ -5,11 +5,8 @@ import { advancePublishStage, type StageDeps, type StageOutcome } from "./advanc
 
 /** Plans read at once. */
 const DUE_PAGE_MAX = 100;
-/**
- * Plans moved side by side: each waits for two writes of its lease and a commit, and commits that wait together go to disk
- * together. A config has one running plan at most, so each config's moves stay in order.
- */
-const IN_FLIGHT_MAX = 32;
+/** Plans moved side by side. A config has one running plan at most, so each config's moves stay in order. */
+const IN_FLIGHT_MAX = 8;
 /** Left at the end of an invocation for the moves on the way: a proposal's longest time and some. */
 export const STAGE_RESERVE_MS = 15_000;
 /** Failures that a report tells of by name. */
