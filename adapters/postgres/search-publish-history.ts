@@ -54,7 +54,7 @@ export async function searchPublishHistory(
 }
 
 function conditions(search: PublishHistoryFilters): (SQL | undefined)[] {
-  const is = <T>(column: Parameters<typeof eq>[0], value: T | undefined): SQL | undefined =>
+  const is = (column: Parameters<typeof eq>[0], value: string | number | undefined): SQL | undefined =>
     value === undefined ? undefined : eq(column, value);
   return [
     // By policy no other tenant's rows are there; said again, an index that begins with the tenant can be used.

@@ -1,5 +1,6 @@
+// Over 400 lines: every promise of the history is tried over one setup.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import type { MemoryCore } from "../../adapters/memory/memory-core.ts";
 import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
 import { connectPostgres } from "../../adapters/postgres/connect.ts";
 import { projectFeedBatch } from "../../adapters/postgres/project-feed-batch.ts";
@@ -392,11 +393,11 @@ describe("P3 filters and pages", () => {
     await project();
     const all = await itemsOf(ada, HISTORY);
     const paged: Json[] = [];
-    for (let cursor: unknown = ""; cursor !== null;) {
-      const query = cursor === "" ? "" : `&cursor=${String(cursor)}`;
+    for (let cursor: string | null = ""; cursor !== null;) {
+      const query: string = cursor === "" ? "" : `&cursor=${cursor}`;
       const page = await ok(ada, "GET", `${HISTORY}?limit=1${query}`);
       paged.push(...(page["items"] as Json[]));
-      cursor = page["next_cursor"];
+      cursor = page["next_cursor"] as string | null;
     }
     expect(paged).toEqual(all);
     expect(new Set(all.map((item) => item["id"])).size).toBe(5);
