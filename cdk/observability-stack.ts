@@ -8,6 +8,7 @@ import { FilterPattern, MetricFilter } from "aws-cdk-lib/aws-logs";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import type { Construct } from "constructs";
+import { PUBLISH_OVERDUE_LINE } from "../contracts/publish/publish-overdue.ts";
 import type { CoreStack } from "./core-stack.ts";
 import type { DataStack } from "./data-stack.ts";
 import type { DeploymentSettings } from "./deployment-settings.ts";
@@ -113,6 +114,24 @@ export class ObservabilityStack extends Stack {
     });
     this.#alarm("CoreErrorLines", errors.metric({ statistic: "Sum", period: PERIOD }), {
       description: "A core node logged an error.",
+    });
+    this.#watchPublishes(logGroup);
+  }
+
+  /** The leader says so once a minute while it is so. */
+  #watchPublishes(logGroup: CoreStack["logGroup"]): void {
+    const overdue = new MetricFilter(this, "OverduePublishes", {
+      logGroup,
+      filterPattern: FilterPattern.stringValue("$.msg", "=", PUBLISH_OVERDUE_LINE),
+      metricNamespace: NAMESPACE,
+      metricName: "PublishOldestDueSeconds",
+      metricValue: "$.due_for_s",
+    });
+    this.#alarm("PublishOverdue", overdue.metric({ statistic: "Maximum", period: PERIOD }), {
+      description:
+        "A publish plan has been due for an hour and nobody moves it: publish-stage does not run, or a freeze, a " +
+        "missing approval or a gate holds it. The core's log names the plan.",
+      evaluationPeriods: 3,
     });
   }
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Match } from "aws-cdk-lib/assertions";
 import { afterAll, describe, expect, it } from "vitest";
+import { PUBLISH_OVERDUE_LINE } from "../contracts/publish/publish-overdue.ts";
 import { DYNAMODB_TABLES } from "../contracts/dynamodb/tables.ts";
 import { CLOUDFLARE_IPV4_RANGES } from "./cloudflare-ranges.ts";
 import { CORE_SECRET_VARIABLES } from "./core-environment.ts";
@@ -355,6 +356,28 @@ describe("L1 P5 what publish plans with gates need", () => {
     });
     const filters = ofType("Logs::MetricFilter").map((filter) => property(filter, "FilterPattern"));
     expect(filters).toContain('"publish overdue"');
+  });
+});
+
+describe("L6 P4 a plan that nobody moves", () => {
+  it("rings an alarm, by the line that the core's leader logs of it", () => {
+    const filters = ofType("Logs::MetricFilter").filter((filter) =>
+      text(property(filter, "FilterPattern")).includes(PUBLISH_OVERDUE_LINE),
+    );
+    expect(filters.map((filter) => property(filter, "MetricTransformations"))).toEqual([
+      [expect.objectContaining({ MetricName: "PublishOldestDueSeconds", MetricValue: "$.due_for_s" })],
+    ]);
+    const alarms = ofType("CloudWatch::Alarm").filter(
+      (alarm) => property(alarm, "MetricName") === "PublishOldestDueSeconds",
+    );
+    expect(alarms).toHaveLength(1);
+    expect(alarms[0]?.Properties).toMatchObject({
+      Namespace: "Conflux",
+      Statistic: "Maximum",
+      Threshold: 1,
+      TreatMissingData: "notBreaching",
+      AlarmActions: [expect.anything() as unknown],
+    });
   });
 });
 

@@ -87,6 +87,8 @@ export const GATE_REASON_CHARACTERS_MAX = 256;
 export const GATE_COMMENT_CHARACTERS_MAX = 512;
 /** Plans kept for a config, the running one included; the oldest go when a new one begins. */
 export const PUBLISHES_KEPT_MAX = 100;
+/** A plan that is due for so long and did not move is overdue: somebody has to look at it. */
+export const PUBLISH_OVERDUE_MS = 60 * 60 * 1000;
 /** Approval policies, and freeze windows, of one tenant. */
 export const APPROVAL_POLICIES_MAX = 100;
 export const FREEZE_WINDOWS_MAX = 100;

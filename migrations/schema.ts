@@ -198,6 +198,46 @@ export const auditLogs = pgTable(
   (t) => [primaryKey({ columns: [t.tenantId, t.id] })],
 );
 
+export const publishHistory = pgTable(
+  "publish_history",
+  {
+    tenantId: text("tenant_id").notNull(),
+    clusterId: text("cluster_id").notNull(),
+    epoch: integer("epoch").notNull(),
+    logIndex: bigint("log_index", { mode: "number" }).notNull(),
+    place: smallint("place").notNull(),
+    publishId: text("publish_id").notNull(),
+    configId: text("config_id").notNull(),
+    app: text("app").notNull(),
+    env: text("env").notNull(),
+    name: text("name").notNull(),
+    configType: text("config_type").notNull(),
+    versionId: integer("version_id").notNull(),
+    previousVersionId: integer("previous_version_id"),
+    fromStatus: text("from_status"),
+    status: text("status").notNull(),
+    stage: smallint("stage"),
+    grayGroups: text("gray_groups").array().notNull(),
+    cause: text("cause").notNull(),
+    operator: text("operator").notNull(),
+    operatorType: text("operator_type", { enum: ["user", "token", "system"] }).notNull(),
+    operatorId: text("operator_id").notNull(),
+    createdAt: instant("created_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.clusterId, t.epoch, t.logIndex, t.place] })],
+);
+
+export const clusterRestores = pgTable(
+  "cluster_restores",
+  {
+    clusterId: text("cluster_id").notNull(),
+    epoch: integer("epoch").notNull(),
+    firstIndex: bigint("first_index", { mode: "number" }).notNull(),
+    restoredIndex: bigint("restored_index", { mode: "number" }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.clusterId, t.epoch] })],
+);
+
 export const deliveryClients = pgTable(
   "delivery_clients",
   {

@@ -1,10 +1,9 @@
 import { sql } from "drizzle-orm";
 import type { Actor } from "../../domain/command/command.ts";
+import { storableText } from "./storable-text.ts";
 import { setTenant, type Transaction } from "./with-tenant.ts";
 
 export const AUDIT_SUMMARY_CHARACTERS_MAX = 2000;
-/** Characters of every other text of a row. */
-const FIELD_CHARACTERS_MAX = 1024;
 const ROWS_PER_STATEMENT_MAX = 200;
 
 /**
@@ -57,22 +56,17 @@ function toValues(row: AuditRow, n: number) {
   return {
     n,
     actor_type: row.actor.type,
-    actor_id: storable(row.actor.id),
-    actor_name: storable(row.actor.name),
-    ip: storable(row.ip),
-    action: storable(row.action),
-    resource: storable(row.resource),
+    actor_id: storableText(row.actor.id),
+    actor_name: storableText(row.actor.name),
+    ip: storableText(row.ip),
+    action: storableText(row.action),
+    resource: storableText(row.resource),
     outcome: row.outcome,
-    trace_id: storable(row.traceId),
-    summary: storable(row.summary, AUDIT_SUMMARY_CHARACTERS_MAX),
+    trace_id: storableText(row.traceId),
+    summary: storableText(row.summary, AUDIT_SUMMARY_CHARACTERS_MAX),
     cluster_id: row.position?.clusterId ?? null,
     epoch: row.position?.epoch ?? null,
     log_index: row.position?.logIndex ?? null,
     created_at: new Date(row.createdAtMs).toISOString(),
   };
-}
-
-/** Postgres text holds no NUL and no half of a surrogate pair; nothing else is refused by it. */
-function storable(text: string, charactersMax = FIELD_CHARACTERS_MAX): string {
-  return text.slice(0, charactersMax).replaceAll("\u0000", "\uFFFD").toWellFormed();
 }

@@ -11,6 +11,7 @@ import { InvariantSampler } from "./invariant-sampler.ts";
 import { boundedWall } from "./bounded-wall.ts";
 import { LeaderClock, machineElapsedMs } from "./leader-clock.ts";
 import { CoreMetrics } from "./metrics.ts";
+import { OverduePublishWatch } from "./watch-overdue-publishes.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { PeerBook } from "./peer-book.ts";
 import { type RetentionParts, RetentionService } from "./retention-service.ts";
@@ -106,6 +107,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     closers.push(() => handOver(log, options.logger));
     await log.start();
     committedAtStart = log.status().commitIndex;
+    watchPublishes(core, options, closers);
     backups?.start();
     closers.push(() => backups?.close());
     const retention = openRetention(core, options);
@@ -126,6 +128,22 @@ function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): Backu
 function openRetention(core: CoreContext, { retention, now }: CoreNodeOptions): RetentionService | null {
   if (retention === undefined || retention === null) return null;
   return new RetentionService(core, { ...retention, nowMs: now ?? Date.now });
+}
+
+function watchPublishes(
+  { store, log, metrics }: CoreContext,
+  { logger, now }: CoreNodeOptions,
+  closers: (() => void)[],
+): void {
+  const watch = new OverduePublishWatch({
+    state: store,
+    status: () => log.status(),
+    logger,
+    nowMs: now ?? Date.now,
+  });
+  metrics.watchPublishes(() => watch.oldestDueS());
+  watch.start();
+  closers.push(() => watch.stop());
 }
 
 function medianClock(

@@ -75,6 +75,12 @@ export class CoreMetrics {
     for (const { namespace, count } of state.configCounts()) this.#configs.set({ ...namespace }, count);
   }
 
+  /** `oldestDueS` is asked whenever the metrics are. */
+  watchPublishes(oldestDueS: () => number): void {
+    const help = "For how long the publish plan that is due longest has been due; 0 when none is.";
+    this.#gaugeOf("publish_oldest_due_seconds", help, oldestDueS);
+  }
+
   applied(entries: readonly FeedEntry[], durationMs: number): void {
     this.#applySeconds.observe(durationMs / 1000);
     for (const { kind, events } of entries) {

@@ -61,6 +61,10 @@ export interface PublishChanged {
   regions: string[] | null;
   labels: Record<string, string> | null;
   percentage?: RulePercentage | undefined;
+  /** The stage that the plan is in or ended in, from 1; 0 without stages. Left out in entries of older builds, as is the next. */
+  stage?: number | undefined;
+  /** Regions in which the version is given out now (gray-groups.ts). */
+  gray_groups?: string[] | undefined;
   cause: PublishCause;
   /** What a gate said that stopped the plan, or why a person let it go on without its gates. */
   reason?: string | undefined;

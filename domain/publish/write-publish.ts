@@ -1,5 +1,6 @@
 import type { PublishChanged } from "../command/feed-entry.ts";
 import { type StateChange, stateKey } from "../command/state-view.ts";
+import { grayGroups } from "./gray-groups.ts";
 import {
   currentStage,
   isRunning,
@@ -72,6 +73,8 @@ export function publishChanged(
     regions: stage?.regions ?? null,
     labels: stage?.labels ?? null,
     ...(stage?.percentage === undefined ? {} : { percentage: stage.percentage }),
+    stage: after.stage,
+    gray_groups: grayGroups(after),
     cause,
     ...(reason === undefined ? {} : { reason }),
   };

@@ -1,6 +1,7 @@
 /**
- * The audit projection: pulls the core's feed from its cursor and appends a row for each entry.
- * Invariant: the cursor stands at an index up to which every entry of the epoch has its row, because it moves only after
+ * The projection into Postgres: pulls the core's feed from its cursor and appends a row of the audit for each entry, and one
+ * of the publish history for each move of a plan in it.
+ * Invariant: the cursor stands at an index up to which every entry of the epoch has its rows, because it moves only after
  * the rows are committed. A crash in between makes the next run send the same rows, which their unique key (tenant,
  * cluster, epoch, index) leaves out: exactly once in effect. It would break if a gap in the feed were stepped over in
  * silence; so entries must link (`prev_index`), and what the feed no longer holds is itself written down as a row.
@@ -11,15 +12,18 @@ import { FEED_WAIT_MS_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CursorStore, FeedPosition } from "../../contracts/projection/cursor-store.ts";
 import type { EpochStart } from "../../domain/backup/backup-origin.ts";
-import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.ts";
 import type { AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import { projectAuditBatch } from "../../adapters/postgres/project-audit-batch.ts";
+import { type ProjectedBatch, projectFeedBatch } from "../../adapters/postgres/project-feed-batch.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
+import { toProjectedBatch } from "./to-projected-batch.ts";
 
-/** The name under which the projection keeps its cursors. */
-const AUDIT_PROJECTION = "audit";
+/**
+ * The name under which the projection keeps its cursors. Under another one it begins at the start of the feed: what is to be
+ * done when it comes to write rows of a new kind.
+ */
+const PROJECTION = "postgres";
 /** Entries a batch may hold: one transaction, well within its deadline. */
 export const PROJECTION_BATCH_MAX = 500;
 /** Left at the end of an invocation for the batch on the way. */
@@ -38,8 +42,10 @@ export interface ProjectionReport {
   cluster_id: string;
   position: FeedPosition | null;
   batches: number;
-  /** Rows that were not there before. */
+  /** Rows of the audit that were not there before. */
   rows: number;
+  /** The same of the publish history. */
+  moves: number;
 }
 
 /**
@@ -51,8 +57,8 @@ export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionRepor
   const { cluster_id, epoch, epochs, tokens_not_before_ms } = await deps.core.status();
   const cluster = { clusterId: cluster_id, epoch, tokensNotBeforeMs: tokens_not_before_ms };
   await adoptClusterEpoch(deps.database, cluster);
-  const report: ProjectionReport = { cluster_id, position: null, batches: 0, rows: 0 };
-  const key = { projection: AUDIT_PROJECTION, clusterId: cluster_id };
+  const report: ProjectionReport = { cluster_id, position: null, batches: 0, rows: 0, moves: 0 };
+  const key = { projection: PROJECTION, clusterId: cluster_id };
   let cursor = await deps.cursors.read(key);
   do {
     if (cursor !== null && cursor.epoch > epoch) {
@@ -67,7 +73,11 @@ export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionRepor
     const batch = answer === "compacted" ? await skipCompacted(deps, after) : toBatch(answer, epochs, after);
     if (batch === null && !newEpoch) continue;
     const to = { epoch: batch === null ? epoch : epochOf(epochs, batch.to), index: batch?.to ?? after };
-    report.rows += batch === null ? 0 : await projectAuditBatch(deps.database, batch.rows);
+    if (batch !== null) {
+      const added = await projectFeedBatch(deps.database, batch);
+      report.rows += added.audit;
+      report.moves += added.moves;
+    }
     report.batches += 1;
     const moved = await deps.cursors.advance(key, { from: cursor, to });
     // Not moved: another run is further, or the cursor was deleted to have all projected anew.
@@ -109,9 +119,8 @@ function epochOf(epochs: readonly EpochStart[], index: number): number {
   return of.epoch;
 }
 
-interface Batch {
+interface Batch extends ProjectedBatch {
   to: number;
-  rows: AuditRow[];
 }
 
 /** The rows of an answer; null when it has no entries. Rejects entries that do not follow from `after`. */
@@ -129,26 +138,8 @@ function toBatch(answer: FeedAnswer, epochs: readonly EpochStart[], after: numbe
     previous = entry.index;
   }
   if (previous === after) return null;
-  return {
-    to: previous,
-    rows: answer.entries.map((entry) => toRow(entry, answer.cluster_id, epochOf(epochs, entry.index))),
-  };
-}
-
-function toRow(entry: FeedEntry, clusterId: string, epoch: number): AuditRow {
-  const { actor, ip, action, resource, summary, outcome = "success" } = entry.audit;
-  return {
-    tenant: entry.tenant,
-    actor,
-    ip,
-    action,
-    resource,
-    outcome,
-    traceId: entry.trace_id,
-    summary,
-    position: { clusterId, epoch, logIndex: entry.index },
-    createdAtMs: entry.timestamp_ms,
-  };
+  const rows = toProjectedBatch(answer.entries, answer.cluster_id, (index) => epochOf(epochs, index));
+  return { to: previous, ...rows };
 }
 
 /**
@@ -176,5 +167,5 @@ async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch
     position: { clusterId: cluster_id, epoch: epochOf(epochs, compacted_index), logIndex: -compacted_index },
     createdAtMs: deps.nowMs(),
   };
-  return { to: compacted_index, rows: [row] };
+  return { to: compacted_index, audit: [row], moves: [], restores: [] };
 }

@@ -8,6 +8,7 @@ import { benchGrowth } from "./growth.ts";
 import { benchMatch } from "./match.ts";
 import { benchPostgresAway } from "./postgres-away.ts";
 import { benchPropagation } from "./propagation.ts";
+import { benchPublish } from "./publish.ts";
 import { benchRaft } from "./raft.ts";
 import { benchWatch } from "./watch.ts";
 
@@ -22,6 +23,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   watch: benchWatch,
   admin: benchAdmin,
   "postgres-away": benchPostgresAway,
+  publish: benchPublish,
 };
 
 const HELP = `The benchmarks, a table with peers side by side.

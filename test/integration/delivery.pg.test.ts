@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
-import { projectAuditBatch } from "../../adapters/postgres/project-audit-batch.ts";
+import { projectFeedBatch } from "../../adapters/postgres/project-feed-batch.ts";
 import { ensureTenant } from "../../adapters/postgres/seed-access.ts";
 import { sweepDelivery } from "../../adapters/postgres/sweep-delivery.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
@@ -101,20 +101,24 @@ const latencies = async () =>
   ).map((row) => ({ ...row }));
 /** A log write of a config: its row in the audit, as the feed's projection makes it. */
 const written = (index: number, atMs: number, config = CONFIG) =>
-  projectAuditBatch(database, [
-    {
-      tenant: "demo",
-      actor: { type: "user", id: "u", name: "u" },
-      ip: "",
-      action: "publish",
-      resource: config,
-      outcome: "success",
-      traceId: "",
-      summary: "",
-      position: { clusterId: "c1", epoch: 1, logIndex: index },
-      createdAtMs: atMs,
-    },
-  ]);
+  projectFeedBatch(database, {
+    audit: [
+      {
+        tenant: "demo",
+        actor: { type: "user", id: "u", name: "u" },
+        ip: "",
+        action: "publish",
+        resource: config,
+        outcome: "success",
+        traceId: "",
+        summary: "",
+        position: { clusterId: "c1", epoch: 1, logIndex: index },
+        createdAtMs: atMs,
+      },
+    ],
+    moves: [],
+    restores: [],
+  });
 
 describe("E16 the newest report of a client stays", () => {
   const first = said({ at: 10, version: 1, at_ms: NOW_MS });

@@ -85,10 +85,10 @@ const indexes = async (): Promise<number[]> =>
   (
     await owner`select log_index::int as i from audit_logs where log_index is not null order by epoch, log_index`
   ).map((row) => Number(row["i"]));
-const KEY = { projection: "audit", clusterId: "c1" };
+const KEY = { projection: "postgres", clusterId: "c1" };
 const cursor = () => cursors.read(KEY);
 async function deleteCursor(): Promise<void> {
-  const Key = { [FEED_CURSORS_TABLE.partitionKey]: { S: "audit/c1" } };
+  const Key = { [FEED_CURSORS_TABLE.partitionKey]: { S: "postgres/c1" } };
   await dynamo.send(new DeleteItemCommand({ TableName: FEED_CURSORS_TABLE.tableName, Key }));
 }
 /** Every row of the audit, as it is, in one order. */
@@ -100,7 +100,13 @@ describe("L0 A5 feed projection", () => {
     await revoke(core, 1);
     await revoke(core, 2, "other");
     const report = await projector(core)({}, ONE_ROUND);
-    expect(report).toEqual({ cluster_id: "c1", position: { epoch: 1, index: 2 }, batches: 1, rows: 2 });
+    expect(report).toEqual({
+      cluster_id: "c1",
+      position: { epoch: 1, index: 2 },
+      batches: 1,
+      rows: 2,
+      moves: 0,
+    });
     const [row] = await owner`select * from audit_logs where tenant_id = 'other'`;
     expect(row).toMatchObject({
       actor_id: "usr_1",

@@ -102,6 +102,8 @@ const CONFIGS: Record<string, Build> = {
   }),
   "POST /mgt/configs/{id}/publish": ofConfig("/publish", canary),
   "GET /mgt/configs/{id}/publishes": ofConfig("/publishes"),
+  "GET /mgt/configs/{id}/publish-history": ofConfig("/publish-history"),
+  "GET /gray/publish-history": inTenant("/gray/publish-history?app=shop&env=prod"),
   "GET /mgt/publishes/{pid}": async (make) => at(`/mgt/publishes/${await make.publish()}`),
   "POST /mgt/publishes/{pid}/advance": async (make) => at(`/mgt/publishes/${await make.publish()}/advance`),
   "POST /mgt/publishes/{pid}/pause": async (make) => at(`/mgt/publishes/${await make.publish()}/pause`),

@@ -5,6 +5,7 @@ import type { AuthDeps } from "./auth-deps.ts";
 import { registerAuthRoutes } from "./auth-routes.ts";
 import { registerClusterRestore } from "./cluster-restore.ts";
 import { registerDeliveryRoutes } from "./delivery-routes.ts";
+import { registerPublishHistory } from "./publish-history.ts";
 
 /** Every route that needs the database; with those of app.ts they are all that the Worker serves. */
 export function routesWithDatabase(auth: AuthDeps): readonly ((app: AdminApp) => void)[] {
@@ -14,5 +15,6 @@ export function routesWithDatabase(auth: AuthDeps): readonly ((app: AdminApp) =>
     (app) => registerAuditRoutes(app, auth),
     (app) => registerClusterRestore(app, auth),
     (app) => registerDeliveryRoutes(app, auth),
+    (app) => registerPublishHistory(app, auth),
   ];
 }

@@ -11,6 +11,10 @@ export const TABLES_WITHOUT_TENANT: Record<string, { may: string[]; why: string 
     may: ["SELECT", "UPDATE(epoch)", "UPDATE(tokens_not_before)"],
     why: "says which cores there are and when their epoch began; nothing of a tenant",
   },
+  cluster_restores: {
+    may: ["INSERT", "SELECT"],
+    why: "says when the state of a core was restored, and from which index; nothing of a tenant",
+  },
   users: {
     may: [
       "INSERT",
