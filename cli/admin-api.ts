@@ -46,7 +46,8 @@ function refusal(response: Response, text: string): CliError {
   const problem = parseProblem(text);
   if (problem === null) return new CliError(exitCode, `answered ${response.status} without saying why`);
   const fields = problem.errors.map(({ path, message }) => `\n  ${path}: ${message}`).join("");
-  return new CliError(exitCode, `${problem.code}: ${problem.detail}${fields}\n  trace ${problem.trace_id}`);
+  const message = `${problem.code}: ${problem.detail}${fields}\n  trace ${problem.trace_id}`;
+  return new CliError(exitCode, message, { code: problem.code });
 }
 
 function parseProblem(text: string): Problem | null {

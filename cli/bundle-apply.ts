@@ -1,7 +1,12 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { type BundleApplied, bundleApplied } from "../contracts/bundle/bundle-schemas.ts";
-import { type CliIo, CliOutcome, EXIT } from "./cli-io.ts";
+import {
+  type ChangeRequestWritten,
+  changeRequestWritten,
+} from "../contracts/change-request/change-request-api.ts";
+import type { BundleJson } from "./bundle-layout.ts";
+import { CliError, type CliIo, CliOutcome, EXIT } from "./cli-io.ts";
 import { declareVerb } from "./declare-verb.ts";
 import { type Colour, paint } from "./print-table.ts";
 import { readBundle } from "./read-bundle.ts";
@@ -19,25 +24,59 @@ export function registerBundleApply(group: Command, io: CliIo): void {
     .option("--adopt", "take over configs that the bundle does not own")
     .option("--force", "overwrite what was changed by hand")
     .option("--abort-plan", "end running publish plans")
-    .option("--if-plan <digest>", "only if this is still the plan");
+    .option("--if-plan <digest>", "only if this is still the plan")
+    .option("--request-change", "ask others to approve it, where changes need approval")
+    .option("--description <text>", "with --request-change: what the approvers are told");
   declareVerb(command, io, async ({ api, args, flags, show }) => {
-    const query = new URLSearchParams();
-    const names = {
-      dryRun: "dry_run",
-      prune: "prune",
-      adopt: "adopt",
-      force: "force",
-      abortPlan: "abort_plan",
-    };
-    for (const [flag, name] of Object.entries(names)) if (flags[flag] === true) query.set(name, "true");
-    if (typeof flags["ifPlan"] === "string") query.set("if_plan", flags["ifPlan"]);
     const bundle = readBundle(resolve(io.cwd, args[0] ?? ""));
-    const answer = bundleApplied.parse(await api.post(`/mgt/apply?${query.toString()}`, bundle));
+    if (flags["requestChange"] === true) {
+      if (flags["dryRun"] === true)
+        throw new CliError(EXIT.refused, "give one of --dry-run and --request-change");
+      const asked = changeRequestWritten.parse(
+        await api.post("/mgt/change-requests", requestOf(bundle, flags)),
+      );
+      show(asked, () => printRequest(io, asked));
+      return;
+    }
+    const query = new URLSearchParams();
+    for (const [flag, name] of Object.entries(FLAGS)) if (flags[flag] === true) query.set(name, "true");
+    if (flags["dryRun"] === true) query.set("dry_run", "true");
+    if (typeof flags["ifPlan"] === "string") query.set("if_plan", flags["ifPlan"]);
+    const answer = bundleApplied.parse(
+      await api.post(`/mgt/apply?${query.toString()}`, bundle).catch(tellOfApproval),
+    );
     show(answer, () => print(io, answer));
     if (!answer.dry_run) return;
     if (answer.items.some(({ blocked }) => blocked !== null)) throw new CliOutcome(EXIT.refused);
     if (answer.has_changes) throw new CliOutcome(EXIT.changes);
   });
+}
+
+/** How far an apply may go: flags of the command line, and what the API calls them. */
+const FLAGS = { prune: "prune", adopt: "adopt", force: "force", abortPlan: "abort_plan" };
+
+/** The body that asks for the bundle as a change request. */
+function requestOf(bundle: BundleJson, flags: Record<string, unknown>): object {
+  const operation: Record<string, unknown> = { type: "apply", apply: bundle };
+  for (const [flag, name] of Object.entries(FLAGS)) operation[name] = flags[flag] === true;
+  if (typeof flags["ifPlan"] === "string") operation["if_plan"] = flags["ifPlan"];
+  const { description } = flags;
+  return { operation, ...(typeof description === "string" ? { description } : {}) };
+}
+
+/** Says what to do about a refusal for want of approvals. */
+function tellOfApproval(error: unknown): never {
+  if (!(error instanceof CliError) || error.code !== "approval_required") throw error;
+  const message = `${error.message}\n  --request-change asks others to approve exactly this`;
+  throw new CliError(error.exitCode, message, { cause: error, code: error.code });
+}
+
+function printRequest(io: CliIo, asked: ChangeRequestWritten): void {
+  io.out(`change request ${asked.id}, open until ${asked.expires_at}`);
+  io.out(`digest ${asked.digest}`);
+  const path = `/api/v1/mgt/change-requests/${asked.id}`;
+  io.out(`who may approve it reads GET ${path}, and posts the digest to ${path}/approve;`);
+  io.out(`then it is applied by POST ${path}/execute with the same digest`);
 }
 
 const SIGNS: Record<BundleApplied["items"][number]["action"], { sign: string; colour: Colour }> = {

@@ -1,3 +1,5 @@
+import type { ErrorCode } from "../contracts/problem/error-codes.ts";
+
 /** What a verb may touch of the world; tests give it another one. */
 export interface CliIo {
   env: Readonly<Record<string, string | undefined>>;
@@ -26,10 +28,13 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** Ends the command with a sentence on standard error. */
 export class CliError extends Error {
   readonly exitCode: ExitCode;
-  constructor(exitCode: ExitCode, message: string, options?: { cause: unknown }) {
+  /** What the API refused the request with; undefined when it was not the API that did. */
+  readonly code: ErrorCode | undefined;
+  constructor(exitCode: ExitCode, message: string, options?: { cause?: unknown; code?: ErrorCode }) {
     super(message, options);
     this.name = "CliError";
     this.exitCode = exitCode;
+    this.code = options?.code;
   }
 }
 

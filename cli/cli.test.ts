@@ -251,3 +251,50 @@ describe("K3 U3 conflux encryption rewrap", () => {
     expect(ran.err).toContain("50 versions are done; go on with --cursor shop/prod/a@2");
   });
 });
+
+describe("C13 C14 conflux apply where changes need approval", () => {
+  const bundle = { bundle: { id: "web", tenant: "demo" }, configs: [] };
+  writeFileSync(join(cwd, "bundle.json"), JSON.stringify(bundle));
+
+  it("says what to do about a refusal, and asks for the same with --request-change", async () => {
+    const needed = new ConfluxError("approval_required", "the change needs 1 approval");
+    const refused = await run(["apply", "bundle.json", "--prune"], { answer: () => refusal(needed) });
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringMatching(/^[^]*approval_required[^]*--request-change asks others to approve/) as string,
+    ]);
+    const head = { id: "chr-c1-7", digest: "0".repeat(64), expires_at: "2027-01-01T00:00:00.000Z" };
+    const times = { created_at: head.expires_at, updated_at: head.expires_at };
+    const asked = {
+      ...head,
+      ...times,
+      config_id: null,
+      namespace: { tenant: "demo", app: "*", env: "prod" },
+      name: "*",
+      type: "apply",
+      config_etag: null,
+      description: "why",
+      status: "open",
+      author: { id: "u", name: "ada" },
+      approvals: [],
+      ended: null,
+      publish_id: null,
+      version_id: null,
+      etag: '"7"',
+      index: "c1.1.7.x",
+      warnings: [],
+    };
+    const args = ["apply", "bundle.json", "--request-change", "--prune", "--description", "why"];
+    const done = await run(args, { answer: () => Response.json(asked) });
+    expect([done.code, done.err]).toEqual([0, ""]);
+    expect(done.out).toContain("change request chr-c1-7");
+    expect(done.asked).toMatchObject([
+      {
+        url: "http://admin.test/api/v1/mgt/change-requests",
+        method: "POST",
+        body: { operation: { type: "apply", apply: bundle, prune: true, force: false }, description: "why" },
+      },
+    ]);
+    expect((await run([...args, "--dry-run"])).code).toBe(1);
+  });
+});

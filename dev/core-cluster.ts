@@ -28,6 +28,18 @@ export function checkNodeCount(settings: Settings, paths: DataPaths): void {
   if (memo.nodes === undefined) remember(paths.memo, { nodes: settings.nodes });
 }
 
+/**
+ * Once a further node was let in, the nodes go by the addresses in their state and no longer by what they are started with:
+ * with other ports they would not find each other, and nobody would lead.
+ */
+export function checkCorePort(settings: Settings, paths: DataPaths): void {
+  const { core_port: known } = readMemo(paths.memo);
+  if (known === undefined || known === settings.corePort) return;
+  throw new StartRefusal(
+    `The core nodes of ${settings.dataDir} know each other by CONFLUX_CORE_PORT=${known}, not ${settings.corePort}: set it so.`,
+  );
+}
+
 /** What the core nodes need to know of each other, as environment variables by node; nothing for a node alone. */
 export async function prepareCoreCluster(
   settings: Settings,

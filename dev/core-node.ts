@@ -12,7 +12,8 @@ import { checkPorts } from "./check-ports.ts";
 import { coreSpec } from "./child-specs.ts";
 import { peerPort, peerVariables } from "./core-cluster.ts";
 import { type DataPaths, dataPaths } from "./data-directory.ts";
-import { readMemo } from "./memo.ts";
+import { corePortOf } from "./dev-json.ts";
+import { readMemo, remember } from "./memo.ts";
 import { CLUSTER_ID } from "./names.ts";
 import { preparePeerCertificates } from "./peer-certificates.ts";
 import { StartRefusal } from "./refusal.ts";
@@ -31,15 +32,18 @@ try {
   process.exitCode = 1;
 }
 
-async function run(settings: Settings, text: string): Promise<number> {
-  const paths = dataPaths(settings.dataDir);
+async function run(given: Settings, text: string): Promise<number> {
+  const paths = dataPaths(given.dataDir);
   const nodeId = checkNodeId(text, paths);
+  // The peers listen where the stack was told to, of which another terminal's environment knows nothing.
+  const settings = { ...given, corePort: corePortOf(paths.devJson) };
   await checkPorts(
     [settings.corePort + nodeId, peerPort(settings, nodeId)].map((port) => ({
       port,
       variable: "CONFLUX_CORE_PORT",
     })),
   );
+  remember(paths.memo, { core_port: settings.corePort });
   const files = await preparePeerCertificates({
     directory: paths.peers,
     clusterId: CLUSTER_ID,

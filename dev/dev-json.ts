@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { coreNodeIds } from "./core-cluster.ts";
 import type { DataPaths } from "./data-directory.ts";
 import type { Settings } from "./settings.ts";
@@ -32,6 +33,7 @@ export interface StackPids {
   kms?: number;
 }
 
+const FIRST_NODE_ID = 1;
 const url = (port: number): string => `http://localhost:${port}`;
 
 /** Replaces dev.json in one step. */
@@ -49,6 +51,12 @@ export function writeStackFile(
     ...known,
   };
   writeFileAtomically(path, `${JSON.stringify(content, null, 2)}\n`);
+}
+
+/** `Settings.corePort` of the stack that wrote dev.json last, whatever the environment of who asks says. */
+export function corePortOf(path: string): number {
+  const { core_urls: urls } = JSON.parse(readFileSync(path, "utf8")) as DevJson;
+  return Number(new URL(urls[0] ?? "").port) - FIRST_NODE_ID;
 }
 
 /** The table of URLs for the terminal: of what answers, so `callback_url` waits for the function behind it. */

@@ -6,6 +6,8 @@ import { writeFileAtomically } from "./write-file-atomically.ts";
 const memoSchema = z.object({
   /** How many core nodes the cluster has. */
   nodes: z.number().int().optional(),
+  /** `Settings.corePort` that the core's state has in the nodes' addresses, since a further node was to be let in. */
+  core_port: z.number().int().optional(),
   /** Folder of the embedded Postgres's cluster. */
   postgres_dir: z.string().optional(),
   /** Where the embedded Postgres listened last time. */

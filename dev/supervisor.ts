@@ -18,7 +18,7 @@ import {
   postgresSpec,
   workersSpec,
 } from "./child-specs.ts";
-import { checkNodeCount, coreNodeIds, peerPort, prepareCoreCluster } from "./core-cluster.ts";
+import { checkCorePort, checkNodeCount, coreNodeIds, peerPort, prepareCoreCluster } from "./core-cluster.ts";
 import { CLUSTER_ID } from "./names.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
@@ -60,6 +60,7 @@ export async function startStack(input: { settings: Settings; say: (line: string
   const lock = takeLock(settings.dataDir);
   try {
     checkNodeCount(settings, paths);
+    checkCorePort(settings, paths);
     await reapEarlierRun(paths, input.say);
     await checkPorts(wantedPorts(settings));
     return new RunningStack({ ...input, paths, lock });

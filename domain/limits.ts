@@ -98,6 +98,8 @@ export const CHANGE_REQUEST_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 /** Open change requests of one tenant, and all that are kept of it; the oldest that have ended go first. */
 export const CHANGE_REQUESTS_OPEN_MAX = 500;
 export const CHANGE_REQUESTS_KEPT_MAX = 1000;
+/** Configs that one change request is about, of a batch or a bundle; the ones that a bundle deletes are counted, too. */
+export const CHANGE_CONFIGS_MAX = 2_000;
 /** Characters of the operation of a change request, contents apart. */
 export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
 /** Configs of one bundle, exported or applied. */

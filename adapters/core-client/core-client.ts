@@ -75,7 +75,7 @@ export class CoreClient implements CorePort {
     const call = this.#caller.call({
       method: "POST",
       path: withQuery("/v1/propose", keyId === null ? {} : { key_id: keyId }),
-      body: encodeCommand(input),
+      body: encodeCommand({ ...input, sealKeys: seal?.keys }),
       contentType: seal === undefined ? COMMAND_CONTENT_TYPE : COMMAND_TO_SEAL_CONTENT_TYPE,
       timeoutMs: PROPOSE_TIMEOUT_MS,
       traceparent: options.traceparent,

@@ -3,9 +3,10 @@ import { CONTENT_DEPTH_MAX } from "../../contracts/limits.ts";
 import type { FormatPlugin, ParseOutcome } from "../../domain/config/format-plugin.ts";
 import { depthMessage, findExcess } from "./bound-document.ts";
 import { decodeUtf8, hasByteOrderMark } from "./text-position.ts";
+import { findBeyondToml10 } from "./toml-strict.ts";
 
 /**
- * TOML 1.0. A leading byte order mark is ignored, as TOML readers do. For schemas, dates and times are their RFC 3339
+ * TOML 1.0; what only 1.1 has is refused. A leading byte order mark is ignored, as TOML readers do. For schemas, dates and times are their RFC 3339
  * text and integers beyond 2^53 the nearest number; the stored bytes keep what was written.
  */
 export const tomlPlugin: FormatPlugin = { name: "toml", structured: true, parse: parseToml };
@@ -21,6 +22,8 @@ function parseToml(bytes: Uint8Array): ParseOutcome {
     if (!(error instanceof TomlError)) throw error;
     return { ok: false, errors: [{ message: summary(error), line: error.line, column: error.column }] };
   }
+  const beyond = findBeyondToml10(text);
+  if (beyond !== null) return { ok: false, errors: [beyond] };
   const excess = findExcess(table);
   if (excess !== null) return { ok: false, errors: [{ message: excess, line: 1, column: 1 }] };
   return { ok: true, value: toJsonData(table) };

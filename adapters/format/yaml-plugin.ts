@@ -104,19 +104,13 @@ function toValue(document: Document.Parsed, lines: LineCounter): ParseOutcome {
   try {
     value = document.toJS({ maxAliasCount: YAML_ALIAS_USES_MAX });
   } catch (error) {
-    // The library's answers: to too many aliases and an alias of nothing, to an alias inside of what it names, and to a
-    // merge key (`<<`) whose value is no map.
-    if (!(error instanceof ReferenceError || error instanceof RangeError || isMergeFault(error))) throw error;
-    const message = error instanceof RangeError ? "an alias stands inside of what it names" : error.message;
-    return refuse([{ message, line: 1, column: 1 }]);
+    // The library's answer to too many aliases, which no single place is at fault for.
+    if (!(error instanceof ReferenceError)) throw error;
+    return refuse([{ message: error.message, line: 1, column: 1 }]);
   }
   const excess = findExcess(value);
   if (excess !== null) return refuse([{ message: excess, line: 1, column: 1 }]);
   return { ok: true, value, locate: (path) => locate(document, lines, path) };
-}
-
-function isMergeFault(error: unknown): error is Error {
-  return error instanceof Error && error.message.startsWith("Merge sources must be");
 }
 
 function locate(document: Document.Parsed, lines: LineCounter, path: readonly string[]): TextPosition | null {

@@ -1,6 +1,6 @@
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { Rewrapping } from "../../domain/command/command.ts";
-import { contentOf } from "../../domain/command/content-of.ts";
+import type { ContentRef, Rewrapping } from "../../domain/command/command.ts";
+import { contentsOf } from "../../domain/command/content-of.ts";
 import { stateKey, type StateView } from "../../domain/command/state-view.ts";
 import { type ConfigIdentity, identityOf } from "../../domain/encryption/envelope-text.ts";
 import {
@@ -8,16 +8,26 @@ import {
   type RewrapScope,
   type SealedVersion,
 } from "../../domain/encryption/list-sealed-versions.ts";
-import { type PreparedCommand, withContent } from "../../domain/encryption/with-content.ts";
+import { type PreparedCommand, withContents } from "../../domain/encryption/with-content.ts";
 import type { KeyService } from "./key-service.ts";
 import { rewrapContent, sealContent } from "./seal-content.ts";
 
 /** Contents that wait for the key service at a time, each in memory; more are refused. */
 const SEALINGS_MAX = 64;
-/** Data keys that the key service wraps anew at a time for one request. */
+/** Data keys that the key service makes at a time for one command, ... */
+const PARALLEL_SEALINGS_MAX = 8;
+/** ... and wraps anew for one request. */
 const PARALLEL_REWRAPS_MAX = 8;
+/** After this long a command whose contents are not all sealed is refused, before its caller gives up. */
+const SEALING_MS_MAX = 4_000;
 /** After this long a request for new wrappings ends with what it has. */
 const REWRAP_MS_MAX = 5_000;
+
+/** The keys that a caller names: of applications by name, and of every other one; null: the core's default. */
+export interface SealingKeys {
+  keyId: string | null;
+  byApp: Readonly<Record<string, string>>;
+}
 
 export interface ContentSealerOptions {
   keys: KeyService;
@@ -37,36 +47,58 @@ export class ContentSealer {
   }
 
   /**
-   * The command with its content sealed for `identity`, under `keyId` or, for null, the default key. Throws `conflict`
-   * when there is neither, and `key_service_unavailable`.
+   * The command with those contents sealed that have an identity, each under its application's key of `under`. `identities`
+   * are of each of `contentsOf`, in order. Throws `conflict` where there is no key, and `key_service_unavailable`; what was
+   * sealed by then is dropped.
    */
   async seal(
     { command, attachments }: PreparedCommand,
-    { identity, keyId }: { identity: ConfigIdentity; keyId: string | null },
+    { identities, under }: { identities: readonly (ConfigIdentity | null)[]; under: SealingKeys },
   ): Promise<PreparedCommand> {
-    const content = contentOf(command);
-    const plaintext = content === null ? undefined : attachments[content.attachment];
-    if (plaintext === undefined) throw new Error(`a ${command.kind} without content was to be sealed`);
-    const usedKeyId = keyId ?? this.#defaultKeyId;
+    const given = contentsOf(command).map((content, i) => {
+      const bytes = attachments[content.attachment];
+      if (bytes === undefined) throw new Error(`a ${command.kind} without content was to be sealed`);
+      return { bytes, sha256: content.sha256, identity: identities[i] ?? null };
+    });
+    const startedMs = performance.now();
+    const made: { bytes: Uint8Array; ref: ContentRef }[] = [];
+    for (let i = 0; i < given.length; i += PARALLEL_SEALINGS_MAX) {
+      if (i > 0 && performance.now() - startedMs > SEALING_MS_MAX)
+        throw unavailable("the key service is too slow for so many contents");
+      const some = given.slice(i, i + PARALLEL_SEALINGS_MAX).map(async ({ bytes, sha256, identity }, k) => {
+        const attachment = i + k;
+        if (identity === null) return { bytes, ref: { attachment, sha256 } };
+        const { bytes: envelope, ...sealed } = await this.#sealOne(bytes, identity, under);
+        return { bytes: envelope, ref: { attachment, ...sealed } };
+      });
+      // All of them, so that none goes on when another has failed.
+      for (const answer of await Promise.allSettled(some)) {
+        if (answer.status === "rejected") throw answer.reason;
+        made.push(answer.value);
+      }
+    }
+    const refs = made.map(({ ref }) => ref).values();
+    const next = (): ContentRef => {
+      const { value } = refs.next();
+      if (value === undefined) throw new Error(`a ${command.kind} has more contents than it had`);
+      return value;
+    };
+    return { command: withContents(command, next), attachments: made.map(({ bytes }) => bytes) };
+  }
+
+  async #sealOne(plaintext: Uint8Array, identity: ConfigIdentity, { keyId, byApp }: SealingKeys) {
+    const own = Object.hasOwn(byApp, identity.app) ? byApp[identity.app] : undefined;
+    const usedKeyId = own ?? keyId ?? this.#defaultKeyId;
     if (usedKeyId === null) {
       throw new ConfluxError(
         "conflict",
         `the application ${identity.tenant}/${identity.app} has no KMS key (kms_key_id), and there is no default one`,
       );
     }
-    if (this.#underWay >= SEALINGS_MAX) {
-      throw new ConfluxError("key_service_unavailable", "too many contents wait for the key service", {
-        retryAfterS: 1,
-      });
-    }
+    if (this.#underWay >= SEALINGS_MAX) throw unavailable("too many contents wait for the key service");
     this.#underWay += 1;
     try {
-      const { bytes, sha256, sealed } = await sealContent(this.#keys, {
-        keyId: usedKeyId,
-        identity,
-        plaintext,
-      });
-      return { command: withContent(command, { attachment: 0, sha256, sealed }), attachments: [bytes] };
+      return await sealContent(this.#keys, { keyId: usedKeyId, identity, plaintext });
     } finally {
       this.#underWay -= 1;
     }
@@ -125,4 +157,8 @@ export class ContentSealer {
       ...head,
     };
   }
+}
+
+function unavailable(detail: string): ConfluxError {
+  return new ConfluxError("key_service_unavailable", detail, { retryAfterS: 1 });
 }

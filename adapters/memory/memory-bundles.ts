@@ -1,7 +1,7 @@
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { BundlePlan } from "../../domain/bundle/bundle.ts";
 import { exportBundle, type ExportedConfig, type ExportScope } from "../../domain/bundle/export-bundle.ts";
-import { findEncrypted } from "../../domain/bundle/find-encrypted.ts";
+import { bundleOf, findEncrypted } from "../../domain/bundle/find-encrypted.ts";
 import { planBundle } from "../../domain/bundle/plan-bundle.ts";
 import type { Command, CommandOf } from "../../domain/command/command.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
@@ -32,7 +32,8 @@ export function exportInMemory(
 }
 
 export function refuseEncryptedInMemory(state: MemoryState, command: Command): void {
-  if (command.kind !== "apply_bundle") return;
-  const errors = findEncrypted(state, command.tenant, command.payload);
+  const bundle = bundleOf(command);
+  if (bundle === null) return;
+  const errors = findEncrypted(state, command.tenant, bundle);
   if (errors.length > 0) throw new ConfluxError("validation_failed", "the bundle is not valid", { errors });
 }

@@ -36,7 +36,7 @@ import type {
   TransferLeaderInput,
 } from "../../contracts/core/cluster-api.ts";
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
-import type { CorePort } from "../../contracts/core/core-port.ts";
+import type { CorePort, SealUnder } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
@@ -126,7 +126,7 @@ export class MemoryCore implements CorePort {
   async propose<K extends CommandKind>(input: {
     command: CommandOf<K> & Command;
     attachments: readonly Uint8Array[];
-    seal?: { key_id: string | null } | undefined;
+    seal?: SealUnder | undefined;
   }): Promise<ProposeAnswer<K>> {
     const parsed = parseCommand(input.command);
     if (!parsed.ok)

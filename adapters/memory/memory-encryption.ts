@@ -1,3 +1,4 @@
+import type { SealUnder } from "../../contracts/core/core-port.ts";
 import type { CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
@@ -12,13 +13,14 @@ import type { ContentSealer } from "../kms/content-sealer.ts";
 export async function protectInMemory(
   state: StateView,
   sealer: ContentSealer | null,
-  { seal, ...given }: PreparedCommand & { seal?: { key_id: string | null } | undefined },
+  { seal, ...given }: PreparedCommand & { seal?: SealUnder | undefined },
 ): Promise<PreparedCommand> {
   const sealing = sealingOf(state, given.command, seal !== undefined);
   if (!sealing.ok) throw new ConfluxError(sealing.code, sealing.detail, { errors: sealing.errors ?? [] });
   if (sealing.do === "pass") return given;
   if (sealing.do === "drop") return withoutContent(given.command);
-  return needed(sealer).seal(given, { identity: sealing.identity, keyId: seal?.key_id ?? null });
+  const under = { keyId: seal?.key_id ?? null, byApp: seal?.keys ?? {} };
+  return needed(sealer).seal(given, { identities: sealing.identities, under });
 }
 
 /** The command that writes new wrappings down; one that was done under the same key is answered whatever it holds. */

@@ -3,7 +3,7 @@ import type { BundleExportAnswer, BundlePlanAnswer } from "../../contracts/core/
 import { COMMAND_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { exportBundle, type ExportScope } from "../../domain/bundle/export-bundle.ts";
-import { findEncrypted } from "../../domain/bundle/find-encrypted.ts";
+import { bundleOf, findEncrypted } from "../../domain/bundle/find-encrypted.ts";
 import { planBundle } from "../../domain/bundle/plan-bundle.ts";
 import type { Command } from "../../domain/command/command.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
@@ -70,9 +70,10 @@ async function answerExport(core: CoreContext, request: CoreRequest): Promise<Co
 
 /** Refuses a bundle with the content of an encrypted config before the log has it (K5); asks when the state is new enough. */
 export async function refuseEncrypted(core: CoreContext, command: Command): Promise<void> {
-  if (command.kind !== "apply_bundle") return;
+  const bundle = bundleOf(command);
+  if (bundle === null) return;
   await requireLeader(core);
-  const errors = findEncrypted(core.store, command.tenant, command.payload);
+  const errors = findEncrypted(core.store, command.tenant, bundle);
   if (errors.length > 0) throw invalid(errors);
 }
 

@@ -20,7 +20,7 @@ import { encodeLogEntry } from "../state/log-entry.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { CoreReply, CoreRequest } from "./http-router.ts";
 import { refuseEncrypted } from "./bundle-routes.ts";
-import { keyIdOf, protectContent } from "./protect-content.ts";
+import { protectContent, sealingKeysOf } from "./protect-content.ts";
 import { requireSupported } from "./version-gate.ts";
 
 /**
@@ -41,7 +41,7 @@ export async function proposeCommand(core: CoreContext, request: CoreRequest): P
     throw new ConfluxError("forbidden", `the role lambda may not propose ${given.command.kind}`);
   }
   await refuseEncrypted(core, given.command);
-  const toSeal = isToSeal ? { keyId: keyIdOf(request.query) } : undefined;
+  const toSeal = isToSeal ? sealingKeysOf(request.query, decoded.sealKeys) : undefined;
   const { command, body } = await protectContent(core, given, toSeal);
   const app = appOf(core, command);
   for (const ability of abilitiesNeeded(command)) {
@@ -111,10 +111,11 @@ function verify({ command: given, attachments }: EncodedCommand): Command {
 /** The app a command concerns, for metrics; empty when it concerns none that exists. */
 function appOf(core: CoreContext, { kind, payload }: Command): string {
   if (kind === "create_config") return payload.namespace.app;
-  if (!("publish_id" in payload) && !("config_id" in payload)) return "";
-  const of =
-    "publish_id" in payload
-      ? (core.store.json(stateKey.publish(payload.publish_id)) as PublishPlan | undefined)
-      : (core.store.json(stateKey.config(payload.config_id)) as Config | undefined);
-  return of?.namespace.app ?? "";
+  if ("publish_id" in payload) {
+    const plan = core.store.json(stateKey.publish(payload.publish_id)) as PublishPlan | undefined;
+    return plan?.namespace.app ?? "";
+  }
+  if (!("config_id" in payload) || payload.config_id === null) return "";
+  const config = core.store.json(stateKey.config(payload.config_id)) as Config | undefined;
+  return config?.namespace.app ?? "";
 }

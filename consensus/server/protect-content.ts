@@ -1,3 +1,5 @@
+import { z } from "zod";
+import type { SealingKeys } from "../../adapters/kms/content-sealer.ts";
 import { encodeCommand, type EncodedCommand } from "../../contracts/core/command-codec.ts";
 import { COMMAND_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
@@ -17,13 +19,12 @@ export interface ProtectedCommand {
 
 /**
  * The one gate between what callers send and the log (K1, K5): the content of an encrypted config passes it as an envelope
- * only. `toSeal`: the caller sent a content to be sealed, under this key or, for null, the default one; undefined: it did
- * not. Only a leader that knows all that is committed decides about a config that it does not find, or seals.
+ * only. `toSeal`: the caller sent contents to be sealed, under these keys; undefined: it did not. Only a leader that knows all that is committed decides about a config that it does not find, or seals.
  */
 export async function protectContent(
   core: CoreContext,
   { body, command, attachments }: EncodedCommand & { body: Uint8Array },
-  toSeal: { keyId: string | null } | undefined,
+  toSeal: SealingKeys | undefined,
 ): Promise<ProtectedCommand> {
   let sealing = decide(core, command, toSeal !== undefined);
   if (sealing.do === "pass") return { command, body };
@@ -31,7 +32,7 @@ export async function protectContent(
   sealing = decide(core, command, toSeal !== undefined);
   if (sealing.do === "pass") return { command, body };
   if (sealing.do === "drop") return encode(withoutContent(command));
-  const { identity } = sealing;
+  const { identities } = sealing;
   if (core.sealer === null) {
     throw new ConfluxError(
       "conflict",
@@ -40,21 +41,24 @@ export async function protectContent(
   }
   requireSupported("sealed_content", () => core.log.status(), core.peers);
   try {
-    return encode(
-      await core.sealer.seal({ command, attachments }, { identity, keyId: toSeal?.keyId ?? null }),
-    );
+    const under = toSeal ?? { keyId: null, byApp: {} };
+    return encode(await core.sealer.seal({ command, attachments }, { identities, under }));
   } finally {
     // What is to be encrypted is not kept longer than it takes.
     body.fill(0);
   }
 }
 
-/** The key that a request names; null for none. Throws `malformed_request`. */
-export function keyIdOf(query: URLSearchParams): string | null {
+const sealKeysSchema = z.record(z.string().max(128), z.string().regex(KMS_KEY_ID));
+
+/** The keys that a request names: one in its query, and those of applications with its command. Throws `malformed_request`. */
+export function sealingKeysOf(query: URLSearchParams, sealKeys: unknown): SealingKeys {
   const keyId = query.get("key_id");
-  if (keyId === null || KMS_KEY_ID.test(keyId)) return keyId;
-  throw new ConfluxError("malformed_request", "key_id is not valid", {
-    errors: [{ path: "/key_id", message: "the id, alias or ARN of a KMS key" }],
+  const byApp = sealKeysSchema.safeParse(sealKeys ?? {});
+  if ((keyId === null || KMS_KEY_ID.test(keyId)) && byApp.success) return { keyId, byApp: byApp.data };
+  const path = byApp.success ? "/key_id" : "/seal_keys";
+  throw new ConfluxError("malformed_request", "a key is not valid", {
+    errors: [{ path, message: "the id, alias or ARN of a KMS key" }],
   });
 }
 

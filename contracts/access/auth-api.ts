@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { isTenantScopedPlace, listCursor } from "../list-cursor.ts";
 import { CLIENT_TOKEN_TTL_S_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, TOKEN_SCOPES_MAX } from "../limits.ts";
 import { CLIENT_TOKEN_STATUSES } from "../../domain/access/client-token-state.ts";
 import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { parseReadScope } from "../../domain/access/permits.ts";
-import { tenantOfId } from "../../domain/access/tenant-scoped-id.ts";
 import { passwordSchema } from "./password-service.ts";
 
 export const USERNAME_CHARACTERS_MAX = 128;
@@ -133,12 +133,7 @@ export const cursorQuery = z
 export const clientTokenQuery = z.object({
   tenant: tenantQuery,
   limit: limitQuery,
-  /** The id that a page ended with. */
-  cursor: z
-    .string()
-    .max(ID_CHARACTERS_MAX)
-    .refine((id) => tenantOfId(id) !== null, "the next_cursor of the page before")
-    .optional(),
+  cursor: listCursor(isTenantScopedPlace),
 });
 
 export const jwkSet = z

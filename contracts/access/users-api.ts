@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { etagSchema, nameSchema, timeSchema } from "../config/fields.ts";
+import { isTenantScopedPlace, isUserPlace, listCursor } from "../list-cursor.ts";
 import { ROLES_OF_REQUEST_MAX } from "../limits.ts";
 import { idText } from "./access-fields.ts";
 import {
@@ -56,11 +57,17 @@ export const userTenantQuery = z.object({
     .refine((name) => name === SYSTEM_TENANT || isConfigName(name), NAME_RULE)
     .optional(),
 });
-export const userListQuery = userTenantQuery.extend({ limit: limitQuery, cursor: idText.optional() });
+export const userListQuery = userTenantQuery.extend({ limit: limitQuery, cursor: listCursor(isUserPlace) });
+/** Of roles and groups. */
 export const accessListQuery = z.object({
   tenant: tenantQuery,
   limit: limitQuery,
-  cursor: idText.optional(),
+  cursor: listCursor(isTenantScopedPlace),
+});
+export const applicationListQuery = z.object({
+  tenant: tenantQuery,
+  limit: limitQuery,
+  cursor: listCursor(isConfigName),
 });
 
 /** One user by id or by exact name. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isConfigPlace, isVersionPlace, listCursor } from "../list-cursor.ts";
 import { CONTENT_BYTES_MAX, SCHEMA_BYTES_MAX } from "../limits.ts";
 import {
   contentHashSchema,
@@ -131,7 +132,9 @@ export const versionWritten = versionWrittenHead
   .extend({ etag: etagSchema, index: indexSchema })
   .meta({ id: "VersionWritten" });
 
+export const listVersionsQuery = listQuery.extend({ cursor: listCursor(isVersionPlace) });
 export const listConfigsQuery = listQuery.extend({
+  cursor: listCursor(isConfigPlace),
   tenant: nameSchema,
   app: nameSchema.optional(),
   env: nameSchema.optional(),

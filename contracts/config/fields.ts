@@ -55,9 +55,9 @@ export const consistencySchema = z
   .default("leader")
   .meta({ description: "How fresh a read must be" });
 export const readQuery = z.strictObject({ consistency: consistencySchema });
+/** The query of a list; each list says what its cursors are (`listCursor`). */
 export const listQuery = readQuery.extend({
   limit: z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),
-  cursor: z.string().min(1).max(1024).optional(),
 });
 
 const idempotencyKey = z

@@ -19,11 +19,14 @@ const text = new TextDecoder();
 export interface EncodedCommand {
   command: Command;
   attachments: readonly Uint8Array[];
+  /** KMS keys by application, of a command to be sealed alone: under which key each content is. Never in the log. */
+  sealKeys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Encodes a command with its attachments. Never fails for a command that satisfies its type. */
-export function encodeCommand({ command, attachments }: EncodedCommand): Uint8Array {
-  const header = utf8.encode(JSON.stringify({ command, attachments: attachments.map((a) => a.byteLength) }));
+export function encodeCommand({ command, attachments, sealKeys }: EncodedCommand): Uint8Array {
+  const sizes = attachments.map((a) => a.byteLength);
+  const header = utf8.encode(JSON.stringify({ command, attachments: sizes, seal_keys: sealKeys }));
   const total = attachments.reduce((sum, a) => sum + a.byteLength, PREFIX_BYTES + header.byteLength);
   const out = new Uint8Array(total);
   out[0] = COMMAND_WIRE_VERSION;
@@ -48,7 +51,11 @@ export function decodeCommand(bytes: Uint8Array): EncodedCommand {
   let offset = PREFIX_BYTES + headerBytes;
   if (offset > bytes.byteLength) throw new RangeError("command header is truncated");
   const header: unknown = JSON.parse(text.decode(bytes.subarray(PREFIX_BYTES, offset)));
-  const { command, attachments: sizes } = header as { command: Command; attachments: number[] };
+  const {
+    command,
+    attachments: sizes,
+    seal_keys: sealKeys,
+  } = header as { command: Command; attachments: number[]; seal_keys?: Record<string, string> };
   if (!Array.isArray(sizes)) throw new RangeError("command header names no attachments");
   const attachments: Uint8Array[] = [];
   for (const size of sizes) {
@@ -59,5 +66,5 @@ export function decodeCommand(bytes: Uint8Array): EncodedCommand {
     offset += size;
   }
   if (offset !== bytes.byteLength) throw new RangeError("bytes after the last command attachment");
-  return { command, attachments };
+  return { command, attachments, ...(sealKeys === undefined ? {} : { sealKeys }) };
 }

@@ -18,7 +18,7 @@ import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
  * the cluster's service key. Refusals are problem documents. JSON both ways, but for commands and blobs (bytes).
  *
  *   POST /v1/propose                        body: encodeCommand(...)          -> ProposeAnswer
- *   POST /v1/propose?key_id                 the same, as COMMAND_TO_SEAL_CONTENT_TYPE: its content is sealed first
+ *   POST /v1/propose?key_id                 the same, as COMMAND_TO_SEAL_CONTENT_TYPE: its contents are sealed first
  *   POST /v1/rewrap-keys                    body: CoreRewrapInput             -> CoreRewrapAnswer (rewrap-api.ts)
  *   GET  /v1/configs?tenant&app&env&name_prefix&cursor&limit&consistency      -> ListAnswer<Config>
  *   GET  /v1/configs/{id}                                                     -> ConfigAnswer

@@ -37,6 +37,14 @@ import type {
   VersionAnswer,
 } from "./core-api.ts";
 
+/** The KMS keys that contents are sealed under. */
+export interface SealUnder {
+  /** Null: the core's default. */
+  key_id: string | null;
+  /** By application; for those that it does not name: `key_id`. */
+  keys?: Readonly<Record<string, string>> | undefined;
+}
+
 export interface ReadOptions {
   consistency?: Consistency;
   /** W3C `traceparent` to pass on. */
@@ -50,15 +58,15 @@ export interface ReadOptions {
  */
 export interface CorePort {
   /**
-   * With `seal` the core encrypts the content before anything is written down, under the KMS key `key_id` or its default
-   * for null; it must be given exactly for what belongs to an encrypted config. Codes of it: `conflict` (no key is
+   * With `seal` the core encrypts the contents of encrypted configs before anything is written down, under the KMS key of
+   * their application in `keys`, else `key_id` or its default for null; it must be given exactly where there is one. Codes of it: `conflict` (no key is
    * known), `key_service_unavailable`, `upgrade_in_progress`.
    */
   propose<K extends CommandKind>(
     input: {
       command: CommandOf<K> & Command;
       attachments: readonly Uint8Array[];
-      seal?: { key_id: string | null } | undefined;
+      seal?: SealUnder | undefined;
     },
     options?: { traceparent?: string },
   ): Promise<ProposeAnswer<K>>;

@@ -10,6 +10,7 @@ import {
   timeSchema,
   versionIdSchema,
 } from "../config/fields.ts";
+import { isConfigPlace, listCursor } from "../list-cursor.ts";
 import { DELIVERY_CLIENT_KEPT_MS, NOT_FETCHED_DAYS_MAX, PROPAGATION_KEPT_DAYS } from "../limits.ts";
 import { clientIdSchema } from "./report-api.ts";
 
@@ -46,6 +47,7 @@ export const deliveryClientsQuery = listQuery.extend({
 });
 
 export const deadConfigsQuery = listQuery.extend({
+  cursor: listCursor(isConfigPlace),
   tenant: nameSchema,
   app: nameSchema.optional(),
   env: nameSchema.optional(),

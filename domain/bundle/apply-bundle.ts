@@ -3,6 +3,7 @@ import type { FeedEvent } from "../command/feed-entry.ts";
 import { StagedState } from "../command/staged-state.ts";
 import { stateKey } from "../command/state-view.ts";
 import { configChanged } from "../config/config-changed.ts";
+import { sharedPlace } from "../config/config-name.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { countOneMore } from "../config/count-configs.ts";
 import { deleteConfig } from "../config/delete-config.ts";
@@ -11,7 +12,7 @@ import { endRunningPublish } from "../publish/abort-publish.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
 import type { BundleAction, BundlePlanItem } from "./bundle.ts";
 import { planBundle } from "./plan-bundle.ts";
-import type { ConfigWork } from "./plan-config.ts";
+import type { ConfigWork } from "./planned-bundle.ts";
 
 /** Configs that the audit's line names; the rest is counted. */
 const NAMES_IN_SUMMARY_MAX = 20;
@@ -21,10 +22,11 @@ type Input = ApplyInput<"apply_bundle">;
  * Makes a tenant's configs as a bundle wants them (C13), all or nothing: creates, adds versions, changes settings and
  * rules, and with `prune` deletes. Plans anew in the log's order; refuses `precondition_failed` when that is not the plan
  * `if_plan` names, and what `planBundle` and the single writes refuse. A bundle that is applied already changes nothing.
+ * `planned`: the plan of this very state, when somebody has made it already.
  */
 export const applyBundle: ApplyVerb<"apply_bundle"> = (input) => {
   const { payload, tenant } = input.command;
-  const planned = planBundle(input.state, tenant, payload);
+  const planned = input.planned ?? planBundle(input.state, tenant, payload);
   if (!planned.ok) return refuse("validation_failed", "the bundle is not valid", planned.errors);
   const { plan, work } = planned;
   if (payload.if_plan !== null && payload.if_plan !== plan.digest) {
@@ -196,13 +198,10 @@ function auditOf({ command }: Input, items: readonly BundlePlanItem[]) {
   const count = (action: BundleAction): number => written.filter((item) => item.action === action).length;
   const counts = `${count("create")} created, ${count("update")} changed, ${count("delete")} deleted`;
   const releases = written.some(({ changes }) => changes.includes("releases"));
-  const only = (part: "app" | "env"): string => {
-    const values = new Set(written.map((item) => item[part]));
-    return values.size === 1 ? ([...values][0] ?? "*") : "*";
-  };
+  const { app, env } = sharedPlace(written);
   return {
     action: releases ? ("publish" as const) : ("write" as const),
-    resource: `${command.tenant}/${only("app")}/${only("env")}/*`,
+    resource: `${command.tenant}/${app}/${env}/*`,
     summary: `applied bundle ${command.payload.bundle_id}: ${counts}: ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
   };
 }

@@ -5,24 +5,13 @@ import { stateKey, type StateView } from "../command/state-view.ts";
 import { isConfigName, NAME_RULE } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
 import { BUNDLE_CONFIGS_MAX, BUNDLE_RULES_MAX } from "../limits.ts";
-import type { BundlePlan, BundlePlanItem, BundleRequest } from "./bundle.ts";
+import type { BundlePlanItem, BundleRequest } from "./bundle.ts";
 import { digestOf } from "./bundle-digests.ts";
-import {
-  type ConfigWork,
-  findDrift,
-  partsOf,
-  planConfig,
-  whyLost,
-  whyRunning,
-  withLatest,
-} from "./plan-config.ts";
+import { findDrift, partsOf, planConfig, whyLost, whyRunning, withLatest } from "./plan-config.ts";
+import type { PlannedBundle } from "./planned-bundle.ts";
 
 /** Errors of one refusal. */
 const BUNDLE_ERRORS_MAX = 50;
-
-export type PlannedBundle =
-  | { ok: true; plan: BundlePlan; work: { item: BundlePlanItem; config: ConfigWork | null }[] }
-  | { ok: false; errors: FieldError[] };
 
 /**
  * What applying a bundle would do (C13), by three ways to see each part of a config: as the bundle wants it, as the bundle

@@ -16,17 +16,9 @@ import {
   settingsText,
   type VersionContent,
 } from "./bundle-digests.ts";
-import { type FreshVersion, resolveContents, type ResolvedContents } from "./resolve-contents.ts";
+import type { ConfigWork, FreshVersion } from "./planned-bundle.ts";
+import { resolveContents, type ResolvedContents } from "./resolve-contents.ts";
 
-/** What applying writes of one entry. */
-export interface ConfigWork {
-  wanted: BundleConfig;
-  existing: { config: Config; latest: ConfigVersion } | null;
-  fresh: FreshVersion[];
-  /** Null: the rules stay. */
-  releases: ReleaseRule[] | null;
-  mark: BundleMark;
-}
 export interface PlannedConfig {
   item: BundlePlanItem;
   work: ConfigWork;

@@ -4,13 +4,7 @@ import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { type BundleConfig, type BundleContent, OWN_CONTENT } from "./bundle.ts";
 import { contentKey, readVersionOf, type VersionContent } from "./bundle-digests.ts";
-
-/** A version that applying makes. */
-export interface FreshVersion extends VersionContent {
-  versionId: number;
-  attachment: number;
-  path: string;
-}
+import type { FreshVersion } from "./planned-bundle.ts";
 
 export interface ResolvedContents {
   /** The version of each name that a rule may use. */

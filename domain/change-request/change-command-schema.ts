@@ -5,8 +5,8 @@ import { CHANGE_CLASSES, WEEK_DAYS } from "./change-rules.ts";
 
 const comment = z.string().max(4096);
 const changeRequestInput = {
-  config_id: id,
-  config_revision: wholeNumber,
+  config_id: id.nullable(),
+  config_revision: wholeNumber.nullable(),
   // The payload is parsed like that of a command of its kind (parseOperation).
   operation: z
     .object({ kind: z.enum(CHANGE_OPERATION_KINDS), payload: z.record(z.string(), z.unknown()) })

@@ -1,4 +1,5 @@
-import type { Actor, ChangeOperation, ChangeOperationKind, Command } from "../command/command.ts";
+import type { BundlePlanItem } from "../bundle/bundle.ts";
+import type { Actor, ChangeOperation, ChangeOperationKind, Command, CommandOf } from "../command/command.ts";
 import type { Namespace } from "../config/config-name.ts";
 import { sha256OfText } from "../sha256-of-text.ts";
 import { canonicalJson } from "../canonical-json.ts";
@@ -13,12 +14,19 @@ export interface Approval {
 /** A change that somebody asks for and others approve (C14). All times are the log's. */
 export interface ChangeRequest {
   id: string;
-  config_id: string;
+  /** Null: the operation is of several configs. */
+  config_id: string | null;
+  /** Of several configs: what all of them share, and `*` where they differ; so is the name. */
   namespace: Namespace;
   name: string;
   operation: ChangeOperation;
-  /** The config's revision that the change was made for; when it has another, the request must be edited. */
-  config_revision: number;
+  /**
+   * The config's revision that the change was made for; when it has another, the request must be edited. Null for several:
+   * their revisions are part of the operation.
+   */
+  config_revision: number | null;
+  /** Of an operation of several configs: what it does to each. Left out for one of a single config. */
+  targets?: ChangeTarget[];
   /** SHA-256 of operation and revision: what is approved, and nothing else. */
   digest: string;
   description: string;
@@ -40,10 +48,27 @@ export interface ChangeRequest {
   revision: number;
 }
 
-/** A change request without its operation, which may be large and is never part of an answer to a write. */
-export type ChangeRequestHead = Omit<ChangeRequest, "operation"> & { operation_kind: ChangeOperationKind };
+/** What an operation of several configs does to one of them, as it was when the request was made. */
+export type ChangeTarget = Pick<
+  BundlePlanItem,
+  "app" | "env" | "name" | "config_id" | "revision" | "action" | "changes"
+>;
 
-export function toChangeRequestHead({ operation, ...head }: ChangeRequest): ChangeRequestHead {
+/** Whether the operation changes the config at all; a bundle names some that are as they should be. */
+export function isWritten({ action }: Pick<ChangeTarget, "action">): boolean {
+  return action !== "unchanged" && action !== "orphan";
+}
+
+/** A change request without its operation, which may be large and is never part of an answer to a write. */
+export type ChangeRequestHead = Omit<ChangeRequest, "operation" | "targets"> & {
+  operation_kind: ChangeOperationKind;
+};
+
+export function toChangeRequestHead({
+  operation,
+  targets: _targets,
+  ...head
+}: ChangeRequest): ChangeRequestHead {
   return { ...head, operation_kind: operation.kind };
 }
 
@@ -58,7 +83,12 @@ export function commandOfOperation(command: Command, { kind, payload }: ChangeOp
   return { ...head, kind, payload } as Command;
 }
 
+/** The command that a request for a change asks to be made. */
+export function commandAskedFor(command: CommandOf<"request_change" | "edit_change">): Command {
+  return commandOfOperation(command as Command, command.payload.operation);
+}
+
 /** What one approves: of the operation and of the revision it was made for, whatever the order of members in them. */
-export function digestChange(operation: ChangeOperation, configRevision: number): string {
+export function digestChange(operation: ChangeOperation, configRevision: number | null): string {
   return sha256OfText(canonicalJson({ config_revision: configRevision, operation }));
 }

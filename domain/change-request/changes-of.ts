@@ -1,10 +1,18 @@
-import type { Command, CommandKind, CommandOf, ChangeOperation } from "../command/command.ts";
-import type { BundlePlanItem } from "../bundle/bundle.ts";
 import { planBundle } from "../bundle/plan-bundle.ts";
+import type { PlannedBundle } from "../bundle/planned-bundle.ts";
+import {
+  type BatchItem,
+  type Command,
+  type CommandKind,
+  type CommandOf,
+  isOfSeveral,
+  type OperationOfOne,
+} from "../command/command.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Namespace } from "../config/config-name.ts";
 import type { Config } from "../config/config.ts";
 import type { PublishPlan } from "../publish/publish-plan.ts";
+import type { ChangeRequest, ChangeTarget } from "./change-request.ts";
 import type { ChangeClass } from "./change-rules.ts";
 
 /** What a command would change in one namespace. */
@@ -15,12 +23,16 @@ export interface NamespaceChange {
   /** It changes what clients get, and not back to what they got: refused in a freeze. */
   isFrozen: boolean;
 }
-type ChangesOf<K extends CommandKind> = (state: StateView, command: CommandOf<K>) => NamespaceChange[];
+type ChangesOf<K extends CommandKind> = (
+  state: StateView,
+  command: CommandOf<K>,
+  planned: PlannedBundle | undefined,
+) => NamespaceChange[];
 
 const nothing = (): NamespaceChange[] => [];
 
-/** What an operation is about, in the words of policies. */
-export function classesOf({ kind, payload }: ChangeOperation): ChangeClass[] {
+/** What an operation of one config is about, in the words of policies. */
+function classesOf({ kind, payload }: OperationOfOne): ChangeClass[] {
   switch (kind) {
     case "put_releases":
     case "rollback":
@@ -34,7 +46,7 @@ export function classesOf({ kind, payload }: ChangeOperation): ChangeClass[] {
   }
 }
 
-function ofOperation(state: StateView, operation: ChangeOperation, isFrozen: boolean): NamespaceChange[] {
+function ofOperation(state: StateView, operation: OperationOfOne, isFrozen: boolean): NamespaceChange[] {
   const config = state.json(stateKey.config(operation.payload.config_id)) as Config | undefined;
   // What is not there is for the verb to refuse.
   return config === undefined
@@ -42,8 +54,11 @@ function ofOperation(state: StateView, operation: ChangeOperation, isFrozen: boo
     : [{ namespace: config.namespace, classes: classesOf(operation), isFrozen }];
 }
 
-/** What a bundle would do to one config; who owns a config is nothing to its clients. */
-function ofBundleItem(tenant: string, { app, env, action, changes }: BundlePlanItem): NamespaceChange[] {
+/** What an operation of several configs would do to one; who owns a config is nothing to its clients. */
+function ofTarget(
+  tenant: string,
+  { app, env, action, changes }: Pick<ChangeTarget, "app" | "env" | "action" | "changes">,
+): NamespaceChange[] {
   const namespace = { tenant, app, env };
   if (action === "delete") return [{ namespace, classes: ["delete"], isFrozen: true }];
   const isReleased = changes.includes("releases");
@@ -75,12 +90,10 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
     const classes: ChangeClass[] = plan.change_request_id === undefined ? ["publish"] : [];
     return [{ namespace: plan.namespace, classes, isFrozen: true }];
   },
-  batch_releases: (state, { payload }) =>
-    payload.items.flatMap(({ config_id, content }) => {
-      const config = state.json(stateKey.config(config_id)) as Config | undefined;
-      if (config === undefined) return [];
-      const classes: ChangeClass[] = content === null ? ["releases"] : ["releases", "versions"];
-      return [{ namespace: config.namespace, classes, isFrozen: true }];
+  batch_releases: (state, { tenant, payload }) =>
+    payload.items.flatMap((item) => {
+      const config = state.json(stateKey.config(item.config_id)) as Config | undefined;
+      return config === undefined ? [] : ofTarget(tenant, targetOfItem(item, config));
     }),
   // Nobody gets anything else by it; what follows asks for itself.
   pause_publish: nothing,
@@ -105,10 +118,8 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
   anchor_audit: nothing,
   // The same content under another key.
   rewrap_keys: nothing,
-  apply_bundle: (state, { tenant, payload }) => {
-    const planned = planBundle(state, tenant, payload);
-    return planned.ok ? planned.plan.items.flatMap((item) => ofBundleItem(tenant, item)) : [];
-  },
+  apply_bundle: (state, { tenant, payload }, planned = planBundle(state, tenant, payload)) =>
+    planned.ok ? planned.plan.items.flatMap((item) => ofTarget(tenant, item)) : [],
   set_change_rules: nothing,
   request_change: nothing,
   edit_change: nothing,
@@ -119,11 +130,30 @@ const CHANGES: { [K in CommandKind]: ChangesOf<K> } = {
   execute_change: nothing,
 };
 
-/** What a command would change, by namespace. */
+/** The plan of a bundle that a command applies, for all that go by it; undefined for every other command. */
+export function planOf(state: StateView, command: Command): PlannedBundle | undefined {
+  return command.kind === "apply_bundle" ? planBundle(state, command.tenant, command.payload) : undefined;
+}
+
+/** What an item of a batch does to its config. */
+export function targetOfItem({ content }: BatchItem, config: Config): ChangeTarget {
+  const { id, namespace, name, revision } = config;
+  const changes: ChangeTarget["changes"] = content === null ? ["releases"] : ["content", "releases"];
+  return { app: namespace.app, env: namespace.env, name, config_id: id, revision, action: "update", changes };
+}
+
+/** What a change request would change, by namespace, as it was when it was made. */
+export function changesOfRequest({ namespace, operation, targets = [] }: ChangeRequest): NamespaceChange[] {
+  if (isOfSeveral(operation)) return targets.flatMap((target) => ofTarget(namespace.tenant, target));
+  return [{ namespace, classes: classesOf(operation), isFrozen: operation.kind !== "create_version" }];
+}
+
+/** What a command would change, by namespace. `planned`: of a bundle that has been planned already. */
 export function changesOf<K extends CommandKind>(
   state: StateView,
   command: CommandOf<K> & Command,
+  planned?: PlannedBundle,
 ): NamespaceChange[] {
   const of: ChangesOf<K> = CHANGES[command.kind];
-  return of(state, command);
+  return of(state, command, planned);
 }

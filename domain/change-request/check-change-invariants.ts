@@ -1,7 +1,8 @@
 import { scanAll } from "../command/scan-all.ts";
+import { isOfSeveral } from "../command/command.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import { type ChangeRequest, digestChange } from "./change-request.ts";
-import { contentOfOperation } from "./held-content.ts";
+import { heldKeys } from "./held-content.ts";
 import type { ChangeRow } from "./write-change.ts";
 
 /** What must hold of the change requests of a state; answers one sentence for each thing that does not. */
@@ -22,6 +23,8 @@ export function checkChangeInvariants(state: StateView): string[] {
     if (digestChange(operation, config_revision) !== request.digest) {
       wrong.push(`${id} has another digest than what it asks for`);
     }
+    if (isOfSeveral(operation) !== (request.config_id === null && (request.targets ?? []).length > 0))
+      wrong.push(`${id} does not say which configs it is of`);
     if ((request.ended === null) !== (request.state === "open")) wrong.push(`${id} has no right end`);
     const approvers = request.approvals.map(({ by }) => by.id);
     if (new Set([...approvers, request.author.id]).size !== approvers.length + 1) {
@@ -37,8 +40,6 @@ export function checkChangeInvariants(state: StateView): string[] {
 export function heldRefs(state: StateView): string[] {
   return [...scanAll(state, stateKey.changeRequestPrefix)].flatMap(({ value }) => {
     const { state: stands, operation, namespace } = value as ChangeRequest;
-    const content = contentOfOperation(operation);
-    if (stands !== "open" || content === null) return [];
-    return [stateKey.blobRefs(namespace.tenant, content.sha256)];
+    return stands === "open" ? heldKeys(namespace.tenant, operation) : [];
   });
 }

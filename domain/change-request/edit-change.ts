@@ -4,8 +4,8 @@ import { fullName } from "../config/config-name.ts";
 import { CHANGE_REQUEST_TTL_MS } from "../limits.ts";
 import { type ChangeRequest, digestChange, toChangeRequestHead } from "./change-request.ts";
 import { findChange } from "./find-change.ts";
-import { holdContent, releaseContent } from "./held-content.ts";
-import { checkRequested } from "./request-change.ts";
+import { holdContents, releaseContents } from "./held-content.ts";
+import { checkRequested } from "./check-requested.ts";
 import { writeChange } from "./write-change.ts";
 
 /**
@@ -22,21 +22,22 @@ export const editChange: ApplyVerb<"edit_change"> = (input) => {
     return refuse("conflict", "only its author may edit a change request");
   }
   if (before.config_id !== payload.config_id) {
-    return refuse("validation_failed", "a change request stays about its config", [
-      { path: "/config_id", message: `must be ${before.config_id}` },
+    const stays = before.config_id === null ? "several configs" : before.config_id;
+    return refuse("validation_failed", "a change request stays about its config, or about several", [
+      { path: "/operation", message: `must be about ${stays}` },
     ]);
   }
   const checked = checkRequested(input);
   if (!checked.ok) return checked;
-  const released = releaseContent(state, before);
+  const released = releaseContents(state, before);
   const after = overlayState(state, released);
-  const held = holdContent(after, tenant, payload.operation, input.attachments);
+  const held = holdContents(after, tenant, payload.operation, input.attachments);
   if (!held.ok) return held;
   const request: ChangeRequest = {
     ...before,
+    ...checked.subject,
     state: found.to,
     operation: payload.operation,
-    config_revision: payload.config_revision,
     digest: digestChange(payload.operation, payload.config_revision),
     description: payload.description,
     approvals: [],

@@ -1,8 +1,11 @@
+import { applyBundle } from "../bundle/apply-bundle.ts";
 import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "../command/apply-verb.ts";
+import type { ChangeOperationKind } from "../command/command.ts";
 import type { CommandResults, FeatureOutcome } from "../command/command-result.ts";
 import type { AuditAction, FeedEvent } from "../command/feed-entry.ts";
 import { overlayState } from "../command/state-overlay.ts";
 import { type StateChange, stateKey } from "../command/state-view.ts";
+import { batchReleases } from "../config/batch-releases.ts";
 import { createVersion } from "../config/create-version.ts";
 import { deleteConfig } from "../config/delete-config.ts";
 import { findConfig } from "../config/find-config.ts";
@@ -10,10 +13,10 @@ import { putReleases } from "../config/put-releases.ts";
 import { rollbackConfig } from "../config/rollback-config.ts";
 import { startPublish } from "../publish/start-publish.ts";
 import { type ChangeRequest, commandOfOperation, toChangeRequestHead } from "./change-request.ts";
-import { changesOf } from "./changes-of.ts";
+import { changesOf, planOf } from "./changes-of.ts";
 import { findChange } from "./find-change.ts";
 import { countApprovals, guardFreeze, neededOf } from "./guard-change.ts";
-import { contentOfOperation } from "./held-content.ts";
+import { heldBytes } from "./held-content.ts";
 import { endChange } from "./write-change.ts";
 
 type Input = ApplyInput<"execute_change">;
@@ -28,7 +31,7 @@ interface Made {
 
 /**
  * Makes the change that a request asks for and ends the request, in one command: once, or not at all. Refuses
- * `approval_required` while too few have approved it by the policies of now, `precondition_failed` when the config has
+ * `approval_required` while too few have approved it by the policies of now, `precondition_failed` when a config has
  * changed since, `change_frozen` in a freeze window, and what the change itself is refused with.
  */
 export const executeChange: ApplyVerb<"execute_change"> = (input) => {
@@ -37,26 +40,26 @@ export const executeChange: ApplyVerb<"execute_change"> = (input) => {
   if (!found.ok) return found;
   const { request } = found;
   const asked = commandOfOperation(command, request.operation);
-  const changes = changesOf(state, asked);
+  const planned = planOf(state, asked);
+  const changes = changesOf(state, asked, planned);
   const needed = neededOf(state, command.tenant, changes);
   const have = countApprovers(request);
   if (have < needed) {
     return refuse("approval_required", `the change has ${have} and needs ${countApprovals(needed)}`);
   }
-  const config = findConfig(
-    state,
-    { tenant: command.tenant, expected_revision: request.config_revision },
-    request.config_id,
-  );
-  if (!config.ok) return config;
+  if (request.config_id !== null) {
+    const asAsked = { tenant: command.tenant, expected_revision: request.config_revision };
+    const config = findConfig(state, asAsked, request.config_id);
+    if (!config.ok) return config;
+  }
   const guarded = guardFreeze(state, command, changes, timestampMs);
   if (!guarded.ok) return guarded;
   const end = { to: found.to, by: command.actor, comment: command.break_glass ?? "", index, timestampMs };
   const ended = endChange(state, request, end);
   const change = makeChange(
-    { ...input, state: overlayState(state, ended.changes) },
+    { ...input, state: overlayState(state, ended.changes), planned },
     request,
-    heldBytes(input, request),
+    heldBytes(state, request),
   );
   if (!change.ok) return change;
   const executed: ChangeRequest = { ...ended.request, outcome: change.outcome };
@@ -83,15 +86,6 @@ function byRequest({ id, digest, author, approvals }: ChangeRequest): string {
   return `(change request ${id} of ${author.name}, digest ${digest}, approved by ${by || "nobody"})`;
 }
 
-/** The content of a request, as it is held until now. */
-function heldBytes({ state }: Input, { namespace, operation }: ChangeRequest): Uint8Array[] {
-  const content = contentOfOperation(operation);
-  if (content === null) return [];
-  const bytes = state.bytes(stateKey.blob(namespace.tenant, content.sha256));
-  if (bytes === undefined) throw new Error(`the content ${content.sha256} of an open change request is gone`);
-  return [bytes];
-}
-
 /** Runs the verb of the operation, as a command of the request's author. */
 function makeChange(input: Input, request: ChangeRequest, attachments: Uint8Array[]): Made | Refusal {
   const { operation, author } = request;
@@ -110,17 +104,25 @@ function makeChange(input: Input, request: ChangeRequest, attachments: Uint8Arra
       return made(createVersion({ ...at, command: { ...head, ...operation } }), ({ version }) => ({
         version_id: version.version_id,
       }));
-    default:
+    case "start_publish":
       return made(startPublish({ ...at, command: { ...head, ...operation } }), ({ publish, warnings }) => ({
         publish_id: publish.id,
         version_id: publish.version_id,
         warnings,
       }));
+    case "batch_releases":
+      return made(batchReleases({ ...at, command: { ...head, ...operation } }), ({ items }) => ({
+        warnings: items.flatMap(({ warnings }) => warnings),
+      }));
+    case "apply_bundle":
+      return made(applyBundle({ ...at, command: { ...head, ...operation } }), ({ plan }) => ({
+        warnings: plan.warnings,
+      }));
   }
 }
 
 /** What a verb has decided, and what the request remembers of it. */
-function made<K extends "put_releases" | "rollback" | "delete_config" | "create_version" | "start_publish">(
+function made<K extends ChangeOperationKind>(
   outcome: FeatureOutcome<K>,
   toldOf: (result: CommandResults[K]) => Made["outcome"] & { warnings?: string[] } = () => ({}),
 ): Made | Refusal {

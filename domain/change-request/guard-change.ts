@@ -1,8 +1,9 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
 import type { Command } from "../command/command.ts";
+import type { PlannedBundle } from "../bundle/planned-bundle.ts";
 import type { StateView } from "../command/state-view.ts";
 import { CHANGE_COMMENT_CHARACTERS_MAX } from "../limits.ts";
-import { approvalsRequired, readChangeRules } from "./change-rules.ts";
+import { approvalsRequired, type ChangeRules, readChangeRules } from "./change-rules.ts";
 import { changesOf, type NamespaceChange } from "./changes-of.ts";
 import { frozenUntil } from "./frozen-until.ts";
 
@@ -13,8 +14,12 @@ type Guarded = { ok: true; note: string } | Refusal;
  * Holds every command to the rules of its tenant's changes (C14), before its verb sees it. Refuses `approval_required` for
  * what only an approved request may do, and `change_frozen` in a freeze window, unless the command gives a reason to pass.
  */
-export function guardChange(state: StateView, command: Command, nowMs: number): Guarded {
-  const changes = changesOf(state, command);
+export function guardChange(
+  state: StateView,
+  command: Command,
+  { nowMs, planned }: { nowMs: number; planned: PlannedBundle | undefined },
+): Guarded {
+  const changes = changesOf(state, command, planned);
   const needed = neededOf(state, command.tenant, changes);
   if (needed > 0) {
     return refuse(
@@ -27,9 +32,15 @@ export function guardChange(state: StateView, command: Command, nowMs: number): 
 
 /** The approvals that these changes need. */
 export function neededOf(state: StateView, tenant: string, changes: readonly NamespaceChange[]): number {
-  if (changes.length === 0) return 0;
-  const rules = readChangeRules(state, tenant);
-  return Math.max(...changes.map(({ namespace, classes }) => approvalsRequired(rules, namespace, classes)));
+  return changes.length === 0 ? 0 : mostRequired(readChangeRules(state, tenant), changes);
+}
+
+/** The approvals that the strictest policy about any of these changes asks for; 0 when there is none. */
+export function mostRequired(rules: ChangeRules, changes: readonly NamespaceChange[]): number {
+  return changes.reduce(
+    (most, { namespace, classes }) => Math.max(most, approvalsRequired(rules, namespace, classes)),
+    0,
+  );
 }
 
 export function countApprovals(count: number): string {

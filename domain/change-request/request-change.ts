@@ -1,51 +1,48 @@
-import { type ApplyInput, type ApplyVerb, type Refusal, refuse } from "../command/apply-verb.ts";
+import { type ApplyVerb, type Refusal, refuse } from "../command/apply-verb.ts";
 import { overlayState } from "../command/state-overlay.ts";
 import { scanAll } from "../command/scan-all.ts";
 import { type StateChange, stateKey, type StateView } from "../command/state-view.ts";
 import { fullName } from "../config/config-name.ts";
-import type { Config } from "../config/config.ts";
-import { findConfig } from "../config/find-config.ts";
 import {
-  CHANGE_OPERATION_CHARACTERS_MAX,
   CHANGE_REQUEST_TTL_MS,
   CHANGE_REQUESTS_KEPT_MAX,
   CHANGE_REQUESTS_OPEN_MAX,
-  DESCRIPTION_BYTES_MAX,
   EXPIRED_SWEEP_MAX,
 } from "../limits.ts";
-import { utf8Length } from "../utf8-length.ts";
 import {
   type ChangeRequest,
   changeRequestIdOf,
   digestChange,
   toChangeRequestHead,
 } from "./change-request.ts";
+import { checkRequested } from "./check-requested.ts";
 import { hasExpired } from "./find-change.ts";
-import { holdContent } from "./held-content.ts";
+import { holdContents } from "./held-content.ts";
 import { type ChangeRow, endChange, writeChange } from "./write-change.ts";
 
 /**
- * Makes a change request of a config as it is at a revision (C14). Nothing but the request is changed. Refuses
- * `precondition_failed` when the config has another revision, and `quota_exceeded` when the tenant has as many open ones
+ * Makes a change request of a config, or of several, as they are at a revision (C14). Nothing but the request is changed.
+ * Refuses what `checkRequested` does, and `quota_exceeded` when the tenant has as many open ones
  * as it may.
  */
 export const requestChange: ApplyVerb<"request_change"> = (input) => {
   const { state, command, index, timestampMs } = input;
   const { payload, tenant, actor } = command;
-  const found = checkRequested(input);
-  if (!found.ok) return found;
-  const { namespace, name } = found.config;
+  const checked = checkRequested(input);
+  if (!checked.ok) return checked;
+  const { config_id, namespace, name, config_revision, ...ofSeveral } = checked.subject;
   const room = makeRoom(state, tenant, { index, timestampMs });
   if (!room.ok) return room;
-  const held = holdContent(overlayState(state, room.changes), tenant, payload.operation, input.attachments);
+  const held = holdContents(overlayState(state, room.changes), tenant, payload.operation, input.attachments);
   if (!held.ok) return held;
   const request: ChangeRequest = {
     id: changeRequestIdOf(input.clusterId, index),
-    config_id: payload.config_id,
+    config_id,
     namespace,
     name,
     operation: payload.operation,
-    config_revision: payload.config_revision,
+    config_revision,
+    ...ofSeveral,
     digest: digestChange(payload.operation, payload.config_revision),
     description: payload.description,
     state: "open",
@@ -71,31 +68,6 @@ export const requestChange: ApplyVerb<"request_change"> = (input) => {
     },
   };
 };
-
-/** The config that is to be changed, when what is asked of it can be kept: the same for a new request and an edited one. */
-export function checkRequested({
-  state,
-  command: { tenant, payload },
-}: Pick<ApplyInput<"request_change" | "edit_change">, "state" | "command">):
-  | { ok: true; config: Config }
-  | Refusal {
-  const found = findConfig(state, { tenant, expected_revision: payload.config_revision }, payload.config_id);
-  if (!found.ok) return found;
-  if (payload.operation.payload.config_id !== payload.config_id) {
-    return refuse("validation_failed", "the operation is about another config", [
-      { path: "/operation", message: `must be about ${payload.config_id}` },
-    ]);
-  }
-  if (utf8Length(payload.description) > DESCRIPTION_BYTES_MAX) {
-    const message = `at most ${DESCRIPTION_BYTES_MAX} bytes`;
-    return refuse("validation_failed", "the description is too long", [{ path: "/description", message }]);
-  }
-  if (JSON.stringify(payload.operation).length > CHANGE_OPERATION_CHARACTERS_MAX) {
-    const message = `at most ${CHANGE_OPERATION_CHARACTERS_MAX} characters as JSON, contents apart`;
-    return refuse("payload_too_large", "the operation is too large", [{ path: "/operation", message }]);
-  }
-  return found;
-}
 
 /** Ends a few that have expired and drops the oldest of those that have ended, so that a tenant keeps no more than it may. */
 function makeRoom(

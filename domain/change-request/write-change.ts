@@ -2,7 +2,7 @@ import type { Actor } from "../command/command.ts";
 import { type StateChange, stateKey, type StateView } from "../command/state-view.ts";
 import type { ChangeRequest } from "./change-request.ts";
 import type { ChangeRequestState } from "./change-transitions.ts";
-import { releaseContent } from "./held-content.ts";
+import { releaseContents } from "./held-content.ts";
 
 /** The row by which a request is found in its tenant's list: enough to tell which of them are open. */
 export interface ChangeRow {
@@ -24,7 +24,7 @@ export function writeChange(request: ChangeRequest): StateChange[] {
   ];
 }
 
-/** Ends a request in a state: it lets go of its content, and stays as a record. */
+/** Ends a request in a state: it lets go of its contents, and stays as a record. */
 export function endChange(
   state: StateView,
   request: ChangeRequest,
@@ -37,5 +37,5 @@ export function endChange(
     ended: { by: end.by, at_ms: end.timestampMs, comment: end.comment },
     revision: end.index,
   };
-  return { request: ended, changes: [...releaseContent(state, request), ...writeChange(ended)] };
+  return { request: ended, changes: [...releaseContents(state, request), ...writeChange(ended)] };
 }

@@ -1,3 +1,4 @@
+import type { PlannedBundle } from "../bundle/planned-bundle.ts";
 import type { CommandKind, CommandOf } from "./command.ts";
 import type { FeatureOutcome } from "./command-result.ts";
 import type { ErrorCode, FieldError } from "./command-error.ts";
@@ -15,6 +16,8 @@ export interface ApplyInput<K extends CommandKind> {
   clusterId: string;
   /** The epoch before the command; the first is 1. */
   epoch: number;
+  /** Of `apply_bundle`: its plan on `state`, so that guard and verb go by one. */
+  planned?: PlannedBundle | undefined;
   /** The change request that the command is the execution of. */
   changeRequestId?: string;
 }

@@ -1,7 +1,7 @@
 import { hasConditions, type ReleaseRule } from "../release-rule/release-rule.ts";
-import { commandOfOperation } from "../change-request/change-request.ts";
-import type { Command, CommandKind } from "./command.ts";
-import { contentOf } from "./content-of.ts";
+import { commandAskedFor } from "../change-request/change-request.ts";
+import { type Command, type CommandKind, isOfSeveral } from "./command.ts";
+import { contentsOf } from "./content-of.ts";
 
 /**
  * The kinds that every build applies: all there are until the first release, and never one more after it. A kind that is
@@ -31,6 +31,7 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * versions know of theirs. `break_glass`: a reason to pass a freeze window. `publish_stages`: `form` and `abort_plan` of a publish;
  * whether its plan's later commands do what a build without them does not depends on the plan that this one made.
  * `publish_gates`: gates of a stage, and word of them when it is left; a build without them would go on past a gate.
+ * `change_of_several`: a change request of a batch or a bundle.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
@@ -39,6 +40,7 @@ export const COMMAND_FEATURES = [
   "break_glass",
   "publish_stages",
   "publish_gates",
+  "change_of_several",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
@@ -49,14 +51,16 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   const shares = kind === "start_publish" && payload.stages.some((stage) => stage.percentage !== undefined);
   if (rulesOf(command).some(hasConditions) || shares) features.push("rule_conditions");
   if (kind === "create_config" && payload.max_configs !== undefined) features.push("config_limit");
-  if (contentOf(command)?.sealed !== undefined) features.push("sealed_content");
+  if (kind !== "apply_bundle" && contentsOf(command).some(({ sealed }) => sealed !== undefined))
+    features.push("sealed_content");
   const isNewForm = kind === "start_publish" && (payload.form ?? payload.abort_plan) !== undefined;
   if (isNewForm) features.push("publish_stages");
   if (saysGates(command)) features.push("publish_gates");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.
-  return [kind, ...features, ...abilitiesNeeded(commandOfOperation(command, payload.operation))];
+  if (isOfSeveral(payload.operation)) features.push("change_of_several");
+  return [kind, ...features, ...abilitiesNeeded(commandAskedFor(command))];
 }
 
 /** Whether a command makes gates or says something of them, and is no kind of its own for it. */

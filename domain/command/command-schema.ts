@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { bundleCommand } from "../bundle/bundle-command-schema.ts";
 import { changeCommands } from "../change-request/change-command-schema.ts";
-import { commandOfOperation } from "../change-request/change-request.ts";
+import { commandAskedFor } from "../change-request/change-request.ts";
 import { batchCommand } from "../config/batch-command-schema.ts";
 import { WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
 import { GATE_REASON_CHARACTERS_MAX, GATES_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
@@ -364,8 +364,7 @@ export function parseCommand(value: unknown): Parsed {
 
 /** What is asked for is held to the shape of a command of its kind, so that executing it can only succeed or refuse. */
 function parseOperation(command: Extract<Command, { kind: "request_change" | "edit_change" }>): Parsed {
-  const { operation } = command.payload;
-  const parsed = commandSchema.safeParse(commandOfOperation(command, operation));
+  const parsed = commandSchema.safeParse(commandAskedFor(command));
   if (parsed.success) return { ok: true, command };
   return { ok: false, errors: errorsOf(parsed.error, "/payload/operation") };
 }

@@ -165,27 +165,42 @@ export interface CommandPayloads {
   };
 }
 
+/**
+ * Null, both of them, where the operation is of several configs, which says itself of which revisions: each item of a batch
+ * by `expected_revision`, a bundle by `if_plan`.
+ */
 export interface ChangeRequestInput {
-  config_id: string;
-  config_revision: number;
+  config_id: string | null;
+  config_revision: number | null;
   operation: ChangeOperation;
   description: string;
 }
 export type CommandKind = keyof CommandPayloads;
 
-/** Kinds of commands that a change request can stand for. */
-export const CHANGE_OPERATION_KINDS = [
+/** Kinds of commands that a change request can stand for: of one config, ... */
+const OPERATION_KINDS_OF_ONE = [
   "put_releases",
   "rollback",
   "start_publish",
   "create_version",
   "delete_config",
 ] as const satisfies readonly CommandKind[];
+/** ... and of several. */
+const OPERATION_KINDS_OF_SEVERAL = [
+  "batch_releases",
+  "apply_bundle",
+] as const satisfies readonly CommandKind[];
+export const CHANGE_OPERATION_KINDS = [...OPERATION_KINDS_OF_ONE, ...OPERATION_KINDS_OF_SEVERAL] as const;
 export type ChangeOperationKind = (typeof CHANGE_OPERATION_KINDS)[number];
 /** What a change request asks for: a command's kind and payload. A content is held beside it, as bytes. */
-export type ChangeOperation = {
-  [K in ChangeOperationKind]: { kind: K; payload: CommandPayloads[K] };
-}[ChangeOperationKind];
+type OperationOf<K extends CommandKind> = { [Of in K]: { kind: Of; payload: CommandPayloads[Of] } }[K];
+export type OperationOfOne = OperationOf<(typeof OPERATION_KINDS_OF_ONE)[number]>;
+export type OperationOfSeveral = OperationOf<(typeof OPERATION_KINDS_OF_SEVERAL)[number]>;
+export type ChangeOperation = OperationOfOne | OperationOfSeveral;
+
+export function isOfSeveral(operation: ChangeOperation): operation is OperationOfSeveral {
+  return OPERATION_KINDS_OF_SEVERAL.some((kind) => kind === operation.kind);
+}
 
 /** Kinds that a core makes itself, from a backup that it has verified. */
 export const RESTORE_KINDS = [

@@ -5,6 +5,7 @@ import type { CommandResults } from "../command/command-result.ts";
 import type { FeedEvent } from "../command/feed-entry.ts";
 import { StagedState } from "../command/staged-state.ts";
 import { BATCH_CONTENT_BYTES_MAX, BATCH_ITEMS_MAX, BATCH_RULES_MAX } from "../limits.ts";
+import { sharedPlace } from "./config-name.ts";
 import { createVersion } from "./create-version.ts";
 import { putReleases } from "./put-releases.ts";
 import { rollbackConfig } from "./rollback-config.ts";
@@ -24,7 +25,7 @@ type Done = CommandResults["batch_releases"]["items"][number];
  */
 export const batchReleases: ApplyVerb<"batch_releases"> = (input) => {
   const { items } = input.command.payload;
-  const unfit = checkBatch(input);
+  const unfit = checkBatch(input.command.payload, input.attachments);
   if (unfit !== null) return unfit;
   const staged = new StagedState(input.state);
   const events: FeedEvent[] = [];
@@ -52,8 +53,11 @@ export const batchReleases: ApplyVerb<"batch_releases"> = (input) => {
   };
 };
 
-function checkBatch({ command: { payload }, attachments }: Input): Refusal | null {
-  const { items } = payload;
+/** Refuses a batch that is wrong in itself, whatever the configs are; null when nothing is. */
+export function checkBatch(
+  { items }: CommandPayloads["batch_releases"],
+  attachments: readonly Uint8Array[],
+): Refusal | null {
   const at = (path: string, message: string): Refusal =>
     refuse("validation_failed", "the batch is not valid", [{ path, message }]);
   if (items.length === 0 || items.length > BATCH_ITEMS_MAX)
@@ -145,10 +149,7 @@ function pathsOf(at: number, { code, detail, errors = [] }: Refusal): FieldError
 
 function auditOf({ command }: Input, done: readonly Done[]) {
   const named = done.map(({ config: { namespace, name } }) => ({ ...namespace, name }));
-  const only = (part: "app" | "env" | "name"): string => {
-    const values = new Set(named.map((config) => config[part]));
-    return values.size === 1 ? ([...values][0] ?? "*") : "*";
-  };
+  const { app: sharedApp, env: sharedEnv, name } = sharedPlace(named);
   const listed = done.slice(0, NAMES_IN_SUMMARY_MAX).map(({ config, version }) => {
     const { app, env } = config.namespace;
     return `${app}/${env}/${config.name}${version === null ? "" : ` version ${version.version_id}`}`;
@@ -156,7 +157,7 @@ function auditOf({ command }: Input, done: readonly Done[]) {
   const more = done.length - listed.length;
   return {
     action: "publish" as const,
-    resource: [command.tenant, only("app"), only("env"), only("name")].join("/"),
+    resource: [command.tenant, sharedApp, sharedEnv, name].join("/"),
     summary: `changed the release rules of ${done.length} configs: ${listed.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
   };
 }

@@ -26,3 +26,16 @@ export function parseFullName(text: string): { namespace: Namespace; name: strin
   const [tenant, app, env, name] = parts as [string, string, string, string];
   return { namespace: { tenant, app, env }, name };
 }
+
+/** What some configs of a tenant share of their names; `*` in the place of what they do not. */
+export function sharedPlace(configs: readonly { app: string; env: string; name: string }[]): {
+  app: string;
+  env: string;
+  name: string;
+} {
+  const only = (part: "app" | "env" | "name"): string => {
+    const values = new Set(configs.map((config) => config[part]));
+    return values.size === 1 ? ([...values][0] ?? "*") : "*";
+  };
+  return { app: only("app"), env: only("env"), name: only("name") };
+}

@@ -90,7 +90,11 @@ describe("K5 what a core does before the log", () => {
     const identity = { tenant: "demo", app: "shop", env: "prod", name: "a.json" };
     const content = { attachment: 0, sha256: testHash(7) };
     const add = addVersion(id, content);
-    expect(sealingOf(machine.state, add, true)).toEqual({ ok: true, do: "seal", identity });
+    expect(sealingOf(machine.state, add, true)).toEqual({
+      ok: true,
+      do: "seal",
+      identities: [identity],
+    });
     expect(sealingOf(machine.state, add, false)).toMatchObject(wrong);
     const open = testCommand("create_config", testConfigPayload("b.json", content.sha256));
     expect(sealingOf(machine.state, open, false)).toEqual({ ok: true, do: "pass" });
@@ -102,7 +106,7 @@ describe("K5 what a core does before the log", () => {
     expect(sealingOf(machine.state, secret, false)).toMatchObject(wrong);
     expect(sealingOf(machine.state, secret, true)).toMatchObject({
       do: "seal",
-      identity: { name: "b.json" },
+      identities: [{ name: "b.json" }],
     });
   });
 
@@ -122,8 +126,9 @@ describe("K5 what a core does before the log", () => {
     );
   });
 
-  it("K5 lets no batch bring a content of an encrypted config, nor one of a config that it does not know", () => {
+  it("K5 lets no batch bring a content of an encrypted config as it came, nor one of a config that it does not know", () => {
     const id = create("secret", 1);
+    apply(testCommand("create_config", testConfigPayload("open", testHash(7))), new Uint8Array(3));
     const item = {
       config_id: id,
       expected_revision: null,
@@ -135,11 +140,23 @@ describe("K5 what a core does before the log", () => {
     };
     const batch = (changes: Partial<BatchItem>) =>
       testCommand("batch_releases", { items: [{ ...item, ...changes }], abort_plan: false });
-    expect(sealingOf(machine.state, batch({}), false)).toMatchObject({
-      code: "validation_failed",
-      errors: [{ path: "/items/0/content" }],
+    expect(sealingOf(machine.state, batch({}), false)).toMatchObject(wrong);
+    const open = { ...item, config_id: "cfg-c1-2" };
+    const ruled = { ...item, config_id: "cfg-c1-1", content: null, default_version_id: 1 };
+    const mixed = testCommand("batch_releases", { items: [open, ruled, item], abort_plan: false });
+    expect(sealingOf(machine.state, mixed, true)).toEqual({
+      ok: true,
+      do: "seal",
+      identities: [null, { tenant: "demo", app: "shop", env: "prod", name: "secret" }],
     });
-    expect(sealingOf(machine.state, batch({}), true)).toMatchObject({ code: "malformed_request" });
+    const opens = testCommand("batch_releases", { items: [open], abort_plan: false });
+    expect(sealingOf(machine.state, opens, true)).toMatchObject(wrong);
+    expect(sealingOf(machine.state, opens, false)).toEqual({ ok: true, do: "pass" });
+    const asked = { config_id: null, config_revision: null, description: "" };
+    const { kind, payload } = mixed;
+    const request = testCommand("request_change", { ...asked, operation: { kind, payload } });
+    expect(sealingOf(machine.state, request, true)).toEqual(sealingOf(machine.state, mixed, true));
+    expect(sealingOf(machine.state, request, false)).toMatchObject(wrong);
     expect(sealingOf(machine.state, batch({ content: testSealed(2) }), false)).toMatchObject({
       code: "malformed_request",
     });

@@ -6,6 +6,7 @@ import { benchEdge } from "./edge.ts";
 import { benchFailover } from "./failover.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchMatch } from "./match.ts";
+import { benchPostgresAway } from "./postgres-away.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRaft } from "./raft.ts";
 import { benchWatch } from "./watch.ts";
@@ -20,6 +21,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   growth: benchGrowth,
   watch: benchWatch,
   admin: benchAdmin,
+  "postgres-away": benchPostgresAway,
 };
 
 const HELP = `The benchmarks, a table with peers side by side.

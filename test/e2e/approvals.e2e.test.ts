@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCli } from "../../cli/run-cli.ts";
 import { type Stack, startStack, until } from "../testing/stack.ts";
 import { admin, adminOk, type Answer, fetchConfig } from "../testing/stack-client.ts";
 
@@ -128,4 +132,104 @@ test("C14 a freeze holds a plan that has baked until it is over; a reason passes
   await rules([], []);
   const resumed = String(again.json["publish_id"]);
   await until(async () => (await statusOf(resumed)) === "full", "the plan goes on after the freeze", 60_000);
+});
+
+test("C7 C13 C14 a batch of two namespaces: who may approve one of them alone may not, and clients get both or neither", async () => {
+  await rules([], []);
+  const role = await adminOk(stack, "POST", "/roles", { tenant: "demo", name: "till approvers" });
+  const roleId = String(role.json["id"]);
+  for (const [action, resource_pattern] of [
+    ["read", "demo/**"],
+    ["approve", "demo/till/**"],
+    ["publish", "demo/till/**"],
+  ])
+    await adminOk(stack, "POST", `/roles/${roleId}/permissions`, { action, resource_pattern });
+  await newUser("dan", roleId);
+  const place = { tenant: "demo", env: "prod", name: "batch.json", format: "json" };
+  const ids: string[] = [];
+  for (const app of ["approved", "till"]) {
+    const made = await adminOk(stack, "POST", "/mgt/configs", { ...place, app, content: OLD, release: true });
+    ids.push(String(made.json["id"]));
+  }
+  await rules([{ namespaces: "demo/*/prod", approvals_required: 1 }], []);
+  const batch = { items: ids.map((config_id) => ({ config_id, content: NEW, default_version_id: "new" })) };
+  expect(codeOf(await as("ada", "POST", "/mgt/releases:batch", batch))).toBe("approval_required");
+  const asked = await as("ada", "POST", "/mgt/change-requests", { operation: { type: "batch", batch } });
+  const path = `/mgt/change-requests/${String(asked.json["id"])}`;
+  const { digest } = asked.json;
+  expect(codeOf(await as("dan", "GET", path))).toBe("ok");
+  expect(codeOf(await as("dan", "POST", `${path}/approve`, { digest }))).toBe("forbidden");
+  expect(codeOf(await as("ada", "POST", `${path}/approve`, { digest }))).toBe("forbidden");
+  expect(codeOf(await as("bob", "POST", `${path}/approve`, { digest }))).toBe("ok");
+  expect(codeOf(await as("dan", "POST", `${path}/execute`, { digest }))).toBe("forbidden");
+  const window = { from: "2020-01-01T00:00:00Z", until: "2100-01-01T00:00:00Z" };
+  const frozen = { type: "absolute", name: "till", namespaces: "demo/till/*", ...window };
+  await rules([{ namespaces: "demo/*/prod", approvals_required: 1 }], [frozen]);
+  const held = await as("ada", "POST", `${path}/execute`, { digest });
+  expect(codeOf(held)).toBe("change_frozen");
+  const names = ["approved", "till"].map((app) => `demo/${app}/prod/batch.json`);
+  for (const name of names) expect(await fetchConfig(stack, name)).toMatchObject({ status: 200, text: OLD });
+  await rules([{ namespaces: "demo/*/prod", approvals_required: 1 }], []);
+  const key = { "x-idempotency-key": "batch once" };
+  const done = await as("ada", "POST", `${path}/execute`, { digest }, key);
+  const again = await as("ada", "POST", `${path}/execute`, { digest }, key);
+  expect([codeOf(done), again.json["index"]]).toEqual(["ok", done.json["index"]]);
+  const minIndex = String(done.json["index"]);
+  for (const name of names)
+    expect(await fetchConfig(stack, name, { minIndex })).toMatchObject({ status: 200, text: NEW });
+  const row = await auditOf(`change request ${String(asked.json["id"])} of ada`);
+  expect(row).toMatchObject({ action: "publish", resource: "demo/*/prod/batch.json" });
+});
+
+test("C13 C14 K5 conflux apply --request-change: others approve the plan, and no answer of it has a secret", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "conflux-approvals-"));
+  const secret = "planted-in-a-bundle";
+  const place = { tenant: "demo", app: "approved", env: "prod", format: "json" };
+  await rules([], []);
+  const made = { ...place, name: "secret.json", content: `{"p":"${secret}"}`, encrypt: true, release: true };
+  const created = await adminOk(stack, "POST", "/mgt/configs", made);
+  await rules([{ namespaces: "demo/*/prod", approvals_required: 1 }], []);
+  const entry = { name: "web.json", format: "json", content: NEW, releases: [{ version: "bundle" }] };
+  const { tenant, app, env } = place;
+  writeFileSync(
+    join(cwd, "web.json"),
+    JSON.stringify({ bundle: { id: "web", tenant, app, env }, configs: [entry] }),
+  );
+  const texts: string[] = [];
+  const conflux = async (...args: string[]): Promise<number> =>
+    runCli(args, {
+      env: { CONFLUX_ADMIN_URL: stack.dev.admin_url, CONFLUX_TOKEN: tokens.get("ada") ?? "" },
+      cwd,
+      isTerminal: false,
+      out: (text) => texts.push(text),
+      err: (text) => texts.push(text),
+      fetch,
+    });
+  expect(await conflux("apply", "web.json")).toBe(1);
+  expect(texts.join("\n")).toContain("--request-change asks others");
+  expect(await conflux("apply", "web.json", "--request-change", "--description", "web", "--json")).toBe(0);
+  const asked = JSON.parse(texts.at(-1) ?? "") as { id: string; digest: string };
+  const path = `/mgt/change-requests/${asked.id}`;
+  const { digest } = asked;
+  expect(codeOf(await as("bob", "POST", `${path}/approve`, { digest }))).toBe("ok");
+  const done = await as("ada", "POST", `${path}/execute`, { digest });
+  expect(codeOf(done)).toBe("ok");
+  const minIndex = String(done.json["index"]);
+  expect(await fetchConfig(stack, "demo/approved/prod/web.json", { minIndex })).toMatchObject({ text: NEW });
+  const items = [{ config_id: created.json["id"], content: `{"p":"${secret}2"}`, default_version_id: "new" }];
+  const batch = await as("ada", "POST", "/mgt/change-requests", {
+    operation: { type: "batch", batch: { items } },
+  });
+  const of = `/mgt/change-requests/${String(batch.json["id"])}`;
+  texts.push(batch.text, (await as("bob", "GET", of)).text, (await as("bob", "GET", `${of}/content`)).text);
+  const to = { digest: batch.json["digest"] };
+  for (const [who, step] of [
+    ["bob", "approve"],
+    ["ada", "execute"],
+  ] as const)
+    texts.push((await as(who, "POST", `${of}/${step}`, to)).text);
+  const version = await adminOk(stack, "GET", `/mgt/configs/${String(created.json["id"])}/versions/2`);
+  expect(version.json).toMatchObject({ encrypted: true, creator: "ada" });
+  expect(texts.filter((text) => text.includes(secret))).toEqual([]);
+  rmSync(cwd, { recursive: true });
 });

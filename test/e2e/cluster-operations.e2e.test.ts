@@ -40,12 +40,12 @@ test(
   "R5 R7 U3 a user adds a fourth node beside the stack, lets it lead, and removes the first, under load",
   async () => {
     stack = await startStack({ env: { CONFLUX_NODES: "3" } });
-    const { place } = stack;
     const load = await startFailoverLoad(stack, 2);
     let said = "";
     node = spawn(process.execPath, ["dev/core-node.ts", "4"], {
       cwd: PROJECT_DIR,
-      env: { ...process.env, ...place.env },
+      // As in another terminal: where the stack's ports are is for the node to find out.
+      env: { ...process.env, CONFLUX_DATA_DIR: stack.dataDir },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [node.stdout!, node.stderr!]) {

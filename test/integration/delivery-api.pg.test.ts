@@ -308,7 +308,7 @@ describe("E16 A4 delivery is for who may see it", () => {
     expect([answer.status, problem.code, problem.errors?.[0]?.path]).toEqual([400, "validation_failed", at]);
   });
 
-  test.each(["&not_fetched_days=0", "&not_fetched_days=366", "&env=a/b", "&cursor="])(
+  test.each(["&not_fetched_days=0", "&not_fetched_days=366", "&env=a/b", "&cursor=", "&cursor=junk"])(
     "dead-configs%s is refused",
     async (query) => {
       expect((await admin().send("GET", DEAD + query)).status).toBe(400);

@@ -217,6 +217,16 @@ describe("A6 max_api_requests_per_minute", () => {
     expect((await list(admin, "both", "tenant=other")).status).toBe(200);
   });
 
+  test("A7 who asks how the cluster is is counted alone, and answered while Postgres is away", async () => {
+    const nowhere = connectPostgres("postgres://conflux_app@127.0.0.1:1/none");
+    const windows = sharedWindows();
+    const admin = isolate(windows, nowhere);
+    const status = await admin.send("GET", "/api/v1/mgt/cluster/status", undefined, as("ada"));
+    expect([status.status, windows.names]).toEqual([200, ["user/user-ada"]]);
+    expect((await list(admin, "ada")).status).toBe(503);
+    await nowhere.close();
+  });
+
   test("who belongs to no tenant is counted alone", async () => {
     const admin = isolate(sharedWindows());
     expect((await list(admin, "nobody")).status).toBe(200);

@@ -246,6 +246,31 @@ describe("A1 users", () => {
     expect((await ask(admin, "POST", "/users", newUser("bad", changes))).status).toBe(400);
     expect((await ask(admin, "GET", "/users?cursor=%00")).status).toBe(400);
   });
+
+  test("A4 a cursor that no page ends with is refused by every list", async () => {
+    const [role] = await itemsOf(admin, "/roles?tenant=demo");
+    const [group] = await itemsOf(admin, "/user-groups?tenant=demo");
+    for (const path of [
+      "/users?tenant=demo",
+      "/roles?tenant=demo",
+      "/user-groups?tenant=demo",
+      "/applications?tenant=demo",
+      "/tenants?limit=1",
+      "/auth/client-tokens?tenant=demo",
+      "/audit-logs?tenant=demo",
+      `/roles/${String(role?.["id"])}/users?limit=1`,
+      `/roles/${String(role?.["id"])}/permissions?limit=1`,
+      `/user-groups/${String(group?.["id"])}/members?limit=1`,
+      `/user-groups/${String(group?.["id"])}/roles?limit=1`,
+    ]) {
+      const answer = await ask(admin, "GET", `${path}&cursor=junk/`);
+      expect([path, answer.status, answer.json]).toMatchObject([
+        path,
+        400,
+        { code: "validation_failed", errors: [{ path: "/query/cursor" }] },
+      ]);
+    }
+  });
 });
 
 describe("A1 the last who can administer a tenant", () => {

@@ -3,7 +3,7 @@ import { listApplications } from "../../adapters/postgres/application-rows.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { pageOf } from "../../contracts/access/access-fields.ts";
 import { applicationView } from "../../contracts/access/applications-api.ts";
-import { accessListQuery } from "../../contracts/access/users-api.ts";
+import { applicationListQuery } from "../../contracts/access/users-api.ts";
 import { APPLICATIONS_PATH, viewApplication } from "./application-views.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { resolveTenant } from "./auth-tenant.ts";
@@ -18,7 +18,7 @@ const route = declareRoute(
     path: APPLICATIONS_PATH,
     tags: ["access"],
     summary: "The applications of a tenant",
-    request: { query: accessListQuery },
+    request: { query: applicationListQuery },
     responses: { 200: { description: "A page, by name", content: json(pageOf(applicationView)) } },
   },
 );

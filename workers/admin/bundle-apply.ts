@@ -1,5 +1,4 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import {
   applyQuery,
   type BundleApplied,
@@ -7,19 +6,13 @@ import {
   bundleDocument,
 } from "../../contracts/bundle/bundle-schemas.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
-import type { Position } from "../../contracts/core/core-api.ts";
-import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { BundlePlan, BundleRequest } from "../../domain/bundle/bundle.ts";
-import type { CommandOf } from "../../domain/command/command.ts";
-import { commandHead, writtenIndex } from "./command-head.ts";
+import type { BundlePlan } from "../../domain/bundle/bundle.ts";
+import { writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { requireForBundle, requireForPlan } from "./bundle-permissions.ts";
-import { readBundle } from "./bundle-request.ts";
+import { requireForPlan } from "./bundle-permissions.ts";
+import { planFor, proposePlanned, readBundleCommand } from "./bundle-planned.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireSession } from "./require-permission.ts";
-
-/** How often a bundle is planned anew when its configs change under it; with `if_plan` never. */
-const PLANS_MAX = 3;
 
 const route = declareRoute(
   { authenticated: "planned" },
@@ -39,67 +32,27 @@ const route = declareRoute(
   },
 );
 
-type BundleCommand = CommandOf<"apply_bundle">;
-
 /** C13: what is asked for is compared with what is there by the core; permissions are asked of the plan that is then applied. */
 export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     await requireSession(c);
-    const body = c.req.valid("json");
     const { dry_run, if_plan, ...flags } = c.req.valid("query");
-    const { id, tenant } = body.bundle;
-    await requireForBundle(c, body);
-    const quotas = await c.var.deps.quotasOf(c, tenant);
-    const { configs, attachments } = await readBundle(body, quotas);
-    const asked: Omit<BundleRequest, "configs" | "bundle_id"> = {
+    const { command, attachments } = await readBundleCommand(c, c.req.valid("json"), {
       prune: flags.prune === "true",
       adopt: flags.adopt === "true",
       force: flags.force === "true",
       abort_plan: flags.abort_plan === "true",
-    };
-    const command: BundleCommand = {
-      ...(await commandHead(c, tenant)),
-      kind: "apply_bundle",
-      payload: { bundle_id: id, configs, ...asked, if_plan: if_plan ?? null, max_configs: quotas.maxConfigs },
-    };
-    if (dry_run === "true") {
-      const plan = await planFor(c, command);
-      return c.json(viewPlan(id, plan, null), 200);
-    }
-    const { answer, plan } = await applyPlanned(c, command, attachments);
-    return c.json(viewPlan(id, plan, await writtenIndex(c, answer)), 200);
+      if_plan,
+    });
+    const { bundle_id } = command.payload;
+    const plan = (): Promise<BundlePlan> => planFor(c, command, requireForPlan);
+    if (dry_run === "true") return c.json(viewPlan(bundle_id, await plan(), null), 200);
+    const { core } = c.var.deps;
+    const answer = await proposePlanned(command, plan, (payload) =>
+      core.propose({ command: { ...command, payload }, attachments }, { traceparent: c.var.traceparent }),
+    );
+    return c.json(viewPlan(bundle_id, answer.result.plan, await writtenIndex(c, answer)), 200);
   });
-}
-
-async function planFor(c: Context<AdminEnv>, command: BundleCommand): Promise<BundlePlan> {
-  const { core } = c.var.deps;
-  const { plan } = await core.planBundle(command, { traceparent: c.var.traceparent });
-  await requireForPlan(c, command.tenant, plan.items);
-  return plan;
-}
-
-/** Applies exactly the plan whose permissions were asked for; when it is another one by then, plans again. */
-async function applyPlanned(
-  c: Context<AdminEnv>,
-  command: BundleCommand,
-  attachments: readonly Uint8Array[],
-): Promise<{ answer: Position & { replayed: boolean }; plan: BundlePlan }> {
-  const { core } = c.var.deps;
-  const wanted = command.payload.if_plan;
-  for (let tries = 1; ; tries += 1) {
-    const { digest } = await planFor(c, command);
-    const payload = { ...command.payload, if_plan: wanted ?? digest };
-    try {
-      const answer = await core.propose(
-        { command: { ...command, payload }, attachments },
-        { traceparent: c.var.traceparent },
-      );
-      return { answer, plan: answer.result.plan };
-    } catch (error) {
-      const hasMoved = error instanceof ConfluxError && error.code === "precondition_failed";
-      if (!hasMoved || wanted !== null || tries === PLANS_MAX) throw error;
-    }
-  }
 }
 
 function viewPlan(

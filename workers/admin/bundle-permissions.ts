@@ -2,10 +2,10 @@ import type { Context } from "hono";
 import type { BundleDocument } from "../../contracts/bundle/bundle-schemas.ts";
 import type { BundlePlanItem } from "../../domain/bundle/bundle.ts";
 import type { PermissionAction } from "../../domain/access/permits.ts";
-import { fullName } from "../../domain/config/config-name.ts";
+import { isWritten } from "../../domain/change-request/change-request.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requirePermission } from "./require-permission.ts";
+import { requireEach } from "./require-each.ts";
 
 /**
  * Refuses (`forbidden`) a caller who may not do to each config what the plan does to it: write, publish where rules change,
@@ -17,6 +17,22 @@ export async function requireForPlan(
   items: readonly BundlePlanItem[],
 ): Promise<void> {
   const wanted = items.flatMap((item) => actionsOf(item).map((action) => ({ ...item, action })));
+  await requireEach(c, tenant, wanted);
+}
+
+/**
+ * The same of a bundle that is asked for as a change request: whoever may write all that it writes may ask for it, and
+ * whoever executes it needs more.
+ */
+export async function requireToAskFor(
+  c: Context<AdminEnv>,
+  tenant: string,
+  items: readonly BundlePlanItem[],
+): Promise<void> {
+  const wanted = items.map((item) => ({
+    ...item,
+    action: isWritten(item) ? ("write" as const) : ("read" as const),
+  }));
   await requireEach(c, tenant, wanted);
 }
 
@@ -35,25 +51,6 @@ export async function requireForBundle(
     tenant,
     named.map((entry) => ({ action: "read" as const, app, env, ...omitUndefined(entry) })),
   );
-}
-
-interface Wanted {
-  action: PermissionAction;
-  app: string;
-  env: string;
-  name: string;
-}
-
-async function requireEach(c: Context<AdminEnv>, tenant: string, wanted: readonly Wanted[]): Promise<void> {
-  const granted = new Map<string, boolean>();
-  for (const { action, app, env, name } of wanted) {
-    // Who holds it on all of an env is asked once: a bundle may have a thousand configs.
-    const all = fullName({ tenant, app, env }, "*");
-    const key = `${action} ${all}`;
-    const holdsAll = granted.get(key) ?? (await c.var.principal.allows(action, all));
-    granted.set(key, holdsAll);
-    if (!holdsAll) await requirePermission(c, action, fullName({ tenant, app, env }, name));
-  }
 }
 
 function actionsOf({ action, changes }: BundlePlanItem): PermissionAction[] {

@@ -2,9 +2,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { changeRequestParams, changeRequestView } from "../../contracts/change-request/change-request-api.ts";
 import { readQuery } from "../../contracts/config/fields.ts";
 import { toChangeRequestHead } from "../../domain/change-request/change-request.ts";
-import { approvalsRequired } from "../../domain/change-request/change-rules.ts";
-import { classesOf } from "../../domain/change-request/changes-of.ts";
-import { viewChangeRequest, viewOperation } from "./change-views.ts";
+import { changesOfRequest } from "../../domain/change-request/changes-of.ts";
+import { mostRequired } from "../../domain/change-request/guard-change.ts";
+import { viewChangeRequest, viewOperation, viewTarget } from "./change-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findChangeRequest } from "./find-change-request.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -25,7 +25,7 @@ export function registerChangeRequestGet(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { consistency } = c.req.valid("query");
     const request = await findChangeRequest(c, c.req.valid("param").crid, consistency);
-    const { namespace, operation } = request;
+    const { namespace } = request;
     const options = { consistency, traceparent: c.var.traceparent };
     const { rules } = await c.var.deps.core.getChangeRules(namespace.tenant, options);
     const view = viewChangeRequest(toChangeRequestHead(request), Date.now());
@@ -33,8 +33,9 @@ export function registerChangeRequestGet(app: OpenAPIHono<AdminEnv>): void {
     return c.json(
       {
         ...view,
-        approvals_required: approvalsRequired(rules, namespace, classesOf(operation)),
+        approvals_required: mostRequired(rules, changesOfRequest(request)),
         operation: viewOperation(request),
+        ...(request.targets === undefined ? {} : { configs: request.targets.map(viewTarget) }),
       },
       200,
     );

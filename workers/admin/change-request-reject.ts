@@ -5,11 +5,9 @@ import {
   changeRequestWritten,
 } from "../../contracts/change-request/change-request-api.ts";
 import { updateHeaders } from "../../contracts/config/fields.ts";
-import { answerChangeRequest } from "./answer-change-request.ts";
-import { commandHead, expectedRevision } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findChangeRequest } from "./find-change-request.ts";
 import type { AdminEnv } from "./principal.ts";
+import { stepChangeRequest } from "./step-change-request.ts";
 
 const route = declareRoute(
   { action: "approve", resource: "{tenant}/{app}/{env}/{name}" },
@@ -30,14 +28,7 @@ const route = declareRoute(
 
 export function registerChangeRequestReject(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const request = await findChangeRequest(c, c.req.valid("param").crid);
-    const command = {
-      ...(await commandHead(c, request.namespace.tenant, expectedRevision(c, request))),
-      kind: "reject_change" as const,
-      payload: { change_request_id: request.id, ...c.req.valid("json") },
-    };
-    const { core } = c.var.deps;
-    const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
-    return c.json(await answerChangeRequest(c, answer), 200);
+    const step = { kind: "reject_change" as const, body: c.req.valid("json") };
+    return c.json(await stepChangeRequest(c, c.req.valid("param").crid, step), 200);
   });
 }

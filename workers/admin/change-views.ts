@@ -1,7 +1,18 @@
-import type { ChangeRequest, ChangeRequestHead } from "../../domain/change-request/change-request.ts";
+import type {
+  ChangeRequest,
+  ChangeRequestHead,
+  ChangeTarget,
+} from "../../domain/change-request/change-request.ts";
 import type { ChangeRules, FreezeWindow } from "../../domain/change-request/change-rules.ts";
 import { hasExpired } from "../../domain/change-request/find-change.ts";
-import type { Actor, ContentRef, ChangeOperation } from "../../domain/command/command.ts";
+import type {
+  Actor,
+  BatchItem,
+  ChangeOperation,
+  ChangeOperationKind,
+  CommandPayloads,
+  ContentRef,
+} from "../../domain/command/command.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime, viewSchema } from "./config-views.ts";
 import { viewStageInputs } from "./publish-views.ts";
@@ -14,7 +25,9 @@ const TYPE_BY_KIND = {
   start_publish: "publish",
   create_version: "version",
   delete_config: "delete",
-} as const;
+  batch_releases: "batch",
+  apply_bundle: "apply",
+} as const satisfies Record<ChangeOperationKind, string>;
 
 /** What a tenant asks of changes, as answers show it. */
 export function viewChangeRules(rules: ChangeRules) {
@@ -51,7 +64,7 @@ export function viewChangeRequest(request: ChangeRequestHead, nowMs: number) {
     namespace: request.namespace,
     name: request.name,
     type: TYPE_BY_KIND[request.operation_kind],
-    config_etag: configEtag(request.config_revision),
+    config_etag: request.config_revision === null ? null : configEtag(request.config_revision),
     digest: request.digest,
     description: request.description,
     status: expired ? ("expired" as const) : request.state,
@@ -81,7 +94,8 @@ export function viewOperation({ operation }: Pick<ChangeRequest, "operation">) {
   return { type, ...viewPayload(operation) };
 }
 
-function viewPayload({ kind, payload }: ChangeOperation) {
+function viewPayload(operation: ChangeOperation) {
+  const { kind, payload } = operation;
   switch (kind) {
     case "put_releases":
       return { releases: payload.releases, abort_plan: payload.abort_plan ?? false };
@@ -98,7 +112,7 @@ function viewPayload({ kind, payload }: ChangeOperation) {
         ...(schema === null ? {} : { schema: viewSchema(schema) }),
       };
     }
-    default: {
+    case "start_publish": {
       const { content, version_id, description, strategy, stages } = payload;
       return {
         ...(content === null ? {} : { content_hash: hashOf(content) }),
@@ -108,10 +122,58 @@ function viewPayload({ kind, payload }: ChangeOperation) {
         stages: viewStageInputs(stages),
       };
     }
+    case "batch_releases":
+      return { batch: { items: payload.items.map(viewItem) }, abort_plan: payload.abort_plan };
+    case "apply_bundle":
+      return viewBundle(operation.payload);
   }
 }
 
+/** An item of a batch, in the words of the body that asked for it. */
+function viewItem({ config_id, content, schema, description, releases, ...item }: BatchItem) {
+  const { expected_revision: revision, default_version_id: version } = item;
+  return {
+    config_id,
+    ...(revision === null ? {} : { if_match: configEtag(revision) }),
+    ...(content === null ? {} : { content_hash: hashOf(content) }),
+    ...(schema === null ? {} : { schema: viewSchema(schema) }),
+    description,
+    ...(releases === null ? {} : { releases }),
+    ...(version === null ? {} : { default_version_id: version }),
+  };
+}
+
+function viewBundle({ bundle_id, configs, if_plan, ...flags }: CommandPayloads["apply_bundle"]) {
+  const { prune, adopt, force, abort_plan } = flags;
+  return {
+    apply: {
+      bundle: { id: bundle_id },
+      configs: configs.map(({ content, schema, versions, releases, ...config }) => ({
+        ...config,
+        content_hash: hashOf(content),
+        schema: viewSchema(schema),
+        versions: versions.map((version) => ({
+          name: version.name,
+          format: version.format,
+          content_hash: hashOf(version.content),
+        })),
+        ...(releases === null ? {} : { releases }),
+      })),
+    },
+    prune,
+    adopt,
+    force,
+    abort_plan,
+    ...(if_plan === null ? {} : { if_plan }),
+  };
+}
+
+/** What a request of several configs would do to one of them. */
+export function viewTarget({ revision, ...target }: ChangeTarget) {
+  return { ...target, etag: revision === null ? null : configEtag(revision) };
+}
+
 /** Of a sealed content that of its envelope, as in a version. */
-function hashOf({ sealed, sha256 }: ContentRef): string {
+export function hashOf({ sealed, sha256 }: Pick<ContentRef, "sha256" | "sealed">): string {
   return `sha256:${sealed?.content_sha256 ?? sha256}`;
 }

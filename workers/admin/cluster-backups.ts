@@ -1,5 +1,7 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { backupView, clusterJob, JOB_WAIT_MS_MAX } from "../../contracts/backup/backup-api.ts";
+import { clusterOfBackup } from "../../contracts/backup/backup-manifest.ts";
+import { listCursor } from "../../contracts/list-cursor.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../../contracts/limits.ts";
 import { CLUSTER_RESOURCE, operationRequest, requireOperator } from "./cluster-operator.ts";
@@ -18,7 +20,7 @@ const listRoute = declareRoute(
     summary: "Backups in the core's storage, newest first",
     request: {
       query: z.object({
-        cursor: z.string().max(128).optional(),
+        cursor: listCursor((cursor) => clusterOfBackup(cursor) !== null),
         limit: z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),
       }),
     },

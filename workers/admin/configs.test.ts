@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
-import { newConfig, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
+import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
 
 const CONFIGS = "/api/v1/mgt/configs";
 let admin: TestingAdmin;
@@ -258,6 +258,30 @@ describe("C12 repetition and preconditions", () => {
 });
 
 describe("lists and deletes", () => {
+  it.each(["junk", "%00", "a/b", "a/b/c/d", "a/../c", "9".repeat(600)])(
+    "C1 refuse a cursor that no page ends with: %s",
+    async (cursor) => {
+      const { id } = await create({ name: "a1" });
+      for (const list of [
+        `${CONFIGS}?tenant=demo`,
+        `${CONFIGS}/${id}/versions?limit=1`,
+        `${CONFIGS}/${id}/publishes?limit=1`,
+        "/api/v1/mgt/change-requests?tenant=demo",
+        "/api/v1/mgt/cluster/backups?limit=1",
+      ]) {
+        const { status, code, errors } = await readProblem(
+          await admin.send("GET", `${list}&cursor=${cursor}`),
+        );
+        expect([list, status, code, errors?.[0]?.path]).toEqual([
+          list,
+          400,
+          "validation_failed",
+          "/query/cursor",
+        ]);
+      }
+    },
+  );
+
   it("pages through a tenant, by app, env and prefix", async () => {
     for (const name of ["a1", "a2", "b1"]) await create({ name });
     await create({ name: "a3", app: "other" });

@@ -78,24 +78,29 @@ describe("K1 encrypt: true", () => {
     expect(hashes).not.toContain((await get(`${CONFIGS}/${open}/versions/1`))["content_hash"]);
   });
 
-  it("K5 a batch takes no content for it and quotes none; a dry run says who would get it, and a plan brings it", async () => {
+  it("K1 K5 a batch seals its content and quotes none; a dry run says who would get it, and a plan brings it", async () => {
     const { id } = await create();
     const batch = async (item: Record<string, unknown>) =>
       admin.send("POST", "/api/v1/mgt/releases:batch", { items: [{ config_id: id, ...item }] });
     const refused = await (await batch({ content: "{hunter2", default_version_id: "new" })).text();
     expect(refused).toContain("/items/0/content");
     expect(refused).not.toContain("hunter2");
-    expect((await batch({ default_version_id: 1 })).status).toBe(200);
+    const made = await batch({ content: '{"password":"hunter2"}', default_version_id: "new" });
+    expect([made.status, await made.json()]).toMatchObject([
+      200,
+      { items: [{ version: { encrypted: true } }] },
+    ]);
+    expect(await keyOf(id, 2)).toBe(await keyOf(id, 1));
     const stages = [
       { name: "a", regions: ["cn-chengdu"] },
       { name: "b", regions: ["us-east-1"] },
     ];
     const body = { content: '{"password":"hunter2"}', strategy: { type: "staged", stages } };
     const dry = await admin.send("POST", `${CONFIGS}/${id}/publish?dry_run=true`, body);
-    expect([dry.status, await dry.json()]).toMatchObject([200, { version_id: 2, steps: { length: 4 } }]);
+    expect([dry.status, await dry.json()]).toMatchObject([200, { version_id: 3, steps: { length: 4 } }]);
     const begun = await admin.send("POST", `${CONFIGS}/${id}/publish`, body);
     expect(begun.status).toBe(202);
-    expect(await keyOf(id, 2)).toBe(await keyOf(id, 1));
+    expect(await keyOf(id, 3)).toBe(await keyOf(id, 1));
   });
 
   it("a config that is not encrypted says so, and has no key", async () => {

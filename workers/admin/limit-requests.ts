@@ -29,7 +29,8 @@ type Deps = Pick<AuthDeps, "database" | "nowMs"> & { windows: RequestWindows; lo
  * over the quota `max_api_requests_per_minute` of the tenant (A6). It counts for the tenant in which the caller holds a
  * role: of several for the one that the request's `tenant` or the id in its path names, else for the first by name that has
  * room, so that a tenant which takes somebody in and uses its quota up keeps nobody from another one. A caller without any
- * role is counted alone, so that nobody uses up the quota of a tenant that is not theirs. A window that
+ * role is counted alone, so that nobody uses up the quota of a tenant that is not theirs; so is who asks how the
+ * cluster is, since that must be answered when the database, which knows of tenants, is away. A window that
  * is away refuses nobody: the log says how many requests passed uncounted. Stands behind authentication.
  */
 export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
@@ -40,11 +41,13 @@ export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
 
   async function windowsOf(c: Context<AdminEnv>): Promise<Window[]> {
     const userId = c.var.principal.actor.id;
+    const alone = [{ name: `user/${userId}`, limit: TENANTLESS_REQUESTS_PER_MINUTE_MAX }];
+    if (c.req.path === CLUSTER_STATUS) return alone;
     const own = await tenants(
       userId,
       async () => (await findSessionUser(deps.database(c), userId))?.tenants ?? [],
     );
-    if (own.length === 0) return [{ name: `user/${userId}`, limit: TENANTLESS_REQUESTS_PER_MINUTE_MAX }];
+    if (own.length === 0) return alone;
     return Promise.all(
       tenantsOf(c, own).map(async (tenant) => {
         const limit = await limits(tenant, async () => {
@@ -85,6 +88,8 @@ export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
   };
 }
 
+/** Asked of the core alone. */
+const CLUSTER_STATUS = "/api/v1/mgt/cluster/status";
 /** What is the installation's business names tenants without being theirs. */
 const OF_INSTALLATION = /^\/api\/v1\/(tenants|mgt\/cluster)(\/|$)/;
 

@@ -1,3 +1,4 @@
+import { isTenantScopedPlace, isUserPlace } from "../../contracts/list-cursor.ts";
 import { GROUP_MEMBERS_MAX, ROLES_MAX } from "../../contracts/limits.ts";
 import type { AccessLink } from "../../adapters/postgres/access-links.ts";
 import { type AccessKind, ROLE, USER_GROUP } from "./access-kind.ts";
@@ -10,6 +11,8 @@ export interface LinkKind {
   segment: string;
   /** What hangs on it, for people. */
   word: string;
+  /** What a page of them can end with. */
+  isPlace: (cursor: string) => boolean;
   max: number;
 }
 export const ROLE_USERS: LinkKind = {
@@ -17,6 +20,7 @@ export const ROLE_USERS: LinkKind = {
   of: ROLE,
   segment: "users",
   word: "user",
+  isPlace: isUserPlace,
   max: GROUP_MEMBERS_MAX,
 };
 export const GROUP_MEMBERS: LinkKind = {
@@ -24,6 +28,7 @@ export const GROUP_MEMBERS: LinkKind = {
   of: USER_GROUP,
   segment: "members",
   word: "user",
+  isPlace: isUserPlace,
   max: GROUP_MEMBERS_MAX,
 };
 export const GROUP_ROLES: LinkKind = {
@@ -31,5 +36,6 @@ export const GROUP_ROLES: LinkKind = {
   of: USER_GROUP,
   segment: "roles",
   word: "role",
+  isPlace: isTenantScopedPlace,
   max: ROLES_MAX,
 };

@@ -2,8 +2,9 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { listLinked } from "../../adapters/postgres/access-links.ts";
 import { findNamed } from "../../adapters/postgres/named-rows.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
-import { idPath, idText, pageOf } from "../../contracts/access/access-fields.ts";
+import { idPath, pageOf } from "../../contracts/access/access-fields.ts";
 import { limitQuery } from "../../contracts/access/auth-api.ts";
+import { listCursor } from "../../contracts/list-cursor.ts";
 import { noSuch, requireTenantOfId } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -21,7 +22,10 @@ export function registerLinkList(app: OpenAPIHono<AdminEnv>, deps: AuthDeps, kin
       path: `${kind.of.path}/{id}/${kind.segment}`,
       tags: ["access"],
       summary: `The ${kind.word}s of a ${kind.of.word}`,
-      request: { params: idPath, query: z.object({ limit: limitQuery, cursor: idText.optional() }) },
+      request: {
+        params: idPath,
+        query: z.object({ limit: limitQuery, cursor: listCursor(kind.isPlace) }),
+      },
       responses: { 200: { description: "A page, by id", content: json(pageOf(linkedView)) } },
     },
   );

@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { listOf } from "../../contracts/config/config-schemas.ts";
 import { idParams, listQuery } from "../../contracts/config/fields.ts";
+import { isLogPlace, listCursor } from "../../contracts/list-cursor.ts";
 import { publishView } from "../../contracts/publish/publish-schemas.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfig } from "./find-config.ts";
@@ -15,7 +16,7 @@ const route = declareRoute(
     path: "/api/v1/mgt/configs/{id}/publishes",
     tags: ["publishes"],
     summary: "List a config's publish plans, newest first",
-    request: { params: idParams, query: listQuery },
+    request: { params: idParams, query: listQuery.extend({ cursor: listCursor(isLogPlace) }) },
     responses: { 200: { description: "A page", content: json(listOf(publishView)) } },
   },
 );

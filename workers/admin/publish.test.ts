@@ -411,8 +411,8 @@ const CASES: Case[] = [
     name: `a list from the cursor ${cursor}`,
     method: "GET",
     path: () => `${config}/publishes?cursor=${cursor}`,
-    code: "malformed_request" as const,
-    at: "/cursor",
+    code: "validation_failed" as const,
+    at: "/query/cursor",
   })),
   {
     name: "a wish that is neither yes nor no",

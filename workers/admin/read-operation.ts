@@ -1,7 +1,6 @@
 import type { Context } from "hono";
-import type { z } from "zod";
-import type { changeRequestEdit } from "../../contracts/change-request/change-request-api.ts";
-import type { ChangeOperation } from "../../domain/command/command.ts";
+import type { OperationOfOneBody } from "../../contracts/change-request/change-request-api.ts";
+import type { OperationOfOne } from "../../domain/command/command.ts";
 import type { Config, DeletedConfig } from "../../domain/config/config.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -10,9 +9,8 @@ import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 
-type OperationBody = z.output<typeof changeRequestEdit>["operation"];
 interface ReadOperation {
-  operation: ChangeOperation;
+  operation: OperationOfOne;
   attachments: Uint8Array[];
   /** How the core is to seal the content; undefined: not at all. */
   seal: Seal;
@@ -20,12 +18,12 @@ interface ReadOperation {
 type Seal = { key_id: string | null } | undefined;
 
 /**
- * What a request asks for as the log has it, checked like the route that would do it at once. Content of an encrypted
+ * What a request asks of one config as the log has it, checked like the route that would do it at once. Content of an encrypted
  * config is sealed before it is kept, so it is the envelope that is approved. `live` is null for a config that is gone.
  */
 export async function readOperation(
   c: Context<AdminEnv>,
-  body: OperationBody,
+  body: OperationOfOneBody,
   { config, live }: { config: DeletedConfig; live: Config | null },
 ): Promise<ReadOperation> {
   const config_id = config.id;
@@ -77,7 +75,7 @@ export async function readOperation(
   }
 }
 
-function withoutContent(operation: ChangeOperation): ReadOperation {
+function withoutContent(operation: OperationOfOne): ReadOperation {
   return { operation, attachments: [], seal: undefined };
 }
 

@@ -25,8 +25,8 @@ export function sessionEnded(): ConfluxError {
 export async function requireDeclared(c: Context<AdminEnv>, values: Values = {}): Promise<void> {
   const { action, resource, or } = declared(c);
   const wanted = resourceOf(resource, values);
-  if (await allows(c, action, wanted)) return;
-  if (or !== undefined && (await allows(c, action, resourceOf(or, values)))) return;
+  if (await holds(c, action, wanted)) return;
+  if (or !== undefined && (await holds(c, action, resourceOf(or, values)))) return;
   c.set("asked", { action, resource: wanted, granted: false });
   throw await refusal(c, action, wanted);
 }
@@ -41,7 +41,7 @@ export async function requireDeclaredOrHide(
 ): Promise<void> {
   const { action, resource } = declared(c);
   const wanted = resourceOf(resource, values);
-  if (await allows(c, action, wanted)) return;
+  if (await holds(c, action, wanted)) return;
   const mayRead = action !== "read" && (await c.var.principal.allows("read", wanted));
   throw mayRead ? await refusal(c, action, wanted) : hidden();
 }
@@ -74,7 +74,12 @@ export async function requirePermission(
   action: PermissionAction,
   resource: string,
 ): Promise<void> {
-  if (!(await allows(c, action, resource))) throw await refusal(c, action, resource);
+  if (!(await holds(c, action, resource))) throw await refusal(c, action, resource);
+}
+
+/** What the route of a request declares. */
+export function declaredAction(c: Context<AdminEnv>): PermissionAction {
+  return declared(c).action;
 }
 
 function declared(c: Context<AdminEnv>): DeclaredPermission {
@@ -84,7 +89,11 @@ function declared(c: Context<AdminEnv>): DeclaredPermission {
 }
 
 /** Asks, leaves word of it for the audit of a refusal, and notes that what the route declares has been found. */
-async function allows(c: Context<AdminEnv>, action: PermissionAction, resource: string): Promise<boolean> {
+export async function holds(
+  c: Context<AdminEnv>,
+  action: PermissionAction,
+  resource: string,
+): Promise<boolean> {
   const granted = await c.var.principal.allows(action, resource);
   c.set("asked", { action, resource, granted });
   if (!granted) return false;

@@ -2,9 +2,11 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { findSessionUser } from "../../adapters/postgres/find-session-user.ts";
 import { listTenants } from "../../adapters/postgres/tenant-rows.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
-import { idText, pageOf } from "../../contracts/access/access-fields.ts";
+import { pageOf } from "../../contracts/access/access-fields.ts";
 import { limitQuery } from "../../contracts/access/auth-api.ts";
 import { tenantView } from "../../contracts/access/tenants-api.ts";
+import { listCursor } from "../../contracts/list-cursor.ts";
+import { isConfigName } from "../../domain/config/config-name.ts";
 import { z } from "zod";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { AuthDeps } from "./auth-deps.ts";
@@ -20,7 +22,7 @@ const route = declareRoute(
     path: TENANTS_PATH,
     tags: ["access"],
     summary: "The tenants in which the caller holds a role; all of them for operators",
-    request: { query: z.object({ limit: limitQuery, cursor: idText.optional() }) },
+    request: { query: z.object({ limit: limitQuery, cursor: listCursor(isConfigName) }) },
     responses: { 200: { description: "A page, by name", content: json(pageOf(tenantView)) } },
   },
 );

@@ -1,6 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { listOf, versionSummary } from "../../contracts/config/config-schemas.ts";
-import { idParams, listQuery } from "../../contracts/config/fields.ts";
+import { listOf, listVersionsQuery, versionSummary } from "../../contracts/config/config-schemas.ts";
+import { idParams } from "../../contracts/config/fields.ts";
 import { viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfig } from "./find-config.ts";
@@ -15,7 +15,7 @@ const route = declareRoute(
     path: "/api/v1/mgt/configs/{id}/versions",
     tags: ["versions"],
     summary: "List a config's versions, newest first",
-    request: { params: idParams, query: listQuery },
+    request: { params: idParams, query: listVersionsQuery },
     responses: { 200: { description: "A page", content: json(listOf(versionSummary)) } },
   },
 );

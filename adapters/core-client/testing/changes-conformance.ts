@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CorePort } from "../../../contracts/core/core-port.ts";
-import type { Actor } from "../../../domain/command/command.ts";
+import type { Actor, BatchItem } from "../../../domain/command/command.ts";
 import { testCommand, testRule } from "../../../domain/command/testing-commands.ts";
 import { codeOf, createIn, sha256Of, unique, utf8 } from "./core-conformance.ts";
 
@@ -10,6 +10,7 @@ const POLICY = { approvals_required: 1, applies_to: ["releases" as const, "publi
 /** What every `CorePort` promises of changes that need approval. */
 export function changesConformance(core: () => CorePort): void {
   describe("changes that need approval", () => {
+    describeSeveral(core);
     it("C14 keeps the rules of a tenant, and none before any are set", async () => {
       const tenant = unique();
       const none = { tenant, approvals: [], freezes: [], updated_at_ms: 0, revision: 0 };
@@ -77,5 +78,42 @@ export function changesConformance(core: () => CorePort): void {
       expect(await codeOf(core().listChangeRequests({ ...list, cursor: "x" }))).toBe("malformed_request");
       expect(await codeOf(core().listChangeRequests({ ...list, state: "x" }))).toBe("malformed_request");
     });
+  });
+}
+
+function describeSeveral(core: () => CorePort): void {
+  it("C7 C14 takes a batch with a request, with all its contents, and makes it once", async () => {
+    const texts = [`["${unique()}"]`, `["${unique()}"]`];
+    const items: BatchItem[] = [];
+    for (const [attachment, text] of texts.entries()) {
+      const { result } = await createIn(core(), unique(), "{}", { releases: [testRule(1)] });
+      const content = { attachment, sha256: await sha256Of(utf8(text)) };
+      const { id: config_id, revision: expected_revision } = result.config;
+      const rest = { schema: null, description: "", releases: null, default_version_id: "new" as const };
+      items.push({ config_id, expected_revision, content, ...rest });
+    }
+    const operation = { kind: "batch_releases" as const, payload: { items, abort_plan: false } };
+    const input = { config_id: null, config_revision: null, operation, description: "two" };
+    const attachments = texts.map(utf8);
+    const asked = await core().propose({ command: testCommand("request_change", input), attachments });
+    const { id: change_request_id, digest } = asked.result.request;
+    const { request } = await core().getChangeRequest(change_request_id);
+    expect(request).toMatchObject({ config_id: null, operation, digest, targets: { length: 2 } });
+    const tenant = request.namespace.tenant;
+    for (const [i, { content }] of items.entries())
+      expect(await core().getBlob({ tenant, sha256: content?.sha256 ?? "" })).toEqual(attachments[i]);
+    const approval = { change_request_id, digest, comment: "" };
+    const bob = { actor: person("bob") };
+    await core().propose({ command: testCommand("approve_change", approval, bob), attachments: [] });
+    const command = testCommand("execute_change", { change_request_id, digest });
+    const { index } = await core().propose({ command, attachments: [] });
+    for (const { config_id } of items)
+      expect((await core().getConfig(config_id)).config).toMatchObject({
+        revision: index,
+        releases: [testRule(2)],
+      });
+    expect(await codeOf(core().propose({ command, attachments: [] }))).toBe("invalid_transition");
+    const listed = await core().listChangeRequests({ tenant, state: "executed", limit: 1 });
+    expect(listed.items).toMatchObject([{ id: change_request_id, operation_kind: "batch_releases" }]);
   });
 }

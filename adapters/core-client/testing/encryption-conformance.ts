@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ProposeAnswer } from "../../../contracts/core/core-api.ts";
 import type { CorePort } from "../../../contracts/core/core-port.ts";
 import type { CoreRewrapInput } from "../../../contracts/encryption/rewrap-api.ts";
+import { testBundle } from "../../../domain/bundle/testing-bundles.ts";
 import type { CommandOf } from "../../../domain/command/command.ts";
 import { testCommand, testConfigPayload, testRule } from "../../../domain/command/testing-commands.ts";
 import type { KeyService } from "../../kms/key-service.ts";
@@ -60,6 +61,7 @@ export function encryptionConformance(core: () => CorePort, keys: KeyService): v
   }
   describe("encrypted configs", () => {
     describeSealing(core, read);
+    describeSeveral(core, read);
     describeRewrapping(core, read);
   });
 }
@@ -73,6 +75,66 @@ type Read = (
   config: { revision: number; encrypted: boolean };
   text: string;
 }>;
+
+function describeSeveral(core: () => CorePort, read: Read): void {
+  it("K1 C7 seals the contents of encrypted configs in a batch, each under its application's key, and no other", async () => {
+    const made = async (app: string, encrypted: boolean) => {
+      const payload = testConfigPayload(unique(), await sha256Of(utf8("old")), { encrypted });
+      const namespace = { ...payload.namespace, app };
+      const command = testCommand("create_config", { ...payload, namespace });
+      const seal = encrypted ? { key_id: null } : undefined;
+      return (await core().propose({ command, attachments: [utf8("old")], seal })).result.config.id;
+    };
+    const ids = [await made("shop", true), await made("shop", false), await made("pay", true)];
+    const texts = ["hunter5", "open", "hunter6"];
+    const items = ids.map(async (config_id, attachment) => ({
+      config_id,
+      expected_revision: null,
+      content: { attachment, sha256: await sha256Of(utf8(texts[attachment] ?? "")) },
+      schema: null,
+      description: "",
+      releases: null,
+      default_version_id: "new" as const,
+    }));
+    const batch = {
+      command: testCommand("batch_releases", { items: await Promise.all(items), abort_plan: false }),
+      attachments: texts.map(utf8),
+    };
+    expect(await codeOf(core().propose(batch))).toBe("malformed_request");
+    const seal = { key_id: null, keys: { pay: "alias/two" } };
+    expect(await codeOf(core().propose({ ...batch, seal: { key_id: null, keys: { pay: "a b" } } }))).not.toBe(
+      "ok",
+    );
+    const { result } = await core().propose({ ...batch, seal });
+    expect(result.items.map(({ version }) => version?.sealed?.key_id)).toEqual([
+      "alias/one",
+      undefined,
+      "alias/two",
+    ]);
+    const [first = "", second = "", third = ""] = ids;
+    expect([(await read(first, 2)).text, (await read(third, 2)).text]).toEqual(["hunter5", "hunter6"]);
+    const open = await core().getVersion({ config_id: second, version_id: 2 });
+    expect(await core().getBlob({ tenant: "demo", sha256: open.version.sha256 })).toEqual(utf8("open"));
+  });
+
+  it("K5 C14 a bundle that is asked for brings no content of an encrypted config, as one that is applied", async () => {
+    const name = unique();
+    await sealIn(core(), name, "x");
+    const { command, attachments } = testBundle(unique(), [{ name, content: "hunter7" }], { adopt: true });
+    const operation = {
+      kind: "apply_bundle" as const,
+      payload: { ...command.payload, if_plan: "0".repeat(64) },
+    };
+    const asked = { config_id: null, config_revision: null, operation, description: "" };
+    for (const given of [command, testCommand("request_change", asked)]) {
+      const propose = core().propose({ command: given, attachments });
+      await expect(propose).rejects.toMatchObject({
+        code: "validation_failed",
+        errors: [{ path: "/configs/0/content" }],
+      });
+    }
+  });
+}
 
 function describeSealing(core: () => CorePort, read: Read): void {
   it("K1 seals what it is given to seal, under the key that is named or the default one", async () => {
