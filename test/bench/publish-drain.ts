@@ -1,4 +1,5 @@
 /** Plans that all come due at once, moved on by the function that AWS starts each minute. */
+import { memoryPublishGates } from "../../adapters/memory/memory-publish-gate.ts";
 import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -128,7 +129,11 @@ async function drain(
   const handler = createHandler({
     core: clientOf(cluster, "lambda"),
     leases: new DynamoDbLeaseStore(connectDynamoDb(endpoint), Date.now),
+    // These plans have none.
+    gates: memoryPublishGates(() => ({ verdict: "holds" })),
     nowMs: Date.now,
+    random: Math.random,
+    log: (line) => console.error(JSON.stringify(line)),
     newId: () => crypto.randomUUID().replaceAll("-", ""),
   });
   const moved: number[] = [];

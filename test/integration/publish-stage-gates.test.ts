@@ -125,8 +125,10 @@ describe("L1 P4 P5 publish-stage and gates", () => {
     const dying: Deps["core"] = {
       listDuePublishes: (input) => core.listDuePublishes(input),
       getPublish: (publish) => core.getPublish(publish),
-      propose: (input) =>
-        input.command.kind === "advance_publish" ? Promise.reject(new Error("dead")) : core.propose(input),
+      propose: (input) => {
+        const kind: string = input.command.kind;
+        return kind === "advance_publish" ? Promise.reject(new Error("dead")) : core.propose(input);
+      },
     };
     await expect(run(HOLDS, { core: dying })).rejects.toThrow("dead");
     expect((await core.getPublish(id)).publish.stages[0]?.gate_outcomes).toEqual([{ verdict: "holds" }]);
