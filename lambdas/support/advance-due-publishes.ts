@@ -18,8 +18,6 @@ const GATED_IN_FLIGHT_MAX = 32;
 const GATED_PLANS_MAX = 5_000;
 /** Left at the end of an invocation for the moves on the way: a webhook's longest time, a proposal's and some. */
 export const STAGE_RESERVE_MS = 20_000;
-/** A plan that did not go on for so long after its stage had baked is overdue: somebody has to look at it. */
-export const PUBLISH_OVERDUE_MS = 60 * 60 * 1000;
 /** Failures that a report tells of by name. */
 const FAILURES_TOLD_MAX = 10;
 /** Nothing else can succeed either. */

@@ -10,7 +10,7 @@ import { testCommand, testRule } from "../../domain/command/testing-commands.ts"
 import type { PublishGate } from "../../domain/publish/publish-gate.ts";
 import { publishStatus } from "../../domain/publish/publish-plan.ts";
 import { createHandler } from "../../lambdas/publish-stage.ts";
-import { PUBLISH_OVERDUE_MS } from "../../lambdas/support/advance-due-publishes.ts";
+import { PUBLISH_OVERDUE_MS } from "../../domain/limits.ts";
 
 type Deps = Parameters<typeof createHandler>[0];
 const MINUTE_MS = 60_000;
