@@ -115,12 +115,12 @@ export class ObservabilityStack extends Stack {
     this.#alarm("CoreErrorLines", errors.metric({ statistic: "Sum", period: PERIOD }), {
       description: "A core node logged an error.",
     });
-    this.#watchPublishes(logGroup);
+    this.#watchOldestPublish(logGroup);
   }
 
   /** The leader says so once a minute while it is so. */
-  #watchPublishes(logGroup: CoreStack["logGroup"]): void {
-    const overdue = new MetricFilter(this, "OverduePublishes", {
+  #watchOldestPublish(logGroup: CoreStack["logGroup"]): void {
+    const overdue = new MetricFilter(this, "OldestDuePublish", {
       logGroup,
       filterPattern: FilterPattern.stringValue("$.msg", "=", PUBLISH_OVERDUE_LINE),
       metricNamespace: NAMESPACE,

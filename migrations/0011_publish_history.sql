@@ -24,6 +24,8 @@ CREATE TABLE publish_history (
   stage smallint CHECK (stage >= 0),
   gray_groups text[] NOT NULL,
   cause text NOT NULL,
+  -- What a gate said that stopped the plan, or why a person let it go on without its gates.
+  reason text,
   operator text NOT NULL,
   operator_type text NOT NULL CHECK (operator_type IN ('user', 'token', 'system')),
   operator_id text NOT NULL,

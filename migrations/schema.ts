@@ -219,6 +219,7 @@ export const publishHistory = pgTable(
     stage: smallint("stage"),
     grayGroups: text("gray_groups").array().notNull(),
     cause: text("cause").notNull(),
+    reason: text("reason"),
     operator: text("operator").notNull(),
     operatorType: text("operator_type", { enum: ["user", "token", "system"] }).notNull(),
     operatorId: text("operator_id").notNull(),

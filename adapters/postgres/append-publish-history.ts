@@ -26,6 +26,8 @@ export interface PublishMove {
   stage: number | null;
   grayGroups: readonly string[];
   cause: string;
+  /** What a gate said that stopped the plan, or why a person let it go on without its gates. */
+  reason: string | null;
   /** Who did it, or did what it is the consequence of. */
   operator: Actor;
   createdAtMs: number;
@@ -80,6 +82,7 @@ function toRow(move: PublishMove): typeof publishHistory.$inferInsert {
     stage: move.stage,
     grayGroups: move.grayGroups.map((region) => storableText(region)),
     cause: move.cause,
+    reason: move.reason === null ? null : storableText(move.reason),
     operator: storableText(operator.name),
     operatorType: operator.type,
     operatorId: storableText(operator.id),

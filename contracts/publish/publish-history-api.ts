@@ -62,7 +62,10 @@ const publishMove = z
     gray_groups: z.array(z.string()).meta({
       description: `Regions in which the version is given out from this move on; "${ALL_REGIONS}" for all of them`,
     }),
-    cause: z.string().meta({ description: "by_hand, bake_over, superseded, ..." }),
+    cause: z.string().meta({ description: "by_hand, bake_over, gate_failed, superseded, ..." }),
+    reason: z.string().nullable().meta({
+      description: "What a gate said that stopped the plan, or why a person let it go on without its gates",
+    }),
     operator: z.string().meta({ description: "Name of who did it, or did what it is the consequence of" }),
     operator_type: z.enum(["user", "token", "system"]),
     operator_id: z.string(),

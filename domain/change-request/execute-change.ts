@@ -115,6 +115,7 @@ function makeChange(input: Input, request: ChangeRequest, attachments: Uint8Arra
         warnings: items.flatMap(({ warnings }) => warnings),
       }));
     case "apply_bundle":
+    default:
       return made(applyBundle({ ...at, command: { ...head, ...operation } }), ({ plan }) => ({
         warnings: plan.warnings,
       }));

@@ -1,5 +1,6 @@
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-codes.ts";
+import { PUBLISH_OVERDUE_MS } from "../../domain/limits.ts";
 import { bakedAtMs, type PublishPlan, publishDueAtMs } from "../../domain/publish/publish-plan.ts";
 import {
   advancePublishStage,

@@ -63,6 +63,7 @@ function toMoves(entry: FeedEntry, position: Position): PublishMove[] {
       stage: event.stage ?? null,
       grayGroups: event.gray_groups ?? groupsOfOlder(event),
       cause: event.cause,
+      reason: event.reason ?? null,
       operator: entry.audit.actor,
       createdAtMs: entry.timestamp_ms,
     }));

@@ -143,6 +143,7 @@ describe("P3 the history of publishes", () => {
       stage: 1,
       gray_groups: [],
       cause: "by_hand",
+      reason: null,
       operator: "ada",
       operator_type: "user",
       operator_id: ada.id,

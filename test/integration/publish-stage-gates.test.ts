@@ -1,3 +1,4 @@
+import type { Command } from "../../domain/command/command.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createIn } from "../../adapters/core-client/testing/core-conformance.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
@@ -122,13 +123,14 @@ describe("L1 P4 P5 publish-stage and gates", () => {
   test("dead between what it reports and the move, the next one goes on", async () => {
     const id = await begin();
     nowMs += 5 * MINUTE_MS;
+    const dieAt = async (command: Command): Promise<void> => {
+      if (command.kind === "advance_publish") throw new Error("dead");
+    };
+    const propose: MemoryCore["propose"] = (input) => dieAt(input.command).then(() => core.propose(input));
     const dying: Deps["core"] = {
       listDuePublishes: (input) => core.listDuePublishes(input),
       getPublish: (publish) => core.getPublish(publish),
-      propose: (input) => {
-        const kind: string = input.command.kind;
-        return kind === "advance_publish" ? Promise.reject(new Error("dead")) : core.propose(input);
-      },
+      propose,
     };
     await expect(run(HOLDS, { core: dying })).rejects.toThrow("dead");
     expect((await core.getPublish(id)).publish.stages[0]?.gate_outcomes).toEqual([{ verdict: "holds" }]);

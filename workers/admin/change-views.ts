@@ -125,6 +125,7 @@ function viewPayload(operation: ChangeOperation) {
     case "batch_releases":
       return { batch: { items: payload.items.map(viewItem) }, abort_plan: payload.abort_plan };
     case "apply_bundle":
+    default:
       return viewBundle(operation.payload);
   }
 }

@@ -162,6 +162,7 @@ async function viewMove(row: PublishMoveRow, signer: IndexSigner) {
     stage: row.stage,
     gray_groups: row.grayGroups,
     cause: row.cause,
+    reason: row.reason,
     operator: row.operator,
     operator_type: row.operatorType,
     operator_id: row.operatorId,
