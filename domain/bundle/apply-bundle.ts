@@ -189,7 +189,7 @@ function withPath(refusal: Refusal, path: string): Refusal {
   );
 }
 
-/** One line for the whole bundle; null when nothing but ownership was written, or nothing at all. */
+/** One line for the whole bundle; null when nothing was written. */
 function auditOf({ command }: Input, items: readonly BundlePlanItem[]) {
   const written = items.filter(({ action }) => action !== "unchanged" && action !== "orphan");
   if (written.length === 0) return null;
