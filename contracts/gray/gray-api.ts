@@ -1,3 +1,4 @@
+import { isConfigPlace, listCursor } from "../list-cursor.ts";
 import { z } from "zod";
 import {
   accessKeySecret,
@@ -94,6 +95,7 @@ export const apiMetaViews = {
 };
 
 export const grayListQuery = listQuery.extend({
+  cursor: listCursor(isConfigPlace),
   tenant,
   name_prefix: z.string().min(1).max(128).optional().meta({ description: "Beginning of the natural key" }),
 });

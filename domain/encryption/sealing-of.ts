@@ -63,6 +63,7 @@ function ownersOf(state: StateView, command: Command): (Owner | null)[] {
     case "create_config":
       return [command.payload];
     case "create_version":
+    case "write_draft":
     case "start_publish":
       return [find(command.payload.config_id)];
     case "batch_releases":

@@ -1,6 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { listOf } from "../../contracts/config/config-schemas.ts";
-import { idParams, listQuery } from "../../contracts/config/fields.ts";
+import { listOf, listVersionsQuery } from "../../contracts/config/config-schemas.ts";
+import { idParams } from "../../contracts/config/fields.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfig } from "./find-config.ts";
 import { readGrayVersion, readPlans } from "./gray-read.ts";
@@ -18,7 +18,7 @@ export function registerGrayVersions(app: OpenAPIHono<AdminEnv>, resource: GrayR
       path: `${resource.path}/{id}/versions`,
       tags: ["typed configs"],
       summary: `List the versions of one ${resource.word}, newest first`,
-      request: { params: idParams, query: listQuery },
+      request: { params: idParams, query: listVersionsQuery },
       responses: { 200: { description: "A page", content: json(listOf(resource.views.version)) } },
     },
   );
