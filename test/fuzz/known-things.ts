@@ -4,6 +4,10 @@ import type { Prng } from "../../consensus/sim/prng.ts";
 export type Kind =
   | "config"
   | "publish"
+  | "data-source"
+  | "api-record"
+  | "api-meta"
+  | "change-request"
   | "application"
   | "user"
   | "role"
@@ -99,6 +103,7 @@ export class KnownThings {
 
 const OWN_FIELDS = [
   ["publish", "publish_id"],
+  ["change-request", "change_request_id"],
   ["backup", "backup_id"],
   ["job", "job_id"],
   ["username", "username"],
@@ -106,6 +111,10 @@ const OWN_FIELDS = [
 ] as const;
 
 const COLLECTIONS: readonly (readonly [RegExp, Kind])[] = [
+  [/\/gray\/data-sources\b/, "data-source"],
+  [/\/gray\/api-records\b/, "api-record"],
+  [/\/gray\/api-metas\b/, "api-meta"],
+  [/\/change-requests\b/, "change-request"],
   [/\/roles\/[^/]+\/users\b|\/members\b|\/users\b/, "user"],
   [/\/user-groups\/[^/]+\/roles\b|\/roles\b/, "role"],
   [/\/user-groups\b/, "group"],
@@ -130,6 +139,10 @@ export function kindOfPlaceholder(path: string, name: string): Kind | null {
   const collection = before.split("/").at(-2) ?? "";
   const kinds: Record<string, Kind> = {
     configs: "config",
+    "data-sources": "data-source",
+    "api-records": "api-record",
+    "api-metas": "api-meta",
+    "change-requests": "change-request",
     publishes: "publish",
     applications: "application",
     users: "user",

@@ -369,14 +369,16 @@ describe("P3 filters and pages", () => {
     const pid = await begin(ada, id);
     await move(ada, pid, "abort");
     await begin(ada, id);
-    await begin(ada, await create(ada, { app: "gray", env: "data-source", name: "s1" }));
+    const source = { source: "s1", loghub_project: "p", loghub_stream: "s" };
+    const { id: sourceId } = await ok(ada, "POST", "/gray/data-sources", source);
+    await ok(ada, "POST", `/gray/data-sources/${String(sourceId)}/publish`);
     await project();
     const versions = async (query: string): Promise<unknown[]> =>
       (await itemsOf(ada, `${HISTORY}?${query}`)).map(
         (item) => `${String(item["name"])} v${String(item["version_id"])}`,
       );
     const typed = String((await itemsOf(ada, `${HISTORY}?config_type=data-source`))[0]?.["version_id"]);
-    expect(typed).toMatch(/^cfg-c1-\d+-v2$/);
+    expect(typed).toMatch(/^cfg-c1-\d+-v1$/);
     expect(await versions("config_type=data-source")).toEqual([`s1 v${typed}`]);
     expect(await versions(`version_id=${typed}`)).toEqual([`s1 v${typed}`]);
     expect(await versions(`version_id=${typed}&config_id=${id}`)).toEqual([]);
