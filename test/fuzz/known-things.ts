@@ -103,7 +103,6 @@ export class KnownThings {
 
 const OWN_FIELDS = [
   ["publish", "publish_id"],
-  ["change-request", "change_request_id"],
   ["backup", "backup_id"],
   ["job", "job_id"],
   ["username", "username"],
