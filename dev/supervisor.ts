@@ -310,6 +310,8 @@ class RunningStack implements Stack {
     await Promise.all(this.children.filter(isStore).map((c) => c.stop()));
     // A start that was still under way has failed by now, or does at its next step: `launch` starts nothing any more.
     await this.finished.catch(() => undefined);
+    // It fails with its first part; an initdb may still be at work, and ends by itself.
+    await this.databasePrepared;
     if (this.workerd) {
       await reapLeftovers([this.workerd], () => "SIGKILL");
       this.ledger.remove(this.workerd.pid);
