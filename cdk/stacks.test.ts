@@ -1,3 +1,4 @@
+// Over 400 lines: every stack is made once, and all that is asserted of them stands over it.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

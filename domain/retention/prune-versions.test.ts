@@ -1,3 +1,4 @@
+// Over 400 lines: every hold and every moment between decision and removal, over one state.
 import { beforeEach, describe, expect, it } from "vitest";
 import { testBundle } from "../bundle/testing-bundles.ts";
 import { applyCommand } from "../command/apply-command.ts";
