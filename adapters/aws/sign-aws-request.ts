@@ -18,7 +18,7 @@ const sha256 = (text: string): string => createHash("sha256").update(text).diges
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
 /**
- * The headers of a request signed with AWS Signature Version 4, its own ones included: for the one call for which no client
+ * The headers of a request signed with AWS Signature Version 4, its own ones included: for the calls for which no client
  * of the SDK is among the dependencies. The path must be in its encoded form already, without `.` segments.
  */
 export function signAwsRequest(
