@@ -52,8 +52,11 @@ describe("L1 which entries of the feed give which hints", () => {
     ["a stage that bakes for a minute", entry(0, changed("stage1", NOW_MS + MINUTE_MS)), [61]],
     ["the same, seen half a second late", entry(500, changed("stage1", NOW_MS - 500 + MINUTE_MS)), [61]],
     ["a part of a second more", entry(0, changed("stage1", NOW_MS + 10_001)), [12]],
-    ["a stage as long as a queue delays", entry(1000, changed("stage2", NOW_MS + 899_000)), [900]],
-    ["a longer one, left to the schedule", entry(0, changed("stage1", NOW_MS + 899_001)), []],
+    ["a stage of a quarter of an hour", entry(0, changed("stage2", NOW_MS + 900_000)), [900]],
+    ["the same, seen a second late", entry(1000, changed("stage2", NOW_MS + 899_000)), [900]],
+    ["the same, seen five seconds late", entry(5000, changed("stage2", NOW_MS + 895_000)), [896]],
+    ["the same, with this clock a second behind", entry(-1000, changed("stage2", NOW_MS + 901_000)), [900]],
+    ["a longer one, left to the schedule", entry(0, changed("stage1", NOW_MS + 901_001)), []],
     [
       "a day's stage that ends in ten minutes, seen late",
       entry(86_400_000, changed("stage1", NOW_MS + 600_000)),

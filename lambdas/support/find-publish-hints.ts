@@ -28,7 +28,9 @@ export function findPublishHints(entries: readonly FeedEntry[], nowMs: number): 
 function delayS(goesOnMs: number | undefined, saidMs: number, nowMs: number): number | null {
   if (goesOnMs === undefined) return null;
   if (Math.max(goesOnMs, saidMs) < nowMs - PASSED_MS_MAX) return null;
-  const marginMs = goesOnMs > saidMs ? MARGIN_MS : 0;
-  const seconds = Math.max(0, Math.ceil((goesOnMs + marginMs - nowMs) / 1000));
-  return seconds <= HINT_DELAY_S_MAX ? seconds : null;
+  const waitMs = goesOnMs - nowMs;
+  if (waitMs > HINT_DELAY_S_MAX * 1000 + MARGIN_MS) return null;
+  const seconds = Math.ceil((waitMs + (goesOnMs > saidMs ? MARGIN_MS : 0)) / 1000);
+  // A stage of just as long as a queue can delay has its hint, too, with less of a margin.
+  return Math.min(Math.max(0, seconds), HINT_DELAY_S_MAX);
 }
