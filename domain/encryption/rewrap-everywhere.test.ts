@@ -309,7 +309,7 @@ describe("K3 old and new builds", () => {
     [{ ...old, parts }, ["rewrap_keys", "rewrap_everywhere"]],
     [{ ...old, held }, ["rewrap_keys", "rewrap_everywhere"]],
   ])(
-    "K3 R12 a command of before is taken as it was, and what is new needs voters that know it: %#",
+    "K3 a command of before is taken as it was, and what is new needs voters that know it: %#",
     (payload, needed) => {
       const command = testCommand("rewrap_keys", payload);
       expect(parseCommand(command)).toEqual({ ok: true, command });
