@@ -39,7 +39,7 @@ export function findDueVersions(state: StateView, config: Config, nowMs: number)
   const { id, retention, latest_version_id: latest } = config;
   if (retention === null) return [];
   const total = latest - countRemoved(readRemovedRanges(state, id));
-  const holdOf = versionHolds(state, config, nowMs);
+  const holdOf = versionHolds(state, config, { nowMs });
   const due: ConfigVersion[] = [];
   let bytes = 0;
   let seen = 0;
