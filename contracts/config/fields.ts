@@ -66,7 +66,7 @@ const idempotencyKey = z
   .max(IDEMPOTENCY_KEY_BYTES_MAX, { error: `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`, abort: true })
   .refine((key) => utf8Bytes(key) <= IDEMPOTENCY_KEY_BYTES_MAX, `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`)
   .optional()
-  .meta({ description: "The same key and body within 24 h answer the first result again" });
+  .meta({ description: "The same key, query and body within 24 h answer the first result again" });
 /** Headers of a write that makes something new. */
 export const createHeaders = z.object({ "x-idempotency-key": idempotencyKey });
 /** Headers of a write to something that exists. */
