@@ -37,7 +37,8 @@ describe("C13 a bundle as a directory", () => {
       const root = directory();
       writeBundle(root, { bundle: HEAD, configs: [entry("a")] });
       const before = readdirSync(root);
-      const write = (): void => writeBundle(root, { bundle: HEAD, configs: [entry("a", "y\n"), entry(name)] });
+      const write = (): void =>
+        writeBundle(root, { bundle: HEAD, configs: [entry("a", "y\n"), entry(name)] });
       expect(write).toThrow(`no directory can hold a config of the name ${name}`);
       expect([readdirSync(root), readFileSync(join(root, "a"), "utf8")]).toEqual([before, "x\n"]);
     },
