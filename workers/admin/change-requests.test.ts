@@ -105,6 +105,19 @@ describe("C14 the rules of changes", () => {
 });
 
 describe("C14 a change request", () => {
+  it.each([
+    [{ type: "version", version: { content: "{" } }, "/operation/version/content"],
+    [{ type: "version", version: { content: "{}", schema: { type: 1 } } }, "/operation/version/schema/type"],
+    [{ type: "publish", publish: { content: "[", strategy: { type: "all" } } }, "/operation/publish/content"],
+    [
+      { type: "releases", releases: [{ version_id: 1, when: [{ label: "x", op: "regex", values: ["("] }] }] },
+      "/operation/releases/0/when/0/values/0",
+    ],
+  ])("says of %j where it is wrong", async (operation, path) => {
+    const answer = await admin.send("POST", REQUESTS, { config_id: id, operation });
+    expect(await readProblem(answer)).toMatchObject({ code: "validation_failed", errors: [{ path }] });
+  });
+
   it("stands between a protected namespace and every direct change", async () => {
     await rules([POLICY]);
     const config = `${CONFIGS}/${id}`;
