@@ -83,6 +83,7 @@ export const BREAK_GLASS_HEADER = "x-conflux-break-glass";
 const breakGlass = z
   .string()
   .max(CHANGE_COMMENT_CHARACTERS_MAX)
+  .regex(/\S/, `a reason of 1 to ${CHANGE_COMMENT_CHARACTERS_MAX} characters`)
   .optional()
   .meta({ description: "Why the change must pass a freeze window; needs the permission approve" });
 /** Headers of a write that changes what clients get. */
