@@ -188,7 +188,7 @@ describe("C13 a bundle", () => {
       errors: [
         { path: "/configs/1/content_hash" },
         { path: "/configs/2/releases/0/version" },
-        { path: "/configs/2/releases/1/version_id" },
+        { path: "/configs/2/releases/1/version" },
         { path: "/configs/3/releases/1" },
         { path: "/configs/4/versions/0/name" },
       ],

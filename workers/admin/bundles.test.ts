@@ -90,10 +90,7 @@ describe("C13 POST /mgt/apply", () => {
     expect(entries).toEqual([]);
     // Without the key it is a new request, and what it names is not there.
     const anew = await readProblem(await admin.send("POST", `${APPLY}?adopt=true`, body));
-    expect([anew.code, anew.errors[0]?.path]).toEqual([
-      "validation_failed",
-      "/configs/1/releases/0/version_id",
-    ]);
+    expect([anew.code, anew.errors[0]?.path]).toEqual(["validation_failed", "/configs/1/releases/0/version"]);
     const other = await admin.send("POST", APPLY, bundle(entry("b", { releases: [{ version: 7 }] })), key);
     expect((await readProblem(other)).code).toBe("idempotency_conflict");
   });
@@ -152,7 +149,7 @@ describe("C13 POST /mgt/apply", () => {
     [
       "a version number of nobody",
       bundle(entry("a", { releases: [{ version: 7 }] })),
-      "/configs/0/releases/0/version_id",
+      "/configs/0/releases/0/version",
     ],
     [
       "a content that is nowhere",

@@ -203,6 +203,20 @@ describe("C5 C8 operators and percentages", () => {
     ).toEqual([2, 2, 2, 2]);
   });
 
+  it("C4 C6 a rollback, and a new config, warn of a rule that another one shadows", async () => {
+    const releases = [{ version_id: 1, priority: 9 }, { version_id: 1 }];
+    const created = await admin.send("POST", CONFIGS, newConfig({ name: "shadowed", releases }));
+    const { id, warnings } = await created.json<{ id: string; warnings: string[] }>();
+    const said = ["the rule at 1 can never match: the rule at 0 is tried first and covers it"];
+    expect(warnings).toEqual(said);
+    await admin.send("POST", `${CONFIGS}/${id}/versions`, { content: "{}" });
+    const back = await admin.send("POST", `${CONFIGS}/${id}/rollback`, { version_id: 2 });
+    expect((await back.json<{ warnings: string[] }>()).warnings).toEqual(said);
+    const items = [{ config_id: id, default_version_id: 1 }];
+    const batch = await admin.send("POST", "/api/v1/mgt/releases:batch", { items });
+    expect((await batch.json<{ items: unknown[] }>()).items).toMatchObject([{ warnings: said }]);
+  });
+
   it("rollback makes a default rule when every rule asks something of a label", async () => {
     const { id } = await create({ releases: [{ version_id: 1, when: [{ label: "a", op: "exists" }] }] });
     const back = await admin.send("POST", `${CONFIGS}/${id}/rollback`, { version_id: 1 });
