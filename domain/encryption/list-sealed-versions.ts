@@ -1,4 +1,4 @@
-import { scanAll } from "../command/scan-all.ts";
+import { scanAll, VERSIONS_PAGE } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config, ConfigVersion, SealedContent } from "../config/config.ts";
 import { LIST_SCAN_MAX, REWRAP_BYTES_MAX, REWRAP_RULES_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
@@ -91,7 +91,7 @@ function* versionsAfter(
   after: number,
 ): Generator<ConfigVersion & { sealed: SealedContent }> {
   const start = after === 0 ? undefined : stateKey.version(config.id, after);
-  for (const { value } of scanAll(state, stateKey.versionPrefix(config.id), start)) {
+  for (const { value } of scanAll(state, stateKey.versionPrefix(config.id), start, VERSIONS_PAGE)) {
     const version = value as ConfigVersion;
     if (version.sealed !== undefined) yield { ...version, sealed: version.sealed };
   }

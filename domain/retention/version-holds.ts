@@ -1,5 +1,5 @@
 import { contentKey, readVersionOf } from "../bundle/bundle-digests.ts";
-import { stateKey, type StateView } from "../command/state-view.ts";
+import type { StateView } from "../command/state-view.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
 import { type AskedVersions, askedVersions } from "./asked-versions.ts";
