@@ -31,7 +31,7 @@ const RETRY_MS = 30_000;
 const RETRY_MS_MAX = 15 * 60_000;
 
 export interface RetentionSettings {
-  /** Milliseconds between two rounds over all configs; 0: nothing is removed. */
+  /** Milliseconds between two rounds over all configs; more than 0. */
   intervalMs: number;
 }
 export interface RetentionParts extends RetentionSettings {
@@ -64,7 +64,7 @@ export class RetentionService {
   }
 
   start(): void {
-    if (this.#parts.intervalMs > 0) this.#timer = setInterval(() => void this.tick(), RETENTION_TICK_MS);
+    this.#timer = setInterval(() => void this.tick(), RETENTION_TICK_MS);
   }
 
   /**
