@@ -149,7 +149,8 @@ export class RetentionService {
     const { clock, store, log, peers } = this.#core;
     const due = findDueVersions(store, config, clock.stampMs(store.lastTimestampMs()));
     if (due.length === 0) return "none";
-    requireSupported("prune_versions", () => log.status(), peers);
+    for (const ability of ["prune_versions", "prune_spares_several"] as const)
+      requireSupported(ability, () => log.status(), peers);
     try {
       const removed = await this.#prune(config, due, await this.#archive(config, due));
       return removed === 0 ? "stuck" : "some";
@@ -202,6 +203,7 @@ export class RetentionService {
         config_id: config.id,
         versions: due.map(({ version_id, sha256 }) => ({ version_id, sha256 })),
         archive: archiveFolder(clusterId, tenant, config.id),
+        form: 2,
       },
     };
     const entry = encodeLogEntry(
