@@ -6,7 +6,7 @@ import { bakedAtMs, currentStage, publishIdOf, type PublishPlan } from "../../do
 import { configEtag, writtenIndex } from "./command-head.ts";
 import { toTime } from "./config-views.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
-import { readGrayVersion, readPlans } from "./gray-read.ts";
+import { readGrayVersion, readPlans, readVersionHead } from "./gray-read.ts";
 import { type GrayResource, isOf } from "./gray-resources.ts";
 import { viewGray } from "./gray-views.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -25,9 +25,8 @@ export async function answerGrayPlan(
   warnings: string[] = [],
 ): Promise<Record<string, unknown>> {
   const { publish, config } = answer.result;
-  const { core, regions } = c.var.deps;
-  const at = { config_id: config.id, version_id: publish.version_id };
-  const { version } = await core.getVersion(at, { traceparent: c.var.traceparent });
+  const { regions } = c.var.deps;
+  const version = await readVersionHead(c, config.id, publish.version_id);
   const content = await readGrayVersion(c, config, version);
   const etag = configEtag(config.revision);
   const dueAtMs = bakedAtMs(publish);
