@@ -55,7 +55,8 @@ export async function findGrayPlan(
   const { namespace, name } = config;
   const of = { tenant: namespace.tenant, namespace, name };
   // Its plans went with it.
-  if (live === null) return { ...of, publishId: publishIdOf(config.id, 0), stage: 1, revision: null };
+  if (live === null)
+    return { ...of, publishId: publishIdOf(config.id, 0), stage: 1, revision: null, live: null };
   const [plan] = await readPlans(c, config.id);
   if (plan === undefined) {
     throw new ConfluxError("invalid_transition", "nothing is being published: publish a version first");
@@ -67,5 +68,6 @@ export async function findGrayPlan(
     publishId: plan.id,
     stage: Math.max(plan.stage, 1),
     revision: revision === null ? null : planRevision,
+    live: plan,
   };
 }
