@@ -13,7 +13,7 @@ import { openGateSecret, sealGateSecret } from "./gate-secret.ts";
 import { postWebhook } from "./post-webhook.ts";
 import { isPublicAddress } from "./public-address.ts";
 import { gateQuestion, publishGateConformance } from "./testing/publish-gate-conformance.ts";
-import { createWebhookGate } from "./webhook-gate.ts";
+import { createWebhookGate, signedRequest } from "./webhook-gate.ts";
 
 const SERVICE_KEY = "a service key of at least thirty-two bytes";
 const SECRET = "correct horse battery";
@@ -156,6 +156,19 @@ describe("by webhook", () => {
       },
     });
     expect(JSON.stringify(headers) + body).not.toContain(SECRET);
+  });
+
+  it("P7 the key of a secret that begins with whsec_ is the base64 after that", async () => {
+    const key = Buffer.from("these are twenty-four by");
+    const { headers, body } = signedRequest(
+      gateQuestion(await webhook()),
+      `whsec_${key.toString("base64")}`,
+      NOW_MS,
+    );
+    const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+    expect(headers["webhook-signature"]).toBe(
+      `v1,${createHmac("sha256", key).update(signed).digest("base64")}`,
+    );
   });
 
   it.each([
