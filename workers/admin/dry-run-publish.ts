@@ -8,6 +8,7 @@ import type { Config } from "../../domain/config/config.ts";
 import { previewPublish } from "../../domain/publish/preview-publish.ts";
 import { isRunning, type PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type { AdminEnv } from "./principal.ts";
+import { warnOfDefault } from "./warn-of-default.ts";
 
 /**
  * Who would get what if the plan began now: a client without labels and those asked for, in every region that is known or
@@ -48,7 +49,7 @@ export async function dryRunPublish(
   if (!preview.ok) {
     throw new ConfluxError(preview.code, preview.detail, { errors: preview.errors ?? [] });
   }
-  const warnings = [...preview.warnings];
+  const warnings = [...preview.warnings, ...warnOfDefault(config.releases, preview.version_id)];
   if (unknown.size > 0) warnings.push(`the stages name unknown regions: ${[...unknown].join(", ")}`);
   return { dry_run: true, version_id: preview.version_id, steps: preview.steps, warnings };
 }

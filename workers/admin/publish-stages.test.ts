@@ -130,6 +130,30 @@ describe("P5 pause and resume", () => {
   });
 });
 
+it("C7 a share of nobody is no stage", async () => {
+  const stage = { name: "none", percentage: { by: "user", percent: 0 } };
+  for (const type of ["percentage", "staged"]) {
+    const sent = plan({ strategy: { type, stages: [stage] } });
+    const { code, errors } = await readProblem(await admin.send("POST", `${config}/publish`, sent));
+    const path = "/strategy/stages/0/percentage/percent";
+    expect([code, errors.map((error) => error.path)]).toEqual(["validation_failed", [path]]);
+  }
+});
+
+it("C7 says when a rule for everyone stands before the default rule, so that nobody gets the version in the end", async () => {
+  await ok("PUT", `${config}/releases`, [
+    { version_id: 1, priority: 5 },
+    { version_id: 1, priority: 0 },
+  ]);
+  const all = plan({ strategy: { type: "all" } });
+  const warnings = [expect.stringContaining("position 0 is for every client") as string];
+  expect(await ok("POST", `${config}/publish?dry_run=true`, all)).toMatchObject({ warnings });
+  expect(await ok("POST", `${config}/publish`, all)).toMatchObject({ status: "full", warnings });
+  expect(await served()).toBe(1);
+  const same = plan({ strategy: { type: "all" }, content: undefined, version_id: 1 });
+  expect(await ok("POST", `${config}/publish`, same)).toMatchObject({ warnings: [] });
+});
+
 describe("C7 dry run", () => {
   const dry = (changes: Json = {}, query = "") =>
     ok("POST", `${config}/publish?dry_run=true${query}`, plan(changes));

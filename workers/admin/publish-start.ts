@@ -23,6 +23,7 @@ import { readContent, validateContent } from "./read-content.ts";
 import { refuseTyped } from "./refuse-typed.ts";
 import { readStages } from "./read-publish-stages.ts";
 import { configNotFound, requirePermission } from "./require-permission.ts";
+import { warnOfDefault } from "./warn-of-default.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
@@ -106,7 +107,11 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
       {
         ...view,
         index: await writtenIndex(c, answer),
-        warnings: [...warnings, ...warnOfRegions(owned, c.var.deps.regions)],
+        warnings: [
+          ...warnings,
+          ...warnOfDefault(changed.releases, publish.version_id),
+          ...warnOfRegions(owned, c.var.deps.regions),
+        ],
       },
       202,
     );
