@@ -83,3 +83,9 @@ describe("P1 a draft that is edited between the two reads of a request", () => {
     expect(code).toBe("unavailable");
   });
 });
+
+it("P2 a publish warns of regions that nobody knows, also those of later stages", async () => {
+  const stages = [{ regions: ["us-east-1"] }, { regions: ["us-east-1", "mars"] }];
+  const begun = await ok("POST", `${at}/publish`, { stages });
+  expect(begun["warnings"]).toEqual(["the stages name unknown regions: mars"]);
+});

@@ -24,7 +24,7 @@ import { refuseTyped } from "./refuse-typed.ts";
 import { readStages } from "./read-publish-stages.ts";
 import { configNotFound, requirePermission } from "./require-permission.ts";
 import { warnOfDefault } from "./warn-of-default.ts";
-import { warnOfRegions } from "./warn-of-regions.ts";
+import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
   { action: "publish", resource: "{tenant}/{app}/{env}/{name}", also: "write on it, with content" },
@@ -100,7 +100,6 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
     const answer = await proposePlan(c, { command, attachments, seal });
     const { publish, config: changed, warnings } = answer.result;
     const view = viewPublish(publish);
-    const owned = changed.releases.filter((rule) => rule.publish_id === publish.id);
     c.header("etag", view.etag);
     c.header("location", `/api/v1/mgt/publishes/${view.publish_id}`);
     return c.json(
@@ -110,7 +109,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
         warnings: [
           ...warnings,
           ...warnOfDefault(changed.releases, publish.version_id),
-          ...warnOfRegions(owned, c.var.deps.regions),
+          ...warnOfStageRegions(publish.stages, c.var.deps.regions),
         ],
       },
       202,
