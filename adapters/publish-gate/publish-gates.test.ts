@@ -246,6 +246,18 @@ describe("P7 no webhook leads into our own network", () => {
     },
   );
 
+  it("and the connection goes to the address that was looked at, however the name is resolved by then", async () => {
+    serve = answering(200, { decision: "yes" });
+    const at = url.replace("127.0.0.1", "gate.invalid");
+    let asked = 0;
+    const resolve = async () => {
+      asked += 1;
+      return [{ address: "127.0.0.1", family: 4 }];
+    };
+    const reply = await postWebhook({ allowLocal: true, resolve }, { url: at, ...request });
+    expect([reply, asked]).toEqual([expect.objectContaining({ ok: true, status: 200 }), 1]);
+  });
+
   it.each(["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111"])("%s is fine", (address) => {
     expect(isPublicAddress(address)).toBe(true);
   });
