@@ -416,7 +416,7 @@ describe("L1 P4 hints from the projection to the publish stage", () => {
 
   it("hints that are not sent, not fetched or given up ring alarms", () => {
     const alarms = ofType("CloudWatch::Alarm").filter(({ id }) => id.startsWith("Hints"));
-    expect(alarms.map((alarm) => property(alarm, "MetricName")).toSorted()).toEqual([
+    expect(alarms.map((alarm) => String(property(alarm, "MetricName"))).toSorted()).toEqual([
       "ApproximateAgeOfOldestMessage",
       "ApproximateNumberOfMessagesVisible",
       "PublishHintsUnsent",
@@ -475,8 +475,8 @@ describe("L6 roles and secrets", () => {
     expect(senders.length).toBeGreaterThan(FUNCTION_DEFINITIONS.length);
     for (const [name, { statements }] of senders) {
       const uses = (statements as { Action: string | string[]; Condition?: unknown }[]).filter(
-        ({ Action, Condition }) =>
-          String(text(Condition)).includes("sqs.eu-central-1.amazonaws.com") &&
+        ({ Action, Condition = {} }) =>
+          text(Condition).includes("sqs.eu-central-1.amazonaws.com") &&
           Action.includes("kms:GenerateDataKey"),
       );
       expect(uses, name).toHaveLength(1);

@@ -104,12 +104,12 @@ describe("L1 hints in the local SQS", () => {
   ])("%s is answered as SQS does", async (_what, signed, sent, status) => {
     const { target, entries, delay, ids, body: raw } = sent as Record<string, never>;
     const url = new URL(await serve(createHintQueue()));
-    const some = ids ?? Array.from({ length: entries ?? 1 }, (_, i) => String(i));
+    const some: string[] = ids ?? Array.from({ length: entries ?? 1 }, (_, i) => String(i));
     const body =
       raw ??
       JSON.stringify({
         QueueUrl: `${url.origin}${PATH}`,
-        Entries: (some as string[]).map((Id) => ({ Id, MessageBody: "x", DelaySeconds: delay ?? 0 })),
+        Entries: some.map((Id) => ({ Id, MessageBody: "x", DelaySeconds: delay ?? 0 })),
       });
     const {
       body: signedBody,
@@ -120,7 +120,7 @@ describe("L1 hints in the local SQS", () => {
       "content-type": "application/x-amz-json-1.0",
       "x-amz-target": target ?? "AmazonSQS.SendMessageBatch",
     };
-    const { host: _host, ...signature } = signAwsRequest(
+    const { host: _host, ...signature } = await signAwsRequest(
       { method: "POST", url, headers, body: signedBody ?? body },
       {
         credentials: CREDENTIALS,
@@ -138,10 +138,11 @@ describe("L1 a signature", () => {
     const seen: [IncomingMessage, string][] = [];
     const url = await listen(
       createServer((request, response) => {
-        void readBody(request, 10_000).then((body) => {
-          seen.push([request, String(body)]);
+        const take = async (): Promise<void> => {
+          seen.push([request, String(await readBody(request, 10_000))]);
           response.writeHead(200, { "content-type": "application/x-amz-json-1.0" }).end('{"TableNames":[]}');
-        });
+        };
+        void take();
       }),
     );
     const credentials = CREDENTIALS;
@@ -151,11 +152,11 @@ describe("L1 a signature", () => {
     const [[request, body] = []] = seen;
     if (request === undefined || body === undefined) throw new Error("nothing was sent");
     const by = { credentials, service: "dynamodb", nowMs: Date.now() };
-    expect(verifyAwsSignature(request, body, by)).toBe(true);
-    expect(verifyAwsSignature(request, `${body} `, by)).toBe(false);
-    expect(verifyAwsSignature(request, body, { ...by, service: "sqs" })).toBe(false);
+    expect(await verifyAwsSignature(request, body, by)).toBe(true);
+    expect(await verifyAwsSignature(request, `${body} `, by)).toBe(false);
+    expect(await verifyAwsSignature(request, body, { ...by, service: "sqs" })).toBe(false);
     const other = { ...credentials, secretAccessKey: "other" };
-    expect(verifyAwsSignature(request, body, { ...by, credentials: other })).toBe(false);
+    expect(await verifyAwsSignature(request, body, { ...by, credentials: other })).toBe(false);
   });
 });
 

@@ -45,18 +45,18 @@ export async function answerSqs(
   response: ServerResponse,
 ): Promise<void> {
   const bytes = await readBody(request, BODY_BYTES_MAX);
-  const [status, answer] = bytes === null ? refuse("RequestTooLong") : take(options, request, bytes);
+  const [status, answer] = bytes === null ? refuse("RequestTooLong") : await take(options, request, bytes);
   response.writeHead(status, { "content-type": CONTENT_TYPE, "cache-control": "no-store" });
   response.end(JSON.stringify(answer));
 }
 
 type Answer = [status: number, body: object];
 
-function take(options: SqsServerOptions, request: IncomingMessage, bytes: Buffer): Answer {
+async function take(options: SqsServerOptions, request: IncomingMessage, bytes: Buffer): Promise<Answer> {
   const { queue, queuePath, credentials } = options;
   const body = bytes.toString();
   const by = { service: "sqs", nowMs: Date.now() };
-  if (credentials === null || !verifyAwsSignature(request, body, { ...by, credentials })) {
+  if (credentials === null || !(await verifyAwsSignature(request, body, { ...by, credentials }))) {
     return refuse("InvalidSignatureException", 403);
   }
   if (request.method !== "POST" || request.headers["x-amz-target"] !== TARGET) {

@@ -8,11 +8,11 @@ const AUTHORIZATION =
 const AGE_MS_MAX = 15 * 60_000;
 
 /** Whether a request bears a signature of `credentials` over its method, path, signed headers and `body`, for `service`. */
-export function verifyAwsSignature(
+export async function verifyAwsSignature(
   request: Pick<IncomingMessage, "method" | "url" | "headers">,
   body: string,
   by: { credentials: AwsCredentials; service: string; nowMs: number },
-): boolean {
+): Promise<boolean> {
   const { headers } = request;
   const [, accessKeyId, region = "", service, names = "", signature = ""] =
     AUTHORIZATION.exec(headers.authorization ?? "") ?? [];
@@ -22,7 +22,7 @@ export function verifyAwsSignature(
   const atMs = readTime(String(headers["x-amz-date"]));
   if (!(Math.abs(by.nowMs - atMs) <= AGE_MS_MAX)) return false;
   const others = signed.filter((name) => !["host", "x-amz-date", "x-amz-security-token"].includes(name));
-  const again = signAwsRequest(
+  const again = await signAwsRequest(
     {
       method: request.method ?? "",
       url: new URL(request.url ?? "/", `http://${headers.host ?? ""}`),

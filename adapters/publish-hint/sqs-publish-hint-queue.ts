@@ -19,7 +19,7 @@ const batchAnswer = z.object({
   Successful: z.array(z.object({ Id: z.string() })).optional(),
   Failed: z.array(z.object({ Id: z.string(), Code: z.string(), Message: z.string().optional() })).optional(),
 });
-const refusal = z.object({ __type: z.string(), message: z.string().optional() });
+const refusal = z.object({ ["__type"]: z.string(), message: z.string().optional() });
 
 export interface SqsPublishHintQueueOptions {
   /** As SQS names the queue: its origin is where to call, a stand-in's too. */
@@ -68,7 +68,7 @@ export class SqsPublishHintQueue implements PublishHintQueue {
         return { Id: String(i), MessageBody: JSON.stringify(text), DelaySeconds: delay_s };
       }),
     });
-    const { host: _host, ...headers } = signAwsRequest(
+    const { host: _host, ...headers } = await signAwsRequest(
       {
         method: "POST",
         url,
@@ -94,9 +94,9 @@ export class SqsPublishHintQueue implements PublishHintQueue {
 
 async function sayRefusal(answer: Response): Promise<string> {
   const said = refusal.safeParse(await answer.json().catch(() => null));
-  return said.success
-    ? `${answer.status} ${said.data.__type} ${said.data.message ?? ""}`
-    : `status ${answer.status}`;
+  if (!said.success) return `status ${answer.status}`;
+  const { ["__type"]: type, message = "" } = said.data;
+  return `${answer.status} ${type} ${message}`;
 }
 
 /** `fetch failed` says nothing; its cause does. */

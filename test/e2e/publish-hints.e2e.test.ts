@@ -28,8 +28,8 @@ afterAll(async () => {
 });
 
 async function publish(name: string, stages: object[]): Promise<string> {
-  const place = { tenant: "demo", app: "shop", env: "prod", name, format: "json" };
-  const created = await adminOk(stack, "POST", "/mgt/configs", { ...place, content: "1", release: true });
+  const config = { tenant: "demo", app: "shop", env: "prod", name, format: "json" };
+  const created = await adminOk(stack, "POST", "/mgt/configs", { ...config, content: "1", release: true });
   const begun = await adminOk(stack, "POST", `/mgt/configs/${String(created.json["id"])}/publish`, {
     content: "2",
     strategy: { type: "staged", stages },
