@@ -4,10 +4,12 @@
 export const CONTENT_BYTES_MAX = 5 * 1024 * 1024;
 /** Bytes of one envelope: the content in base64, the wrapped key and the names around them. */
 export const ENVELOPE_BYTES_MAX = Math.ceil(CONTENT_BYTES_MAX / 3) * 4 + 16 * 1024;
-/** Versions whose data keys one command wraps anew, ... */
+/** Data keys that one command wraps anew, ... */
 export const REWRAP_VERSIONS_MAX = 50;
-/** ... and bytes of their envelopes. */
+/** ... and bytes of the contents that are read for them, ... */
 export const REWRAP_BYTES_MAX = 8 * 1024 * 1024;
+/** ... and open change requests that are looked at. */
+export const REWRAP_REQUESTS_MAX = 50;
 /** Versions that one command removes by their config's retention, ... */
 export const PRUNE_VERSIONS_MAX = 50;
 /** ... and bytes of their contents, which are archived before; a single larger one is removed by itself. */

@@ -131,7 +131,7 @@ export const versionWrittenHead = z.object({
 });
 const versionStatus = z.string().meta({
   description:
-    "full: the default rule names it; stage1 to stageN, paused: a plan brings it; released: other rules name it; deprecated: a plan replaced it; draft: none of that",
+    "full: the default rule names it; stage1 to stageN, paused: a plan brings it; released: other rules name it; deprecated: it was full by a plan, and is no more; draft: none of that",
 });
 export const versionSummary = versionWrittenHead
   .extend({ status: versionStatus })

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { scanAll, VERSIONS_PAGE } from "../command/scan-all.ts";
 import { stateKey } from "../command/state-view.ts";
 import { testRule } from "../command/testing-commands.ts";
-import { listSealedVersions } from "../encryption/list-sealed-versions.ts";
+import { listEnvelopes } from "../encryption/list-envelopes.ts";
 import { findDueVersions } from "../retention/due-versions.ts";
 import { TestingRetention } from "../retention/testing-retention.ts";
 import { sha256OfText } from "../sha256-of-text.ts";
@@ -33,7 +33,7 @@ describe("C13 contents of a config with very many versions", () => {
       3 * VERSIONS_PAGE + 3,
     ]);
     findDueVersions(machine.state, machine.config(id), machine.nowMs);
-    listSealedVersions(machine.state, { tenant: "demo", cursor: null });
+    listEnvelopes(machine.state, { tenant: "demo", cursor: null });
     machine.done("delete_config", { config_id: id });
     expect([pages.length > 4, Math.max(...pages)]).toEqual([true, VERSIONS_PAGE]);
     expect([...scanAll(machine.state, stateKey.versionPrefix(id))]).toEqual([]);

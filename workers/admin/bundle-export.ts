@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { bundleDocument, exportQuery } from "../../contracts/bundle/bundle-schemas.ts";
 import type { BundleExportAnswer } from "../../contracts/core/core-api.ts";
 import { NAME_CHARACTERS_MAX } from "../../domain/config/config-name.ts";
+import { grayKindOf } from "../../domain/gray-config/gray-kind.ts";
 import type { ExportedConfig, ExportedVersion } from "../../domain/bundle/export-bundle.ts";
 import { declareRoute } from "./declare-route.ts";
 import { omitUndefined } from "./omit-undefined.ts";
@@ -19,7 +20,7 @@ const route = declareRoute(
     tags: ["bundles"],
     summary: "Export configs as a bundle",
     description:
-      "Sorted, and the same text for the same configs. YAML with Accept: application/yaml. Encrypted contents are named by hash alone.",
+      "Sorted, and the same text for the same configs. YAML with Accept: application/yaml. Encrypted contents are named by hash alone; typed configs are left out.",
     request: { query: exportQuery },
     responses: {
       200: {
@@ -44,7 +45,10 @@ export function registerBundleExport(app: OpenAPIHono<AdminEnv>): void {
     const id = bundle ?? names.slice(0, NAME_CHARACTERS_MAX);
     const document = {
       bundle: omitUndefined({ id, tenant, app: appName, env }),
-      configs: exported.configs.map((config) => viewEntry(config, scope, exported.blobs)),
+      // A typed config is written by its own routes alone: with one of them in it, no bundle could be applied.
+      configs: exported.configs
+        .filter((config) => grayKindOf(config) === null)
+        .map((config) => viewEntry(config, scope, exported.blobs)),
     };
     c.header("vary", "accept");
     if (wantsYaml(c.req.header("accept"))) {
