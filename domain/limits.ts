@@ -61,6 +61,8 @@ export const RESTORE_CHUNKS_MAX = 16_384;
 export const EPOCHS_MAX = 64;
 /** Index rows that one listing looks at before it answers with what it has found. */
 export const LIST_SCAN_MAX = 10_000;
+/** Characters of configs or versions, with their schemas and rules, after which a page ends: the next one goes on. */
+export const LIST_CHARACTERS_MAX = 8 * 1024 * 1024;
 /** How long a stage of a publish plan may bake; fractions of a minute are welcome. */
 export const BAKE_MINUTES_MIN = 0.01;
 export const BAKE_MINUTES_MAX = 30 * 24 * 60;
@@ -114,7 +116,7 @@ export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
 export const BUNDLE_CONFIGS_MAX = 1_000;
 /** Release rules of all configs of one bundle. */
 export const BUNDLE_RULES_MAX = 20_000;
-/** Bytes of all contents of an exported bundle; an applied one is bounded by what a command may have. */
+/** Bytes of all contents of an exported bundle, with characters of all else in it; an applied one is bounded by what a command may have. */
 export const BUNDLE_BYTES_MAX = 6 * 1024 * 1024;
 /** Contents of one entry beside its own. */
 export const BUNDLE_VERSIONS_MAX = 50;

@@ -13,7 +13,7 @@ import { openGateSecret, sealGateSecret } from "./gate-secret.ts";
 import { postWebhook } from "./post-webhook.ts";
 import { isPublicAddress } from "./public-address.ts";
 import { gateQuestion, publishGateConformance } from "./testing/publish-gate-conformance.ts";
-import { createWebhookGate } from "./webhook-gate.ts";
+import { createWebhookGate, signedRequest } from "./webhook-gate.ts";
 
 const SERVICE_KEY = "a service key of at least thirty-two bytes";
 const SECRET = "correct horse battery";
@@ -158,6 +158,19 @@ describe("by webhook", () => {
     expect(JSON.stringify(headers) + body).not.toContain(SECRET);
   });
 
+  it("P7 the key of a secret that begins with whsec_ is the base64 after that", async () => {
+    const key = Buffer.from("these are twenty-four by");
+    const { headers, body } = signedRequest(
+      gateQuestion(await webhook()),
+      `whsec_${key.toString("base64")}`,
+      NOW_MS,
+    );
+    const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+    expect(headers["webhook-signature"]).toBe(
+      `v1,${createHmac("sha256", key).update(signed).digest("base64")}`,
+    );
+  });
+
   it.each([
     ["an error", answering(500, "oops"), "it answered 500"],
     ["a redirect, which is not followed", answering(307, ""), "it answered 307"],
@@ -232,6 +245,18 @@ describe("P7 no webhook leads into our own network", () => {
       expect(reply).toEqual({ ok: false, reason: "its address is not a public one" });
     },
   );
+
+  it("and the connection goes to the address that was looked at, however the name is resolved by then", async () => {
+    serve = answering(200, { decision: "yes" });
+    const at = url.replace("127.0.0.1", "gate.invalid");
+    let asked = 0;
+    const resolve = async () => {
+      asked += 1;
+      return [{ address: "127.0.0.1", family: 4 }];
+    };
+    const reply = await postWebhook({ allowLocal: true, resolve }, { url: at, ...request });
+    expect([reply, asked]).toEqual([expect.objectContaining({ ok: true, status: 200 }), 1]);
+  });
 
   it.each(["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111"])("%s is fine", (address) => {
     expect(isPublicAddress(address)).toBe(true);

@@ -5,6 +5,7 @@ import {
   type PublishGatePort,
 } from "../../contracts/publish/publish-gate-port.ts";
 import {
+  BASE64_SECRET,
   type PostWebhook,
   webhookDecisionSchema,
   type WebhookReply,
@@ -83,7 +84,9 @@ export function signedRequest(
   });
   const id = `${plan.id}.${plan.stage}.${nowMs}`;
   const timestamp = String(Math.floor(nowMs / 1000));
-  const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice("whsec_".length), "base64") : secret;
+  const key = secret.startsWith(BASE64_SECRET)
+    ? Buffer.from(secret.slice(BASE64_SECRET.length), "base64")
+    : secret;
   const signature = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64");
   return {
     url: gate.url,

@@ -11,9 +11,19 @@ import {
 } from "../../domain/limits.ts";
 import { GATE_FAILURES, GATE_TYPES, GATE_VERDICTS } from "../../domain/publish/publish-gate.ts";
 import { timeSchema } from "../config/fields.ts";
+import { BASE64_SECRET } from "./webhook-api.ts";
 
 /** No user or password in it; plain HTTP is for a service on the development machine itself, and refused everywhere else. */
-const WEBHOOK_URL = /^(?:https:\/\/[^\s/?#@]+|http:\/\/(?:localhost|127\.0\.0\.1)(?::\d+)?)(?:[/?][^\s#]*)?$/;
+const WEBHOOK_URL =
+  /^(?:https:\/\/[^\s/?#@\\]+|http:\/\/(?:localhost|127\.0\.0\.1)(?::\d+)?)(?:[/?][^\s#]*)?$/;
+
+/** What another service's configuration takes as it is, too: Standard Webhooks knows secrets of these characters alone. */
+const ASCII = /^[\x20-\x7e]*$/;
+/** Base64 of at least 16 bytes: what does not decode would sign with a key that anybody can guess. */
+const BASE64_KEY =
+  /^(?:[A-Za-z0-9+/]{4}){5,}(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{4})$/;
+const isSigningSecret = (text: string): boolean =>
+  !text.startsWith(BASE64_SECRET) || BASE64_KEY.test(text.slice(BASE64_SECRET.length));
 
 const onFail = z
   .enum(GATE_FAILURES)
@@ -26,12 +36,14 @@ const webhookGate = z
       .string()
       .max(GATE_URL_CHARACTERS_MAX)
       .regex(WEBHOOK_URL, "an https address without a password or a fragment")
+      .refine((text) => URL.canParse(text), "not an address: its host or its port is none")
       .meta({ description: "Is asked with every look at the plan, about once a minute" }),
     secret: z
       .string()
       .min(GATE_SECRET_CHARACTERS_MIN)
       .max(GATE_SECRET_CHARACTERS_MAX)
-      .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE)
+      .regex(ASCII, "letters, digits and signs of ASCII")
+      .refine(isSigningSecret, `after ${BASE64_SECRET}, base64 of at least 16 bytes`)
       .meta({ description: "Signs what is sent; never shown again", writeOnly: true }),
     on_fail: onFail,
   })

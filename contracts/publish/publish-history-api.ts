@@ -40,6 +40,7 @@ export const publishHistoryQuery = z.strictObject({
   ...page,
 });
 
+const versionName = z.union([versionIdSchema, z.string()]);
 const publishMove = z
   .object({
     id: z.string().meta({ description: "The same however often the history is made anew" }),
@@ -48,12 +49,12 @@ const publishMove = z
     namespace: namespaceSchema,
     name: z.string(),
     config_type: z.string(),
-    version_id: z
-      .union([versionIdSchema, z.string()])
-      .meta({ description: "Its number; of a typed config the version_id that is its own" }),
-    previous_version_id: versionIdSchema
+    version_id: versionName.meta({
+      description: "Its number; of a typed config the version_id that is its own",
+    }),
+    previous_version_id: versionName
       .nullable()
-      .meta({ description: "What the default rule named before the plan" }),
+      .meta({ description: "What the default rule named before the plan, in the same words" }),
     from_status: z.string().nullable().meta({ description: "null: the plan began" }),
     status: z.string().meta({ description: "stage1 to stageN, paused, full, aborted or deprecated" }),
     stage: z.int().nullable().meta({

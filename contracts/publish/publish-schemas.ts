@@ -23,6 +23,11 @@ export const bakeMinutes = z
   .max(BAKE_MINUTES_MAX)
   .meta({ description: "Minutes, fractions too, until the next step; left out, it waits for a hand" });
 
+/** Of a stage: a share of nobody would bake for nothing. */
+const stagePercentage = percentageInput.refine(({ percent }) => percent > 0, {
+  message: "above 0: else nobody is in the stage",
+  path: ["percent"],
+});
 const stageFields = {
   name: z.string().min(1).max(STAGE_NAME_BYTES_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
   regions: z.array(z.string().min(1).max(64)).min(1).max(RULE_REGIONS_MAX).optional(),
@@ -30,12 +35,12 @@ const stageFields = {
   bake_minutes: bakeMinutes.optional(),
   gates: gatesInput.optional(),
 };
-export const stageInput = z.strictObject({ ...stageFields, percentage: percentageInput.optional() }).meta({
+export const stageInput = z.strictObject({ ...stageFields, percentage: stagePercentage.optional() }).meta({
   id: "PublishStageInput",
   description: "Clients in one of the regions, with all of the labels and in the percentage",
 });
 const percentageStageInput = z
-  .strictObject({ ...stageFields, percentage: percentageInput })
+  .strictObject({ ...stageFields, percentage: stagePercentage })
   .meta({ id: "PublishPercentageStageInput" });
 
 const TYPES = "all, canary, percentage or staged";

@@ -5,6 +5,9 @@ export const WEBHOOK_MS_MAX = 5_000;
 /** Bytes of its answer that are read; a longer one is none. */
 export const WEBHOOK_ANSWER_BYTES_MAX = 4 * 1024;
 
+/** How a secret begins whose rest is the key in base64 (Standard Webhooks); every other secret is the key itself. */
+export const BASE64_SECRET = "whsec_";
+
 /** What is sent to a webhook, headers and body as they go. */
 export const webhookRequestSchema = z.strictObject({
   url: z.string().max(2048),

@@ -33,6 +33,7 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * `change_of_several`: a change request of a batch or a bundle.
  * `publish_gates`: gates of a stage, and word of them when it is left; a build without them would go on past a gate.
  * `rewrap_everywhere`: data keys inside typed configs and in change requests, which a build without it would leave as they are.
+ * `prune_spares_several`: `form` of a removal of versions; a build without it removes what a change request of several names.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
@@ -43,6 +44,7 @@ export const COMMAND_FEATURES = [
   "change_of_several",
   "publish_gates",
   "rewrap_everywhere",
+  "prune_spares_several",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
@@ -60,6 +62,7 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   if (saysGates(command)) features.push("publish_gates");
   if (kind === "rewrap_keys" && (payload.parts ?? payload.held) !== undefined)
     features.push("rewrap_everywhere");
+  if (kind === "prune_versions" && payload.form !== undefined) features.push("prune_spares_several");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.

@@ -100,6 +100,8 @@ export interface CommandPayloads {
     versions: { version_id: number; sha256: string }[];
     /** Where they were archived, for the audit. */
     archive: string;
+    /** 2: versions that change requests of several configs name stay, too; left out: as builds before did it. */
+    form?: 2 | undefined;
   };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };

@@ -1,4 +1,4 @@
-import { scanAll } from "../command/scan-all.ts";
+import { scanAll, VERSIONS_PAGE } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { sealedSecretAt } from "../gray-config/gray-content.ts";
@@ -52,7 +52,7 @@ function* namesFrom(
 function* versionsFrom(state: StateView, config: Config, after: number): Generator<ConfigVersion> {
   if (!config.encrypted && grayKindOf(config.namespace) === null) return;
   const start = after === 0 ? undefined : stateKey.version(config.id, after);
-  for (const { value } of scanAll(state, stateKey.versionPrefix(config.id), start))
+  for (const { value } of scanAll(state, stateKey.versionPrefix(config.id), start, VERSIONS_PAGE))
     yield value as ConfigVersion;
 }
 

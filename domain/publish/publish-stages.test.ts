@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Applied } from "../command/apply-command.ts";
 import type { Command, CommandPayloads } from "../command/command.ts";
 import type { PublishChanged } from "../command/feed-entry.ts";
+import { scanAll } from "../command/scan-all.ts";
 import { stateKey } from "../command/state-view.ts";
 import { testCommand, testRule } from "../command/testing-commands.ts";
 import type { ConfigVersion } from "../config/config.ts";
@@ -50,9 +51,15 @@ const everywhere = (): (number | null)[] => REGIONS.map((region) => machine.serv
 const status = (id = PLAN): string => publishStatus(machine.plan(id));
 const statusOf = (version: number): string => {
   const { releases } = machine.config();
-  const plan = releases.find(({ publish_id }) => publish_id !== undefined)?.publish_id;
+  const ids = [...scanAll(machine.state, stateKey.publishByConfigPrefix(ID))].map(
+    ({ value }) => value as string,
+  );
   const row = machine.state.json(stateKey.version(ID, version)) as ConfigVersion;
-  return versionStatus(releases, plan === undefined ? null : machine.plan(plan), row);
+  return versionStatus(
+    releases,
+    ids.map((id) => machine.plan(id)),
+    row,
+  );
 };
 
 describe("P2 P4 a plan of several stages", () => {

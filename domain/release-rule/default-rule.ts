@@ -16,6 +16,15 @@ export function defaultVersion(rules: readonly ReleaseRule[]): number | null {
   return rules[defaultPosition(rules)]?.version_id ?? null;
 }
 
+/** Positions of the rules that every client matches and that are tried before the default rule: nobody comes to that one. */
+export function positionsOverDefault(rules: readonly ReleaseRule[]): number[] {
+  const last = defaultPosition(rules);
+  return [...rules.keys()].filter((i) => {
+    const rule = rules[i];
+    return i !== last && rule !== undefined && countLabels(rule) === 0 && rule.edge === undefined;
+  });
+}
+
 /**
  * `rules` with their default rule at `versionId`. A new one stands last at priority 0, or at the lowest priority there
  * is when that is negative: it must not shadow any other rule.

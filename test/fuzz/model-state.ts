@@ -59,7 +59,8 @@ export interface GoneConfig {
 }
 /** The first answer to a request with an idempotency key. */
 export interface KeptAnswer {
-  body: string;
+  /** Query and body of the request. */
+  asked: string;
   status: number;
   json: unknown;
 }
@@ -218,7 +219,10 @@ export function versionStatus(config: ModelConfig, version: number): string {
   const plan = runningPlan(config);
   if (plan?.version === version) return planStatus(plan);
   if (config.rules.some((rule) => rule.version === version)) return "released";
-  return config.versions[version - 1]?.isDeprecated === true ? "deprecated" : "draft";
+  const wasFull = config.plans.some(
+    (other) => other.version === version && (other.state === "full" || other.state === "deprecated"),
+  );
+  return wasFull || config.versions[version - 1]?.isDeprecated === true ? "deprecated" : "draft";
 }
 
 /** A rule as a request has it. */

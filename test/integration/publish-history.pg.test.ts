@@ -391,6 +391,25 @@ describe("P3 filters and pages", () => {
     expect(await itemsOf(ada, `/mgt/configs/${id}/publish-history?version_id=3`)).toHaveLength(1);
   });
 
+  test("P1 both versions of a typed config's move have the names that are their own", async () => {
+    const { id } = await ok(ada, "POST", "/gray/data-sources", { source: "s1" });
+    const at = `/gray/data-sources/${String(id)}`;
+    for (const dm of ["one", "two"]) {
+      await ok(ada, "PUT", at, { dm });
+      await ok(ada, "POST", `${at}/publish`, { strategy: { type: "all" } });
+    }
+    await project();
+    const named = (await itemsOf(ada, `${HISTORY}?config_type=data-source`)).map((item) =>
+      [item["status"], item["version_id"], item["previous_version_id"]].map(String),
+    );
+    const [v1, v2] = [`${String(id)}-v1`, `${String(id)}-v2`];
+    expect(named).toEqual([
+      ["deprecated", v1, "null"],
+      ["full", v2, v1],
+      ["full", v1, "null"],
+    ]);
+  });
+
   test("pages follow each other, also when moves of one entry part", async () => {
     await fill();
     await project();

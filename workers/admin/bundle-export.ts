@@ -1,13 +1,14 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { stringify } from "yaml";
 import { bundleDocument, exportQuery } from "../../contracts/bundle/bundle-schemas.ts";
 import type { BundleExportAnswer } from "../../contracts/core/core-api.ts";
 import { NAME_CHARACTERS_MAX } from "../../domain/config/config-name.ts";
+import { grayKindOf } from "../../domain/gray-config/gray-kind.ts";
 import type { ExportedConfig, ExportedVersion } from "../../domain/bundle/export-bundle.ts";
 import { declareRoute } from "./declare-route.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
+import { toYaml } from "./to-yaml.ts";
 
 const YAML_TYPE = "application/yaml";
 
@@ -19,7 +20,7 @@ const route = declareRoute(
     tags: ["bundles"],
     summary: "Export configs as a bundle",
     description:
-      "Sorted, and the same text for the same configs. YAML with Accept: application/yaml. Encrypted contents are named by hash alone.",
+      "Sorted, and the same text for the same configs. YAML with Accept: application/yaml. Encrypted contents are named by hash alone; typed configs are left out.",
     request: { query: exportQuery },
     responses: {
       200: {
@@ -44,11 +45,14 @@ export function registerBundleExport(app: OpenAPIHono<AdminEnv>): void {
     const id = bundle ?? names.slice(0, NAME_CHARACTERS_MAX);
     const document = {
       bundle: omitUndefined({ id, tenant, app: appName, env }),
-      configs: exported.configs.map((config) => viewEntry(config, scope, exported.blobs)),
+      // A typed config is written by its own routes alone: with one of them in it, no bundle could be applied.
+      configs: exported.configs
+        .filter((config) => grayKindOf(config) === null)
+        .map((config) => viewEntry(config, scope, exported.blobs)),
     };
     c.header("vary", "accept");
     if (wantsYaml(c.req.header("accept"))) {
-      return c.body(stringify(document, { lineWidth: 0, aliasDuplicateObjects: false }), 200, {
+      return c.body(toYaml(document), 200, {
         "content-type": YAML_TYPE,
       });
     }

@@ -8,6 +8,8 @@ import type { Config } from "../../domain/config/config.ts";
 import { previewPublish } from "../../domain/publish/preview-publish.ts";
 import { isRunning, type PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type { AdminEnv } from "./principal.ts";
+import { warnOfDefault } from "./warn-of-default.ts";
+import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 /**
  * Who would get what if the plan began now: a client without labels and those asked for, in every region that is known or
@@ -48,8 +50,11 @@ export async function dryRunPublish(
   if (!preview.ok) {
     throw new ConfluxError(preview.code, preview.detail, { errors: preview.errors ?? [] });
   }
-  const warnings = [...preview.warnings];
-  if (unknown.size > 0) warnings.push(`the stages name unknown regions: ${[...unknown].join(", ")}`);
+  const warnings = [
+    ...preview.warnings,
+    ...warnOfDefault(config.releases, preview.version_id),
+    ...warnOfStageRegions(stages, known),
+  ];
   return { dry_run: true, version_id: preview.version_id, steps: preview.steps, warnings };
 }
 

@@ -31,6 +31,8 @@ export interface PublishForMove extends Pick<PublishPlan, "namespace" | "name"> 
   stage: number;
   /** The revision that `If-Match` asks for, null for none. */
   revision: number | null;
+  /** The plan as it is; null when it went with its config. */
+  live: PublishPlan | null;
 }
 
 /**
@@ -43,7 +45,8 @@ export async function findPublishForMove(c: Context<AdminEnv>, id: string): Prom
     // A plan without stages has ended, whichever stage is named.
     const stage = Math.max(plan.stage, 1);
     const { namespace, name } = plan;
-    return { tenant: namespace.tenant, namespace, name, stage, revision: expectedRevision(c, plan) };
+    const revision = expectedRevision(c, plan);
+    return { tenant: namespace.tenant, namespace, name, stage, revision, live: plan };
   } catch (error) {
     const isGone = error instanceof ConfluxError && error.code === "not_found";
     if (!isGone || c.req.header("x-idempotency-key") === undefined) throw error;
@@ -51,7 +54,7 @@ export async function findPublishForMove(c: Context<AdminEnv>, id: string): Prom
     if (config === null) throw error;
     await requireDeclaredOfConfig(c, config, () => publishNotFound(id));
     const { namespace, name } = config;
-    return { tenant: namespace.tenant, namespace, name, stage: 1, revision: null };
+    return { tenant: namespace.tenant, namespace, name, stage: 1, revision: null, live: null };
   }
 }
 

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { idParams, updateHeaders } from "../../contracts/config/fields.ts";
 import type { ProposeAnswer } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { VersionHead } from "../../domain/command/command-result.ts";
 import {
   type GrayColumns,
   type GrayContent,
@@ -12,7 +13,7 @@ import {
 import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
-import { readGray, readGrayVersion } from "./gray-read.ts";
+import { readGray, readGrayWhole } from "./gray-read.ts";
 import { type GrayResource, grayAccess, isOf } from "./gray-resources.ts";
 import { sealAccessKey } from "./gray-secret.ts";
 import { viewGray } from "./gray-views.ts";
@@ -46,8 +47,13 @@ export function registerGrayEdit(app: OpenAPIHono<AdminEnv>, resource: GrayResou
     },
   );
   app.openapi(route, async (c) => {
-    const { answer, content } = await edit(c, resource, c.req.valid("param").id, c.req.valid("json"));
-    const { config, version } = answer.result;
+    const { answer, version, content } = await edit(
+      c,
+      resource,
+      c.req.valid("param").id,
+      c.req.valid("json"),
+    );
+    const { config } = answer.result;
     const etag = configEtag(config.revision);
     c.header("etag", etag);
     const view = viewGray(resource, { config, version, content, plans: [] }, c.var.deps.regions);
@@ -57,6 +63,7 @@ export function registerGrayEdit(app: OpenAPIHono<AdminEnv>, resource: GrayResou
 
 interface Edited {
   answer: ProposeAnswer<"write_draft">;
+  version: VersionHead;
   /** What the draft holds. */
   content: GrayContent;
 }
@@ -89,9 +96,10 @@ async function edit(
     try {
       const options = { traceparent: c.var.traceparent };
       const answer = await core.propose({ command, attachments: [bytes] }, options);
-      if (!answer.replayed) return { answer, content };
-      // What was written then, of a config that may have moved on since.
-      return { answer, content: await readGrayVersion(c, config, answer.result.version) };
+      const { version } = answer.result;
+      if (!answer.replayed) return { answer, version, content };
+      // What was written then; where a later edit of the same draft has written over that, the draft as it is now.
+      return { answer, ...(await readGrayWhole(c, config, version)) };
     } catch (error) {
       const hasMoved = error instanceof ConfluxError && error.code === "precondition_failed";
       if (!hasMoved || revision !== null || tries === EDITS_MAX) throw error;

@@ -4,6 +4,7 @@ import { listOf } from "../../contracts/config/config-schemas.ts";
 import type { Consistency } from "../../contracts/core/core-api.ts";
 import { grayListQuery } from "../../contracts/gray/gray-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { fullName } from "../../domain/config/config-name.ts";
 import type { Config } from "../../domain/config/config.ts";
 import { grayNamespace } from "../../domain/gray-config/gray-content.ts";
 import { configEtag } from "./command-head.ts";
@@ -21,12 +22,13 @@ const PARALLEL_READS_MAX = 5;
 /** Each config is shown as its latest version is. */
 export function registerGrayList(app: OpenAPIHono<AdminEnv>, resource: GrayResource): void {
   const route = declareRoute(
-    { action: "list", resource: grayAccess(resource, "*") },
+    { action: "list", resource: grayAccess(resource, "*"), also: "read on each that is shown" },
     {
       method: "get",
       path: resource.path,
       tags: ["typed configs"],
       summary: `List each ${resource.word} by its latest version, by name`,
+      description: "Those that the caller may read; a page may have fewer than limit.",
       request: { query: grayListQuery },
       responses: { 200: { description: "A page", content: json(listOf(resource.views.latest)) } },
     },
@@ -41,14 +43,32 @@ export function registerGrayList(app: OpenAPIHono<AdminEnv>, resource: GrayResou
       consistency,
       traceparent: c.var.traceparent,
     });
+    const shown = await readableOf(c, resource, tenant, items);
     const views: Record<string, unknown>[] = [];
-    for (let i = 0; i < items.length; i += PARALLEL_READS_MAX) {
-      const some = items.slice(i, i + PARALLEL_READS_MAX);
+    for (let i = 0; i < shown.length; i += PARALLEL_READS_MAX) {
+      const some = shown.slice(i, i + PARALLEL_READS_MAX);
       const read = await Promise.all(some.map((config) => viewLatest(c, resource, config, consistency)));
       views.push(...read.filter((view) => view !== null));
     }
     return c.json({ items: views, next_cursor }, 200);
   });
+}
+
+/** Those that the caller may read: their columns are their content. Who may read all of the kind is asked for once. */
+async function readableOf(
+  c: Context<AdminEnv>,
+  { kind }: GrayResource,
+  tenant: string,
+  configs: readonly Config[],
+): Promise<Config[]> {
+  const { principal } = c.var;
+  const { app, env } = grayNamespace(tenant, kind);
+  if (await principal.allows("read", `${tenant}/${app}/${env}/*`)) return [...configs];
+  const readable: Config[] = [];
+  for (const config of configs) {
+    if (await principal.allows("read", fullName(config.namespace, config.name))) readable.push(config);
+  }
+  return readable;
 }
 
 /** Null for one that was deleted meanwhile, or was written before its namespace was that of typed configs. */

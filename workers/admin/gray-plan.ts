@@ -6,7 +6,7 @@ import { bakedAtMs, currentStage, publishIdOf, type PublishPlan } from "../../do
 import { configEtag, writtenIndex } from "./command-head.ts";
 import { toTime } from "./config-views.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
-import { readGrayVersion, readPlans } from "./gray-read.ts";
+import { readGrayVersion, readPlans, readVersionHead } from "./gray-read.ts";
 import { type GrayResource, isOf } from "./gray-resources.ts";
 import { viewGray } from "./gray-views.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -25,9 +25,8 @@ export async function answerGrayPlan(
   warnings: string[] = [],
 ): Promise<Record<string, unknown>> {
   const { publish, config } = answer.result;
-  const { core, regions } = c.var.deps;
-  const at = { config_id: config.id, version_id: publish.version_id };
-  const { version } = await core.getVersion(at, { traceparent: c.var.traceparent });
+  const { regions } = c.var.deps;
+  const version = await readVersionHead(c, config.id, publish.version_id);
   const content = await readGrayVersion(c, config, version);
   const etag = configEtag(config.revision);
   const dueAtMs = bakedAtMs(publish);
@@ -56,7 +55,8 @@ export async function findGrayPlan(
   const { namespace, name } = config;
   const of = { tenant: namespace.tenant, namespace, name };
   // Its plans went with it.
-  if (live === null) return { ...of, publishId: publishIdOf(config.id, 0), stage: 1, revision: null };
+  if (live === null)
+    return { ...of, publishId: publishIdOf(config.id, 0), stage: 1, revision: null, live: null };
   const [plan] = await readPlans(c, config.id);
   if (plan === undefined) {
     throw new ConfluxError("invalid_transition", "nothing is being published: publish a version first");
@@ -68,5 +68,6 @@ export async function findGrayPlan(
     publishId: plan.id,
     stage: Math.max(plan.stage, 1),
     revision: revision === null ? null : planRevision,
+    live: plan,
   };
 }

@@ -21,7 +21,7 @@ import { optionalBody } from "./optional-body.ts";
 import type { AdminEnv } from "./principal.ts";
 import { proposePlan } from "./publish-start.ts";
 import { readStages } from "./read-publish-stages.ts";
-import { warnOfRegions } from "./warn-of-regions.ts";
+import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 /** P2: the first stage of a version; without stages of its own those of seed 000. */
 export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayResource): void {
@@ -70,9 +70,8 @@ export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayRe
     };
     try {
       const answer = await proposePlan(c, { command, attachments: [], seal: undefined });
-      const { publish, config: changed, warnings } = answer.result;
-      const owned = changed.releases.filter((rule) => rule.publish_id === publish.id);
-      const said = [...warnings, ...warnOfRegions(owned, c.var.deps.regions)];
+      const { publish, warnings } = answer.result;
+      const said = [...warnings, ...warnOfStageRegions(publish.stages, c.var.deps.regions)];
       return c.json(await answerGrayPlan(c, resource, answer, said), 202);
     } catch (error) {
       const isRefused = error instanceof ConfluxError && error.code === "precondition_failed";

@@ -7,6 +7,10 @@ import { grayKindOf } from "../../domain/gray-config/gray-kind.ts";
 import { PUBLISHES_KEPT_MAX } from "../../domain/limits.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type { AdminEnv } from "./principal.ts";
+import { configNotFound } from "./require-permission.ts";
+
+/** How often a version is read while others edit it. */
+const READS_MAX = 3;
 
 /** A version of a typed config, and what its status follows from. */
 export interface GrayVersion {
@@ -36,6 +40,47 @@ export async function readGrayVersion(
   );
 }
 
+/**
+ * A version with its columns. Between the two reads somebody may edit a draft, which lets go of what it held: then the
+ * version is read again, as it is now. Throws what is told of an id that never was when its config has gone, too.
+ */
+export async function readGrayWhole(
+  c: Context<AdminEnv>,
+  config: Pick<ConfigHead, "id" | "namespace" | "name">,
+  version: VersionHead,
+  consistency: Consistency = "leader",
+): Promise<Pick<GrayVersion, "version" | "content">> {
+  let head = version;
+  for (let reads = 1; reads <= READS_MAX; reads += 1) {
+    try {
+      // Whoever is content with what is old is not with what does not fit together.
+      const of = reads === 1 ? consistency : "leader";
+      return { version: head, content: await readGrayVersion(c, config, head, of) };
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    head = await readVersionHead(c, config.id, version.version_id);
+  }
+  throw new ConfluxError("unavailable", `${config.name} is being edited: ask again`);
+}
+
+/** A version of a config that was there a moment ago, by its number; without one, the config is what is gone. */
+export async function readVersionHead(
+  c: Context<AdminEnv>,
+  config_id: string,
+  version_id: number,
+): Promise<VersionHead> {
+  try {
+    const at = { config_id, version_id };
+    return (await c.var.deps.core.getVersion(at, { traceparent: c.var.traceparent })).version;
+  } catch (error) {
+    if (isNotFound(error)) throw configNotFound(config_id);
+    throw error;
+  }
+}
+
+const isNotFound = (error: unknown): boolean => error instanceof ConfluxError && error.code === "not_found";
+
 /** Those plans of a config that are kept, the newest first. */
 export async function readPlans(
   c: Context<AdminEnv>,
@@ -59,6 +104,6 @@ export async function readGray(
   const options = { consistency, traceparent: c.var.traceparent };
   const at = { config_id: config.id, version_id: config.latest_version_id };
   const { version } = await c.var.deps.core.getVersion(at, options);
-  const content = await readGrayVersion(c, config, version, consistency);
-  return { config, version, content, plans: await readPlans(c, config.id, consistency) };
+  const whole = await readGrayWhole(c, config, version, consistency);
+  return { config, ...whole, plans: await readPlans(c, config.id, consistency) };
 }

@@ -3,7 +3,7 @@ import { listOf, listVersionsQuery } from "../../contracts/config/config-schemas
 import { idParams } from "../../contracts/config/fields.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfig } from "./find-config.ts";
-import { readGrayVersion, readPlans } from "./gray-read.ts";
+import { readGrayWhole, readPlans } from "./gray-read.ts";
 import { type GrayResource, grayAccess, isOf } from "./gray-resources.ts";
 import { viewGray } from "./gray-views.ts";
 import { omitUndefined } from "./omit-undefined.ts";
@@ -32,8 +32,8 @@ export function registerGrayVersions(app: OpenAPIHono<AdminEnv>, resource: GrayR
     const plans = await readPlans(c, config.id, consistency);
     const views: Record<string, unknown>[] = [];
     for (const version of items) {
-      const content = await readGrayVersion(c, config, version, consistency);
-      views.push(viewGray(resource, { config, version, content, plans }, regions));
+      const whole = await readGrayWhole(c, config, version, consistency);
+      views.push(viewGray(resource, { config, ...whole, plans }, regions));
     }
     return c.json({ items: views, next_cursor }, 200);
   });

@@ -148,6 +148,7 @@ async function search(
 async function viewMove(row: PublishMoveRow, signer: IndexSigner) {
   const { clusterId, epoch, logIndex, place } = row;
   const at = row.createdAt.toISOString();
+  const nameOf = (version: number) => versionNameOf(row.configType, row.configId, version);
   return {
     id: `${clusterId}.${epoch}.${logIndex}.${place}`,
     publish_id: row.publishId,
@@ -155,8 +156,8 @@ async function viewMove(row: PublishMoveRow, signer: IndexSigner) {
     namespace: { tenant: row.tenantId, app: row.app, env: row.env },
     name: row.name,
     config_type: row.configType,
-    version_id: versionNameOf(row.configType, row.configId, row.versionId),
-    previous_version_id: row.previousVersionId,
+    version_id: nameOf(row.versionId),
+    previous_version_id: row.previousVersionId === null ? null : nameOf(row.previousVersionId),
     from_status: row.fromStatus,
     status: row.status,
     stage: row.stage,

@@ -60,7 +60,7 @@ describe("C7 P2 a plan of several stages", () => {
     expect([await served(), await versions()]).toEqual([2, ["full", "deprecated"]]);
     expect(await ok("GET", `${config}/versions/1`)).toMatchObject({ status: "deprecated" });
     await ok("POST", `${config}/rollback`, { version_id: 1 });
-    expect(await versions()).toEqual(["draft", "full"]);
+    expect(await versions()).toEqual(["deprecated", "full"]);
   });
 
   it("by percentage; make_default_after_mins is the bake time of the last stage alone", async () => {
@@ -128,6 +128,38 @@ describe("P5 pause and resume", () => {
     expect(await ok("POST", `${path}/abort`)).toMatchObject({ status: "aborted", pause: null });
     expect(await served("edge.region=cn-chengdu")).toBe(1);
   });
+});
+
+it("P2 C6 a version that was full and is rolled back is deprecated, and a draft is what never was", async () => {
+  await ok("POST", `${config}/publish`, plan({ strategy: { type: "all" } }));
+  await ok("POST", `${config}/rollback`, { version_id: 1 });
+  await ok("POST", `${config}/versions`, { content: '{"retries": 9}', description: "" });
+  expect(await versions()).toEqual(["draft", "deprecated", "full"]);
+  expect(await ok("GET", `${config}/versions/2`)).toMatchObject({ status: "deprecated" });
+});
+
+it("C7 a share of nobody is no stage", async () => {
+  const stage = { name: "none", percentage: { by: "user", percent: 0 } };
+  for (const type of ["percentage", "staged"]) {
+    const sent = plan({ strategy: { type, stages: [stage] } });
+    const { code, errors } = await readProblem(await admin.send("POST", `${config}/publish`, sent));
+    const path = "/strategy/stages/0/percentage/percent";
+    expect([code, errors.map((error) => error.path)]).toEqual(["validation_failed", [path]]);
+  }
+});
+
+it("C7 says when a rule for everyone stands before the default rule, so that nobody gets the version in the end", async () => {
+  await ok("PUT", `${config}/releases`, [
+    { version_id: 1, priority: 5 },
+    { version_id: 1, priority: 0 },
+  ]);
+  const all = plan({ strategy: { type: "all" } });
+  const warnings = [expect.stringContaining("position 0 is for every client") as string];
+  expect(await ok("POST", `${config}/publish?dry_run=true`, all)).toMatchObject({ warnings });
+  expect(await ok("POST", `${config}/publish`, all)).toMatchObject({ status: "full", warnings });
+  expect(await served()).toBe(1);
+  const same = plan({ strategy: { type: "all" }, content: undefined, version_id: 1 });
+  expect(await ok("POST", `${config}/publish`, same)).toMatchObject({ warnings: [] });
 });
 
 describe("C7 dry run", () => {

@@ -23,7 +23,8 @@ import { readContent, validateContent } from "./read-content.ts";
 import { refuseTyped } from "./refuse-typed.ts";
 import { readStages } from "./read-publish-stages.ts";
 import { configNotFound, requirePermission } from "./require-permission.ts";
-import { warnOfRegions } from "./warn-of-regions.ts";
+import { warnOfDefault } from "./warn-of-default.ts";
+import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
   { action: "publish", resource: "{tenant}/{app}/{env}/{name}", also: "write on it, with content" },
@@ -99,14 +100,17 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
     const answer = await proposePlan(c, { command, attachments, seal });
     const { publish, config: changed, warnings } = answer.result;
     const view = viewPublish(publish);
-    const owned = changed.releases.filter((rule) => rule.publish_id === publish.id);
     c.header("etag", view.etag);
     c.header("location", `/api/v1/mgt/publishes/${view.publish_id}`);
     return c.json(
       {
         ...view,
         index: await writtenIndex(c, answer),
-        warnings: [...warnings, ...warnOfRegions(owned, c.var.deps.regions)],
+        warnings: [
+          ...warnings,
+          ...warnOfDefault(changed.releases, publish.version_id),
+          ...warnOfStageRegions(publish.stages, c.var.deps.regions),
+        ],
       },
       202,
     );

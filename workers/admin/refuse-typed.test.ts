@@ -34,10 +34,13 @@ describe("P1 a typed config cannot be broken through the routes of other configs
       "/items/0/config_id",
     ],
     ["POST", "/apply", { bundle, configs: [{ name: "a", format: "json", content: "{}" }] }, "/configs/0/app"],
-    [...ask({ type: "version", version: { content: "{}" } }), "/operation"],
-    [...ask({ type: "publish", publish: { content: "{}", strategy: { type: "all" } } }), "/operation"],
+    [...ask({ type: "version", version: { content: "{}" } }), "/operation/version"],
+    [
+      ...ask({ type: "publish", publish: { content: "{}", strategy: { type: "all" } } }),
+      "/operation/publish",
+    ],
     [...ask({ type: "releases", releases: rules }), "/operation/releases"],
-    [...ask({ type: "rollback", version_id: 2 }), "/version_id"],
+    [...ask({ type: "rollback", version_id: 2 }), "/operation/version_id"],
   ] as const)("%s %s %j", async (method, path, body, blamed) => {
     const before = await admin.core.status();
     const text = JSON.stringify(body).replaceAll("$id", id);
@@ -91,4 +94,15 @@ it("P1 a config from before its namespace was that of typed configs is left out 
   expect(admin.logs).toMatchObject([{ level: "warn", config_id: result.config.id }]);
   const one = await admin.send("GET", `/api/v1/gray/data-sources/${result.config.id}`);
   expect((await readProblem(one)).code).toBe("conflict");
+});
+
+it("P1 C13 an export leaves typed configs out, so that it can be applied again", async () => {
+  await admin.send("POST", "/api/v1/mgt/configs", newConfig({ release: true }));
+  const answer = await admin.send("GET", "/api/v1/mgt/export?tenant=demo");
+  const bundle = await answer.json<{ configs: { app: string }[] }>();
+  expect(bundle.configs.map(({ app }) => app)).toEqual(["shop"]);
+  const applied = await admin.send("POST", "/api/v1/mgt/apply?adopt=true", bundle);
+  expect([applied.status, await applied.text()]).toEqual([200, expect.any(String)]);
+  const none = await admin.send("GET", "/api/v1/mgt/export?tenant=demo&app=gray&env=data-source");
+  expect(await none.json()).toMatchObject({ configs: [] });
 });

@@ -36,6 +36,11 @@ export const GRANTS: Record<string, Grant[]> = {
     { action: "read", pattern: "demo/**" },
     { action: "approve", pattern: "demo/**" },
   ],
+  /** Sees the names of all typed configs, and what is in one of them. */
+  lister: [
+    { action: "list", pattern: "demo/gray/*/*" },
+    { action: "read", pattern: "demo/gray/data-source/b" },
+  ],
   stranger: [{ action: "*", pattern: "other/**" }],
 };
 

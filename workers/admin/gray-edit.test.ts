@@ -1,0 +1,91 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
+
+const SOURCES = "/api/v1/gray/data-sources";
+type Json = Record<string, unknown>;
+let admin: TestingAdmin;
+let at: string;
+beforeEach(async () => {
+  admin = testingAdmin();
+  const { id } = await ok("POST", SOURCES, { source: "pop" });
+  at = `${SOURCES}/${String(id)}`;
+});
+
+async function ok(method: string, path: string, body?: unknown, key?: string): Promise<Json> {
+  const headers: Record<string, string> = key === undefined ? {} : { "x-idempotency-key": key };
+  const answer = await admin.send(method, path, body, headers);
+  const json = await answer.json<Json>();
+  expect([method, path, answer.ok, json]).toEqual([method, path, true, json]);
+  return { ...json, replayed: answer.headers.get("idempotency-replayed") };
+}
+
+describe("C12 P1 an edit that is repeated under its key", () => {
+  it("when another one has written over its content is told that it was done, and of the draft as it is now", async () => {
+    const first = await ok("PUT", at, { dm: "one" }, "a");
+    await ok("PUT", at, { dm: "two", source_group: "g" });
+    const again = await ok("PUT", at, { dm: "one" }, "a");
+    expect(again).toMatchObject({ version_id: first["version_id"], status: "draft", index: first["index"] });
+    expect(again).toMatchObject({ dm: "two", source_group: "g", replayed: "true" });
+    expect(await ok("GET", at)).toMatchObject({ dm: "two" });
+  });
+
+  it.each([
+    ["PUT", "", { dm: "one" }],
+    ["POST", "/publish", undefined],
+    ["POST", "/advance", undefined],
+    ["POST", "/abort", undefined],
+  ])("after its config is gone is told of the config: %s %s", async (method, verb, body) => {
+    if (verb === "/advance" || verb === "/abort") await ok("POST", `${at}/publish`);
+    await ok(method, at + verb, body, "a");
+    await ok("DELETE", at.replace(SOURCES, "/api/v1/mgt/configs"));
+    const answer = await admin.send(method, at + verb, body, { "x-idempotency-key": "a" });
+    const { code, detail } = await readProblem(answer);
+    expect([code, detail]).toEqual(["not_found", `no config ${at.slice(SOURCES.length + 1)}`]);
+  });
+});
+
+describe("P1 a draft that is edited between the two reads of a request", () => {
+  /** Before the next content is read, somebody else writes another one. */
+  function editMeanwhile(times: number): void {
+    const { core } = admin;
+    const read = core.getBlob.bind(core);
+    let left = times;
+    core.getBlob = async (input) => {
+      if (left > 0) {
+        left -= 1;
+        core.getBlob = read;
+        await ok("PUT", at, { source_group: `meanwhile ${left}` });
+        core.getBlob = intercepted;
+      }
+      return read(input);
+    };
+    const intercepted = core.getBlob;
+  }
+
+  it("is shown and listed as it is then", async () => {
+    for (const path of [at, `${at}/versions`, SOURCES]) {
+      editMeanwhile(1);
+      const shown = await ok("GET", path);
+      const [item] = (shown["items"] as Json[] | undefined) ?? [shown];
+      expect(item).toMatchObject({ source: "pop", source_group: "meanwhile 0" });
+    }
+  });
+
+  it("takes both edits", async () => {
+    editMeanwhile(1);
+    await ok("PUT", at, { dm: "mine" });
+    expect(await ok("GET", at)).toMatchObject({ dm: "mine", source_group: "meanwhile 0" });
+  });
+
+  it("again and again asks its reader to come again", async () => {
+    editMeanwhile(9);
+    const { code } = await readProblem(await admin.send("GET", at));
+    expect(code).toBe("unavailable");
+  });
+});
+
+it("P2 a publish warns of regions that nobody knows, also those of later stages", async () => {
+  const stages = [{ regions: ["us-east-1"] }, { regions: ["us-east-1", "mars"] }];
+  const begun = await ok("POST", `${at}/publish`, { stages });
+  expect(begun["warnings"]).toEqual(["the stages name unknown regions: mars"]);
+});
