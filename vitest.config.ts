@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     reporters: ["default", "./test/summary-reporter.ts"],
+    // All processors: the machine has nothing else to do. End-to-end tests start many processes each, and run one by one.
+    maxWorkers: "100%",
     projects: [
       {
         test: {

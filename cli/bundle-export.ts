@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import type { BundleDocument } from "../contracts/bundle/bundle-schemas.ts";
 import type { CliIo } from "./cli-io.ts";
 import { declareVerb } from "./declare-verb.ts";
-import { toYaml, writeBundle } from "./write-bundle.ts";
+import { toYaml } from "./to-yaml.ts";
+import { writeBundle } from "./write-bundle.ts";
 
 /** `conflux export` */
 export function registerBundleExport(group: Command, io: CliIo): void {

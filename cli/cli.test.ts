@@ -230,7 +230,7 @@ describe("K3 U3 conflux encryption rewrap", () => {
     const ran = await run(["encryption", "rewrap", "demo/shop"], {
       answer: () => Response.json(pages.shift()),
     });
-    expect([ran.code, ran.out]).toEqual([0, "wrapped the data keys of 53 versions anew\n"]);
+    expect([ran.code, ran.out]).toEqual([0, "wrapped 53 data keys anew\n"]);
     expect(ran.asked.map(({ body }) => body)).toEqual([
       { tenant: "demo", app: "shop", cursor: null },
       { tenant: "demo", app: "shop", cursor: "shop/prod/a@2" },
@@ -248,7 +248,7 @@ describe("K3 U3 conflux encryption rewrap", () => {
       answer: () => answers.shift() ?? refusal(away),
     });
     expect(ran.code).toBe(3);
-    expect(ran.err).toContain("50 versions are done; go on with --cursor shop/prod/a@2");
+    expect(ran.err).toContain("50 data keys are done; go on with --cursor shop/prod/a@2");
   });
 });
 

@@ -20,12 +20,12 @@ export function registerEncryptionRewrap(group: Command, io: CliIo): void {
       try {
         page = rewrapAnswer.parse(await api.post("/mgt/encryption/rewrap", { ...scope, cursor }));
       } catch (error) {
-        if (cursor !== null) io.err(`${rewrapped} versions are done; go on with --cursor ${cursor}`);
+        if (cursor !== null) io.err(`${rewrapped} data keys are done; go on with --cursor ${cursor}`);
         throw error;
       }
       rewrapped += page.rewrapped;
       cursor = page.resume_cursor;
     } while (cursor !== null);
-    show({ rewrapped }, () => io.out(`wrapped the data keys of ${rewrapped} versions anew`));
+    show({ rewrapped }, () => io.out(`wrapped ${rewrapped} data keys anew`));
   });
 }

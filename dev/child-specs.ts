@@ -114,7 +114,7 @@ export function workersSpec(
   signingJwk: Promise<SigningJwk>,
 ): ChildSpec {
   return {
-    ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts")),
+    ...nodeChild("workers", join(import.meta.dirname, "workers-host.ts"), [context.paths.build]),
     env: nodeEnv(context.paths),
     firstMessage: async () => workersConfig(context, await signingJwk),
     isReadyMessage: (message) => {

@@ -33,7 +33,7 @@ try {
 }
 
 async function run(given: Settings, text: string): Promise<number> {
-  const paths = dataPaths(given.dataDir);
+  const paths = dataPaths(given.dataDir, given.buildDir);
   const nodeId = checkNodeId(text, paths);
   // The peers listen where the stack was told to, of which another terminal's environment knows nothing.
   const settings = { ...given, corePort: corePortOf(paths.devJson) };

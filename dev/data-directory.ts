@@ -20,7 +20,8 @@ export interface DataPaths {
   kmsKeys: string;
   dynamoDb: string;
   workers: string;
-  /** Compiled code, kept from start to start. */
+  /** Bundles and compiled code, kept from start to start. */
+  build: string;
   compileCache: string;
   /** The one file that a program was bundled into. */
   bundle: (name: string) => string;
@@ -31,7 +32,8 @@ export interface DataPaths {
   peers: string;
 }
 
-export function dataPaths(dataDir: string): DataPaths {
+export function dataPaths(dataDir: string, buildDir: string | null = null): DataPaths {
+  const build = buildDir ?? join(dataDir, "build");
   return {
     dataDir,
     logs: join(dataDir, "logs"),
@@ -43,8 +45,9 @@ export function dataPaths(dataDir: string): DataPaths {
     kmsKeys: join(dataDir, "kms", "keys.json"),
     dynamoDb: join(dataDir, "dynamodb"),
     workers: join(dataDir, "workers"),
-    compileCache: join(dataDir, "build", "compile-cache"),
-    bundle: (name) => join(dataDir, "build", `${name}.mjs`),
+    build,
+    compileCache: join(build, "compile-cache"),
+    bundle: (name) => join(build, `${name}.mjs`),
     core: (nodeId) => join(dataDir, `core-${nodeId}`),
     backups: join(dataDir, "backups"),
     peers: join(dataDir, "peers"),

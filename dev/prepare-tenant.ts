@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CoreClient } from "../adapters/core-client/core-client.ts";
 import { importSigningKey, signAccessToken } from "../adapters/tokens/sign-token.ts";
 import { createAdminClient } from "./admin-client.ts";
+import { awaitLeader } from "./await-leader.ts";
 import { awaitServed } from "./await-served.ts";
 import type { StackContext } from "./child-specs.ts";
 import { coreNodeIds } from "./core-cluster.ts";
@@ -33,7 +35,7 @@ export async function prepareTenant(input: {
     ttlS: ADMIN_TOKEN_TTL_S,
   });
   const client = createAdminClient({ url: `http://127.0.0.1:${settings.adminPort}`, token: admin.token });
-  const { tokens_not_before_ms } = await openCore(input.context).status();
+  const { tokens_not_before_ms } = await awaitLeader(openCore(input.context), (ms) => sleep(ms));
   const clientToken = await usableClientToken(paths.memo, tokens_not_before_ms, async () => {
     const answer = await client.request("POST", "/auth/client-tokens", {
       name: "dev.json",

@@ -5,22 +5,28 @@
  */
 import { pathToFileURL } from "node:url";
 import { build, stop } from "esbuild";
+import { keepBundle } from "./keep-bundle.ts";
 
 const [entry, outfile] = process.argv.slice(2);
 if (entry === undefined || outfile === undefined) throw new Error("usage: run-bundled.ts <entry> <outfile>");
-await build({
-  entryPoints: [entry],
-  outfile,
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node24",
-  sourcemap: "linked",
-  logLevel: "warning",
-  // Packages that are still CommonJS ask for Node's own modules by `require`.
-  banner: {
-    js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
-  },
+await keepBundle(outfile, async () => {
+  const result = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    logLevel: "warning",
+    // Packages that are still CommonJS ask for Node's own modules by `require`.
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
+  });
+  await stop();
+  const [output] = result.outputFiles;
+  if (!output) throw new Error(`esbuild made nothing of ${entry}`);
+  return { text: output.text, inputs: Object.keys(result.metafile.inputs) };
 });
-await stop();
 await import(pathToFileURL(outfile).href);

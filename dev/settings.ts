@@ -7,6 +7,8 @@ import { StartRefusal } from "./refusal.ts";
 export interface Settings {
   /** Absolute. */
   dataDir: string;
+  /** Absolute: where bundles and compiled code are kept, which several stacks may share; null: in the data directory. */
+  buildDir: string | null;
   edgePort: number;
   adminPort: number;
   lambdaPort: number;
@@ -52,6 +54,7 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
   }
   return {
     dataDir: resolve(cwd, env["CONFLUX_DATA_DIR"] || ".conflux"),
+    buildDir: env["CONFLUX_BUILD_DIR"] ? resolve(cwd, env["CONFLUX_BUILD_DIR"]) : null,
     edgePort: port("CONFLUX_EDGE_PORT", 8787),
     adminPort: port("CONFLUX_ADMIN_PORT", 8788),
     lambdaPort: port("CONFLUX_LAMBDA_PORT", 8789),

@@ -55,7 +55,7 @@ export interface Stack {
  */
 export async function startStack(input: { settings: Settings; say: (line: string) => void }): Promise<Stack> {
   const { settings } = input;
-  const paths = dataPaths(settings.dataDir);
+  const paths = dataPaths(settings.dataDir, settings.buildDir);
   prepareDataDirectory(paths);
   const lock = takeLock(settings.dataDir);
   try {

@@ -1,11 +1,13 @@
 /**
- * Child of the supervisor: the three Workers in one workerd. It bundles them, starts Miniflare, reports workerd's pid,
+ * Child of the supervisor: the three Workers in one workerd: `node workers-host.ts <folder of the bundles>`. It bundles them, starts Miniflare, reports workerd's pid,
  * and stands in for the platform's cron. Miniflare starts a crashed workerd again on the same sockets; should that not
  * succeed, this process ends and the supervisor starts it anew.
  */
+import { join } from "node:path";
 import { stop as stopEsbuild } from "esbuild";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { bundleWorker } from "./bundle-worker.ts";
+import { keepBundle } from "./keep-bundle.ts";
 import { childrenOf, identify } from "./process-identity.ts";
 import { WORKER_ENTRIES, type WorkersConfig, workersOptions } from "./workers-options.ts";
 
@@ -22,9 +24,13 @@ export interface HostMessage {
   workerdPid: number;
 }
 
+const [buildDir] = process.argv.slice(2);
+if (buildDir === undefined) throw new Error("usage: workers-host.ts <folder of the bundles>");
 // Bundled while the supervisor is still opening the signing key that the configuration carries.
 const bundles = Promise.all(
-  [WORKER_ENTRIES.edge, WORKER_ENTRIES.watch, WORKER_ENTRIES.admin].map(bundleWorker),
+  (["edge", "watch", "admin"] as const).map((name) =>
+    keepBundle(join(buildDir, `worker-${name}.mjs`), () => bundleWorker(WORKER_ENTRIES[name])),
+  ),
 );
 // Whoever runs them hears of it.
 bundles.catch(() => undefined);

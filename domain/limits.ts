@@ -4,10 +4,12 @@
 export const CONTENT_BYTES_MAX = 5 * 1024 * 1024;
 /** Bytes of one envelope: the content in base64, the wrapped key and the names around them. */
 export const ENVELOPE_BYTES_MAX = Math.ceil(CONTENT_BYTES_MAX / 3) * 4 + 16 * 1024;
-/** Versions whose data keys one command wraps anew, ... */
+/** Data keys that one command wraps anew, ... */
 export const REWRAP_VERSIONS_MAX = 50;
-/** ... and bytes of their envelopes. */
+/** ... and bytes of the contents that are read for them, ... */
 export const REWRAP_BYTES_MAX = 8 * 1024 * 1024;
+/** ... and open change requests that are looked at. */
+export const REWRAP_REQUESTS_MAX = 50;
 /** Versions that one command removes by their config's retention, ... */
 export const PRUNE_VERSIONS_MAX = 50;
 /** ... and bytes of their contents, which are archived before; a single larger one is removed by itself. */
@@ -59,6 +61,8 @@ export const RESTORE_CHUNKS_MAX = 16_384;
 export const EPOCHS_MAX = 64;
 /** Index rows that one listing looks at before it answers with what it has found. */
 export const LIST_SCAN_MAX = 10_000;
+/** Characters of configs or versions, with their schemas and rules, after which a page ends: the next one goes on. */
+export const LIST_CHARACTERS_MAX = 8 * 1024 * 1024;
 /** How long a stage of a publish plan may bake; fractions of a minute are welcome. */
 export const BAKE_MINUTES_MIN = 0.01;
 export const BAKE_MINUTES_MAX = 30 * 24 * 60;
@@ -112,7 +116,7 @@ export const CHANGE_OPERATION_CHARACTERS_MAX = 1024 * 1024;
 export const BUNDLE_CONFIGS_MAX = 1_000;
 /** Release rules of all configs of one bundle. */
 export const BUNDLE_RULES_MAX = 20_000;
-/** Bytes of all contents of an exported bundle; an applied one is bounded by what a command may have. */
+/** Bytes of all contents of an exported bundle, with characters of all else in it; an applied one is bounded by what a command may have. */
 export const BUNDLE_BYTES_MAX = 6 * 1024 * 1024;
 /** Contents of one entry beside its own. */
 export const BUNDLE_VERSIONS_MAX = 50;

@@ -9,8 +9,8 @@ const EXAMPLE = {
 };
 
 describe("L1 a request signed for AWS", () => {
-  it("has the signature of AWS's own example", () => {
-    const headers = signAwsRequest(
+  it("has the signature of AWS's own example", async () => {
+    const headers = await signAwsRequest(
       {
         method: "GET",
         url: new URL("https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"),

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { SignatureV4 } from "@smithy/signature-v4";
 
 export interface AwsCredentials {
   accessKeyId: string;
@@ -7,53 +8,62 @@ export interface AwsCredentials {
 }
 export interface AwsRequest {
   method: string;
+  /** Its path in encoded form. */
   url: URL;
   /** Lower-case names; `host` is added. */
   headers: Readonly<Record<string, string>>;
   body: string;
 }
 
-const ALGORITHM = "AWS4-HMAC-SHA256";
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
+/** Node's own SHA-256 in the shape in which the signer takes one: with a key an HMAC. */
+class NodeSha256 {
+  readonly #hash;
+
+  constructor(key?: string | ArrayBuffer | ArrayBufferView) {
+    this.#hash = key === undefined ? createHash("sha256") : createHmac("sha256", bytesOf(key));
+  }
+  update(data: string | ArrayBuffer | ArrayBufferView): void {
+    this.#hash.update(bytesOf(data));
+  }
+  digest(): Promise<Uint8Array> {
+    return Promise.resolve(this.#hash.digest());
+  }
+  reset(): void {
+    throw new Error("a digest is made once");
+  }
+}
 
 /**
- * The headers of a request signed with AWS Signature Version 4, its own ones included: for the one call for which no client
- * of the SDK is among the dependencies. The path must be in its encoded form already, without `.` segments.
+ * The headers of a request signed with AWS Signature Version 4, its own ones included: for calls for which no client of the
+ * SDK is among the dependencies, by the signer of the SDK.
  */
-export function signAwsRequest(
+export async function signAwsRequest(
   { method, url, headers, body }: AwsRequest,
   by: { credentials: AwsCredentials; region: string; service: string; nowMs: number },
-): Record<string, string> {
-  const time = new Date(by.nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/g, "");
-  const day = time.slice(0, 8);
+): Promise<Record<string, string>> {
   const { accessKeyId, secretAccessKey, sessionToken } = by.credentials;
-  const signed: Record<string, string> = {
-    ...headers,
-    host: url.host,
-    "x-amz-date": time,
-    ...(sessionToken === undefined ? {} : { "x-amz-security-token": sessionToken }),
-  };
-  const names = Object.keys(signed).toSorted();
-  const query = [...url.searchParams]
-    .map((pair) => pair.map(encodeURIComponent).join("="))
-    .toSorted()
-    .join("&");
-  const canonical = [
+  const signer = new SignatureV4({
+    credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
+    region: by.region,
+    service: by.service,
+    sha256: NodeSha256,
+    applyChecksum: false,
+  });
+  const request = {
     method,
-    url.pathname,
-    query,
-    ...names.map((name) => `${name}:${signed[name]?.trim()}`),
-    "",
-    names.join(";"),
-    sha256(body),
-  ].join("\n");
-  const scope = `${day}/${by.region}/${by.service}/aws4_request`;
-  const dayKey = hmac(hmac(hmac(`AWS4${secretAccessKey}`, day), by.region), by.service);
-  const key = hmac(dayKey, "aws4_request");
-  const signature = hmac(key, [ALGORITHM, time, scope, sha256(canonical)].join("\n")).toString("hex");
-  return {
-    ...signed,
-    authorization: `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${names.join(";")}, Signature=${signature}`,
+    protocol: url.protocol,
+    hostname: url.hostname,
+    path: url.pathname,
+    query: Object.fromEntries(url.searchParams),
+    headers: { ...headers, host: url.host },
+    body,
   };
+  return (await signer.sign(request, { signingDate: new Date(by.nowMs) })).headers;
+}
+
+function bytesOf(data: string | ArrayBuffer | ArrayBufferView): Uint8Array {
+  if (typeof data === "string") return Buffer.from(data);
+  return data instanceof ArrayBuffer
+    ? new Uint8Array(data)
+    : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -1,13 +1,10 @@
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { ContentRef, Rewrapping } from "../../domain/command/command.ts";
+import type { CommandPayloads, ContentRef } from "../../domain/command/command.ts";
 import { contentsOf } from "../../domain/command/content-of.ts";
 import { stateKey, type StateView } from "../../domain/command/state-view.ts";
-import { type ConfigIdentity, identityOf } from "../../domain/encryption/envelope-text.ts";
-import {
-  listSealedVersions,
-  type RewrapScope,
-  type SealedVersion,
-} from "../../domain/encryption/list-sealed-versions.ts";
+import type { ConfigIdentity } from "../../domain/encryption/envelope-text.ts";
+import type { RewrapScope } from "../../domain/encryption/envelope-place.ts";
+import { listEnvelopes, type ListedEnvelope } from "../../domain/encryption/list-envelopes.ts";
 import { type PreparedCommand, withContents } from "../../domain/encryption/with-content.ts";
 import type { KeyService } from "./key-service.ts";
 import { rewrapContent, sealContent, type SealedBytes } from "./seal-content.ts";
@@ -124,51 +121,78 @@ export class ContentSealer {
   async rewrap(
     state: StateView,
     { keys, ...asked }: RewrapScope & { cursor: string | null; keys: Readonly<Record<string, string>> },
-  ): Promise<{ items: Rewrapping[]; next_cursor: string | null }> {
+  ): Promise<Rewrappings> {
     const startedMs = performance.now();
-    const listed = listSealedVersions(state, asked);
-    const items: Rewrapping[] = [];
+    const listed = listEnvelopes(state, asked);
+    const made: Made[] = [];
     let done = asked.cursor;
     for (let i = 0; i < listed.items.length; i += PARALLEL_REWRAPS_MAX) {
       const some = listed.items.slice(i, i + PARALLEL_REWRAPS_MAX);
-      const answers = await Promise.allSettled(some.map((sealed) => this.#rewrapOne(state, sealed, keys)));
+      const answers = await Promise.allSettled(
+        some.map((envelope) => this.#rewrapOne(state, envelope, keys)),
+      );
       for (const [k, answer] of answers.entries()) {
         if (answer.status === "rejected") {
-          if (items.length === 0) throw answer.reason;
-          return { items, next_cursor: done };
+          if (made.length === 0) throw answer.reason;
+          return { ...sorted(made), next_cursor: done };
         }
-        if (answer.value !== null) items.push(answer.value);
+        if (answer.value !== null) made.push(answer.value);
         done = some[k]?.cursor ?? done;
       }
       const isLast = i + PARALLEL_REWRAPS_MAX >= listed.items.length;
-      if (!isLast && performance.now() - startedMs > REWRAP_MS_MAX) return { items, next_cursor: done };
+      if (!isLast && performance.now() - startedMs > REWRAP_MS_MAX)
+        return { ...sorted(made), next_cursor: done };
     }
-    return { items, next_cursor: listed.next_cursor };
+    return { ...sorted(made), next_cursor: listed.next_cursor };
   }
 
   async #rewrapOne(
     state: StateView,
-    { config, version }: SealedVersion,
+    { owner, sha256, at, identity }: ListedEnvelope,
     keys: Readonly<Record<string, string>>,
-  ): Promise<Rewrapping | null> {
-    const { namespace, name, id } = config;
-    const envelope = state.bytes(stateKey.blob(namespace.tenant, version.sha256));
+  ): Promise<Made | null> {
+    const bytes = state.bytes(stateKey.blob(identity.tenant, sha256));
     // Gone since it was listed.
-    if (envelope === undefined) return null;
-    const own = Object.hasOwn(keys, namespace.app) ? keys[namespace.app] : undefined;
-    const { sha256, ...head } = await rewrapContent(this.#keys, {
-      envelope,
-      identity: identityOf(namespace, name),
-      toKeyId: own ?? this.#defaultKeyId ?? version.sealed.key_id,
-    });
-    return {
-      config_id: id,
-      version_id: version.version_id,
-      from_sha256: version.sha256,
-      to_sha256: sha256,
-      ...head,
-    };
+    if (bytes === undefined) return null;
+    const own = Object.hasOwn(keys, identity.app) ? keys[identity.app] : undefined;
+    const toKeyId = own ?? this.#defaultKeyId;
+    const {
+      before,
+      after,
+      sha256: to_sha256,
+    } = await rewrapContent(this.#keys, { bytes, at, identity, toKeyId });
+    const hashes = { from_sha256: sha256, to_sha256 };
+    switch (owner.of) {
+      case "version":
+        return { items: { ...versionOf(owner), ...hashes, ...after } };
+      case "part":
+        return { parts: { ...versionOf(owner), from_wrapped_key: before.wrapped_key, ...after } };
+      default:
+        return { held: { change_request_id: owner.change_request_id, ...hashes, ...after } };
+    }
   }
+}
+
+type Rewrappings = Omit<CommandPayloads["rewrap_keys"], "resource">;
+/** One new wrapping, by the list of the command that it goes into. */
+interface Made {
+  items?: Rewrappings["items"][number];
+  parts?: NonNullable<Rewrappings["parts"]>[number];
+  held?: NonNullable<Rewrappings["held"]>[number];
+}
+
+function sorted(made: readonly Made[]): Omit<Rewrappings, "next_cursor"> {
+  const parts = made.flatMap((one) => one.parts ?? []);
+  const held = made.flatMap((one) => one.held ?? []);
+  return {
+    items: made.flatMap((one) => one.items ?? []),
+    ...(parts.length === 0 ? {} : { parts }),
+    ...(held.length === 0 ? {} : { held }),
+  };
+}
+
+function versionOf({ config_id, version_id }: { config_id: string; version_id: number }) {
+  return { config_id, version_id };
 }
 
 function unavailable(detail: string): ConfluxError {

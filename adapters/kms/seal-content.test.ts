@@ -105,8 +105,9 @@ describe("K1 sealing a content", () => {
 describe("K3 wrapping a data key anew", () => {
   it("makes the envelope that the state will have: other head, same content, and it opens", async () => {
     const { bytes, sealed } = await seal();
-    const { sha256: hash, ...head } = await rewrapContent(keys, {
-      envelope: bytes,
+    const { sha256: hash, after: head } = await rewrapContent(keys, {
+      bytes,
+      at: 0,
       identity,
       toKeyId: "alias/two",
     });
@@ -122,7 +123,7 @@ describe("K3 wrapping a data key anew", () => {
 
   it("for another identity nothing is wrapped", async () => {
     const { bytes } = await seal();
-    const wrong = { envelope: bytes, identity: { ...identity, name: "other" }, toKeyId: "alias/two" };
+    const wrong = { bytes, at: 0, identity: { ...identity, name: "other" }, toKeyId: "alias/two" };
     await expect(rewrapContent(keys, wrong)).rejects.toMatchObject({ code: "key_service_unavailable" });
   });
 });

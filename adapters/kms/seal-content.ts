@@ -64,21 +64,30 @@ export async function sealContent(
   }
 }
 
-/** How an envelope is wrapped after `toKeyId` has wrapped its data key anew, and the envelope's hash with that (K3). */
+/**
+ * How the envelope that begins at `at` is wrapped after its data key has been wrapped anew, and the hash of all of `bytes`
+ * with that (K3). `toKeyId` null: by the key that it has. `before`: how it was wrapped.
+ */
 export async function rewrapContent(
   keys: KeyService,
-  { envelope, identity, toKeyId }: { envelope: Uint8Array; identity: ConfigIdentity; toKeyId: string },
-): Promise<EnvelopeHead & { sha256: string }> {
-  const before = envelopeHead(envelope);
+  {
+    bytes,
+    at,
+    identity,
+    toKeyId,
+  }: { bytes: Uint8Array; at: number; identity: ConfigIdentity; toKeyId: string | null },
+): Promise<{ before: EnvelopeHead; after: EnvelopeHead; sha256: string }> {
+  const before = envelopeHead(bytes, at);
   if (before === null) throw new Error(`the content of ${Object.values(identity).join("/")} is no envelope`);
   const wrapped = Buffer.from(before.wrapped_key, "base64");
-  const after = await keys
-    .rewrapDataKey({ keyId: before.key_id, wrapped, context: { ...identity }, toKeyId })
-    .catch((error: unknown) => refuse(error, toKeyId));
-  const head = toHead(after);
-  const bytes = rewrapEnvelope(envelope, head);
-  if (bytes === null) throw new Error("an envelope was read and is none");
-  return { ...head, sha256: sha256Of(bytes) };
+  const to = toKeyId ?? before.key_id;
+  const made = await keys
+    .rewrapDataKey({ keyId: before.key_id, wrapped, context: { ...identity }, toKeyId: to })
+    .catch((error: unknown) => refuse(error, to));
+  const after = toHead(made);
+  const rewrapped = rewrapEnvelope(bytes, after, at);
+  if (rewrapped === null) throw new Error("an envelope was read and is none");
+  return { before, after, sha256: sha256Of(rewrapped) };
 }
 
 function toHead({ keyId, wrapped }: { keyId: string; wrapped: Uint8Array }): EnvelopeHead {

@@ -38,6 +38,7 @@ import type {
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
 import type { CorePort, SealUnder } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { lastRestoreOf } from "../../domain/backup/last-restore.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
 import { listChangeRequests, readChangeRequest } from "../../domain/change-request/read-changes.ts";
@@ -291,6 +292,7 @@ export class MemoryCore implements CorePort {
       compacted_index: this.#machine.compactedIndex(),
       tokens_not_before_ms: this.#restored()?.tokens_not_before_ms ?? 0,
       epochs: this.#restored()?.epochs ?? [{ epoch: this.#machine.epoch(), first_index: 0 }],
+      last_restore: lastRestoreOf(this.#restored()),
     };
   }
 

@@ -43,7 +43,7 @@ export async function invokeWebhookFunction(
   const path = `/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`;
   const url = new URL(`https://lambda.${region}.amazonaws.com${path}`);
   const body = JSON.stringify(request);
-  const { host: _host, ...headers } = signAwsRequest(
+  const { host: _host, ...headers } = await signAwsRequest(
     { method: "POST", url, headers: { "content-type": "application/json" }, body },
     { credentials, region, service: "lambda", nowMs: nowMs() },
   );

@@ -126,7 +126,11 @@ function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): Backu
 }
 
 function openRetention(core: CoreContext, { retention, now }: CoreNodeOptions): RetentionService | null {
-  if (retention === undefined || retention === null) return null;
+  if (retention === undefined || retention === null || retention.intervalMs === 0) {
+    const reason = retention ? "CONFLUX_RETENTION_INTERVAL_S is 0" : "there is no backup store to archive in";
+    core.logger({ level: "info", msg: "retentions of configs remove nothing here", reason });
+    return null;
+  }
   return new RetentionService(core, { ...retention, nowMs: now ?? Date.now });
 }
 

@@ -20,6 +20,7 @@ import {
   LIST_LIMIT_MAX,
 } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { lastRestoreOf } from "../../domain/backup/last-restore.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
@@ -306,12 +307,14 @@ function answerStatus(core: CoreContext): StatusAnswer {
   };
 }
 
-function epochsOf(core: CoreContext): Pick<StatusAnswer, "tokens_not_before_ms" | "epochs"> {
+function epochsOf(core: CoreContext): Pick<StatusAnswer, "tokens_not_before_ms" | "epochs" | "last_restore"> {
   const restored = core.store.restored();
+  const last_restore = lastRestoreOf(restored);
   if (restored === null) {
-    return { tokens_not_before_ms: 0, epochs: [{ epoch: core.store.epoch(), first_index: 0 }] };
+    const epochs = [{ epoch: core.store.epoch(), first_index: 0 }];
+    return { tokens_not_before_ms: 0, epochs, last_restore };
   }
-  return { tokens_not_before_ms: restored.tokens_not_before_ms, epochs: restored.epochs };
+  return { tokens_not_before_ms: restored.tokens_not_before_ms, epochs: restored.epochs, last_restore };
 }
 
 function inlineOf(core: CoreContext, query: URLSearchParams): InlineBudget | null {

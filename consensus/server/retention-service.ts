@@ -31,7 +31,7 @@ const RETRY_MS = 30_000;
 const RETRY_MS_MAX = 15 * 60_000;
 
 export interface RetentionSettings {
-  /** Milliseconds between two rounds over all configs; 0: nothing is removed. */
+  /** Milliseconds between two rounds over all configs; more than 0. */
   intervalMs: number;
 }
 export interface RetentionParts extends RetentionSettings {
@@ -64,7 +64,7 @@ export class RetentionService {
   }
 
   start(): void {
-    if (this.#parts.intervalMs > 0) this.#timer = setInterval(() => void this.tick(), RETENTION_TICK_MS);
+    this.#timer = setInterval(() => void this.tick(), RETENTION_TICK_MS);
   }
 
   /**
@@ -149,7 +149,8 @@ export class RetentionService {
     const { clock, store, log, peers } = this.#core;
     const due = findDueVersions(store, config, clock.stampMs(store.lastTimestampMs()));
     if (due.length === 0) return "none";
-    requireSupported("prune_versions", () => log.status(), peers);
+    for (const ability of ["prune_versions", "prune_spares_several"] as const)
+      requireSupported(ability, () => log.status(), peers);
     try {
       const removed = await this.#prune(config, due, await this.#archive(config, due));
       return removed === 0 ? "stuck" : "some";
@@ -202,6 +203,7 @@ export class RetentionService {
         config_id: config.id,
         versions: due.map(({ version_id, sha256 }) => ({ version_id, sha256 })),
         archive: archiveFolder(clusterId, tenant, config.id),
+        form: 2,
       },
     };
     const entry = encodeLogEntry(

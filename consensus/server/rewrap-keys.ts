@@ -7,6 +7,7 @@ import {
 } from "../../contracts/encryption/rewrap-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CommandPayloads } from "../../domain/command/command.ts";
+import { abilitiesNeeded } from "../../domain/command/command-kinds.ts";
 import { findResult } from "../../domain/command/idempotency.ts";
 import { rewrapCommand, rewrapResource } from "../../domain/encryption/rewrap-command.ts";
 import { encodeLogEntry } from "../state/log-entry.ts";
@@ -51,6 +52,9 @@ async function propose(
   payload: CommandPayloads["rewrap_keys"],
 ): Promise<CoreRewrapAnswer> {
   const command = rewrapCommand(input, payload);
+  for (const ability of abilitiesNeeded(command)) {
+    requireSupported(ability, () => core.log.status(), core.peers);
+  }
   const stampMs = core.clock.stampMs(core.store.lastTimestampMs());
   const { result } = await core.log.propose(
     encodeLogEntry(stampMs, encodeCommand({ command, attachments: [] })),

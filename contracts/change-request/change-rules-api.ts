@@ -32,7 +32,12 @@ const name = z
   .min(1)
   .max(FREEZE_NAME_CHARACTERS_MAX)
   .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE);
-const moment = timeSchema.max(TIME_CHARACTERS_MAX);
+const MOMENT = "a time in UTC, with a Z, from 1970 on: 2026-03-04T12:00:00Z";
+const moment = z.iso
+  .datetime({ error: MOMENT, abort: true })
+  .max(TIME_CHARACTERS_MAX)
+  .refine((time) => Date.parse(time) >= 0, MOMENT)
+  .meta({ description: "RFC 3339, UTC" });
 const absolute = z
   .strictObject({ type: z.literal("absolute"), name, namespaces, from: moment, until: moment })
   .meta({ id: "AbsoluteFreeze" });

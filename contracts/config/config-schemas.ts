@@ -104,6 +104,14 @@ export const configSummary = configHead.meta({ id: "ConfigSummary" });
 export const configView = configHead.extend({ schema: z.unknown() }).meta({ id: "Config" });
 /** What a write to a config answers. */
 export const configWritten = configHead.extend({ index: indexSchema }).meta({ id: "ConfigWritten" });
+/** Of a write that sets rules. */
+export const configReleased = configWritten
+  .extend({
+    warnings: z
+      .array(z.string())
+      .meta({ description: "Release rules that can never match, and regions that are not known" }),
+  })
+  .meta({ id: "ConfigReleased" });
 export const configDeleted = z.object({ id: z.string(), index: indexSchema }).meta({ id: "ConfigDeleted" });
 
 export const versionWrittenHead = z.object({

@@ -66,7 +66,7 @@ const idempotencyKey = z
   .max(IDEMPOTENCY_KEY_BYTES_MAX, { error: `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`, abort: true })
   .refine((key) => utf8Bytes(key) <= IDEMPOTENCY_KEY_BYTES_MAX, `at most ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`)
   .optional()
-  .meta({ description: "The same key and body within 24 h answer the first result again" });
+  .meta({ description: "The same key, query and body within 24 h answer the first result again" });
 /** Headers of a write that makes something new. */
 export const createHeaders = z.object({ "x-idempotency-key": idempotencyKey });
 /** Headers of a write to something that exists. */
@@ -83,6 +83,7 @@ export const BREAK_GLASS_HEADER = "x-conflux-break-glass";
 const breakGlass = z
   .string()
   .max(CHANGE_COMMENT_CHARACTERS_MAX)
+  .regex(/\S/, `a reason of 1 to ${CHANGE_COMMENT_CHARACTERS_MAX} characters`)
   .optional()
   .meta({ description: "Why the change must pass a freeze window; needs the permission approve" });
 /** Headers of a write that changes what clients get. */

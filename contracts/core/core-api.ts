@@ -2,6 +2,7 @@ import type { AuditAnchor } from "../../domain/access/anchor-audit.ts";
 import type { BundlePlan } from "../../domain/bundle/bundle.ts";
 import type { ExportedConfig } from "../../domain/bundle/export-bundle.ts";
 import type { EpochStart } from "../../domain/backup/backup-origin.ts";
+import type { LastRestore } from "../../domain/backup/last-restore.ts";
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";
@@ -185,4 +186,6 @@ export interface StatusAnswer extends Position {
   tokens_not_before_ms: number;
   /** Which epoch an index of the feed is of, ascending; at least one, the present epoch last. */
   epochs: EpochStart[];
+  /** The last restore, for readers whose feed no longer holds it; null without one. Left out by builds before this. */
+  last_restore?: LastRestore | null;
 }

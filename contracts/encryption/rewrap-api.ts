@@ -4,7 +4,9 @@ import { indexSchema, nameSchema } from "../config/fields.ts";
 import { idempotencyInput, operationHead } from "../core/cluster-api.ts";
 import type { Position } from "../core/core-api.ts";
 
-const CURSOR = /^[A-Za-z0-9._~-]+\/[A-Za-z0-9._~-]+\/[A-Za-z0-9._~-]+@\d{1,16}$/;
+/** A version of a config, or a content of a change request. */
+const CURSOR =
+  /^(?:[A-Za-z0-9._~-]+\/[A-Za-z0-9._~-]+\/[A-Za-z0-9._~-]+@\d{1,16}|change-requests@\d{1,16}\.\d{1,5})$/;
 
 /** Which configs are meant: all of a tenant, of an application, of an environment, or one. */
 const scope = {
@@ -35,7 +37,10 @@ export const rewrapRequest = z
 
 export const rewrapAnswer = z
   .object({
-    rewrapped: z.int().meta({ description: "Versions whose data key was wrapped anew" }),
+    rewrapped: z.int().meta({
+      description:
+        "Data keys that were wrapped anew: of versions, and of contents that open change requests hold",
+    }),
     resume_cursor: z.string().nullable().meta({ description: "Go on with it; null when all are done" }),
     index: indexSchema,
   })

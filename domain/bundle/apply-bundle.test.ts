@@ -8,6 +8,7 @@ import { StagedState } from "../command/staged-state.ts";
 import { testCommand, testConfigPayload, testRule } from "../command/testing-commands.ts";
 import { readConfigByName } from "../config/read-configs.ts";
 import { testEncrypted, testEnvelope, testSealed } from "../encryption/testing-envelopes.ts";
+import { SCHEMA_BYTES_MAX } from "../limits.ts";
 import { sha256OfText } from "../sha256-of-text.ts";
 import type { BundlePlan } from "./bundle.ts";
 import { exportBundle } from "./export-bundle.ts";
@@ -188,7 +189,7 @@ describe("C13 a bundle", () => {
       errors: [
         { path: "/configs/1/content_hash" },
         { path: "/configs/2/releases/0/version" },
-        { path: "/configs/2/releases/1/version_id" },
+        { path: "/configs/2/releases/1/version" },
         { path: "/configs/3/releases/1" },
         { path: "/configs/4/versions/0/name" },
       ],
@@ -215,6 +216,13 @@ describe("C13 a bundle", () => {
     expect(exported).toMatchObject({
       configs: [{ contents: [{ sha256: hash.slice(7), isEncrypted: true }] }],
     });
+  });
+
+  it("C13 an export counts schemas and rules as it counts contents, and is refused before it is too large", () => {
+    const { machine, create } = open();
+    const schema = `"${"s".repeat(SCHEMA_BYTES_MAX - 2)}"`;
+    for (let i = 0; i < 6; i++) create(`c${i}`, "x", { schema });
+    expect(exportBundle(machine.state, { tenant: "demo" })).toMatchObject({ code: "payload_too_large" });
   });
 
   it("is the plan that was looked at, or none", () => {

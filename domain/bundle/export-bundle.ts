@@ -50,8 +50,11 @@ export function exportBundle(
     const config = state.json(stateKey.config(value as string)) as Config;
     const used = versionsInUse(state, config);
     if (!config.encrypted) bytes += used.versions.reduce((sum, version) => sum + version.content_bytes, 0);
-    if (bytes > BUNDLE_BYTES_MAX) return tooLarge(`more than ${BUNDLE_BYTES_MAX} bytes of content`);
-    configs.push(exportConfig(config, used));
+    const exported = exportConfig(config, used);
+    // Schemas and rules make an answer too large as contents do.
+    bytes += JSON.stringify(exported).length;
+    if (bytes > BUNDLE_BYTES_MAX) return tooLarge(`more than ${BUNDLE_BYTES_MAX} bytes`);
+    configs.push(exported);
   }
   return { ok: true, configs };
 }

@@ -141,7 +141,12 @@ function resolveRules(
     sayMissing: (id) => sayMissingVersion(state, existing?.config.id ?? "", id),
   });
   errors.push(...unknown);
-  if (!checked.ok) errors.push(...checked.errors);
+  // In a bundle the field has another name.
+  const named = (error: FieldError): FieldError => ({
+    ...error,
+    path: error.path.replace(/\/version_id$/, "/version"),
+  });
+  if (!checked.ok) errors.push(...checked.errors.map(named));
   if (!checked.ok) return { rules, warnings: [] };
   const of = `${wanted.app}/${wanted.env}/${wanted.name}`;
   return { rules: checked.rules, warnings: checked.warnings.map((warning) => `${of}: ${warning}`) };

@@ -1,5 +1,5 @@
 import type { FieldError } from "../command/command-error.ts";
-import { scanAll } from "../command/scan-all.ts";
+import { scanAll, VERSIONS_PAGE } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { type BundleConfig, type BundleContent, OWN_CONTENT } from "./bundle.ts";
@@ -51,14 +51,13 @@ export function resolveContents(input: {
     }
     if (isOwn) errors.push({ path: at, message: `is the entry's own content; rules name it ${OWN_CONTENT}` });
     const key = { sha256: content.sha256, format };
-    versionByName.set(name, find(key)?.version_id ?? take(content, { ...key, path: at }));
+    versionByName.set(name, find(key) ?? take(content, { ...key, path: at }));
   }
   versionByName.set(OWN_CONTENT, resolveOwn());
   return { versionByName, fresh: missing };
 
   function resolveOwn(): number {
-    if (wanted.content.attachment === null)
-      return find(own)?.version_id ?? take(wanted.content, { ...own, path });
+    if (wanted.content.attachment === null) return find(own) ?? take(wanted.content, { ...own, path });
     const latest = existing?.latest;
     const isLatest =
       latest !== undefined &&
@@ -73,16 +72,16 @@ export function resolveContents(input: {
 function finder(
   state: StateView,
   { config, latest }: { config: Config; latest: ConfigVersion },
-): (content: VersionContent) => ConfigVersion | null {
-  let all: Map<string, ConfigVersion> | null = null;
-  const used = new Map<string, ConfigVersion>();
+): (content: VersionContent) => number | null {
+  let all: Map<string, number> | null = null;
+  const used = new Map<string, number>();
   for (const id of [...new Set(config.releases.map(({ version_id }) => version_id))].toSorted(
     (a, b) => a - b,
   )) {
     const version = readVersionOf(state, config.id, id);
-    if (version !== undefined) used.set(contentKey(version), version);
+    if (version !== undefined) used.set(contentKey(version), id);
   }
-  used.set(contentKey(latest), latest);
+  used.set(contentKey(latest), latest.version_id);
   return (content) => {
     const key = contentKey(content);
     const inUse = used.get(key);
@@ -92,11 +91,12 @@ function finder(
   };
 }
 
-function readAll(state: StateView, configId: string): Map<string, ConfigVersion> {
-  const all = new Map<string, ConfigVersion>();
-  for (const { value } of scanAll(state, stateKey.versionPrefix(configId))) {
+/** Numbers alone: together the schemas of many versions are more than a node has memory. */
+function readAll(state: StateView, configId: string): Map<string, number> {
+  const all = new Map<string, number>();
+  for (const { value } of scanAll(state, stateKey.versionPrefix(configId), undefined, VERSIONS_PAGE)) {
     const version = value as ConfigVersion;
-    all.set(contentKey(version), version);
+    all.set(contentKey(version), version.version_id);
   }
   return all;
 }

@@ -22,7 +22,13 @@ export class TestingChanges {
   apply<K extends CommandKind>(
     kind: K,
     payload: CommandPayloads[K],
-    more: { by?: string; break_glass?: string; actor?: Actor; expected_revision?: number } = {},
+    more: {
+      by?: string;
+      break_glass?: string;
+      actor?: Actor;
+      expected_revision?: number;
+      tenant?: string;
+    } = {},
     attachments: readonly Uint8Array[] = [new Uint8Array([1])],
   ): ApplyOutcome {
     const { by = "ada", ...rest } = more;

@@ -32,6 +32,8 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * whether its plan's later commands do what a build without them does not depends on the plan that this one made.
  * `change_of_several`: a change request of a batch or a bundle.
  * `publish_gates`: gates of a stage, and word of them when it is left; a build without them would go on past a gate.
+ * `rewrap_everywhere`: data keys inside typed configs and in change requests, which a build without it would leave as they are.
+ * `prune_spares_several`: `form` of a removal of versions; a build without it removes what a change request of several names.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
@@ -41,6 +43,8 @@ export const COMMAND_FEATURES = [
   "publish_stages",
   "change_of_several",
   "publish_gates",
+  "rewrap_everywhere",
+  "prune_spares_several",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
@@ -56,6 +60,9 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   const isNewForm = kind === "start_publish" && (payload.form ?? payload.abort_plan) !== undefined;
   if (isNewForm) features.push("publish_stages");
   if (saysGates(command)) features.push("publish_gates");
+  if (kind === "rewrap_keys" && (payload.parts ?? payload.held) !== undefined)
+    features.push("rewrap_everywhere");
+  if (kind === "prune_versions" && payload.form !== undefined) features.push("prune_spares_several");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.

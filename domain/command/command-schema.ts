@@ -3,8 +3,8 @@ import { bundleCommand } from "../bundle/bundle-command-schema.ts";
 import { changeCommands } from "../change-request/change-command-schema.ts";
 import { commandAskedFor } from "../change-request/change-request.ts";
 import { batchCommand } from "../config/batch-command-schema.ts";
-import { WRAPPED_KEY_CHARACTERS_MAX } from "../encryption/envelope-text.ts";
-import { GATE_REASON_CHARACTERS_MAX, GATES_MAX, RESTORE_CHUNKS_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
+import { rewrapKeysCommand } from "../encryption/rewrap-command-schema.ts";
+import { GATE_REASON_CHARACTERS_MAX, GATES_MAX, RESTORE_CHUNKS_MAX } from "../limits.ts";
 import { GATE_FAILURES } from "../publish/publish-gate.ts";
 import { PAUSE_ENDS, PUBLISH_STRATEGIES } from "../publish/publish-plan.ts";
 import { pruneCommand } from "../retention/prune-command-schema.ts";
@@ -14,7 +14,6 @@ import {
   format,
   head,
   id,
-  keyId,
   labels,
   percentage,
   retention,
@@ -189,33 +188,6 @@ const publishCommands = [
     .strict(),
 ] as const;
 
-const rewrapCommand = z
-  .object({
-    ...head,
-    kind: z.literal("rewrap_keys"),
-    payload: z
-      .object({
-        resource: z.string().max(1024),
-        items: z
-          .array(
-            z
-              .object({
-                config_id: id,
-                version_id: versionId,
-                from_sha256: sha256,
-                to_sha256: sha256,
-                key_id: keyId,
-                wrapped_key: z.base64().min(1).max(WRAPPED_KEY_CHARACTERS_MAX),
-              })
-              .strict(),
-          )
-          .max(REWRAP_VERSIONS_MAX),
-        next_cursor: z.string().max(1024).nullable(),
-      })
-      .strict(),
-  })
-  .strict();
-
 /**
  * What a core accepts into its log: a command of a known kind whose every field has its type, so that applying it can
  * only succeed or refuse. Whether it makes sense (names, rules, limits) is for the verb to say.
@@ -357,7 +329,7 @@ const commandSchema = z.discriminatedUnion("kind", [
   ...restoreCommands,
   ...publishCommands,
   ...changeCommands,
-  rewrapCommand,
+  rewrapKeysCommand,
 ]);
 
 type Parsed = { ok: true; command: Command } | { ok: false; errors: { path: string; message: string }[] };

@@ -31,6 +31,21 @@ export interface Rewrapping {
   wrapped_key: string;
 }
 
+/** A data key whose envelope stands in a version's content, beside what is not sealed: a secret of a typed config (P7). */
+export interface PartRewrapping {
+  config_id: string;
+  version_id: number;
+  /** The wrapped key that is there, base64. Whatever stands around the envelope may have changed meanwhile. */
+  from_wrapped_key: string;
+  key_id: string;
+  wrapped_key: string;
+}
+
+/** The data key of a content that an open change request holds. */
+export interface HeldRewrapping extends Omit<Rewrapping, "config_id" | "version_id"> {
+  change_request_id: string;
+}
+
 /** A rule that may name the version that its own item makes. */
 export type BatchRule = Omit<ReleaseRule, "version_id" | "publish_id"> & { version_id: number | "new" };
 /** What a batch does to one config: a new version, unless `content` is null, and then its rules or its default rule. */
@@ -85,6 +100,8 @@ export interface CommandPayloads {
     versions: { version_id: number; sha256: string }[];
     /** Where they were archived, for the audit. */
     archive: string;
+    /** 2: versions that change requests of several configs name stay, too; left out: as builds before did it. */
+    form?: 2 | undefined;
   };
   /** Makes every edge refuse a token until it would have expired anyway. */
   revoke_token: { jti: string; expires_at_ms: number };
@@ -152,9 +169,16 @@ export interface CommandPayloads {
   batch_releases: { items: BatchItem[]; abort_plan: boolean };
   /**
    * Wraps data keys anew after a KMS key was rotated or changed (K3); contents stay as they are. Only a core proposes it.
-   * `resource`: what was asked for, for the audit; `next_cursor`: where to go on.
+   * `resource`: what was asked for, for the audit; `next_cursor`: where to go on. `parts` and `held` are left out where there
+   * are none, so that a build without them takes all other pages.
    */
-  rewrap_keys: { resource: string; items: Rewrapping[]; next_cursor: string | null };
+  rewrap_keys: {
+    resource: string;
+    items: Rewrapping[];
+    parts?: PartRewrapping[] | undefined;
+    held?: HeldRewrapping[] | undefined;
+    next_cursor: string | null;
+  };
   /** Writes down where the audit chain of the command's tenant ends, so that a cut tail shows (A5). */
   anchor_audit: { seq: number; hash: string };
   /** Replaces what the command's tenant asks of changes (C14). */

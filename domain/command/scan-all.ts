@@ -1,6 +1,8 @@
 import type { StateView } from "./state-view.ts";
 
 const PAGE = 200;
+/** Versions that are read at once: each may come with a schema of SCHEMA_BYTES_MAX. */
+export const VERSIONS_PAGE = 20;
 
 /**
  * Every row under `prefix` after `start` in key order, page by page, so that no store has to hold a cursor open. `limit`:

@@ -1,5 +1,5 @@
 import { type ApplyVerb } from "../command/apply-verb.ts";
-import { scanAll } from "../command/scan-all.ts";
+import { scanAll, VERSIONS_PAGE } from "../command/scan-all.ts";
 import { type StateChange, stateKey } from "../command/state-view.ts";
 import { endPublish } from "../publish/abort-publish.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
@@ -31,7 +31,7 @@ export const deleteConfig: ApplyVerb<"delete_config"> = ({ state, command, index
   if (owner !== undefined)
     changes.push({ op: "delete", key: stateKey.bundleConfig(namespace.tenant, owner, id) });
   const counts = new Map<string, number>();
-  for (const { key, value } of scanAll(state, stateKey.versionPrefix(id))) {
+  for (const { key, value } of scanAll(state, stateKey.versionPrefix(id), undefined, VERSIONS_PAGE)) {
     const { sha256 } = value as ConfigVersion;
     counts.set(sha256, (counts.get(sha256) ?? 0) + 1);
     changes.push({ op: "delete", key });

@@ -34,6 +34,13 @@ describe("C9 JSON Patch", () => {
     );
   });
 
+  it("C9 knows no nan and no inf: one that stays is no difference, neither is one in the place of the other", () => {
+    const value = (a: unknown) => ({ a, b: [a, 1] });
+    expect(jsonPatch(value(Number.NaN), value(Number.NaN))).toEqual([]);
+    expect(jsonPatch(value(Infinity), value(null))).toEqual([]);
+    expect(jsonPatch([Number.NaN, 1], [Number.NaN, 2])).toEqual([{ op: "replace", path: "/1", value: 2 }]);
+  });
+
   it("is empty for the same value, whatever the order of names", () => {
     expect(jsonPatch({ a: [1, { b: 2 }], c: null }, { c: null, a: [1, { b: 2 }] })).toEqual([]);
   });

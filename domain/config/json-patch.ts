@@ -34,10 +34,15 @@ export function jsonPatch(from: unknown, to: unknown): PatchOperation[] | null {
 
 function compare(from: unknown, to: unknown, path: string, run: Run): void {
   step(run);
-  if (from === to) return;
+  if (asJson(from) === asJson(to)) return;
   if (Array.isArray(from) && Array.isArray(to)) compareLists(from, to, path, run);
   else if (isRecord(from) && isRecord(to)) compareRecords(from, to, path, run);
   else emit(run, { op: "replace", path, value: to });
+}
+
+/** JSON has no `nan` and no `inf`: they are written as null, so one that stays is no difference. */
+function asJson(value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? null : value;
 }
 
 type Json = Record<string, unknown>;
@@ -72,7 +77,7 @@ function compareLists(from: readonly unknown[], to: readonly unknown[], path: st
 
 function isSame(a: unknown, b: unknown, run: Run): boolean {
   step(run);
-  if (a === b) return true;
+  if (asJson(a) === asJson(b)) return true;
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((item, i) => isSame(item, b[i], run));
   }

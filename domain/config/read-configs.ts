@@ -1,7 +1,7 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
 import { scanAll } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
-import { LIST_SCAN_MAX } from "../limits.ts";
+import { LIST_CHARACTERS_MAX, LIST_SCAN_MAX } from "../limits.ts";
 import { lastNotRemoved, readRemovedRanges, sayMissingVersion } from "../retention/removed-versions.ts";
 import type { Namespace } from "./config-name.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "./config.ts";
@@ -44,7 +44,8 @@ export interface ListConfigsInput {
 
 /**
  * A tenant's configs in order of app, env and name. The cursor is opaque. A filter that the order does not help may
- * answer fewer than `limit` with a cursor to go on from: one call looks at no more than LIST_SCAN_MAX names.
+ * answer fewer than `limit` with a cursor to go on from: one call looks at no more than LIST_SCAN_MAX names. So do configs
+ * with large schemas or very many rules: a page ends when it has LIST_CHARACTERS_MAX.
  */
 export function listConfigs(state: StateView, input: ListConfigsInput): Page<Config> {
   const root = `${stateKey.configByNamePrefix}${input.tenant}/`;
@@ -53,14 +54,16 @@ export function listConfigs(state: StateView, input: ListConfigsInput): Page<Con
   const start = input.cursor === undefined ? undefined : root + input.cursor;
   let seen = 0;
   let last = "";
+  const page = new PageSize();
   for (const { key, value } of scanAll(state, prefix, start)) {
-    if (items.length === input.limit || seen === LIST_SCAN_MAX) return { ok: true, items, next_cursor: last };
+    const isFull = items.length === input.limit || page.isFull;
+    if (isFull || seen === LIST_SCAN_MAX) return { ok: true, items, next_cursor: last };
     seen += 1;
     last = key.slice(root.length);
     const [, env = "", name = ""] = last.split("/");
     if (input.env !== undefined && env !== input.env) continue;
     if (input.name_prefix !== undefined && !name.startsWith(input.name_prefix)) continue;
-    items.push(state.json(stateKey.config(value as string)) as Config);
+    items.push(page.add(state.json(stateKey.config(value as string)) as Config));
   }
   return { ok: true, items, next_cursor: null };
 }
@@ -71,7 +74,21 @@ function orderedPrefix({ app, env, name_prefix }: ListConfigsInput): string {
   return env === undefined ? `${app}/` : `${app}/${env}/${name_prefix ?? ""}`;
 }
 
-/** Versions of a config, newest first. The cursor is the last version answered. */
+/** How large a page has grown. */
+class PageSize {
+  #characters = 0;
+
+  add<T>(item: T): T {
+    this.#characters += JSON.stringify(item).length;
+    return item;
+  }
+
+  get isFull(): boolean {
+    return this.#characters >= LIST_CHARACTERS_MAX;
+  }
+}
+
+/** Versions of a config, newest first, up to `limit` or LIST_CHARACTERS_MAX. The cursor is the last version answered. */
 export function listVersions(
   state: StateView,
   input: { config_id: string; cursor?: string; limit: number },
@@ -86,10 +103,11 @@ export function listVersions(
   }
   const removed = readRemovedRanges(state, input.config_id);
   const items: ConfigVersion[] = [];
+  const page = new PageSize();
   let id = lastNotRemoved(removed, Math.min(before - 1, found.config.latest_version_id));
-  for (; id >= 1 && items.length < input.limit; id = lastNotRemoved(removed, id - 1)) {
+  for (; id >= 1 && items.length < input.limit && !page.isFull; id = lastNotRemoved(removed, id - 1)) {
     const version = state.json(stateKey.version(input.config_id, id)) as ConfigVersion | undefined;
-    if (version !== undefined) items.push(version);
+    if (version !== undefined) items.push(page.add(version));
   }
   return { ok: true, items, next_cursor: id >= 1 ? String(id + 1) : null };
 }

@@ -9,7 +9,7 @@ import { testCommand, testConfigPayload, testRule } from "../command/testing-com
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { CONTENT_BYTES_MAX, ENVELOPE_BYTES_MAX, REWRAP_VERSIONS_MAX } from "../limits.ts";
 import { envelopeHead, rewrapEnvelope } from "./envelope-text.ts";
-import { listSealedVersions } from "./list-sealed-versions.ts";
+import { listEnvelopes } from "./list-envelopes.ts";
 import { sealingOf } from "./sealing-of.ts";
 import { withoutContent } from "./with-content.ts";
 import { testEncrypted, testEnvelope, testHash, testSealed } from "./testing-envelopes.ts";
@@ -237,10 +237,14 @@ describe("K3 re-wrapping", () => {
     const walk = (scope: object): string[] => {
       const seen: string[] = [];
       for (let cursor: string | null = null, first = true; first || cursor !== null; first = false) {
-        const page = listSealedVersions(machine.state, { tenant: "demo", ...scope, cursor });
+        const page = listEnvelopes(machine.state, { tenant: "demo", ...scope, cursor });
         expect(page.items.length).toBeLessThanOrEqual(REWRAP_VERSIONS_MAX);
         expect(page.items.at(-1)?.cursor ?? null).toBe(page.next_cursor ?? page.items.at(-1)?.cursor ?? null);
-        seen.push(...page.items.map(({ config, version }) => `${config.name} ${version.version_id}`));
+        seen.push(
+          ...page.items.map(({ owner, identity }) =>
+            owner.of === "version" ? `${identity.name} ${owner.version_id}` : owner.of,
+          ),
+        );
         cursor = page.next_cursor;
       }
       return seen;
@@ -251,7 +255,7 @@ describe("K3 re-wrapping", () => {
     expect(walk({ app: "shop", env: "prod", name: "b" })).toEqual(all.slice(41, 82));
     expect(walk({ app: "other" })).toEqual([]);
     // From the middle of a config, and from one that is gone meanwhile.
-    const from = (cursor: string) => listSealedVersions(machine.state, { tenant: "demo", cursor }).items[0];
+    const from = (cursor: string) => listEnvelopes(machine.state, { tenant: "demo", cursor }).items[0];
     expect(from("shop/prod/a@7")).toMatchObject({ cursor: "shop/prod/a@8" });
     expect(from("shop/prod/aa@7")).toMatchObject({ cursor: "shop/prod/b@1" });
   });

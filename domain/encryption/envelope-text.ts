@@ -40,28 +40,29 @@ export function envelopeText({ iv, ciphertext, tag, context, ...head }: Envelope
 }
 
 /**
- * The envelope with another wrapped key; iv, ciphertext, tag and context are the same bytes as before (K3). Null for
- * bytes that are no envelope.
+ * The bytes with another wrapped key in the envelope that begins at `at` (and is all of them, unless told otherwise); iv,
+ * ciphertext, tag, context and whatever stands around the envelope are the same bytes as before (K3). Null when none begins
+ * there.
  */
-export function rewrapEnvelope(bytes: Uint8Array, head: EnvelopeHead): Uint8Array | null {
-  const found = readHead(bytes);
+export function rewrapEnvelope(bytes: Uint8Array, head: EnvelopeHead, at = 0): Uint8Array | null {
+  const found = readHead(bytes, at);
   if (found === null) return null;
   const text = headText(head);
-  const content = bytes.subarray(found.length);
-  const out = new Uint8Array(text.length + content.byteLength);
-  for (let i = 0; i < text.length; i += 1) out[i] = text.charCodeAt(i);
-  out.set(content, text.length);
+  const out = new Uint8Array(bytes.byteLength - found.length + text.length);
+  out.set(bytes.subarray(0, at));
+  for (let i = 0; i < text.length; i += 1) out[at + i] = text.charCodeAt(i);
+  out.set(bytes.subarray(at + found.length), at + text.length);
   return out;
 }
 
-/** How an envelope's data key is wrapped; null for bytes that are no envelope. */
-export function envelopeHead(bytes: Uint8Array): EnvelopeHead | null {
-  return readHead(bytes)?.head ?? null;
+/** How the data key of the envelope that begins at `at` is wrapped; null when none begins there. */
+export function envelopeHead(bytes: Uint8Array, at = 0): EnvelopeHead | null {
+  return readHead(bytes, at)?.head ?? null;
 }
 
-function readHead(bytes: Uint8Array): { head: EnvelopeHead; length: number } | null {
+function readHead(bytes: Uint8Array, at: number): { head: EnvelopeHead; length: number } | null {
   // Not decoded as UTF-8: a head is ASCII, and whatever is not is no head.
-  const text = String.fromCharCode(...bytes.subarray(0, HEAD_CHARACTERS_MAX));
+  const text = String.fromCharCode(...bytes.subarray(at, at + HEAD_CHARACTERS_MAX));
   const length = text.indexOf(CONTENT_MARK);
   const match = HEAD.exec(text.slice(0, Math.max(length, 0)));
   const [, key_id, wrapped_key] = match ?? [];

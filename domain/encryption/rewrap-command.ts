@@ -4,7 +4,7 @@ import {
   type CommandOf,
   type CommandPayloads,
 } from "../command/command.ts";
-import type { RewrapScope } from "./list-sealed-versions.ts";
+import type { RewrapScope } from "./envelope-place.ts";
 
 /** The configs that are meant, as the audit names them. */
 export function rewrapResource({ tenant, app = "*", env = "*", name = "*" }: RewrapScope): string {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Namespace } from "../config/config-name.ts";
 import { COLUMNS_BY_KIND } from "./gray-columns.ts";
-import { GRAY_APP, type GrayKind } from "./gray-kind.ts";
+import { GRAY_APP, type GrayKind, grayKindOf } from "./gray-kind.ts";
 
 /** Columns by their names in seed 000; those that are not there are null. */
 export type GrayColumns = Record<string, unknown>;
@@ -15,6 +15,8 @@ export interface GrayContent {
 
 /** Where the envelope stands in a data source's JSON. */
 const SEALED_SECRET = "sealed_accesskey_secret";
+/** The same as bytes. Quotes inside a JSON text are escaped, so they stand nowhere else in the JSON of columns. */
+const SEALED_SECRET_MARK = Uint8Array.from(`"${SEALED_SECRET}":`, (char) => char.charCodeAt(0));
 
 /** Names of the columns that a kind's JSON has, in the order of seed 000. */
 function columnNames(kind: GrayKind): string[] {
@@ -41,6 +43,16 @@ export function grayNamespace(tenant: string, kind: GrayKind): Namespace {
 export function grayContentText(kind: GrayKind, { columns, sealedSecret }: GrayContent): string {
   const whole = wholeColumns(kind, columns);
   return JSON.stringify(sealedSecret === null ? whole : { ...whole, [SEALED_SECRET]: sealedSecret });
+}
+
+/** Where the envelope begins in the bytes of a content that `grayContentText` wrote; null in one that has none. */
+export function sealedSecretAt(namespace: Namespace, bytes: Uint8Array): number | null {
+  if (grayKindOf(namespace) !== "data-source") return null;
+  const [quote = 0] = SEALED_SECRET_MARK;
+  for (let at = bytes.indexOf(quote); at >= 0; at = bytes.indexOf(quote, at + 1)) {
+    if (SEALED_SECRET_MARK.every((byte, i) => bytes[at + i] === byte)) return at + SEALED_SECRET_MARK.length;
+  }
+  return null;
 }
 
 /** Reads what `grayContentText` wrote; null for anything else. */

@@ -1,4 +1,4 @@
-import { scanAll } from "../command/scan-all.ts";
+import { scanAll, VERSIONS_PAGE } from "../command/scan-all.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
 import type { Config, ConfigVersion, Retention } from "../config/config.ts";
 import { LIST_SCAN_MAX, PRUNE_BYTES_MAX, PRUNE_VERSIONS_MAX } from "../limits.ts";
@@ -6,8 +6,6 @@ import { countRemoved, readRemovedRanges } from "./removed-versions.ts";
 import { versionHolds } from "./version-holds.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Versions that are read at once: most configs have none that is due, and a version may come with a large schema. */
-const PAGE = 20;
 
 /** How old a version is, by number and by time. */
 export interface VersionAge {
@@ -39,12 +37,12 @@ export function findDueVersions(state: StateView, config: Config, nowMs: number)
   const { id, retention, latest_version_id: latest } = config;
   if (retention === null) return [];
   const total = latest - countRemoved(readRemovedRanges(state, id));
-  const holdOf = versionHolds(state, config, nowMs);
+  const holdOf = versionHolds(state, config, { nowMs });
   const due: ConfigVersion[] = [];
   let bytes = 0;
   let seen = 0;
   let version: ConfigVersion | null = null;
-  for (const { value } of scanAll(state, stateKey.versionPrefix(id), undefined, PAGE)) {
+  for (const { value } of scanAll(state, stateKey.versionPrefix(id), undefined, VERSIONS_PAGE)) {
     const next = value as ConfigVersion;
     if (version !== null) {
       const age = { newer: total - seen, replacedAtMs: next.created_at_ms };

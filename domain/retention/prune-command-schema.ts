@@ -15,6 +15,7 @@ export const pruneCommand = z
           .min(1)
           .max(PRUNE_VERSIONS_MAX),
         archive: z.string().max(512),
+        form: z.literal(2).optional(),
       })
       .strict(),
   })

@@ -108,7 +108,7 @@ describe("C10 versions are removed by their config's retention", () => {
     );
     expect(machine.apply("apply_bundle", command.payload, {}, attachments)).toMatchObject({
       ...invalid,
-      errors: [{ path: "/configs/0/releases/0/version_id", message: said }],
+      errors: [{ path: "/configs/0/releases/0/version", message: said }],
     });
   });
 

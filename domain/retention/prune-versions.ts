@@ -23,12 +23,12 @@ import { versionHolds } from "./version-holds.ts";
  * Their numbers stay taken, and neither the config's revision nor what clients get changes.
  */
 export const pruneVersions: ApplyVerb<"prune_versions"> = ({ state, command, timestampMs }) => {
-  const { config_id, versions, archive } = command.payload;
+  const { config_id, versions, archive, form } = command.payload;
   const found = findConfig(state, command, config_id);
   if (!found.ok) return found;
   const { config } = found;
   const ranges = readRemovedRanges(state, config_id);
-  const holdOf = versionHolds(state, config, timestampMs);
+  const holdOf = versionHolds(state, config, { nowMs: timestampMs, ofOne: form === undefined });
   const removed = new Map<number, ConfigVersion>();
   const kept: KeptVersion[] = [];
   for (const { version_id, sha256 } of versions) {

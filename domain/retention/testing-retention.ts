@@ -58,6 +58,7 @@ export class TestingRetention extends TestingChanges {
         sha256: rows.get(version_id) ?? "f".repeat(64),
       })),
       archive: "c1/versions/demo/x/",
+      form: 2,
     };
   }
 

@@ -5,6 +5,8 @@ import { bakedAtMs, type PublishPlan, publishDueAtMs } from "../../domain/publis
 import {
   advancePublishStage,
   hasOpenGates,
+  movePublish,
+  PUBLISH_LEASE_MS,
   type StageDeps,
   type StageOutcome,
 } from "./advance-publish-stage.ts";
@@ -12,13 +14,20 @@ import {
 /** Plans read at once. */
 const DUE_PAGE_MAX = 100;
 /** Plans moved side by side. A config has one running plan at most, so each config's moves stay in order. */
-const IN_FLIGHT_MAX = 8;
+export const IN_FLIGHT_MAX = 16;
+/**
+ * Of the run that moves what is due and has no gates: one lease for all of it, renewed with each page. Two writes a plan
+ * would cost more than the move.
+ */
+const DUE_LEASE = "publish-stage/due";
 /** Plans with gates side by side: what they wait for are others' webhooks. */
 const GATED_IN_FLIGHT_MAX = 32;
 /** Plans with gates that one run looks at; of more of them it draws so many. */
 const GATED_PLANS_MAX = 5_000;
 /** Left at the end of an invocation for the moves on the way: a webhook's longest time, a proposal's and some. */
 export const STAGE_RESERVE_MS = 20_000;
+/** The same for plans without gates: a proposal's longest time and some. */
+export const MOVE_RESERVE_MS = 13_000;
 /** Failures that a report tells of by name. */
 const FAILURES_TOLD_MAX = 10;
 /** Nothing else can succeed either. */
@@ -53,15 +62,10 @@ export async function advanceDuePublishes(deps: DuePublishesDeps): Promise<Publi
   const counts = { advanced: 0, stopped: 0, waiting: 0, settled: 0, leased: 0, held: 0 };
   const report: PublishStageReport = { ...counts, overdue: 0, left: false };
   const failures: Failure[] = [];
-  const gated: PublishPlan[] = [];
   const nowMs = Math.floor(deps.nowMs());
-  const advance = async (plan: PublishPlan): Promise<void> => {
-    if (deps.remainingMs() < STAGE_RESERVE_MS) {
-      report.left = true;
-      return;
-    }
+  const count = async (plan: PublishPlan, advance: typeof advancePublishStage): Promise<void> => {
     try {
-      const outcome = await advancePublishStage(deps, plan);
+      const outcome = await advance(deps, plan);
       report[outcome] += 1;
       if ((outcome === "waiting" || outcome === "held") && isOverdue(plan, nowMs)) {
         report.overdue += 1;
@@ -72,21 +76,50 @@ export async function advanceDuePublishes(deps: DuePublishesDeps): Promise<Publi
       failures.push({ plan, error });
     }
   };
+  const isShort = (reserveMs: number): boolean => {
+    report.left ||= deps.remainingMs() < reserveMs;
+    return report.left;
+  };
+  const gated: PublishPlan[] = [];
+  let isHolder = false;
+  try {
+    await eachDuePage(deps, nowMs, async (page) => {
+      gated.push(...page.filter(hasOpenGates));
+      const others = page.filter((plan) => !hasOpenGates(plan));
+      if (others.length > 0) {
+        isHolder = await deps.leases.acquire(DUE_LEASE, deps.holder, PUBLISH_LEASE_MS);
+        if (!isHolder) report.leased += others.length;
+      }
+      await eachInFlight(isHolder ? others : [], IN_FLIGHT_MAX, async (plan) => {
+        if (!isShort(MOVE_RESERVE_MS)) await count(plan, movePublish);
+      });
+      return !report.left;
+    });
+  } finally {
+    if (isHolder) await deps.leases.release(DUE_LEASE, deps.holder);
+  }
+  await eachInFlight(draw(gated, deps.random), GATED_IN_FLIGHT_MAX, async (plan) => {
+    if (!isShort(STAGE_RESERVE_MS)) await count(plan, advancePublishStage);
+  });
+  if (failures.length > 0) throw toFailure(failures);
+  return report;
+}
+
+/** Reads what is due by `nowMs`, the longest due first, and hands it on page by page while `work` answers true. */
+async function eachDuePage(
+  { core }: Pick<DuePublishesDeps, "core">,
+  nowMs: number,
+  work: (page: readonly PublishPlan[]) => Promise<boolean>,
+): Promise<void> {
   let cursor: string | null = "";
-  while (cursor !== null && !report.left) {
-    const page = await deps.core.listDuePublishes({
+  while (cursor !== null) {
+    const page = await core.listDuePublishes({
       due_before_ms: nowMs,
       limit: DUE_PAGE_MAX,
       ...(cursor === "" ? {} : { cursor }),
     });
-    gated.push(...page.items.filter(hasOpenGates));
-    const others = page.items.filter((plan) => !hasOpenGates(plan));
-    await eachInFlight(others, IN_FLIGHT_MAX, advance);
-    cursor = page.next_cursor;
+    cursor = (await work(page.items)) ? page.next_cursor : null;
   }
-  await eachInFlight(draw(gated, deps.random), GATED_IN_FLIGHT_MAX, advance);
-  if (failures.length > 0) throw toFailure(failures);
-  return report;
 }
 
 interface Failure {

@@ -14,7 +14,7 @@ import { type FollowGatesDeps, followPublishGates } from "./follow-publish-gates
 import { publishCommandHead } from "./publish-command-head.ts";
 
 /** Longer than a proposal may take, so that a holder which lives still has it at the end. */
-const LEASE_MS = 15_000;
+export const PUBLISH_LEASE_MS = 15_000;
 /** Refusals that mean: somebody else has moved the plan, or its time has not come by the log. */
 const SETTLED: readonly ErrorCode[] = ["not_found", "invalid_transition", "precondition_failed"];
 /** Refusals that mean: the plan stays due, until the freeze is over or people have decided. */
@@ -32,18 +32,28 @@ export interface StageDeps extends FollowGatesDeps {
  */
 export type StageOutcome = "advanced" | "stopped" | "waiting" | "settled" | "leased" | "held";
 
-/** Rejects with what the core or the lease store says when either is away or the core refuses for another reason. */
+/**
+ * Under a lease of the plan's own. Rejects with what the core or the lease store says when either is away or the core
+ * refuses for another reason.
+ */
 export async function advancePublishStage(deps: StageDeps, plan: PublishPlan): Promise<StageOutcome> {
   const lease = `publish-stage/${plan.id}`;
-  if (!(await deps.leases.acquire(lease, deps.holder, LEASE_MS))) return "leased";
+  if (!(await deps.leases.acquire(lease, deps.holder, PUBLISH_LEASE_MS))) return "leased";
+  try {
+    return await movePublish(deps, plan);
+  } finally {
+    await deps.leases.release(lease, deps.holder);
+  }
+}
+
+/** The same without a lease: for whoever holds one of many plans. */
+export async function movePublish(deps: FollowGatesDeps, plan: PublishPlan): Promise<StageOutcome> {
   try {
     return await move(deps, plan);
   } catch (error) {
     if (error instanceof ConfluxError && SETTLED.includes(error.code)) return "settled";
     if (error instanceof ConfluxError && HELD.includes(error.code)) return "held";
     throw error;
-  } finally {
-    await deps.leases.release(lease, deps.holder);
   }
 }
 
@@ -52,7 +62,7 @@ export function hasOpenGates(plan: PublishPlan): boolean {
   return plan.state === "baking" && openGates(currentStage(plan)).length > 0;
 }
 
-async function move(deps: StageDeps, plan: PublishPlan): Promise<StageOutcome> {
+async function move(deps: FollowGatesDeps, plan: PublishPlan): Promise<StageOutcome> {
   const stage = currentStage(plan);
   if (stage !== undefined && hasOpenGates(plan)) return followPublishGates(deps, plan, stage);
   const answer = await (plan.pause === undefined
@@ -61,7 +71,10 @@ async function move(deps: StageDeps, plan: PublishPlan): Promise<StageOutcome> {
   return answer.replayed ? "settled" : "advanced";
 }
 
-async function advanceCommand(deps: StageDeps, plan: PublishPlan): Promise<CommandOf<"advance_publish">> {
+async function advanceCommand(
+  deps: FollowGatesDeps,
+  plan: PublishPlan,
+): Promise<CommandOf<"advance_publish">> {
   return {
     ...(await publishCommandHead(plan, deps.newTraceId(), ["publish-stage", plan.id, plan.stage])),
     kind: "advance_publish",
@@ -70,7 +83,7 @@ async function advanceCommand(deps: StageDeps, plan: PublishPlan): Promise<Comma
 }
 
 async function endPauseCommand(
-  deps: StageDeps,
+  deps: FollowGatesDeps,
   plan: PublishPlan,
   pause: PublishPause,
 ): Promise<CommandOf<"end_pause">> {

@@ -143,12 +143,13 @@ function toBatch(answer: FeedAnswer, epochs: readonly EpochStart[], after: numbe
 }
 
 /**
- * The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. The row stands at
+ * The feed no longer reaches back to the cursor: says so in the system's audit and goes on where it begins. Of what is gone
+ * the status still has the last restore, without which rows would be shown that it rolled back. The row stands at
  * the last entry that is gone, so a repeat leaves it out; with its index negative, since that entry may be the system's own
  * and have its row, which would leave this one out.
  */
 async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch> {
-  const { cluster_id, epochs, compacted_index } = await deps.core.status();
+  const { cluster_id, epochs, compacted_index, last_restore: last = null } = await deps.core.status();
   if (compacted_index <= after) {
     throw new ConfluxError(
       "unavailable",
@@ -167,5 +168,16 @@ async function skipCompacted(deps: ProjectionDeps, after: number): Promise<Batch
     position: { clusterId: cluster_id, epoch: epochOf(epochs, compacted_index), logIndex: -compacted_index },
     createdAtMs: deps.nowMs(),
   };
-  return { to: compacted_index, audit: [row], moves: [], restores: [] };
+  const restores =
+    last === null || last.first_index > compacted_index
+      ? []
+      : [
+          {
+            clusterId: cluster_id,
+            epoch: last.epoch,
+            firstIndex: last.first_index,
+            restoredIndex: last.restored_index,
+          },
+        ];
+  return { to: compacted_index, audit: [row], moves: [], restores };
 }

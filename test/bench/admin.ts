@@ -15,7 +15,7 @@ import { type Figure, figure } from "./figures.ts";
 const FULL: AdminPlan = {
   runs: 3,
   requests: 400,
-  bundles: 10,
+  bundles: 5,
   logins: 100,
   checks: 1_000_000,
   sizes: [1_000, 10_000, 100_000],

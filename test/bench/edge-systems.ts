@@ -68,12 +68,12 @@ export async function startEdgeSystem(directory: string, { jwks }: BenchCredenti
   const workerd = await startWorkerd({
     directory,
     files: {
-      "edge.mjs": await bundleWorker(join(ROOT, "workers/edge/main.ts")),
+      "edge.mjs": (await bundleWorker(join(ROOT, "workers/edge/main.ts"))).text,
       // The queue that is told which configs are fetched, behind an answer now and then.
       "delivery.mjs": "export default () => ({ send: async () => {} });",
       // The platform's counter of requests, which never refuses; clients here send too little to be asked about.
       "client-rate.mjs": "export default () => ({ limit: async () => ({ success: true }) });",
-      "stand-in.mjs": await bundleWorker(join(ROOT, "test/workers/edge-stand-in.ts")),
+      "stand-in.mjs": (await bundleWorker(join(ROOT, "test/workers/edge-stand-in.ts"))).text,
     },
     sockets: ["edge", "stand-in"],
     config: `${HEAD}(
@@ -134,7 +134,7 @@ export async function startPeer(
   const workerd = await startWorkerd({
     directory,
     files: {
-      "hello.mjs": await bundleWorker(join(ROOT, "test/workers/hono-hello.ts")),
+      "hello.mjs": (await bundleWorker(join(ROOT, "test/workers/hono-hello.ts"))).text,
       "body.json": benchContent(bytes, 0, 1),
     },
     sockets: ["hello"],

@@ -133,9 +133,9 @@ async function startRegion(
   return startWorkerd({
     directory,
     files: {
-      "edge.mjs": await bundleWorker(join(ROOT, "workers/edge/main.ts")),
-      "watch.mjs": await bundleWorker(join(ROOT, "workers/watch/main.ts")),
-      "stand-in.mjs": await bundleWorker(join(ROOT, "test/workers/watch-stand-in.ts")),
+      "edge.mjs": (await bundleWorker(join(ROOT, "workers/edge/main.ts"))).text,
+      "watch.mjs": (await bundleWorker(join(ROOT, "workers/watch/main.ts"))).text,
+      "stand-in.mjs": (await bundleWorker(join(ROOT, "test/workers/watch-stand-in.ts"))).text,
     },
     sockets: ["edge"],
     config: `${HEAD}(
@@ -193,7 +193,7 @@ const standIn :Workerd.Worker = (
 
 /** One hibernating object (a process) that sends what it is told to all its sockets. */
 export async function startBareObject(directory: string, watchers: number): Promise<WatchSystem> {
-  const bundle = await bundleWorker(join(ROOT, "test/workers/bare-broadcast.ts"));
+  const bundle = (await bundleWorker(join(ROOT, "test/workers/bare-broadcast.ts"))).text;
   const objects = await startSeveral(processesFor(watchers), (i) =>
     startWorkerd({
       directory: join(directory, `bare-${i}`),

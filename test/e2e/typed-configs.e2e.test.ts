@@ -1,14 +1,15 @@
 /**
- * P1, P2, P7 through the whole system: a data source with a secret goes stage by stage over real edges, its reader opens the
+ * P1, P2, P7, K3 through the whole system: a data source with a secret goes stage by stage over real edges, its reader opens the
  * secret with its own identity at KMS, and the secret stands nowhere else.
  */
 import { randomBytes } from "node:crypto";
+import { RotateKeyOnDemandCommand } from "@aws-sdk/client-kms";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decryptEnvelope } from "../../sdk/decrypt-envelope.ts";
 import { findInFiles, findPlanted, formsOf } from "../testing/find-planted.ts";
 import { makePlace, type Place, type Stack, startStack, until } from "../testing/stack.ts";
 import { admin, adminOk, getRaw } from "../testing/stack-client.ts";
-import { dumpDatabase, openDatabase, stackDecryptor } from "../testing/stack-keys.ts";
+import { dumpDatabase, openDatabase, openKms, stackDecryptor } from "../testing/stack-keys.ts";
 
 const E2E_MS_MAX = 300_000;
 const SOURCES = "/gray/data-sources";
@@ -53,7 +54,7 @@ async function open(json: Json | undefined): Promise<string> {
 }
 
 test(
-  "P1 P2 P7 a data source goes through its stages, two versions side by side, and its secret is its reader's alone",
+  "P1 P2 P7 K3 a data source goes through its stages, two versions side by side, and its secret is its reader's alone",
   async () => {
     // As api.md has it: the columns alone, without a tenant.
     const body = { source: "pop-gateway", source_group: CANARY, loghub_accesskey_secret: SECRET };
@@ -101,6 +102,21 @@ test(
     expect(await versionsIn(everywhere, second.index)).toEqual(["2", "2", "2", "1", "1"]);
     const last = await act("advance");
     expect(await versionsIn(everywhere, last.index)).toEqual(everywhere.map(() => "2"));
+
+    // K3: under the key's next material it is the same version with the same secret, and another ETag.
+    const kms = openKms(stack);
+    await kms.send(new RotateKeyOnDemandCommand({ KeyId: "alias/conflux-configs" }));
+    kms.destroy();
+    const { json: rewrapped } = await adminOk(stack, "POST", "/mgt/encryption/rewrap", {
+      tenant: "demo",
+      app: "gray",
+    });
+    expect(rewrapped).toMatchObject({ rewrapped: 2, resume_cursor: null });
+    const moved = await servedIn(STAGE1, String(rewrapped["index"]));
+    const wrappedKey = (json: Json | undefined): unknown =>
+      (json?.["sealed_accesskey_secret"] as Json)["wrapped_key"];
+    expect([moved?.version, await open(moved?.json)]).toEqual(["2", NEXT_SECRET]);
+    expect(wrappedKey(moved?.json)).not.toBe(wrappedKey(fresh?.json));
 
     // What the source document's kinds refuse, and nothing of it in what is kept.
     const bad = await admin(stack, "POST", SOURCES, { ...body, loghub_endpoint: "not one" });

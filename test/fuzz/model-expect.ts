@@ -35,6 +35,8 @@ const refused = (code: ErrorCode): Expected => ({ kind: "refused", code });
 type StepOf<K extends Step["do"]> = Extract<Step, { do: K }>;
 type ConfigStep = StepOf<"version" | "rules" | "rollback" | "delete" | "retention" | "publish">;
 
+/** What a request asks for, beside where: another one under the same key is a conflict. */
+export const askedOf = ({ query, body }: ModelRequest): string => JSON.stringify([query, body ?? ""]);
 /** Under which an answer is kept. */
 export const keptUnder = ({ method, path, key }: ModelRequest): string => `${method} ${path} ${key ?? ""}`;
 
@@ -60,7 +62,7 @@ export function expectStep(state: ModelState, step: Step, request: ModelRequest)
 function repeated(state: ModelState, request: ModelRequest): Expected | null {
   const kept = request.key === null ? undefined : state.kept.get(keptUnder(request));
   if (kept === undefined) return null;
-  return kept.body === (request.body ?? "") ? { kind: "replayed", kept } : refused("idempotency_conflict");
+  return kept.asked === askedOf(request) ? { kind: "replayed", kept } : refused("idempotency_conflict");
 }
 
 function expectCreate(state: ModelState, step: StepOf<"create">): Expected {

@@ -59,7 +59,8 @@ export interface GoneConfig {
 }
 /** The first answer to a request with an idempotency key. */
 export interface KeptAnswer {
-  body: string;
+  /** Query and body of the request. */
+  asked: string;
   status: number;
   json: unknown;
 }

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { ModelChecks } from "./model-checks.ts";
-import { type Expected, expectStep, type Json, keptUnder } from "./model-expect.ts";
+import { askedOf, type Expected, expectStep, type Json, keptUnder } from "./model-expect.ts";
 import { aim, type ModelRequest, toRequest } from "./model-requests.ts";
 import type { ModelState } from "./model-state.ts";
 import { type Turn, turns } from "./model-steps.ts";
@@ -111,7 +111,7 @@ function compareAnswer(
     const etag = answer.header("etag");
     if (etag !== null && etag !== json["etag"]) throw new Mismatch(`ETag ${etag} is not the body's`);
     if (request.key !== null) {
-      state.kept.set(keptUnder(request), { body: request.body ?? "", status, json });
+      state.kept.set(keptUnder(request), { asked: askedOf(request), status, json });
     }
   }
   checks.has(json, expected.fields(), "the answer");

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { COMPILE_CACHE } from "./build-directory.ts";
 
 const READY_MS = 30_000;
 const STOP_MS = 20_000;
@@ -42,7 +43,7 @@ export class NodeProcess {
     if (this.running) throw new Error("the process runs already");
     const [program, ...args] = this.#options.command;
     const child = spawn(program, args, {
-      env: { PATH: process.env["PATH"] ?? "", ...this.#options.env },
+      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: COMPILE_CACHE, ...this.#options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;

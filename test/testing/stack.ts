@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DevJson } from "../../dev/dev-json.ts";
+import { BUILD_DIRECTORY, COMPILE_CACHE } from "./build-directory.ts";
 import { freeBlock, freePorts } from "./free-ports.ts";
 
 const PROJECT_DIR = join(import.meta.dirname, "../..");
@@ -138,7 +139,15 @@ export function processesOf(dataDir: string): { pid: number; command: string }[]
 export function launchStack(env: Record<string, string>) {
   const child = spawn(process.execPath, ["dev/start.ts"], {
     cwd: PROJECT_DIR,
-    env: { ...process.env, DATABASE_URL: "", DYNAMODB_ENDPOINT: "", KMS_ENDPOINT: "", ...env },
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      CONFLUX_BUILD_DIR: BUILD_DIRECTORY,
+      DATABASE_URL: "",
+      DYNAMODB_ENDPOINT: "",
+      KMS_ENDPOINT: "",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const stdout = collect(child.stdout);

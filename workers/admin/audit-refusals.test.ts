@@ -129,6 +129,26 @@ const CASES: Case[] = [
     },
   },
   {
+    name: "400 of a bundle by the schema of a content, whose names may be secrets",
+    path: () => "/api/v1/mgt/apply",
+    body: {
+      bundle: { id: "b", tenant: "demo", app: "shop", env: "prod" },
+      configs: [
+        {
+          name: "n",
+          format: "json",
+          content: `{"${SECRET}": 1}`,
+          schema: { additionalProperties: { type: "string" } },
+        },
+      ],
+    },
+    row: {
+      ...failed("validation_failed"),
+      tenant: "demo",
+      summary: "POST /api/v1/mgt/apply: 400 validation_failed at /configs/0/content",
+    },
+  },
+  {
     name: "400 of a body that is no JSON",
     body: `{"password": "${SECRET}`,
     row: { ...failed("malformed_request"), tenant: null },

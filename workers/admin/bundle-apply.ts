@@ -5,10 +5,12 @@ import {
   bundleApplied,
   bundleDocument,
 } from "../../contracts/bundle/bundle-schemas.ts";
-import { createHeaders } from "../../contracts/config/fields.ts";
+import { createChangeHeaders } from "../../contracts/config/fields.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { BundlePlan } from "../../domain/bundle/bundle.ts";
+import type { BundlePlan, BundlePlanItem } from "../../domain/bundle/bundle.ts";
+import { isWritten } from "../../domain/change-request/change-request.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
+import { breakGlass } from "./break-glass.ts";
 import { writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { requireForPlan } from "./bundle-permissions.ts";
@@ -26,7 +28,7 @@ const route = declareRoute(
     description:
       "All or nothing, in one entry of the log. The caller needs write on each config that is written, publish where rules change, delete where one is pruned, and read on the others.",
     request: {
-      headers: createHeaders,
+      headers: createChangeHeaders,
       query: applyQuery,
       body: { required: true, content: json(bundleDocument) },
     },
@@ -49,12 +51,25 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
       if_plan,
     });
     const { bundle_id } = command.payload;
-    const plan = (): Promise<BundlePlan> => planFor(c, command, requireForPlan);
+    let pass: { break_glass?: string } = {};
+    const requireFor = async (
+      of: typeof c,
+      tenant: string,
+      items: readonly BundlePlanItem[],
+    ): Promise<void> => {
+      await requireForPlan(of, tenant, items);
+      const written = items.filter(isWritten);
+      pass = await breakGlass(
+        of,
+        ...written.map(({ app: appName, env, name }) => ({ namespace: { tenant, app: appName, env }, name })),
+      );
+    };
+    const plan = (): Promise<BundlePlan> => planFor(c, command, requireFor);
     if (dry_run === "true") return c.json(viewPlan(bundle_id, await plan(), null), 200);
     const { core } = c.var.deps;
     const propose = (payload: BundleCommand["payload"]) =>
       core.propose<"apply_bundle">(
-        { command: { ...command, payload }, attachments },
+        { command: { ...command, ...pass, payload }, attachments },
         { traceparent: c.var.traceparent },
       );
     const answer = await proposePlanned(command, plan, propose).catch((error: unknown) =>

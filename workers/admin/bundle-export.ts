@@ -1,5 +1,4 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { stringify } from "yaml";
 import { bundleDocument, exportQuery } from "../../contracts/bundle/bundle-schemas.ts";
 import type { BundleExportAnswer } from "../../contracts/core/core-api.ts";
 import { NAME_CHARACTERS_MAX } from "../../domain/config/config-name.ts";
@@ -9,6 +8,7 @@ import { declareRoute } from "./declare-route.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
+import { toYaml } from "./to-yaml.ts";
 
 const YAML_TYPE = "application/yaml";
 
@@ -52,7 +52,7 @@ export function registerBundleExport(app: OpenAPIHono<AdminEnv>): void {
     };
     c.header("vary", "accept");
     if (wantsYaml(c.req.header("accept"))) {
-      return c.body(stringify(document, { lineWidth: 0, aliasDuplicateObjects: false }), 200, {
+      return c.body(toYaml(document), 200, {
         "content-type": YAML_TYPE,
       });
     }

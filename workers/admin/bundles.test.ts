@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import type { BundleApplied } from "../../contracts/bundle/bundle-schemas.ts";
-import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
+import { GRANTS, newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";
 
 const EXPORT = "/api/v1/mgt/export";
 const APPLY = "/api/v1/mgt/apply";
@@ -64,6 +64,17 @@ describe("C13 POST /mgt/apply", () => {
     expect((await readProblem(other)).code).toBe("idempotency_conflict");
   });
 
+  it("C12 takes the same bundle with other flags for another request, and never repeats an answer for it", async () => {
+    const admin = testingAdmin();
+    const key = { "x-idempotency-key": "k" };
+    await apply(admin, bundle(entry("a"), entry("b")));
+    const first = await apply(admin, bundle(entry("a")), "?force=true&adopt=true", key);
+    expect(actions(first)).toContainEqual(["b", "orphan"]);
+    const pruning = await admin.send("POST", `${APPLY}?prune=true`, bundle(entry("a")), key);
+    expect((await readProblem(pruning)).code).toBe("idempotency_conflict");
+    expect(await apply(admin, bundle(entry("a")), "?adopt=true&force=true", key)).toEqual(first);
+  });
+
   it("C12 repeats it also when what it named is gone since, and writes nothing", async () => {
     const admin = testingAdmin();
     const made = await admin.send("POST", "/api/v1/mgt/configs", newConfig({ name: "b" }));
@@ -79,10 +90,7 @@ describe("C13 POST /mgt/apply", () => {
     expect(entries).toEqual([]);
     // Without the key it is a new request, and what it names is not there.
     const anew = await readProblem(await admin.send("POST", `${APPLY}?adopt=true`, body));
-    expect([anew.code, anew.errors[0]?.path]).toEqual([
-      "validation_failed",
-      "/configs/1/releases/0/version_id",
-    ]);
+    expect([anew.code, anew.errors[0]?.path]).toEqual(["validation_failed", "/configs/1/releases/0/version"]);
     const other = await admin.send("POST", APPLY, bundle(entry("b", { releases: [{ version: 7 }] })), key);
     expect((await readProblem(other)).code).toBe("idempotency_conflict");
   });
@@ -141,7 +149,7 @@ describe("C13 POST /mgt/apply", () => {
     [
       "a version number of nobody",
       bundle(entry("a", { releases: [{ version: 7 }] })),
-      "/configs/0/releases/0/version_id",
+      "/configs/0/releases/0/version",
     ],
     [
       "a content that is nowhere",
@@ -214,6 +222,36 @@ describe("C13 POST /mgt/apply", () => {
   });
 });
 
+describe("C14 POST /mgt/apply in a freeze", () => {
+  const glass = { "x-conflux-break-glass": "the shop is down" };
+  const freeze = {
+    type: "absolute",
+    name: "sale",
+    namespaces: "demo/**",
+    from: "2020-01-01T00:00:00Z",
+    until: "2100-01-01T00:00:00Z",
+  };
+
+  it("C14 passes with a reason, which the audit has first, for who may approve all that is written", async () => {
+    const admin = testingAdmin();
+    const put = { approvals: [], freezes: [freeze] };
+    expect((await admin.send("PUT", "/api/v1/mgt/change-rules?tenant=demo", put)).status).toBe(200);
+    const body = bundle(entry("a", { releases: [{ version: "bundle" }] }));
+    const frozen = await readProblem(await admin.send("POST", APPLY, body));
+    expect(frozen.code).toBe("change_frozen");
+    const may = (action: "read" | "write" | "publish") => ({ action, pattern: "demo/**" });
+    GRANTS["releaser"] = [may("read"), may("write"), may("publish")];
+    const releaser = { authorization: "Bearer releaser" };
+    const denied = await admin.send("POST", APPLY, body, { ...releaser, ...glass });
+    expect((await readProblem(denied)).code).toBe("forbidden");
+    expect(await apply(admin, body, "", glass)).toMatchObject({ items: [{ action: "create" }] });
+    const { entries } = await admin.core.feed({ after: 0, limit: 99, wait_ms: 0, view: "full" });
+    expect(entries.at(-1)?.audit.summary).toMatch(
+      /^BREAK GLASS through the freeze "sale" \(the shop is down\): applied bundle team/,
+    );
+  });
+});
+
 describe("C13 GET /mgt/export", () => {
   it("gives a bundle that applies to what is there without a change, in JSON and in YAML, the same each time", async () => {
     const admin = testingAdmin();
@@ -265,6 +303,17 @@ describe("C13 GET /mgt/export", () => {
     const adopted = await apply(admin, JSON.parse(text), "?adopt=true");
     expect(adopted.items.map(({ changes }) => changes)).toEqual([["owner"], ["owner"]]);
     expect((await apply(admin, JSON.parse(text), "")).has_changes).toBe(false);
+  });
+
+  it("gives every text in YAML as it is, one of blanks and line ends, too", async () => {
+    const admin = testingAdmin();
+    const texts = ["  \n", " \n \n", "\n", " \t \n", " \n a\n", "a \r\n", "\u2028\n", "...\n---\n"];
+    for (const [i, content] of texts.entries())
+      await admin.send("POST", "/api/v1/mgt/configs", newConfig({ name: `t${i}`, format: "text", content }));
+    const accept = { accept: "application/yaml" };
+    const yaml = await (await admin.send("GET", `${EXPORT}?tenant=demo`, undefined, accept)).text();
+    const { configs } = parse(yaml) as { configs: { content: string }[] };
+    expect(configs.map(({ content }) => content)).toEqual(texts);
   });
 
   it("names app and env where the scope does not, and is for who may read all of it", async () => {

@@ -9,8 +9,9 @@ import { changeHeaders } from "../../contracts/config/fields.ts";
 import type { ChangeRequest } from "../../domain/change-request/change-request.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import { answerChangeRequest } from "./answer-change-request.ts";
+import { asDigested } from "./as-digested.ts";
 import { breakGlass } from "./break-glass.ts";
-import { commandHead, expectedRevision } from "./command-head.ts";
+import { commandHead } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { changedConfigs, findChangeRequest } from "./find-change-request.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -43,14 +44,18 @@ export function registerChangeRequestExecute(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const request = await findChangeRequest(c, c.req.valid("param").crid);
     await requireToDelete(c, request);
-    const command = {
-      ...(await commandHead(c, request.namespace.tenant, expectedRevision(c, request))),
-      ...(await breakGlass(c, ...changedConfigs(request))),
-      kind: "execute_change" as const,
-      payload: { change_request_id: request.id, ...c.req.valid("json") },
-    };
+    const { digest } = c.req.valid("json");
+    const pass = await breakGlass(c, ...changedConfigs(request));
     const { core } = c.var.deps;
-    const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
+    const answer = await asDigested(c, request, digest, async (revision) => {
+      const command = {
+        ...(await commandHead(c, request.namespace.tenant, revision)),
+        ...pass,
+        kind: "execute_change" as const,
+        payload: { change_request_id: request.id, digest },
+      };
+      return core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
+    });
     return c.json(await answerChangeRequest(c, answer), 200);
   });
 }

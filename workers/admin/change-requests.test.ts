@@ -97,6 +97,8 @@ describe("C14 the rules of changes", () => {
     [{ approvals: [{ ...POLICY, approvals_required: 0 }], freezes: [] }, "/approvals/0/approvals_required"],
     [{ approvals: [], freezes: [{ ...FREEZE, until: FREEZE.from }] }, "/freezes/0/until"],
     [{ approvals: [], freezes: [{ ...FREEZE, type: "daily" }] }, "/freezes/0/type"],
+    [{ approvals: [], freezes: [{ ...FREEZE, from: "1960-01-01T00:00:00Z" }] }, "/freezes/0/from"],
+    [{ approvals: [], freezes: [{ ...FREEZE, from: "2026-03-29T01:00:00+02:00" }] }, "/freezes/0/from"],
     [{ approvals: [] }, "/freezes"],
   ])("refuse %j", async (body, path) => {
     const answer = await admin.send("PUT", RULES, body);
@@ -105,6 +107,19 @@ describe("C14 the rules of changes", () => {
 });
 
 describe("C14 a change request", () => {
+  it.each([
+    [{ type: "version", version: { content: "{" } }, "/operation/version/content"],
+    [{ type: "version", version: { content: "{}", schema: { type: 1 } } }, "/operation/version/schema/type"],
+    [{ type: "publish", publish: { content: "[", strategy: { type: "all" } } }, "/operation/publish/content"],
+    [
+      { type: "releases", releases: [{ version_id: 1, when: [{ label: "x", op: "regex", values: ["("] }] }] },
+      "/operation/releases/0/when/0/values/0",
+    ],
+  ])("says of %j where it is wrong", async (operation, path) => {
+    const answer = await admin.send("POST", REQUESTS, { config_id: id, operation });
+    expect(await readProblem(answer)).toMatchObject({ code: "validation_failed", errors: [{ path }] });
+  });
+
   it("stands between a protected namespace and every direct change", async () => {
     await rules([POLICY]);
     const config = `${CONFIGS}/${id}`;
@@ -250,6 +265,32 @@ describe("C14 a change request", () => {
   });
 });
 
+describe("C14 A4 a request that is edited while it is executed", () => {
+  it("is not executed as what its executor may not do, though they know its digest beforehand", async () => {
+    GRANTS["editor"] = (["read", "write", "publish"] as const).map((action) => ({
+      action,
+      pattern: "demo/**",
+    }));
+    const request = await ask(RELEASE_2, "editor");
+    const path = `${REQUESTS}/${String(request["id"])}`;
+    // What the digest of a deletion will be: of another request like it.
+    const deletion = await ask({ type: "delete" }, "editor");
+    const { core } = admin;
+    const read = core.getChangeRequest.bind(core);
+    let edits = 0;
+    core.getChangeRequest = async (...asked) => {
+      const answer = await read(...asked);
+      if (edits++ === 0) await call("editor", "PUT", path, { operation: { type: "delete" } });
+      return answer;
+    };
+    const body = { digest: deletion["digest"] };
+    expect(await move("editor", "execute", request, body)).toBe("precondition_failed");
+    expect((await call("admin", "GET", path)).json).toMatchObject({ status: "open", ...body });
+    expect((await call("admin", "GET", `${CONFIGS}/${id}`)).status).toBe(200);
+    expect(await move("editor", "execute", request, body)).toBe("forbidden");
+  });
+});
+
 describe("C14 a freeze", () => {
   it("refuses what changes what clients get, and says until when; a reason passes it", async () => {
     const started = await call("admin", "POST", `${CONFIGS}/${id}/publish`, {
@@ -263,6 +304,8 @@ describe("C14 a freeze", () => {
     expect(refused.json["detail"]).toContain("2100-01-01");
     const glass = { "x-conflux-break-glass": "the shop is down" };
     expect((await call("publisher", "POST", `${plan}/advance`, undefined, glass)).code).toBe("forbidden");
+    const blank = await call("ada", "POST", `${plan}/advance`, undefined, { "x-conflux-break-glass": "" });
+    expect(blank.json["errors"]).toMatchObject([{ path: "/headers/x-conflux-break-glass" }]);
     expect((await call("ada", "POST", `${plan}/advance`, undefined, glass)).code).toBe("ok");
     expect((await call("ada", "PUT", `${CONFIGS}/${id}/releases`, [{ version_id: 1 }])).code).toBe(
       "change_frozen",

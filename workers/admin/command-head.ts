@@ -42,13 +42,27 @@ export async function idempotency(
     false,
     ["sign"],
   );
-  const digest = new Uint8Array(await crypto.subtle.sign("HMAC", hmacKey, new Uint8Array(c.var.bodyBytes)));
+  const query = encoder.encode(sortedQuery(c));
+  const asked = new Uint8Array(query.length + c.var.bodyBytes.length);
+  asked.set(query);
+  asked.set(c.var.bodyBytes, query.length);
+  const digest = new Uint8Array(await crypto.subtle.sign("HMAC", hmacKey, asked));
   return { scope: await sha256Hex(parts), digest: toHex(digest) };
 }
 
 /**
+ * The query is part of what is asked (`?prune=true`): another one under the same key is another request. Empty without one;
+ * no body begins with `?`.
+ */
+function sortedQuery(c: Context<AdminEnv>): string {
+  const { searchParams } = new URL(c.req.url);
+  searchParams.sort();
+  return searchParams.size === 0 ? "" : `?${searchParams.toString()}\n`;
+}
+
+/**
  * Names a request that makes no command of its own: the same for every repetition under one idempotency key; null without
- * one. The body is part of it, so that the same key with another body is another request.
+ * one. Query and body are part of it, so that the same key with others is another request.
  */
 export async function requestId(c: Context<AdminEnv>): Promise<string | null> {
   const key = await idempotency(c, SYSTEM_TENANT);

@@ -1,5 +1,5 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { configWritten, createConfigRequest } from "../../contracts/config/config-schemas.ts";
+import { configReleased, createConfigRequest } from "../../contracts/config/config-schemas.ts";
 import { createChangeHeaders } from "../../contracts/config/fields.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import type { ReleaseRule } from "../../domain/release-rule/release-rule.ts";
@@ -15,6 +15,7 @@ import { readContent, schemaText, validateContent } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { refuseTyped } from "./refuse-typed.ts";
 import { requireDeclared, requirePermission } from "./require-permission.ts";
+import { warnOfReleases } from "./warn-of-releases.ts";
 
 const route = declareRoute(
   { action: "write", resource: "{tenant}/{app}/{env}/{name}", also: "publish on it, with release rules" },
@@ -25,7 +26,7 @@ const route = declareRoute(
     summary: "Create a config with its first version",
     description: "With release or releases the caller also needs the permission publish.",
     request: { headers: createChangeHeaders, body: { required: true, content: json(createConfigRequest) } },
-    responses: { 201: { description: "Created", content: json(configWritten) } },
+    responses: { 201: { description: "Created", content: json(configReleased) } },
   },
 );
 
@@ -69,6 +70,7 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const view = viewConfig(answer.result.config);
     c.header("etag", view.etag);
     c.header("location", `/api/v1/mgt/configs/${view.id}`);
-    return c.json({ ...view, index: await writtenIndex(c, answer) }, 201);
+    const warnings = warnOfReleases(view.releases, c.var.deps.regions);
+    return c.json({ ...view, index: await writtenIndex(c, answer), warnings }, 201);
   });
 }

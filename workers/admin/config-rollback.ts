@@ -1,5 +1,5 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { configWritten } from "../../contracts/config/config-schemas.ts";
+import { configReleased } from "../../contracts/config/config-schemas.ts";
 import { idParams, changeHeaders } from "../../contracts/config/fields.ts";
 import { rollbackRequest } from "../../contracts/config/release-schemas.ts";
 import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
@@ -10,6 +10,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { refuseDraftOfTyped } from "./refuse-typed.ts";
+import { warnOfReleases } from "./warn-of-releases.ts";
 
 const route = declareRoute(
   { action: "publish", resource: "{tenant}/{app}/{env}/{name}" },
@@ -19,14 +20,14 @@ const route = declareRoute(
     tags: ["releases"],
     summary: "Point the default rule at an old version",
     description:
-      "Makes a default rule when there is none. Other rules stay as they are. 409 publish_running while a publish plan runs, unless abort_plan=true ends it.",
+      "Makes a default rule when there is none; of several, the one of the lowest priority is moved, and warnings say that another comes first. Other rules stay as they are. 409 publish_running while a publish plan runs, unless abort_plan=true ends it.",
     request: {
       params: idParams,
       headers: changeHeaders,
       query: abortPlanQuery,
       body: { required: true, content: json(rollbackRequest) },
     },
-    responses: { 200: { description: "The config with its rules", content: json(configWritten) } },
+    responses: { 200: { description: "The config with its rules", content: json(configReleased) } },
   },
 );
 
@@ -42,10 +43,11 @@ export function registerConfigRollback(app: OpenAPIHono<AdminEnv>): void {
       kind: "rollback" as const,
       payload: { config_id: config.id, version_id, abort_plan: c.req.valid("query").abort_plan === "true" },
     };
-    const { core } = c.var.deps;
+    const { core, regions } = c.var.deps;
     const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
     const view = viewConfig(answer.result.config);
+    const warnings = warnOfReleases(view.releases, regions);
     c.header("etag", view.etag);
-    return c.json({ ...view, index: await writtenIndex(c, answer) }, 200);
+    return c.json({ ...view, index: await writtenIndex(c, answer), warnings }, 200);
   });
 }

@@ -203,6 +203,36 @@ describe("C5 C8 operators and percentages", () => {
     ).toEqual([2, 2, 2, 2]);
   });
 
+  it("C5 a release to one host, or to some addresses, is a rule like any other", async () => {
+    const { id } = await create();
+    await admin.send("POST", `${CONFIGS}/${id}/versions`, { content: "{}" });
+    const rules = [
+      { version_id: 2, labels: { hostname: "web-1" } },
+      { version_id: 2, when: [{ label: "ip", op: "cidr", values: ["10.1.0.0/16"] }] },
+      { version_id: 1 },
+    ];
+    await admin.send("PUT", `${CONFIGS}/${id}/releases`, rules);
+    const clients = ["hostname=web-1", "hostname=web-2", "ip=10.1.2.3", "ip=10.2.2.3"];
+    const served = await Promise.all(
+      clients.map(async (label) => (await get(`${CONFIGS}/${id}/resolve?label.${label}`))["version_id"]),
+    );
+    expect(served).toEqual([2, 1, 2, 1]);
+  });
+
+  it("C4 C6 a rollback, and a new config, warn of a rule that another one shadows", async () => {
+    const releases = [{ version_id: 1, priority: 9 }, { version_id: 1 }];
+    const created = await admin.send("POST", CONFIGS, newConfig({ name: "shadowed", releases }));
+    const { id, warnings } = await created.json<{ id: string; warnings: string[] }>();
+    const said = ["the rule at 1 can never match: the rule at 0 is tried first and covers it"];
+    expect(warnings).toEqual(said);
+    await admin.send("POST", `${CONFIGS}/${id}/versions`, { content: "{}" });
+    const back = await admin.send("POST", `${CONFIGS}/${id}/rollback`, { version_id: 2 });
+    expect((await back.json<{ warnings: string[] }>()).warnings).toEqual(said);
+    const items = [{ config_id: id, default_version_id: 1 }];
+    const batch = await admin.send("POST", "/api/v1/mgt/releases:batch", { items });
+    expect((await batch.json<{ items: unknown[] }>()).items).toMatchObject([{ warnings: said }]);
+  });
+
   it("rollback makes a default rule when every rule asks something of a label", async () => {
     const { id } = await create({ releases: [{ version_id: 1, when: [{ label: "a", op: "exists" }] }] });
     const back = await admin.send("POST", `${CONFIGS}/${id}/rollback`, { version_id: 1 });

@@ -20,8 +20,9 @@ export async function sealUnder(
   c: Context<AdminEnv>,
   { tenant, app }: { tenant: string; app: string },
 ): Promise<{ key_id: string | null }> {
-  const keys = await c.var.deps.applicationKeys(c, tenant, app);
-  return { key_id: requireKeyIds(keys)[app] ?? null };
+  const keys = requireKeyIds(await c.var.deps.applicationKeys(c, tenant, app));
+  // An application may be called `constructor`.
+  return { key_id: Object.hasOwn(keys, app) ? (keys[app] ?? null) : null };
 }
 
 /** Refuses keys whose names no key service knows: somebody wrote them into the database by hand. */

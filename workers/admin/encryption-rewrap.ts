@@ -15,7 +15,7 @@ const route = declareRoute(
     tags: ["encryption"],
     summary: "Wrap data keys anew after a KMS key was rotated or changed",
     description:
-      "Goes through the encrypted configs of a tenant, an application, an environment or one config, some versions a call: call again with its resume_cursor as cursor until it is null. Contents, versions and content hashes stay; index and ETag are new. A repetition does no harm.",
+      "Goes through all that is sealed of a tenant, an application, an environment or one config: versions of encrypted configs, secrets in typed configs, and contents of open change requests. Some a call: call again with its resume_cursor as cursor until it is null. What is sealed and versions stay; index and ETag are new. A change request whose content was wrapped anew has another digest and no approvals. A repetition does no harm.",
     request: { headers: createHeaders, body: { required: true, content: json(rewrapRequest) } },
     responses: { 200: { description: "What was done, and where to go on", content: json(rewrapAnswer) } },
   },

@@ -67,6 +67,13 @@ describe("K1 encrypt: true", () => {
     );
   });
 
+  it("an application may be called like something that every object has", async () => {
+    const { id } = await create({ app: "constructor" });
+    applications = { constructor: "alias/shop" };
+    await admin.send("POST", `${CONFIGS}/${id}/versions`, { content: "{}" });
+    expect([await keyOf(id, 1), await keyOf(id, 2)]).toEqual(["alias/default", "alias/shop"]);
+  });
+
   it("content_hash covers the ciphertext: the same content again has another, and is not the content's", async () => {
     const { id } = await create();
     await admin.send("POST", `${CONFIGS}/${id}/versions`, { content: '{"retries": 2}' });

@@ -91,7 +91,8 @@ function summaryOf({ code, errors }: ConfluxError): string {
 
 /** The field of a request that is at fault. What is inside a content is its author's, names too: it may be a secret. */
 function fieldOf({ path }: ConfluxError["errors"][number]): string {
-  const field = path.startsWith("/content/") ? "/content" : path;
+  const inside = path.indexOf("/content/");
+  const field = inside < 0 ? path : path.slice(0, inside + "/content".length);
   return (field || "/").slice(0, FIELD_CHARACTERS_MAX);
 }
 

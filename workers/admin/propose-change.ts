@@ -28,7 +28,8 @@ export async function proposeChangeOfOne(
   of: { config: DeletedConfig; live: Config | null; revision: number },
   make: Make,
 ): Promise<Answer> {
-  const { operation, attachments, seal } = await readOperation(c, body, of);
+  const at = body.type === "version" || body.type === "publish" ? `/operation/${body.type}` : "/operation";
+  const { operation, attachments, seal } = await underPath(at, () => readOperation(c, body, of));
   const input = { config_id: of.config.id, config_revision: of.revision, operation, description };
   return propose(c, await make(of.config.namespace.tenant, input), { attachments, seal });
 }

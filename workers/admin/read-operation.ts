@@ -31,8 +31,8 @@ export async function readOperation(
   switch (body.type) {
     case "releases": {
       const { releases, abort_plan } = body;
-      refuseTyped(config, "/operation/releases");
-      refuseFaultyPatterns(releases, "/operation/releases");
+      refuseTyped(config, "/releases");
+      refuseFaultyPatterns(releases, "/releases");
       return withoutContent({ kind: "put_releases", payload: { config_id, releases, abort_plan } });
     }
     case "rollback": {
@@ -93,7 +93,7 @@ async function takeContent(
   },
 ): Promise<{ ref: { attachment: number; sha256: string }; bytes: Uint8Array; seal: Seal }> {
   const { config, live, schema, format } = of;
-  refuseTyped(config, "/operation");
+  refuseTyped(config);
   const { bytes, sha256 } = await readContent(body);
   refuseOverSize(bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
   const isSecret = live?.encrypted ?? false;

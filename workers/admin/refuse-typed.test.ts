@@ -34,10 +34,13 @@ describe("P1 a typed config cannot be broken through the routes of other configs
       "/items/0/config_id",
     ],
     ["POST", "/apply", { bundle, configs: [{ name: "a", format: "json", content: "{}" }] }, "/configs/0/app"],
-    [...ask({ type: "version", version: { content: "{}" } }), "/operation"],
-    [...ask({ type: "publish", publish: { content: "{}", strategy: { type: "all" } } }), "/operation"],
+    [...ask({ type: "version", version: { content: "{}" } }), "/operation/version"],
+    [
+      ...ask({ type: "publish", publish: { content: "{}", strategy: { type: "all" } } }),
+      "/operation/publish",
+    ],
     [...ask({ type: "releases", releases: rules }), "/operation/releases"],
-    [...ask({ type: "rollback", version_id: 2 }), "/version_id"],
+    [...ask({ type: "rollback", version_id: 2 }), "/operation/version_id"],
   ] as const)("%s %s %j", async (method, path, body, blamed) => {
     const before = await admin.core.status();
     const text = JSON.stringify(body).replaceAll("$id", id);

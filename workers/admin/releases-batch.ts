@@ -9,6 +9,7 @@ import { viewConfig, viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
+import { warnOfReleases } from "./warn-of-releases.ts";
 
 const route = declareRoute(
   { action: "publish", resource: "{tenant}/{app}/{env}/{name}", also: "write on it, with content" },
@@ -41,10 +42,14 @@ export function registerReleasesBatch(app: OpenAPIHono<AdminEnv>): void {
     };
     const { core, regions } = c.var.deps;
     const answer = await core.propose({ command, attachments, seal }, { traceparent: c.var.traceparent });
-    const done = answer.result.items.map(({ config, version, warnings }) => ({
+    const done = answer.result.items.map(({ config, version, warnings }, i) => ({
       ...viewConfig(config),
       version: version && viewVersion(version),
-      warnings: [...warnings, ...warnOfRegions(config.releases, regions)],
+      // The core says nothing of a default rule that was moved.
+      warnings:
+        items[i]?.releases === null
+          ? warnOfReleases(config.releases, regions)
+          : [...warnings, ...warnOfRegions(config.releases, regions)],
     }));
     return c.json({ items: done, index: await writtenIndex(c, answer) }, 200);
   });

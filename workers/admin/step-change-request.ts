@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { CommandOf, CommandPayloads } from "../../domain/command/command.ts";
 import { answerChangeRequest } from "./answer-change-request.ts";
+import { asDigested } from "./as-digested.ts";
 import { commandHead, expectedRevision } from "./command-head.ts";
 import { findChangeRequest } from "./find-change-request.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -14,12 +15,18 @@ type Step = {
 /** Takes one step with a change request that changes nothing but the request itself. */
 export async function stepChangeRequest(c: Context<AdminEnv>, crid: string, { kind, body }: Step) {
   const request = await findChangeRequest(c, crid);
-  const command = {
-    ...(await commandHead(c, request.namespace.tenant, expectedRevision(c, request))),
-    kind,
-    payload: { change_request_id: request.id, ...body },
-  } as { [K in StepKind]: CommandOf<K> }[StepKind];
   const { core } = c.var.deps;
-  const answer = await core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
+  const propose = async (revision: number | null) => {
+    const command = {
+      ...(await commandHead(c, request.namespace.tenant, revision)),
+      kind,
+      payload: { change_request_id: request.id, ...body },
+    } as { [K in StepKind]: CommandOf<K> }[StepKind];
+    return core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
+  };
+  const answer =
+    "digest" in body
+      ? await asDigested(c, request, body.digest, propose)
+      : await propose(expectedRevision(c, request));
   return answerChangeRequest(c, answer);
 }

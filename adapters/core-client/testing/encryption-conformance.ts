@@ -9,6 +9,7 @@ import { testCommand, testConfigPayload, testRule } from "../../../domain/comman
 import type { KeyService } from "../../kms/key-service.ts";
 import { openContent } from "../../kms/testing/open-content.ts";
 import { codeOf, sha256Of, unique, utf8 } from "./core-conformance.ts";
+import { describeRewrappingEverywhere } from "./rewrap-conformance.ts";
 
 type Head = Partial<Omit<CommandOf<"create_config">, "kind" | "payload">>;
 
@@ -65,6 +66,7 @@ export function encryptionConformance(core: () => CorePort, keys: KeyService): v
     describeSeveral(core, read);
     describeSecrets(core, keys);
     describeRewrapping(core, read);
+    describeRewrappingEverywhere(core, keys);
   });
 }
 
