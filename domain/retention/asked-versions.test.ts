@@ -3,7 +3,7 @@ import { bundleRule, testBundle, type TestEntry } from "../bundle/testing-bundle
 import { planBundle } from "../bundle/plan-bundle.ts";
 import { abilitiesNeeded } from "../command/command-kinds.ts";
 import { parseCommand } from "../command/command-schema.ts";
-import type { BatchItem, OperationOfSeveral } from "../command/command.ts";
+import type { BatchItem, CommandPayloads, OperationOfSeveral } from "../command/command.ts";
 import { testCommand, testRule } from "../command/testing-commands.ts";
 import { sha256OfText } from "../sha256-of-text.ts";
 import { TestingRetention } from "./testing-retention.ts";
@@ -100,7 +100,8 @@ describe("C10 C14 what a change request of several configs names", () => {
     });
     const { form, ...before } = machine.pruning(id, OLD);
     expect(machine.done("prune_versions", before).removed).toEqual(OLD);
-    const needs = (payload: typeof before) => abilitiesNeeded(testCommand("prune_versions", payload));
+    const needs = (payload: CommandPayloads["prune_versions"]) =>
+      abilitiesNeeded(testCommand("prune_versions", payload));
     expect([needs(before), needs({ ...before, form })]).toEqual([
       ["prune_versions"],
       ["prune_versions", "prune_spares_several"],

@@ -81,7 +81,7 @@ async function readItem(
     // A config that is gone takes no content: the core repeats what it answered before, or refuses.
     if (live !== null) {
       const whole = { format: live.format, bytes, schema: schema ?? live.schema };
-      await withoutQuotes(live.encrypted, () => validateContent(whole));
+      await withoutQuotes(live.encrypted, () => validateContent({ ...whole, isSecret: live.encrypted }));
     }
     content = { attachment: attachments.length, sha256 };
     attachments.push(bytes);

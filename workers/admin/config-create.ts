@@ -47,7 +47,9 @@ export function registerConfigCreate(app: OpenAPIHono<AdminEnv>): void {
     const { bytes, sha256 } = await readContent(body);
     refuseOverSize(bytes, quotas);
     const schema = schemaText(body.schema);
-    await withoutQuotes(body.encrypt, () => validateContent({ format: body.format, bytes, schema }));
+    await withoutQuotes(body.encrypt, () =>
+      validateContent({ format: body.format, bytes, schema, isSecret: body.encrypt }),
+    );
     const seal = body.encrypt ? await sealUnder(c, namespace) : undefined;
     const command = {
       ...(await commandHead(c, body.tenant)),

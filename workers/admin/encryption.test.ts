@@ -135,6 +135,23 @@ describe("K5 refusals", () => {
     expect(JSON.stringify(admin.logs)).not.toContain("hunter2");
   });
 
+  it("what a parser says of a content is left out, since it may quote it; the place is told", async () => {
+    const { id } = await create({ format: "yaml", content: "a: 1", name: "a.yaml" });
+    const bad = { content: "password: *hunter2" };
+    const operation = { type: "version", version: bad };
+    for (const [path, body] of [
+      [CONFIGS, newConfig({ name: "b", encrypt: true, format: "yaml", ...bad })],
+      [`${CONFIGS}/${id}/versions`, bad],
+      [`${CONFIGS}/${id}/publish`, { ...bad, strategy: { type: "all" } }],
+      ["/api/v1/mgt/releases:batch", { items: [{ config_id: id, ...bad, default_version_id: "new" }] }],
+      ["/api/v1/mgt/change-requests", { config_id: id, operation }],
+    ] as const) {
+      const problem = await readProblem(await admin.send("POST", path, body));
+      expect(problem).toMatchObject({ code: "validation_failed", errors: [{ line: 1, column: 11 }] });
+      expect(JSON.stringify(problem)).not.toContain("hunter2");
+    }
+  });
+
   it("the audit of a refusal names neither what stands in a content nor its keys", async () => {
     const schema = { type: "object", additionalProperties: false };
     const body = newConfig({ encrypt: true, schema, content: '{"hunter2":"hunter3"}' });

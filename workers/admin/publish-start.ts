@@ -65,8 +65,9 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
       refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
       // A config that is gone takes no content: the core repeats what it answered before, or refuses.
       if (live !== null) {
-        const whole = { format: live.format, bytes: content.bytes, schema: live.schema };
-        await withoutQuotes(live.encrypted, () => validateContent(whole));
+        const { encrypted, format, schema } = live;
+        const whole = { format, bytes: content.bytes, schema };
+        await withoutQuotes(encrypted, () => validateContent({ ...whole, isSecret: encrypted }));
       }
     }
     const isSecret = content !== null && (live?.encrypted ?? false);

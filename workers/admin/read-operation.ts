@@ -99,7 +99,7 @@ async function takeContent(
   const isSecret = live?.encrypted ?? false;
   if (live !== null) {
     const whole = { format: format ?? live.format, bytes, schema: schema ?? live.schema };
-    await withoutQuotes(isSecret, () => validateContent(whole));
+    await withoutQuotes(isSecret, () => validateContent({ ...whole, isSecret }));
   }
   const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
   return { ref: { attachment: 0, sha256 }, bytes, seal };

@@ -42,7 +42,7 @@ export function registerVersionCreate(app: OpenAPIHono<AdminEnv>): void {
     const isSecret = live?.encrypted ?? false;
     if (live !== null) {
       const rules = { format: body.format ?? live.format, schema: schema ?? live.schema };
-      await withoutQuotes(isSecret, () => validateContent({ ...rules, bytes }));
+      await withoutQuotes(isSecret, () => validateContent({ ...rules, bytes, isSecret }));
     }
     const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
     const command = {
