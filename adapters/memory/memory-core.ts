@@ -114,8 +114,9 @@ export class MemoryCore implements CorePort {
         orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
       },
       note: (summary, { trace_id, ...author }) => {
-        const command = { ...coreCommand("note_operation", { summary }, author), trace_id };
-        orThrow(this.#apply(command as Command, []));
+        orThrow(
+          this.#apply({ ...coreCommand("note_operation", { summary }, author), trace_id } as Command, []),
+        );
       },
     });
   }
