@@ -96,20 +96,17 @@ export class MemoryCore implements CorePort {
     this.#sealer = options.sealer ?? null;
     this.#clusterId = options.clusterId ?? "c1";
     this.#now = options.now ?? Date.now;
-    this.#machine = new MemoryStateMachine({
+    const machine = new MemoryStateMachine({
       clusterId: this.#clusterId,
       feedRetainedEntriesMax: FEED_RETAINED_ENTRIES_MAX,
       ...(options.epoch === undefined ? {} : { epoch: options.epoch }),
     });
+    this.#machine = machine;
     this.#backups = new MemoryBackups({
       state: this.state,
       clusterId: this.#clusterId,
       now: this.#now,
-      at: () => ({
-        epoch: this.#machine.epoch(),
-        index: this.#machine.index(),
-        timestampMs: this.#machine.lastTimestampMs(),
-      }),
+      at: () => ({ epoch: machine.epoch(), index: machine.index(), timestampMs: machine.lastTimestampMs() }),
       apply: (kind, payload, { attachments = [], ...author }) => {
         orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
       },
