@@ -7,10 +7,13 @@ export type FunctionNeed =
   | "lambda-service-key"
   | "cursors"
   | "leases"
+  | "publish-hints"
   | typeof WEBHOOK_FUNCTION;
 
 /** The one function that others invoke. */
 export const WEBHOOK_FUNCTION = "gate-webhook";
+/** The one function that the queue of hints calls. */
+export const HINTED_FUNCTION = "publish-stage";
 
 export interface FunctionDefinition {
   /** The file in lambdas/ without its suffix, and the function's name after `conflux-`. */
@@ -52,8 +55,8 @@ export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
   },
   {
     name: "feed-projection",
-    description: "Projects the core's feed into Postgres",
-    needs: ["core", "database", "cursors"],
+    description: "Projects the core's feed into Postgres, and hints at plans that may go on soon",
+    needs: ["core", "database", "cursors", "publish-hints"],
     memoryMib: 256,
     // The handler works until shortly before its deadline, and the schedule begins it anew.
     timeoutS: 60,
@@ -84,7 +87,7 @@ export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
     inVpc: false,
   },
   {
-    name: "publish-stage",
+    name: HINTED_FUNCTION,
     description: "Moves publish plans on whose stage has baked, as their gates say",
     needs: ["core", "leases", "database", "lambda-service-key", WEBHOOK_FUNCTION],
     memoryMib: 256,

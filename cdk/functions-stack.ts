@@ -1,6 +1,6 @@
 /**
  * The Lambda functions, each from its definition (function-definitions.ts): a bundle, a role with no more than its
- * needs, an encrypted log with an end, a dead-letter queue and what starts it.
+ * needs, an encrypted log with an end, a dead-letter queue and what starts it; and the queue of hints between two of them.
  */
 import { ArnFormat, CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps } from "aws-cdk-lib";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
@@ -20,11 +20,14 @@ import {
   FUNCTION_DEFINITIONS,
   type FunctionDefinition,
   type FunctionNeed,
+  HINTED_FUNCTION,
   TABLES_OF_NEED,
   WEBHOOK_FUNCTION,
 } from "./function-definitions.ts";
 import { fixedGroup } from "./fixed-group.ts";
 import type { NetworkStack } from "./network-stack.ts";
+import { PublishHints } from "./publish-hints.ts";
+import { SEND_ENCRYPTED, useQueueKey } from "./use-queue-key.ts";
 
 const DEAD_LETTER_DAYS = 14;
 /** With this Node trusts the authorities of RDS, whose certificates no public one signs. */
@@ -45,6 +48,7 @@ export interface DeployedFunction {
 
 export class FunctionsStack extends Stack {
   readonly functions: readonly DeployedFunction[];
+  readonly hints: PublishHints;
   readonly #props: FunctionsStackProps;
 
   constructor(scope: Construct, id: string, props: FunctionsStackProps) {
@@ -54,6 +58,10 @@ export class FunctionsStack extends Stack {
       scheduleGroupName: "conflux",
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    const hinted = FUNCTION_DEFINITIONS.find(({ name }) => name === HINTED_FUNCTION);
+    if (hinted === undefined) throw new Error(`there is no ${HINTED_FUNCTION}`);
+    const { timeoutS } = hinted;
+    this.hints = new PublishHints(this, "PublishHints", { key: props.data.dataKey, timeoutS });
     this.functions = FUNCTION_DEFINITIONS.map((definition) => this.#deploy(definition, group));
   }
 
@@ -61,13 +69,15 @@ export class FunctionsStack extends Stack {
     const { name } = definition;
     const deadLetters = this.#makeQueue(name);
     const logGroup = this.#makeLog(name);
-    const handler = this.#makeFunction(definition, deadLetters, logGroup);
+    const role = this.#makeRole(definition, logGroup);
+    const handler = this.#makeFunction(definition, role, deadLetters, logGroup);
+    if (name === HINTED_FUNCTION) this.hints.deliverTo(handler, role);
     if (definition.hasUrl) {
       // The handler itself asks for a service token: a Worker has no AWS identity to sign with.
       const url = handler.addFunctionUrl({ authType: FunctionUrlAuthType.NONE });
       new CfnOutput(this, `Url-${name}`, { value: url.url });
     } else if (definition.everyMinutes !== null) {
-      const role = new Role(this, `ScheduleRole-${name}`, {
+      const starter = new Role(this, `ScheduleRole-${name}`, {
         assumedBy: new ServicePrincipal("scheduler.amazonaws.com", {
           conditions: { StringEquals: { "aws:SourceAccount": this.account } },
         }),
@@ -75,8 +85,13 @@ export class FunctionsStack extends Stack {
       });
       const { logicalId } = handler.node.defaultChild as CfnFunction;
       const finding = `IAM5[Resource::<${this.resolve(logicalId) as string}.Arn>:*]`;
-      acknowledge(role, "`<function>:*` are the versions of one function.", finding);
-      const target = new LambdaInvoke(handler, { role, deadLetterQueue: deadLetters, retryAttempts: 0 });
+      starter.addToPolicy(useQueueKey(this, this.#props.data.dataKey, SEND_ENCRYPTED));
+      acknowledge(starter, "`<function>:*` are the versions of one function.", finding);
+      const target = new LambdaInvoke(handler, {
+        role: starter,
+        deadLetterQueue: deadLetters,
+        retryAttempts: 0,
+      });
       new Schedule(this, `Schedule-${name}`, {
         schedule: ScheduleExpression.rate(Duration.minutes(definition.everyMinutes)),
         target,
@@ -107,7 +122,12 @@ export class FunctionsStack extends Stack {
     return queue;
   }
 
-  #makeFunction(definition: FunctionDefinition, deadLetterQueue: Queue, logGroup: LogGroup): NodejsFunction {
+  #makeFunction(
+    definition: FunctionDefinition,
+    role: Role,
+    deadLetterQueue: Queue,
+    logGroup: LogGroup,
+  ): NodejsFunction {
     const { name, inVpc } = definition;
     const { network, data } = this.#props;
     const inside = {
@@ -127,7 +147,7 @@ export class FunctionsStack extends Stack {
       memorySize: definition.memoryMib,
       timeout: Duration.seconds(definition.timeoutS),
       retryAttempts: 0,
-      role: this.#makeRole(definition, logGroup),
+      role,
       logGroup,
       deadLetterQueue,
       environment: Object.assign({}, ...definition.needs.map((need) => this.#variables(need))) as Record<
@@ -146,6 +166,8 @@ export class FunctionsStack extends Stack {
       description: `conflux-${name}`,
     });
     logGroup.grantWrite(role);
+    // The function's failed events go to an encrypted queue in the name of its role.
+    role.addToPolicy(useQueueKey(this, this.#props.data.dataKey, SEND_ENCRYPTED));
     for (const need of needs) {
       const access = TABLES_OF_NEED[need];
       const table = access && this.#props.data.tables.get(access.table);
@@ -159,6 +181,7 @@ export class FunctionsStack extends Stack {
         new PolicyStatement({ actions: ["lambda:InvokeFunction"], resources: [this.#webhookFunctionArn()] }),
       );
     }
+    if (needs.includes("publish-hints")) this.hints.letSend(role);
     if (inVpc) {
       role.addToPolicy(
         new PolicyStatement({
@@ -232,6 +255,8 @@ export class FunctionsStack extends Stack {
         return { LAMBDA_SERVICE_KEY: secrets.lambdaService.secretValue.unsafeUnwrap() };
       case WEBHOOK_FUNCTION:
         return { GATE_WEBHOOK_FUNCTION: `conflux-${WEBHOOK_FUNCTION}` };
+      case "publish-hints":
+        return { PUBLISH_HINTS_QUEUE_URL: this.hints.queue.queueUrl };
       case "cursors":
       case "leases":
         return {};

@@ -26,6 +26,8 @@ const INTERFACE_ENDPOINTS = {
   Keys: ec2.InterfaceVpcEndpointAwsService.KMS,
   // By which publish-stage has gate-webhook, which is outside, post to webhooks.
   Functions: ec2.InterfaceVpcEndpointAwsService.LAMBDA,
+  // By which feed-projection sends hints to publish-stage.
+  Queues: ec2.InterfaceVpcEndpointAwsService.SQS,
 };
 
 export interface NetworkStackProps extends StackProps {

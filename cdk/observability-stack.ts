@@ -8,6 +8,7 @@ import { FilterPattern, MetricFilter } from "aws-cdk-lib/aws-logs";
 import { Topic } from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import type { Construct } from "constructs";
+import { PUBLISH_HINTS_UNSENT_LINE } from "../contracts/publish/publish-hints-unsent.ts";
 import { PUBLISH_OVERDUE_LINE } from "../contracts/publish/publish-overdue.ts";
 import type { CoreStack } from "./core-stack.ts";
 import type { DataStack } from "./data-stack.ts";
@@ -20,6 +21,8 @@ const NAMESPACE = "Conflux";
 const DATABASE_CPU_PERCENT_MAX = 80;
 /** A minute's failed handshakes: scanners make a few. */
 const HANDSHAKE_ERRORS_MAX = 20;
+/** Of the oldest hint: the longest delay, and a quarter of an hour more. */
+const HINT_AGE_S_MAX = 30 * 60;
 /** A share of what an elastic file system can do; above it writes wait. */
 const DISK_IO_PERCENT_MAX = 80;
 
@@ -41,6 +44,7 @@ export class ObservabilityStack extends Stack {
     this.#watchData(props.data);
     for (const deployed of props.functions.functions) this.#watchFunction(deployed);
     this.#watchPublishes(props.functions.functions);
+    this.#watchHints(props.functions);
     this.#makeDashboard(props);
   }
 
@@ -208,6 +212,35 @@ export class ObservabilityStack extends Stack {
       evaluationPeriods: 5,
       comparisonOperator: cw.ComparisonOperator.LESS_THAN_THRESHOLD,
       treatMissingData: cw.TreatMissingData.BREACHING,
+    });
+  }
+
+  /** Hints only save waiting: without them plans go on with the schedule's next minute. */
+  #watchHints({ functions, hints }: FunctionsStack): void {
+    const projection = functions.find(({ definition }) => definition.name === "feed-projection");
+    if (projection === undefined) throw new Error("there is no feed-projection");
+    const unsent = new MetricFilter(this, "UnsentHints", {
+      logGroup: projection.logGroup,
+      filterPattern: FilterPattern.allTerms(PUBLISH_HINTS_UNSENT_LINE),
+      metricNamespace: NAMESPACE,
+      metricName: "PublishHintsUnsent",
+      metricValue: "1",
+      defaultValue: 0,
+    });
+    this.#alarm("HintsUnsent", unsent.metric({ statistic: "Sum", period: PERIOD }), {
+      description:
+        "feed-projection cannot send hints, so plans go on up to a minute later: its log says why.",
+      evaluationPeriods: 5,
+    });
+    const age = hints.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD });
+    this.#alarm("HintsWait", age, {
+      description: "Hints are not fetched: publish-stage is throttled, or its event source is off.",
+      threshold: HINT_AGE_S_MAX,
+      evaluationPeriods: 5,
+    });
+    const dead = hints.deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD });
+    this.#alarm("HintsDead", dead, {
+      description: "Hints that publish-stage failed on three times, or that are none. They may be deleted.",
     });
   }
 

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Match } from "aws-cdk-lib/assertions";
 import { afterAll, describe, expect, it } from "vitest";
+import { HINT_DELAY_S_MAX } from "../contracts/publish/publish-hint-queue.ts";
+import { PUBLISH_HINTS_UNSENT_LINE } from "../contracts/publish/publish-hints-unsent.ts";
 import { PUBLISH_OVERDUE_LINE } from "../contracts/publish/publish-overdue.ts";
 import { DYNAMODB_TABLES } from "../contracts/dynamodb/tables.ts";
 import { CLOUDFLARE_IPV4_RANGES } from "./cloudflare-ranges.ts";
@@ -360,6 +362,70 @@ describe("L1 P5 what publish plans with gates need", () => {
   });
 });
 
+describe("L1 P4 hints from the projection to the publish stage", () => {
+  const queues = ofType("SQS::Queue").filter(({ id }) => id.startsWith("PublishHints"));
+  const queue = queues.find(({ id }) => id.startsWith("PublishHintsQueue"))!;
+  const dead = queues.find(({ id }) => id.startsWith("PublishHintsDeadLetters"))!;
+  const stage = FUNCTION_DEFINITIONS.find(({ name }) => name === "publish-stage")!;
+  const functionOf = (name: string) =>
+    ofType("Lambda::Function").find((f) => property(f, "FunctionName") === `conflux-${name}`)!;
+
+  it("a message is kept from others while it is worked on, tried three times, and then kept for a look", () => {
+    const { RedrivePolicy, VisibilityTimeout, MessageRetentionPeriod } = queue.Properties as {
+      RedrivePolicy: { deadLetterTargetArn: unknown; maxReceiveCount: number };
+      VisibilityTimeout: number;
+      MessageRetentionPeriod: number;
+    };
+    expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * stage.timeoutS);
+    expect(text(RedrivePolicy.deadLetterTargetArn)).toContain(dead.id);
+    expect(RedrivePolicy.maxReceiveCount).toBe(3);
+    // No message ends of its age before it was delayed and delivered so often.
+    expect(MessageRetentionPeriod).toBeGreaterThan(HINT_DELAY_S_MAX + 3 * VisibilityTimeout);
+    expect(Number(property(dead, "MessageRetentionPeriod"))).toBeGreaterThan(MessageRetentionPeriod);
+  });
+
+  it("one mapping, small batches with partial answers, few at once", () => {
+    const mappings = ofType("Lambda::EventSourceMapping");
+    expect(mappings.map((mapping) => mapping.Properties)).toEqual([
+      expect.objectContaining({
+        BatchSize: 5,
+        FunctionResponseTypes: ["ReportBatchItemFailures"],
+        ScalingConfig: { MaximumConcurrency: 2 },
+        FunctionName: { Ref: functionOf("publish-stage").id },
+        EventSourceArn: { "Fn::GetAtt": [queue.id, "Arn"] },
+      }),
+    ]);
+  });
+
+  it("the projection may send and knows where; nobody else has anything to do with the queue", () => {
+    const statements = ofType("IAM::Policy").flatMap((policy) =>
+      (property(policy, "PolicyDocument") as { Statement: Record<string, unknown>[] }).Statement.map(
+        (statement) => [policy.id.replace(/DefaultPolicy.*/, ""), statement] as const,
+      ),
+    );
+    const about = statements.filter(([, { Resource }]) => text(Resource).includes(queue.id));
+    expect(about.map(([role, { Action }]) => [role, Action])).toEqual([
+      ["Rolefeedprojection", "sqs:SendMessage"],
+      ["Rolepublishstage", ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]],
+    ]);
+    const knowing = ofType("Lambda::Function").filter((f) => text(variablesOf(f)).includes(queue.id));
+    expect(knowing.map(({ id }) => id)).toEqual([functionOf("feed-projection").id]);
+    const endpoints = ofType("EC2::VPCEndpoint").map((endpoint) => text(property(endpoint, "ServiceName")));
+    expect(endpoints.some((service) => service.includes(".sqs"))).toBe(true);
+  });
+
+  it("hints that are not sent, not fetched or given up ring alarms", () => {
+    const alarms = ofType("CloudWatch::Alarm").filter(({ id }) => id.startsWith("Hints"));
+    expect(alarms.map((alarm) => String(property(alarm, "MetricName"))).toSorted()).toEqual([
+      "ApproximateAgeOfOldestMessage",
+      "ApproximateNumberOfMessagesVisible",
+      "PublishHintsUnsent",
+    ]);
+    const filters = ofType("Logs::MetricFilter").map((filter) => property(filter, "FilterPattern"));
+    expect(filters).toContain(`"${PUBLISH_HINTS_UNSENT_LINE}"`);
+  });
+});
+
 describe("L6 P4 a plan that nobody moves", () => {
   it("rings an alarm, by the line that the core's leader logs of it", () => {
     const filters = ofType("Logs::MetricFilter").filter((filter) =>
@@ -403,6 +469,19 @@ describe("L6 roles and secrets", () => {
       ];
     }),
   );
+
+  it("whoever sends to a queue may have SQS use the queue's key, without which nothing would arrive", () => {
+    const senders = Object.entries(roles).filter(([, role]) => text(role).includes("sqs:SendMessage"));
+    expect(senders.length).toBeGreaterThan(FUNCTION_DEFINITIONS.length);
+    for (const [name, { statements }] of senders) {
+      const uses = (statements as { Action: string | string[]; Condition?: unknown }[]).filter(
+        ({ Action, Condition = {} }) =>
+          text(Condition).includes("sqs.eu-central-1.amazonaws.com") &&
+          Action.includes("kms:GenerateDataKey"),
+      );
+      expect(uses, name).toHaveLength(1);
+    }
+  });
 
   it("every role may do what the snapshot says, and no more", () => {
     expect(roles).toMatchSnapshot();

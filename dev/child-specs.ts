@@ -15,7 +15,7 @@ import {
 } from "./embedded-postgres.ts";
 import type { ChildSpec } from "./managed-child.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
-import { CLUSTER_ID, CONFIG_KEY_ALIAS, PASSWORD_HASH_PATH } from "./names.ts";
+import { CLUSTER_ID, CONFIG_KEY_ALIAS, PASSWORD_HASH_PATH, PUBLISH_HINTS_QUEUE_PATH } from "./names.ts";
 import type { Secrets, SigningJwk } from "./secrets.ts";
 import type { Settings } from "./settings.ts";
 import type { WorkersConfig } from "./workers-options.ts";
@@ -93,6 +93,8 @@ export function lambdaSpec(context: StackContext, isFollowing: () => boolean): C
       CORE_SERVICE_KEY: secrets.core_service_key,
       LAMBDA_SERVICE_KEY: secrets.lambda_service_key,
       GATE_WEBHOOK_FUNCTION: "local",
+      PUBLISH_HINTS_QUEUE_URL: `${loopback(settings.lambdaPort)}${PUBLISH_HINTS_QUEUE_PATH}`,
+      CONFLUX_PUBLISH_EVERY_S: String(settings.publishEveryS),
       DYNAMODB_ENDPOINT: context.dynamoDb.url,
       ...awsEnvironment(context.dynamoDb),
     },

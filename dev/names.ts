@@ -8,3 +8,5 @@ export const TOKEN_KEY_ALIAS = "alias/conflux-token-signing";
 export const CONFIG_KEY_ALIAS = "alias/conflux-configs";
 /** Path of the password function at the Lambda runner. */
 export const PASSWORD_HASH_PATH = "/functions/password-hash";
+/** Path of the hints' queue at the Lambda runner, with an account's number before it as AWS has it. */
+export const PUBLISH_HINTS_QUEUE_PATH = "/000000000000/conflux-publish-hints";

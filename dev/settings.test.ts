@@ -15,6 +15,7 @@ test("defaults are those of the documentation", () => {
     dynamoDbUrl: null,
     kmsUrl: null,
     clientRate: null,
+    publishEveryS: 1,
     oidcSettings: "",
     oidcClientSecret: "",
   });
@@ -33,6 +34,8 @@ test.each([
   [{ CONFLUX_REGIONS: "US" }, /CONFLUX_REGIONS/],
   [{ DATABASE_URL: "mysql://x/y" }, /DATABASE_URL must look like/],
   [{ DYNAMODB_ENDPOINT: "localhost:8000" }, /DYNAMODB_ENDPOINT must look like/],
+  [{ CONFLUX_PUBLISH_EVERY_S: "1.5" }, /CONFLUX_PUBLISH_EVERY_S must be 0 \(never\) to 3600 seconds/],
+  [{ CONFLUX_PUBLISH_EVERY_S: "-1" }, /CONFLUX_PUBLISH_EVERY_S/],
   [{ KMS_ENDPOINT: "kms" }, /KMS_ENDPOINT must look like/],
 ])("%o is refused in one sentence", (env, sentence) => {
   expect(() => readSettings(env, "/")).toThrow(sentence);

@@ -24,6 +24,8 @@ export interface Settings {
   kmsUrl: string | null;
   /** Requests of one client that the edge takes in ten seconds; null: any number. */
   clientRate: number | null;
+  /** Seconds between two runs of the publish stage's schedule; 0: plans are moved on by hints alone. */
+  publishEveryS: number;
   /** Sign-in at a provider, as in the admin Worker's wrangler.toml: JSON, or empty. */
   oidcSettings: string;
   oidcClientSecret: string;
@@ -32,6 +34,9 @@ export interface Settings {
 const PORT_MAX = 65_535;
 const REGIONS_DEFAULT = "us-east-1,eu-central-1,ap-southeast-2,cn-chengdu,cn-shanghai";
 const REGIONS_MAX = 32;
+/** AWS's own schedule fires every minute; nobody waits so long in front of a screen. */
+const PUBLISH_EVERY_S_DEFAULT = 1;
+const PUBLISH_EVERY_S_MAX = 3_600;
 /** An even number of voters stands no more failures than the odd one below it. */
 const NODE_COUNTS = [1, 3, 5];
 /** Peers listen on +100+i, so this is where the last port of a cluster may still lie. */
@@ -65,6 +70,7 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     dynamoDbUrl: readEndpoint("DYNAMODB_ENDPOINT", env["DYNAMODB_ENDPOINT"]),
     kmsUrl: readEndpoint("KMS_ENDPOINT", env["KMS_ENDPOINT"]),
     clientRate: readClientRate(env["CONFLUX_CLIENT_RATE"]),
+    publishEveryS: readPublishEvery(env["CONFLUX_PUBLISH_EVERY_S"]),
     oidcSettings: readOidcSettings(env["CONFLUX_OIDC_SETTINGS"]),
     oidcClientSecret: env["CONFLUX_OIDC_CLIENT_SECRET"] ?? "",
   };
@@ -76,6 +82,15 @@ function readClientRate(text: string | undefined): number | null {
   if (Number.isSafeInteger(rate) && rate > 0) return rate;
   throw new StartRefusal(
     `CONFLUX_CLIENT_RATE must be a whole number of requests in ten seconds, not "${text}".`,
+  );
+}
+
+function readPublishEvery(text: string | undefined): number {
+  if (text === undefined || text === "") return PUBLISH_EVERY_S_DEFAULT;
+  const seconds = Number(text);
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= PUBLISH_EVERY_S_MAX) return seconds;
+  throw new StartRefusal(
+    `CONFLUX_PUBLISH_EVERY_S must be 0 (never) to ${PUBLISH_EVERY_S_MAX} seconds, not "${text}".`,
   );
 }
 

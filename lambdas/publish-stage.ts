@@ -5,6 +5,7 @@ import { DynamoDbLeaseStore } from "../adapters/dynamodb/dynamodb-lease-store.ts
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { invokeWebhookFunction } from "../adapters/publish-gate/invoke-webhook-function.ts";
 import { postWebhook } from "../adapters/publish-gate/post-webhook.ts";
+import { publishHintBody } from "../contracts/publish/publish-hint-queue.ts";
 import type { PostWebhook } from "../contracts/publish/webhook-api.ts";
 import {
   advanceDuePublishes,
@@ -25,7 +26,6 @@ export interface BatchAnswer {
 type Handler = (event: unknown, context: InvocationContext) => Promise<PublishStageReport | BatchAnswer>;
 
 const hintBatch = z.object({ Records: z.array(z.object({ messageId: z.string(), body: z.string() })) });
-const hintBody = z.object({ publish_id: z.string().min(1).max(128) });
 
 /** One invocation of a sandbox at a time, whose gates on delivery reports ask side by side. */
 const CONNECTIONS_MAX = 4;
@@ -67,7 +67,7 @@ function readHint(body: string): string | null {
     // The queue delivers it again and then puts it where somebody looks.
     return null;
   }
-  return hintBody.safeParse(json).data?.publish_id ?? null;
+  return publishHintBody.safeParse(json).data?.publish_id ?? null;
 }
 
 let deployed: Handler | null = null;

@@ -1,22 +1,14 @@
-import { z } from "zod";
 import {
   WEBHOOK_MS_MAX,
   type WebhookReply,
   webhookReplySchema,
   type WebhookRequest,
 } from "../../contracts/publish/webhook-api.ts";
-import { type AwsCredentials, signAwsRequest } from "../aws/sign-aws-request.ts";
+import { readAwsEnvironment } from "../aws/aws-environment.ts";
+import { signAwsRequest } from "../aws/sign-aws-request.ts";
 
 /** More than the function itself waits for the webhook, so that its word on that comes through. */
 const INVOKE_MS_MAX = WEBHOOK_MS_MAX + 3_000;
-
-/** What Lambda puts into every function's environment. */
-const awsEnvironment = z.object({
-  AWS_REGION: z.string(),
-  AWS_ACCESS_KEY_ID: z.string(),
-  AWS_SECRET_ACCESS_KEY: z.string(),
-  AWS_SESSION_TOKEN: z.string().optional(),
-});
 
 export interface InvokeWebhookOptions {
   functionName: string;
@@ -34,12 +26,7 @@ export async function invokeWebhookFunction(
   { functionName, environment, nowMs, fetch: send = fetch }: InvokeWebhookOptions,
   request: WebhookRequest,
 ): Promise<WebhookReply> {
-  const { AWS_REGION: region, ...keys } = awsEnvironment.parse(environment);
-  const credentials: AwsCredentials = {
-    accessKeyId: keys.AWS_ACCESS_KEY_ID,
-    secretAccessKey: keys.AWS_SECRET_ACCESS_KEY,
-    sessionToken: keys.AWS_SESSION_TOKEN,
-  };
+  const { region, credentials } = readAwsEnvironment(environment);
   const path = `/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`;
   const url = new URL(`https://lambda.${region}.amazonaws.com${path}`);
   const body = JSON.stringify(request);

@@ -68,10 +68,22 @@ export interface PublishChanged {
   cause: PublishCause;
   /** What a gate said that stopped the plan, or why a person let it go on without its gates. */
   reason?: string | undefined;
+  /** When the plan may go on by itself (`goesOnAtMs`), in the log's time. Left out: not by itself, and by older builds. */
+  goes_on_at_ms?: number | undefined;
+}
+/** Somebody has approved the stage that a plan is in. No move: nothing about the plan's version has changed. */
+export interface PublishApproved {
+  type: "publish_approved";
+  publish_id: string;
+  config_id: string;
+  /** From 1. */
+  stage: number;
+  /** As above. */
+  goes_on_at_ms?: number | undefined;
 }
 /** What the edge must know. */
 export type EdgeEvent = ConfigChanged | ConfigDeleted | TokenRevoked | StateRestored;
-export type FeedEvent = EdgeEvent | PublishChanged;
+export type FeedEvent = EdgeEvent | PublishChanged | PublishApproved;
 
 export type AuditAction = "write" | "delete" | "publish" | "approve";
 

@@ -1,5 +1,5 @@
 import { type Refusal, refuse } from "./apply-verb.ts";
-import type { EdgeEvent, FeedEntry } from "./feed-entry.ts";
+import type { EdgeEvent, FeedEntry, FeedEvent } from "./feed-entry.ts";
 import { collectInline, type InlineBudget } from "./inline-blobs.ts";
 
 /** The feed of one node. `compactedIndex`: entries up to it are gone; `appliedIndex`: how far the state machine is. */
@@ -54,5 +54,9 @@ export function readFeed<V extends "full" | "edge">(
 }
 
 function toEdgeEntry({ audit: _audit, ...entry }: FeedEntry): EdgeEntry {
-  return { ...entry, events: entry.events.filter((event) => event.type !== "publish_changed") };
+  return { ...entry, events: entry.events.filter(isOfEdge) };
+}
+
+function isOfEdge(event: FeedEvent): event is EdgeEvent {
+  return event.type !== "publish_changed" && event.type !== "publish_approved";
 }

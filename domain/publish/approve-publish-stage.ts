@@ -3,7 +3,7 @@ import { fullName } from "../config/config-name.ts";
 import { GATE_COMMENT_CHARACTERS_MAX } from "../limits.ts";
 import { findPublish } from "./find-publish.ts";
 import { openGates } from "./publish-gate.ts";
-import { currentStage, type PublishPlan, publishStatus } from "./publish-plan.ts";
+import { currentStage, goesOnAtMs, type PublishPlan, publishStatus } from "./publish-plan.ts";
 import { rewritePublish } from "./write-publish.ts";
 
 /**
@@ -51,11 +51,20 @@ export const approvePublishStage: ApplyVerb<"approve_publish_stage"> = ({
     updated_at_ms: timestampMs,
     revision: index,
   };
+  const goesOnMs = goesOnAtMs(after);
   const note = payload.comment === "" ? "" : ` (${payload.comment})`;
   return {
     ok: true,
     changes: rewritePublish(publish, after),
-    events: [],
+    events: [
+      {
+        type: "publish_approved",
+        publish_id: after.id,
+        config_id: after.config_id,
+        stage: after.stage,
+        ...(goesOnMs === null ? {} : { goes_on_at_ms: goesOnMs }),
+      },
+    ],
     result: { publish: after },
     audit: {
       action: "approve",

@@ -1,6 +1,6 @@
 import type { Namespace } from "../config/config-name.ts";
 import type { RulePercentage } from "../release-rule/release-rule.ts";
-import { type GatedStage, type GateType, openGates } from "./publish-gate.ts";
+import { approvalOutcome, type GatedStage, type GateType, openGates } from "./publish-gate.ts";
 
 /**
  * Where a plan stands. One that bakes or is paused is its config's running plan; the others have ended and stay as a record.
@@ -141,4 +141,18 @@ export function publishDueAtMs(plan: Timed): number | null {
   const stage = plan.state === "baking" ? currentStage(plan) : undefined;
   if (stage !== undefined && openGates(stage).length > 0) return stage.started_at_ms;
   return bakedAtMs(plan);
+}
+
+/**
+ * When a plan may go on by itself, as far as the log knows: its stage has baked and has the approvals that it asks for, or its
+ * pause counts as forgotten. What gates of other kinds say then is not known here. Null: not before something else happens.
+ */
+export function goesOnAtMs(plan: Timed): number | null {
+  if (plan.pause !== undefined) return plan.pause.ends_at_ms;
+  const stage = currentStage(plan);
+  if (stage === undefined) return null;
+  const waits = openGates(stage).some(
+    (gate) => gate.type === "approval" && approvalOutcome(gate, stage).verdict !== "holds",
+  );
+  return waits ? null : bakedAtMs(plan);
 }

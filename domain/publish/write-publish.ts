@@ -3,6 +3,7 @@ import { type StateChange, stateKey } from "../command/state-view.ts";
 import { grayGroups } from "./gray-groups.ts";
 import {
   currentStage,
+  goesOnAtMs,
   isRunning,
   type PublishCause,
   type PublishPlan,
@@ -60,6 +61,7 @@ export function publishChanged(
   reason?: string,
 ): PublishChanged {
   const stage = currentStage(after);
+  const goesOnMs = goesOnAtMs(after);
   return {
     type: "publish_changed",
     publish_id: after.id,
@@ -77,5 +79,6 @@ export function publishChanged(
     gray_groups: grayGroups(after),
     cause,
     ...(reason === undefined ? {} : { reason }),
+    ...(goesOnMs === null ? {} : { goes_on_at_ms: goesOnMs }),
   };
 }

@@ -22,6 +22,8 @@ export const IN_FLIGHT_MAX = 16;
 const DUE_LEASE = "publish-stage/due";
 /** Plans with gates side by side: what they wait for are others' webhooks. */
 const GATED_IN_FLIGHT_MAX = 32;
+/** Hints followed side by side: more than a batch of them has (cdk/publish-hints.ts). */
+const HINTS_IN_FLIGHT_MAX = 10;
 /** Plans with gates that one run looks at; of more of them it draws so many. */
 const GATED_PLANS_MAX = 5_000;
 /** Left at the end of an invocation for the moves on the way: a webhook's longest time, a proposal's and some. */
@@ -152,10 +154,10 @@ export async function advanceHintedPublishes(
   hints: readonly { messageId: string; publishId: string | null }[],
 ): Promise<string[]> {
   const again: string[] = [];
-  for (const { messageId, publishId } of hints) {
+  await eachInFlight(hints, HINTS_IN_FLIGHT_MAX, async ({ messageId, publishId }) => {
     if (publishId === null || deps.remainingMs() < STAGE_RESERVE_MS) {
       again.push(messageId);
-      continue;
+      return;
     }
     try {
       await followHint(deps, publishId);
@@ -164,7 +166,7 @@ export async function advanceHintedPublishes(
       if (!(error instanceof ConfluxError)) throw error;
       again.push(messageId);
     }
-  }
+  });
   return again;
 }
 

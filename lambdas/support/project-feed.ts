@@ -17,6 +17,7 @@ import type { AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { type ProjectedBatch, projectFeedBatch } from "../../adapters/postgres/project-feed-batch.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
+import { type PublishHintCounts, type PublishHintDeps, PublishHintSender } from "./send-publish-hints.ts";
 import { toProjectedBatch } from "./to-projected-batch.ts";
 
 /**
@@ -29,11 +30,10 @@ export const PROJECTION_BATCH_MAX = 500;
 /** Left at the end of an invocation for the batch on the way. */
 const RESERVE_MS = 5_000;
 
-export interface ProjectionDeps {
+export interface ProjectionDeps extends PublishHintDeps {
   core: Pick<CorePort, "feed" | "status">;
   database: Database;
   cursors: CursorStore;
-  nowMs: () => number;
   /** Milliseconds until the invocation must have ended. */
   remainingMs: () => number;
   batchMax?: number;
@@ -46,18 +46,33 @@ export interface ProjectionReport {
   rows: number;
   /** The same of the publish history. */
   moves: number;
+  hints: PublishHintCounts;
 }
 
 /**
  * Projects until `RESERVE_MS` before the deadline, waiting for new entries by long poll. Rejects when the core, Postgres
  * or the cursor store is away or the feed does not link; the cursor then stands at a place before which every row is
- * there, and the next invocation goes on from it. Without a cursor it begins at the start of the feed.
+ * there, and the next invocation goes on from it. Without a cursor it begins at the start of the feed. Tells publish-stage of
+ * plans that may go on soon, once their entries are projected.
  */
 export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionReport> {
+  const hints = new PublishHintSender(deps);
+  try {
+    const report = await follow(deps, hints);
+    return { ...report, hints: await hints.finish() };
+  } finally {
+    await hints.finish();
+  }
+}
+
+async function follow(
+  deps: ProjectionDeps,
+  hints: PublishHintSender,
+): Promise<Omit<ProjectionReport, "hints">> {
   const { cluster_id, epoch, epochs, tokens_not_before_ms } = await deps.core.status();
   const cluster = { clusterId: cluster_id, epoch, tokensNotBeforeMs: tokens_not_before_ms };
   await adoptClusterEpoch(deps.database, cluster);
-  const report: ProjectionReport = { cluster_id, position: null, batches: 0, rows: 0, moves: 0 };
+  const report = { cluster_id, batches: 0, rows: 0, moves: 0 };
   const key = { projection: PROJECTION, clusterId: cluster_id };
   let cursor = await deps.cursors.read(key);
   do {
@@ -82,6 +97,8 @@ export async function projectFeed(deps: ProjectionDeps): Promise<ProjectionRepor
     const moved = await deps.cursors.advance(key, { from: cursor, to });
     // Not moved: another run is further, or the cursor was deleted to have all projected anew.
     cursor = moved ? to : await deps.cursors.read(key);
+    // Of runs at once, one tells.
+    if (moved && answer !== "compacted") hints.follow(answer.entries);
   } while (deps.remainingMs() > RESERVE_MS);
   return { ...report, position: cursor };
 }

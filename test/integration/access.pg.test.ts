@@ -4,6 +4,7 @@ import type { JSONWebKeySet } from "jose";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
+import { MemoryPublishHintQueue } from "../../adapters/memory/memory-publish-hint-queue.ts";
 import { adoptClusterEpoch } from "../../adapters/postgres/adopt-cluster-epoch.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { createUser } from "../../adapters/postgres/create-user.ts";
@@ -359,7 +360,9 @@ describe("A5 audit", () => {
       core: testing.core,
       database,
       cursors: new MemoryCursorStore(Date.now),
+      hints: new MemoryPublishHintQueue(),
       nowMs: Date.now,
+      log: () => undefined,
     })({}, { getRemainingTimeInMillis: () => 1 });
     const search = async (query: string) =>
       (await json(await testing.send("GET", `/api/v1/audit-logs?${query}`, undefined, bearer)))[

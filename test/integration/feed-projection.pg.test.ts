@@ -6,6 +6,7 @@ import { createMissingTables } from "../../adapters/dynamodb/create-tables.ts";
 import { DynamoDbCursorStore } from "../../adapters/dynamodb/dynamodb-cursor-store.ts";
 import { startDynalite } from "../../adapters/dynamodb/testing/start-dynalite.ts";
 import { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { MemoryPublishHintQueue } from "../../adapters/memory/memory-publish-hint-queue.ts";
 import { listAuditHeads } from "../../adapters/postgres/list-audit-heads.ts";
 import { verifyAuditChain } from "../../adapters/postgres/verify-audit-chain.ts";
 import { BEFORE_CHAIN } from "../../domain/access/verify-chain.ts";
@@ -80,7 +81,16 @@ async function revoke(core: MemoryCore, n: number, tenant = "demo"): Promise<voi
 const projector = (
   core: Pick<CorePort, "feed" | "status">,
   options: { batchMax?: number; database?: Database; cursors?: CursorStore } = {},
-) => createHandler({ core, database, cursors, nowMs: Date.now, ...options });
+) =>
+  createHandler({
+    core,
+    database,
+    cursors,
+    hints: new MemoryPublishHintQueue(),
+    nowMs: Date.now,
+    log: () => undefined,
+    ...options,
+  });
 const indexes = async (): Promise<number[]> =>
   (
     await owner`select log_index::int as i from audit_logs where log_index is not null order by epoch, log_index`
@@ -106,6 +116,7 @@ describe("L0 A5 feed projection", () => {
       batches: 1,
       rows: 2,
       moves: 0,
+      hints: { sent: 0, unsent: 0 },
     });
     const [row] = await owner`select * from audit_logs where tenant_id = 'other'`;
     expect(row).toMatchObject({

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { MemoryCore } from "../../adapters/memory/memory-core.ts";
 import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
+import { MemoryPublishHintQueue } from "../../adapters/memory/memory-publish-hint-queue.ts";
 import { connectPostgres } from "../../adapters/postgres/connect.ts";
 import { projectFeedBatch } from "../../adapters/postgres/project-feed-batch.ts";
 import { searchPublishHistory } from "../../adapters/postgres/search-publish-history.ts";
@@ -68,7 +69,14 @@ const itemsOf = (who: TestUser, path: string) => client.itemsOf(who, path);
 
 /** From the beginning of the feed, or from where the cursor is. */
 const project = (cursors: CursorStore = new MemoryCursorStore(Date.now)) =>
-  createHandler({ core, database: app.database, cursors, nowMs: Date.now })({}, ONE_ROUND);
+  createHandler({
+    core,
+    database: app.database,
+    cursors,
+    hints: new MemoryPublishHintQueue(),
+    nowMs: Date.now,
+    log: () => undefined,
+  })({}, ONE_ROUND);
 
 async function create(who: TestUser, changes: Json = {}): Promise<string> {
   const place = { tenant: "demo", app: "shop", env: "prod", name: "one.json", format: "json" };
