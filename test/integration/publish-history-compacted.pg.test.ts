@@ -5,6 +5,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MemoryCore } from "../../adapters/memory/memory-core.ts";
+import { MemoryPublishHintQueue } from "../../adapters/memory/memory-publish-hint-queue.ts";
 import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
 import type { CursorStore } from "../../contracts/projection/cursor-store.ts";
 import { createHandler } from "../../lambdas/feed-projection.ts";
@@ -70,7 +71,14 @@ async function fill(): Promise<void> {
 
 /** One run of the function: twice, since what it skips is a round of its own. */
 async function project(cursors: CursorStore): Promise<void> {
-  const handler = createHandler({ core, database: app.database, cursors, nowMs: Date.now });
+  const handler = createHandler({
+    core,
+    database: app.database,
+    cursors,
+    nowMs: Date.now,
+    log: () => undefined,
+    hints: new MemoryPublishHintQueue(),
+  });
   await handler({}, ONE_ROUND);
   await handler({}, ONE_ROUND);
 }
