@@ -38,7 +38,7 @@ import type {
 import type { CoreRewrapAnswer, CoreRewrapInput } from "../../contracts/encryption/rewrap-api.ts";
 import type { CorePort, SealUnder } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { lastRestoreOf } from "../../domain/backup/last-restore.ts";
+import { epochsOf } from "../../domain/backup/epochs-of.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
 import { listChangeRequests, readChangeRequest } from "../../domain/change-request/read-changes.ts";
@@ -96,20 +96,17 @@ export class MemoryCore implements CorePort {
     this.#sealer = options.sealer ?? null;
     this.#clusterId = options.clusterId ?? "c1";
     this.#now = options.now ?? Date.now;
-    this.#machine = new MemoryStateMachine({
+    const machine = new MemoryStateMachine({
       clusterId: this.#clusterId,
       feedRetainedEntriesMax: FEED_RETAINED_ENTRIES_MAX,
       ...(options.epoch === undefined ? {} : { epoch: options.epoch }),
     });
+    this.#machine = machine;
     this.#backups = new MemoryBackups({
       state: this.state,
       clusterId: this.#clusterId,
       now: this.#now,
-      at: () => ({
-        epoch: this.#machine.epoch(),
-        index: this.#machine.index(),
-        timestampMs: this.#machine.lastTimestampMs(),
-      }),
+      at: () => ({ epoch: machine.epoch(), index: machine.index(), timestampMs: machine.lastTimestampMs() }),
       apply: (kind, payload, { attachments = [], ...author }) => {
         orThrow(this.#apply(coreCommand(kind, payload, author) as Command, attachments));
       },
@@ -290,9 +287,7 @@ export class MemoryCore implements CorePort {
         },
       ],
       compacted_index: this.#machine.compactedIndex(),
-      tokens_not_before_ms: this.#restored()?.tokens_not_before_ms ?? 0,
-      epochs: this.#restored()?.epochs ?? [{ epoch: this.#machine.epoch(), first_index: 0 }],
-      last_restore: lastRestoreOf(this.#restored()),
+      ...epochsOf(this.#restored(), this.#machine.epoch()),
     };
   }
 

@@ -20,7 +20,7 @@ import {
   LIST_LIMIT_MAX,
 } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { lastRestoreOf } from "../../domain/backup/last-restore.ts";
+import { epochsOf } from "../../domain/backup/epochs-of.ts";
 import { readAuditAnchors } from "../../domain/access/anchor-audit.ts";
 import type { ChangeRequestHead } from "../../domain/change-request/change-request.ts";
 import { readChangeRules } from "../../domain/change-request/change-rules.ts";
@@ -303,18 +303,8 @@ function answerStatus(core: CoreContext): StatusAnswer {
       };
     }),
     compacted_index: core.store.feed().compactedIndex,
-    ...epochsOf(core),
+    ...epochsOf(core.store.restored(), core.store.epoch()),
   };
-}
-
-function epochsOf(core: CoreContext): Pick<StatusAnswer, "tokens_not_before_ms" | "epochs" | "last_restore"> {
-  const restored = core.store.restored();
-  const last_restore = lastRestoreOf(restored);
-  if (restored === null) {
-    const epochs = [{ epoch: core.store.epoch(), first_index: 0 }];
-    return { tokens_not_before_ms: 0, epochs, last_restore };
-  }
-  return { tokens_not_before_ms: restored.tokens_not_before_ms, epochs: restored.epochs, last_restore };
 }
 
 function inlineOf(core: CoreContext, query: URLSearchParams): InlineBudget | null {

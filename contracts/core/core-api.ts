@@ -2,7 +2,7 @@ import type { AuditAnchor } from "../../domain/access/anchor-audit.ts";
 import type { BundlePlan } from "../../domain/bundle/bundle.ts";
 import type { ExportedConfig } from "../../domain/bundle/export-bundle.ts";
 import type { EpochStart } from "../../domain/backup/backup-origin.ts";
-import type { LastRestore } from "../../domain/backup/last-restore.ts";
+import type { LastRestore } from "../../domain/backup/epochs-of.ts";
 import type { CommandKind } from "../../domain/command/command.ts";
 import type { CommandResults } from "../../domain/command/command-result.ts";
 import type { ConfigChanged, FeedEntry, TokenRevoked } from "../../domain/command/feed-entry.ts";

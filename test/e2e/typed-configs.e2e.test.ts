@@ -113,9 +113,10 @@ test(
     });
     expect(rewrapped).toMatchObject({ rewrapped: 2, resume_cursor: null });
     const moved = await servedIn(STAGE1, String(rewrapped["index"]));
-    const wrappedKey = (json: Json | undefined): unknown =>
-      (json?.["sealed_accesskey_secret"] as Json)["wrapped_key"];
+    const wrappedKey = (json: Json = {}): unknown =>
+      (json["sealed_accesskey_secret"] as Json | undefined)?.["wrapped_key"];
     expect([moved?.version, await open(moved?.json)]).toEqual(["2", NEXT_SECRET]);
+    expect(wrappedKey(moved?.json)).toEqual(expect.any(String));
     expect(wrappedKey(moved?.json)).not.toBe(wrappedKey(fresh?.json));
 
     // What the source document's kinds refuse, and nothing of it in what is kept.

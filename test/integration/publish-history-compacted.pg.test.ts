@@ -5,8 +5,8 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MemoryCore } from "../../adapters/memory/memory-core.ts";
-import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
 import { MemoryPublishHintQueue } from "../../adapters/memory/memory-publish-hint-queue.ts";
+import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
 import type { CursorStore } from "../../contracts/projection/cursor-store.ts";
 import { createHandler } from "../../lambdas/feed-projection.ts";
 import {
@@ -75,9 +75,9 @@ async function project(cursors: CursorStore): Promise<void> {
     core,
     database: app.database,
     cursors,
-    hints: new MemoryPublishHintQueue(),
     nowMs: Date.now,
     log: () => undefined,
+    hints: new MemoryPublishHintQueue(),
   });
   await handler({}, ONE_ROUND);
   await handler({}, ONE_ROUND);

@@ -6,10 +6,11 @@ import { bakedAtMs, currentStage, publishIdOf, type PublishPlan } from "../../do
 import { configEtag, writtenIndex } from "./command-head.ts";
 import { toTime } from "./config-views.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
-import { readGrayVersion, readPlans, readVersionHead } from "./gray-read.ts";
+import { readGrayVersion, readVersionHead } from "./gray-read.ts";
 import { type GrayResource, isOf } from "./gray-resources.ts";
 import { viewGray } from "./gray-views.ts";
 import type { AdminEnv } from "./principal.ts";
+import { readNewestPlan } from "./read-plans.ts";
 import type { PublishForMove } from "./find-publish.ts";
 
 interface PlanAnswer extends Position {
@@ -57,7 +58,7 @@ export async function findGrayPlan(
   // Its plans went with it.
   if (live === null)
     return { ...of, publishId: publishIdOf(config.id, 0), stage: 1, revision: null, live: null };
-  const [plan] = await readPlans(c, config.id);
+  const plan = await readNewestPlan(c, config.id);
   if (plan === undefined) {
     throw new ConfluxError("invalid_transition", "nothing is being published: publish a version first");
   }

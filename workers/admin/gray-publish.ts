@@ -15,11 +15,11 @@ import { commandHead } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import { answerGrayPlan } from "./gray-plan.ts";
-import { readPlans } from "./gray-read.ts";
 import { type GrayResource, grayAccess, isOf } from "./gray-resources.ts";
 import { optionalBody } from "./optional-body.ts";
 import type { AdminEnv } from "./principal.ts";
 import { proposePlan } from "./publish-start.ts";
+import { readNewestPlan } from "./read-plans.ts";
 import { readStages } from "./read-publish-stages.ts";
 import { warnOfStageRegions } from "./warn-of-regions.ts";
 
@@ -97,7 +97,7 @@ async function refusalOf(
   version: number,
 ): Promise<ConfluxError | null> {
   if (defaultVersion(config.releases) !== version) return null;
-  const [newest] = await readPlans(c, config.id);
+  const newest = await readNewestPlan(c, config.id);
   // Then the core says that one runs, or ends it.
   if (newest !== undefined && isRunning(newest)) return null;
   return new ConfluxError(

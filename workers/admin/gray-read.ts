@@ -4,9 +4,9 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ConfigHead, VersionHead } from "../../domain/command/command-result.ts";
 import { type GrayContent, readGrayContent } from "../../domain/gray-config/gray-content.ts";
 import { grayKindOf } from "../../domain/gray-config/gray-kind.ts";
-import { PUBLISHES_KEPT_MAX } from "../../domain/limits.ts";
 import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type { AdminEnv } from "./principal.ts";
+import { readPlansSince } from "./read-plans.ts";
 import { configNotFound } from "./require-permission.ts";
 
 /** How often a version is read while others edit it. */
@@ -17,7 +17,7 @@ export interface GrayVersion {
   config: Omit<ConfigHead, "encrypted">;
   version: VersionHead;
   content: GrayContent;
-  /** Those that are kept of the config, the newest first. */
+  /** Those that are kept of the config, the newest first, as far back as they can say anything of the version. */
   plans: readonly PublishPlan[];
 }
 
@@ -81,20 +81,6 @@ export async function readVersionHead(
 
 const isNotFound = (error: unknown): boolean => error instanceof ConfluxError && error.code === "not_found";
 
-/** Those plans of a config that are kept, the newest first. */
-export async function readPlans(
-  c: Context<AdminEnv>,
-  configId: string,
-  consistency: Consistency = "leader",
-): Promise<PublishPlan[]> {
-  const input = { config_id: configId, limit: PUBLISHES_KEPT_MAX };
-  const { items } = await c.var.deps.core.listPublishes(input, {
-    consistency,
-    traceparent: c.var.traceparent,
-  });
-  return items;
-}
-
 /** The latest version of a typed config. */
 export async function readGray(
   c: Context<AdminEnv>,
@@ -105,5 +91,5 @@ export async function readGray(
   const at = { config_id: config.id, version_id: config.latest_version_id };
   const { version } = await c.var.deps.core.getVersion(at, options);
   const whole = await readGrayWhole(c, config, version, consistency);
-  return { config, ...whole, plans: await readPlans(c, config.id, consistency) };
+  return { config, ...whole, plans: await readPlansSince(c, config.id, version.created_at_ms, consistency) };
 }

@@ -3,11 +3,13 @@ import { listOf, listVersionsQuery } from "../../contracts/config/config-schemas
 import { idParams } from "../../contracts/config/fields.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { findConfig } from "./find-config.ts";
-import { readGrayWhole, readPlans } from "./gray-read.ts";
+import { readGrayWhole } from "./gray-read.ts";
 import { type GrayResource, grayAccess, isOf } from "./gray-resources.ts";
 import { viewGray } from "./gray-views.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
+import { readPlansSince } from "./read-plans.ts";
+import { oldestOf } from "./version-statuses.ts";
 
 /** P2: the versions side by side, each with its status and the regions in which it is in effect. */
 export function registerGrayVersions(app: OpenAPIHono<AdminEnv>, resource: GrayResource): void {
@@ -29,7 +31,7 @@ export function registerGrayVersions(app: OpenAPIHono<AdminEnv>, resource: GrayR
     const input = omitUndefined({ config_id: config.id, ...page });
     const options = { consistency, traceparent: c.var.traceparent };
     const { items, next_cursor } = await core.listVersions(input, options);
-    const plans = await readPlans(c, config.id, consistency);
+    const plans = await readPlansSince(c, config.id, oldestOf(items), consistency);
     const views: Record<string, unknown>[] = [];
     for (const version of items) {
       const whole = await readGrayWhole(c, config, version, consistency);

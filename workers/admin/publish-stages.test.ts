@@ -138,6 +138,28 @@ it("P2 C6 a version that was full and is rolled back is deprecated, and a draft 
   expect(await ok("GET", `${config}/versions/2`)).toMatchObject({ status: "deprecated" });
 });
 
+it("P2 statuses are read off many plans, page by page, and no further back than the versions", async () => {
+  const all = { type: "all" };
+  await ok("POST", `${config}/publish`, plan({ strategy: all }));
+  for (let i = 0; i < 25; i += 1) {
+    await ok("POST", `${config}/publish?abort_plan=true`, plan({ content: undefined, version_id: 2 }));
+  }
+  await ok("POST", `${config}/rollback?abort_plan=true`, { version_id: 1 });
+  await ok("POST", `${config}/versions`, { content: '{"retries": 9}', description: "" });
+  expect(await versions()).toEqual(["draft", "deprecated", "full"]);
+  const { core } = admin;
+  const list = core.listPublishes.bind(core);
+  let pages = 0;
+  core.listPublishes = (input) => {
+    pages += 1;
+    return list(input);
+  };
+  expect(await ok("GET", `${config}/versions/3`)).toMatchObject({ status: "draft" });
+  expect(pages).toBe(1);
+  expect(await ok("GET", `${config}/versions/2`)).toMatchObject({ status: "deprecated" });
+  expect(pages).toBe(4);
+});
+
 it("C7 a share of nobody is no stage", async () => {
   const stage = { name: "none", percentage: { by: "user", percent: 0 } };
   for (const type of ["percentage", "staged"]) {

@@ -99,9 +99,9 @@ it("P1 a config from before its namespace was that of typed configs is left out 
 it("P1 C13 an export leaves typed configs out, so that it can be applied again", async () => {
   await admin.send("POST", "/api/v1/mgt/configs", newConfig({ release: true }));
   const answer = await admin.send("GET", "/api/v1/mgt/export?tenant=demo");
-  const bundle = await answer.json<{ configs: { app: string }[] }>();
-  expect(bundle.configs.map(({ app }) => app)).toEqual(["shop"]);
-  const applied = await admin.send("POST", "/api/v1/mgt/apply?adopt=true", bundle);
+  const exported = await answer.json<{ configs: { app: string }[] }>();
+  expect(exported.configs.map(({ app }) => app)).toEqual(["shop"]);
+  const applied = await admin.send("POST", "/api/v1/mgt/apply?adopt=true", exported);
   expect([applied.status, await applied.text()]).toEqual([200, expect.any(String)]);
   const none = await admin.send("GET", "/api/v1/mgt/export?tenant=demo&app=gray&env=data-source");
   expect(await none.json()).toMatchObject({ configs: [] });

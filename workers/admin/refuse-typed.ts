@@ -3,9 +3,9 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { type Config, type DeletedConfig } from "../../domain/config/config.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import { isDraft } from "../../domain/gray-config/find-draft.ts";
-import { readPlans } from "./gray-read.ts";
 import { grayResourceOf } from "./gray-resources.ts";
 import type { AdminEnv } from "./principal.ts";
+import { readPlansSince } from "./read-plans.ts";
 
 /**
  * Refuses (`validation_failed`) a typed config where contents and rules are written without its kind: its routes below
@@ -26,6 +26,7 @@ export async function refuseDraftOfTyped(
 ): Promise<void> {
   if (grayResourceOf(config.namespace) === null || version !== config.latest_version_id) return;
   const at = { config_id: config.id, version_id: version };
-  const latest = await c.var.deps.core.getVersion(at, { traceparent: c.var.traceparent });
-  if (isDraft(config, latest.version, await readPlans(c, config.id))) refuseTyped(config, "/version_id");
+  const { version: latest } = await c.var.deps.core.getVersion(at, { traceparent: c.var.traceparent });
+  const plans = await readPlansSince(c, config.id, latest.created_at_ms);
+  if (isDraft(config, latest, plans)) refuseTyped(config, "/version_id");
 }

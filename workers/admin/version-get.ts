@@ -45,7 +45,7 @@ export function registerVersionGet(app: OpenAPIHono<AdminEnv>): void {
     const options = { ...c.req.valid("query"), traceparent: c.var.traceparent };
     const config = await findConfig(c, id, options.consistency);
     const { version } = await c.var.deps.core.getVersion({ config_id: config.id, version_id }, options);
-    const status = (await versionStatuses(c, config))(version);
+    const status = (await versionStatuses(c, config, [version]))(version);
     return c.json({ ...viewVersion(version), status, schema: viewSchema(version.schema) }, 200);
   });
   app.openapi(contentRoute, async (c) => {

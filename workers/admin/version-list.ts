@@ -31,7 +31,7 @@ export function registerVersionList(app: OpenAPIHono<AdminEnv>): void {
       consistency,
       traceparent: c.var.traceparent,
     });
-    const statusOf = await versionStatuses(c, config);
+    const statusOf = await versionStatuses(c, config, items);
     return c.json(
       { items: items.map((item) => ({ ...viewVersion(item), status: statusOf(item) })), next_cursor },
       200,
