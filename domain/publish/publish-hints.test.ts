@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Applied } from "../command/apply-command.ts";
 import type { Command } from "../command/command.ts";
+import { readFeed } from "../command/read-feed.ts";
 import { testCommand } from "../command/testing-commands.ts";
 import type { PublishGate } from "./publish-gate.ts";
 import { TEST_PLAN_ID as PLAN, testPublishMachine, testStage, testStart } from "./testing-publish.ts";
@@ -84,6 +85,23 @@ describe("L1 P4 the feed says when a plan may go on by itself", () => {
     begin([APPROVALS]);
     after(5 * MINUTE_MS, approve("u-2"));
     expect(told(machine.apply(approve("u-3")))).toEqual(["publish_approved", 2 * MINUTE_MS]);
+  });
+
+  it("to followers that see all of it: the edge is shown neither moves nor approvals", () => {
+    begin([APPROVALS]);
+    const { feedEntry: entry } = machine.apply(approve("u-2"));
+    if (entry === null) throw new Error("an approval is in the feed");
+    const source = {
+      appliedIndex: entry.index,
+      compactedIndex: 0,
+      entriesAfter: () => [{ entry, chars: 9 }],
+    };
+    const input = { after: 0, limit: 9, charsMax: 99, inline: null };
+    const shown = (["full", "edge"] as const).map((view) => {
+      const page = readFeed(source, { ...input, view });
+      return page.ok ? page.entries.map(({ events }) => events.map(({ type }) => type)) : [];
+    });
+    expect(shown).toEqual([[["publish_approved"]], [[]]]);
   });
 
   it("not of a plan that has ended", () => {

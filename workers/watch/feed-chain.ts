@@ -27,7 +27,8 @@ export function readFeed(entries: readonly EdgeFeedEntry[], after: number): Feed
     for (const event of entry.events) {
       if (event.type === "token_revoked") {
         revocations.push({ jti: event.jti, expires_at_ms: event.expires_at_ms, index: entry.index });
-      } else if (event.type !== "state_restored") {
+      } else if (event.type === "config_changed" || event.type === "config_deleted") {
+        // By name, since a core that is older than an event's kind does not know that the edge is not shown it.
         const name = fullName(event.namespace, event.name);
         configs.delete(name);
         configs.set(name, { index: entry.index, event });
