@@ -14,6 +14,7 @@ test("defaults are those of the documentation", () => {
     databaseUrl: null,
     dynamoDbUrl: null,
     kmsUrl: null,
+    buildDir: null,
     clientRate: null,
     publishEveryS: 1,
     oidcSettings: "",

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type AwsCredentials, signAwsRequest } from "../adapters/aws/sign-aws-request.ts";
 
@@ -21,6 +21,9 @@ export async function verifyAwsSignature(
   if (!["host", "x-amz-date"].every((name) => signed.includes(name))) return false;
   const atMs = readTime(String(headers["x-amz-date"]));
   if (!(Math.abs(by.nowMs - atMs) <= AGE_MS_MAX)) return false;
+  // Where a request says what its body's digest is, that is what is signed in its place.
+  const digest = headers["x-amz-content-sha256"];
+  if (digest !== undefined && digest !== createHash("sha256").update(body).digest("hex")) return false;
   const others = signed.filter((name) => !["host", "x-amz-date", "x-amz-security-token"].includes(name));
   const again = await signAwsRequest(
     {
