@@ -63,9 +63,7 @@ async function others(): Promise<void> {
     [1, 2, 3].every((other) => other === id || peers.abilitiesOf(other) !== null) &&
     (id === OLD || peers.abilitiesOf(OLD)?.build === build);
   while (![...cluster.members.values()].every(heard)) await new Promise((resolve) => setTimeout(resolve, 10));
-  const leader = await cluster.leader();
-  if (leader.id === OLD) await leader.log.transferLeader(1);
-  while ((await cluster.leader()).id === OLD) await new Promise((resolve) => setTimeout(resolve, 10));
+  await cluster.lead(1);
 }
 async function upgrade(to: PeerAbilities): Promise<void> {
   await cluster.stop(OLD);

@@ -28,8 +28,7 @@ describe("a cluster that is upgraded node by node", () => {
     };
     const encryption = { keys: new MemoryKeyService(["alias/one"]), defaultKeyId: "alias/one" };
     cluster = await startTestingCluster({ size: 3, abilities, encryption });
-    const leader = await cluster.leader();
-    if (leader.id === 3) await leader.log.transferLeader(1);
+    await cluster.lead(1);
     await until(() => {
       const all = [...cluster.members.values()];
       return all.every(({ peers, id }) => [1, 2, 3].every((o) => o === id || peers.abilitiesOf(o) !== null));
@@ -92,7 +91,6 @@ describe("a cluster that is upgraded node by node", () => {
   it("takes a new kind of command once the last voter understands it, and goes on taking the old ones", async () => {
     const abilities: Record<number, PeerAbilities> = { 1: newer, 2: newer, 3: older };
     cluster = await startTestingCluster({ size: 3, abilities });
-    const leader = await cluster.leader();
     const ask = async (): Promise<string> => {
       const { log, peers } = await cluster.leader();
       try {
@@ -102,7 +100,7 @@ describe("a cluster that is upgraded node by node", () => {
         return (error as Error).message;
       }
     };
-    if (leader.id === 3) await leader.log.transferLeader(1);
+    await cluster.lead(1);
     await until(() =>
       [...cluster.members.values()].every(({ peers, id }) =>
         [1, 2, 3].every((other) => other === id || peers.abilitiesOf(other) !== null),

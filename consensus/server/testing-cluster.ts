@@ -7,7 +7,7 @@ import type { ApplyOutcome } from "../../domain/command/apply-command.ts";
 import { openRaftLog } from "../raft-log.ts";
 import type { ContentSealerOptions } from "../../adapters/kms/content-sealer.ts";
 import type { RaftLogLimits } from "../raft-log-options.ts";
-import type { ReplicatedLog } from "../replicated-log.ts";
+import { NotProposedError, type ReplicatedLog } from "../replicated-log.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../transport/memory-network.ts";
 import type { BackupParts } from "./backup-service.ts";
 import type { LogLine } from "./core-context.ts";
@@ -29,6 +29,8 @@ export interface TestingCluster {
   members: Map<number, ClusterMember>;
   lines: LogLine[];
   leader(): Promise<ClusterMember>;
+  /** Lets `id` lead. A transfer that a busy machine lets pass is asked for again, as whoever asks is told. */
+  lead(id: number): Promise<ClusterMember>;
   /** A client of these members, all of them by default, whose clock is right for the first. */
   client(...of: ClusterMember[]): CoreClient;
   stop(id: number): Promise<void>;
@@ -77,12 +79,22 @@ export async function startTestingCluster(options: ClusterOptions): Promise<Test
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
+  const lead = async (id: number): Promise<ClusterMember> => {
+    for (;;) {
+      const now = await leader();
+      if (now.id === id) return now;
+      await now.log.transferLeader(id).catch((error: unknown) => {
+        if (!(error instanceof NotProposedError)) throw error;
+      });
+    }
+  };
   await Promise.all(ids.filter((id) => options.absent?.includes(id) !== true).map(start));
   return {
     network,
     members,
     lines,
     leader,
+    lead,
     client: (...of) => {
       const chosen = of.length === 0 ? [...members.values()] : of;
       const urls = chosen.map(({ url }) => url);
