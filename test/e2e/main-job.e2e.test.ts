@@ -123,7 +123,11 @@ test("C5 C8 E1 E3 a rule of operators and a percentage, written through the admi
   const more = await seenBy(index);
   expect([few.includes("3"), few.includes("1"), more.includes("1")]).toEqual([true, true, true]);
   expect(few.every((text, i) => text === "1" || more[i] === "3")).toBe(true);
-  expect(await Promise.all(users.map((user) => simulated(`label.user=${user}`)))).toEqual(more);
+  // One after the other: each request to the admin API opens a connection to Postgres here, and forty at once take a busy
+  // machine longer than the API waits for one.
+  const told: string[] = [];
+  for (const user of users) told.push(await simulated(`label.user=${user}`));
+  expect(told).toEqual(more);
 
   const { port } = new URL(stack.dev.edge_url);
   const textIn = async (region: string, headers: Record<string, string>): Promise<string> =>
