@@ -14,9 +14,9 @@ import { type Figure, figure } from "./figures.ts";
 
 const FULL: AdminPlan = {
   runs: 3,
-  requests: 400,
+  requests: 250,
   bundles: 5,
-  logins: 100,
+  logins: 60,
   checks: 1_000_000,
   sizes: [1_000, 10_000, 100_000],
 };
