@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "../../raft/types.ts";
 import type { Prng } from "../prng.ts";
-import { type Cluster, leadersOf, proposeCommand, stepCluster } from "./cluster.ts";
+import { askRead, type Cluster, leadersOf, proposeCommand, stepCluster } from "./cluster.ts";
 import { settledLeader } from "./settle.ts";
 import { holdBack, isolate, letGo } from "./sim-network.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -23,6 +23,7 @@ export function chooseOpening(prng: Prng): Opening | null {
   if (kind === 0) return { voters: 4 + 2 * prng.below(2), play: twoMemberships };
   if (kind === 1) return { voters: 5 + prng.below(3), play: twoAppendsAtOnce };
   if (kind === 2) return { voters: 5 + 2 * prng.below(2), play: entriesOfAnOldTerm };
+  if (kind === 3) return { voters: 3 + 2 * prng.below(2), play: answersFromBefore };
   return null;
 }
 
@@ -139,4 +140,33 @@ function entriesOfAnOldTerm(cluster: Cluster): void {
   network.cut.clear();
   cutPair();
   elected(cluster, third ?? second);
+}
+
+/**
+ * The answers to a leader's heartbeat are on their way for long. Meanwhile the others, who no longer hear it, elect another
+ * and commit; it is asked for a read, and only then hears those answers, whose heartbeat was sent before the read came.
+ */
+function answersFromBefore(cluster: Cluster): void {
+  const { world, network } = cluster;
+  const ids = idsOf(cluster);
+  const first = settled(cluster);
+  if (first === undefined) return;
+  first.isSlow = true;
+  holdBack(network, first.id);
+  askRead(cluster, first);
+  const answered = (): true | undefined => {
+    const answers = network.held.get(first.id)?.filter(({ type }) => type === "heartbeat_reply") ?? [];
+    return new Set(answers.map(({ from }) => from)).size * 2 > ids.length - 1 ? true : undefined;
+  };
+  if (stepUntil(cluster, SETTLED_STEPS_MAX, answered) === undefined) return;
+  for (const id of ids) network.cut.add(`${first.id}>${id}`);
+  const second = elected(cluster, first);
+  if (second === undefined) return;
+  const before = world.checker.chosen.length;
+  proposeCommand(cluster, second);
+  stepUntil(cluster, ELECTED_STEPS_MAX, () => world.checker.chosen.length > before || undefined);
+  askRead(cluster, first);
+  stepCluster(cluster);
+  letGo(network, world.now, { id: first.id, gapSteps: 5 });
+  for (let left = 10; left > 0; left -= 1) stepCluster(cluster);
 }
