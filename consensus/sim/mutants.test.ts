@@ -13,7 +13,8 @@ const QUICK = [
   "vote-not-persisted",
   "no-dedupe",
   "second-process-allowed",
-  "aba-of-two-appends",
+  "truncation-without-conflict",
+  "late-heartbeat-serves-newer-read",
   "change-before-own-commit",
 ];
 const SEEDS_MAX = 40;
