@@ -2,6 +2,7 @@ import { CoreClient } from "../adapters/core-client/core-client.ts";
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { type AnchorDeps, type AnchorReport, anchorAuditChains } from "./support/anchor-audit-chains.ts";
 import { environmentValue } from "./support/environment-value.ts";
+import { functionLog } from "./support/function-log.ts";
 
 /** The part of Lambda's context that the handler reads. */
 export interface InvocationContext {
@@ -37,8 +38,7 @@ export const handler: Handler = (event, context) => {
     }),
     database: connectPostgres(environmentValue("DATABASE_URL"), { connectionsMax: CONNECTIONS_MAX }),
     newTraceId: () => crypto.randomUUID().replaceAll("-", ""),
-    // oxlint-disable-next-line no-console -- the console is where a function's log lines are collected
-    log: (line) => console.error(JSON.stringify({ function: "audit-anchor", ...line })),
+    log: functionLog("audit-anchor"),
   });
   return deployed(event, context);
 };

@@ -4,6 +4,7 @@ import { DynamoDbCursorStore } from "../adapters/dynamodb/dynamodb-cursor-store.
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { SqsPublishHintQueue } from "../adapters/publish-hint/sqs-publish-hint-queue.ts";
 import { environmentValue } from "./support/environment-value.ts";
+import { functionLog } from "./support/function-log.ts";
 import { projectFeed, type ProjectionDeps, type ProjectionReport } from "./support/project-feed.ts";
 
 /** The part of Lambda's context that the handler reads. */
@@ -45,8 +46,7 @@ export const handler: Handler = (event, context) => {
       nowMs: Date.now,
     }),
     nowMs: Date.now,
-    // oxlint-disable-next-line no-console -- the console is where a function's log lines are collected
-    log: (line) => console.log(JSON.stringify({ function: "feed-projection", ...line })),
+    log: functionLog("feed-projection"),
   });
   return deployed(event, context);
 };

@@ -14,6 +14,7 @@ import {
   type PublishStageReport,
 } from "./support/advance-due-publishes.ts";
 import { environmentValue } from "./support/environment-value.ts";
+import { functionLog } from "./support/function-log.ts";
 import { createPublishGates } from "./support/publish-gates.ts";
 
 /** The part of Lambda's context that the handler reads. */
@@ -101,8 +102,7 @@ function deploy(): Handler {
     nowMs: Date.now,
     random: Math.random,
     newId: () => crypto.randomUUID().replaceAll("-", ""),
-    // oxlint-disable-next-line no-console -- the console is where a function's log lines are collected
-    log: (line) => console.log(JSON.stringify({ function: "publish-stage", ...line })),
+    log: functionLog("publish-stage"),
   });
 }
 

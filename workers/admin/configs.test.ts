@@ -1,3 +1,4 @@
+// Over 400 lines: the routes of a config are walked over one setup.
 import { beforeEach, describe, expect, it } from "vitest";
 import { createIndexSigner } from "../../adapters/index-signature/index-signer.ts";
 import { newConfig, readProblem, testingAdmin, type TestingAdmin } from "./testing-admin.ts";

@@ -1,3 +1,4 @@
+// The same as cli/to-yaml.ts: the command line and the Workers share contracts alone, which have no package for YAML.
 import { Document, Scalar, visit } from "yaml";
 
 /** The value as YAML that means the same when it is read: no line is broken, and nothing is said by an alias. */
