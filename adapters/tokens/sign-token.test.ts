@@ -13,6 +13,7 @@ import {
   type SigningKey,
 } from "./sign-token.ts";
 import { TOKEN_BYTES_MAX, verifyAccessToken, verifyRefreshToken } from "./verify-access-token.ts";
+import { createClientTokenVerifier } from "./verify-client-token.ts";
 
 const nowMs = Date.UTC(2026, 0, 1);
 const user = { userId: "usr_1", username: "ada", jti: "j1", nowMs };
@@ -78,6 +79,17 @@ describe("A3 access tokens", () => {
 });
 
 describe("A3 client tokens and keys", () => {
+  test("R13 a client token is issued to the millisecond: one of the second of a restore, but after it, counts", async () => {
+    const soonMs = nowMs - (nowMs % 1000) + 789;
+    const input = { id: "demo.1", tenant: "demo", scopes: ["read:demo/**"], nowMs: soonMs, ttlS: 60 };
+    const { token, expiresAtMs } = await signClientToken(key, input);
+    const verifier = createClientTokenVerifier({ now: () => soonMs, jwks: async () => key.jwks });
+    expect(await verifier.verify(token)).toMatchObject({
+      ok: true,
+      token: { issued_at_ms: soonMs, expires_at_ms: expiresAtMs },
+    });
+  });
+
   test("a client token names its tenant and scopes and lives a year at most", async () => {
     const input = {
       id: "demo.1",

@@ -81,7 +81,6 @@ export function signAccessToken(
   input: { userId: string; username: string; jti: string; nowMs: number; ttlS?: number },
 ): Promise<Signed> {
   return sign(key, {
-    isTimeExact: true,
     type: ACCESS_TOKEN_TYPE,
     audience: ACCESS_TOKEN_AUDIENCE,
     subject: input.userId,
@@ -108,7 +107,6 @@ export function signRefreshToken(
   },
 ): Promise<Signed> {
   return sign(key, {
-    isTimeExact: true,
     type: REFRESH_TOKEN_TYPE,
     audience: ACCESS_TOKEN_AUDIENCE,
     subject: input.userId,
@@ -141,8 +139,6 @@ export function signClientToken(
 async function sign(
   key: SigningKey,
   input: {
-    /** Issued to the millisecond: a user may change the password and go on within the same second. */
-    isTimeExact?: boolean;
     type: string;
     audience: string;
     subject: string;
@@ -153,6 +149,7 @@ async function sign(
   },
 ): Promise<Signed> {
   const issuedAtS = Math.floor(input.nowMs / 1000);
+  // To the millisecond: who changes a password or restores a backup goes on within the same second.
   const exactS = Math.floor(input.nowMs) / 1000;
   const token = await new SignJWT(input.claims)
     .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ: input.type, kid: key.kid })
@@ -160,7 +157,7 @@ async function sign(
     .setAudience(input.audience)
     .setSubject(input.subject)
     .setJti(input.jti)
-    .setIssuedAt(input.isTimeExact === true ? exactS : issuedAtS)
+    .setIssuedAt(exactS)
     .setExpirationTime(issuedAtS + input.ttlS)
     .sign(key.privateKey);
   return { token, expiresAtMs: (issuedAtS + input.ttlS) * 1000 };

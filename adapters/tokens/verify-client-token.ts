@@ -185,7 +185,14 @@ function readClaims({ sub, jti, exp, iat, ...rest }: JWTPayload, nowMs: number):
   const within = scopesWithinTenant(scopes, tenant);
   return {
     ok: true,
-    token: { sub, jti, tenant, scopes: within, issued_at_ms: iat * 1000, expires_at_ms: exp * 1000 },
+    token: {
+      sub,
+      jti,
+      tenant,
+      scopes: within,
+      issued_at_ms: Math.round(iat * 1000),
+      expires_at_ms: exp * 1000,
+    },
   };
 }
 

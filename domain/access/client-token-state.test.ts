@@ -18,8 +18,8 @@ describe("A3 R13 what a client token is good for", () => {
       null,
     ],
     ["is older than a restore has ended", {}, 10_000, 9_000, "ended", 9_000],
-    ["was issued in the second of a restore has ended", {}, 10_000, 5_001, "ended", 5_001],
-    ["was issued at the very second after it is active", {}, 10_000, 5_000, "active", null],
+    ["was issued in the second of a restore, before it, has ended", {}, 10_000, 5_401, "ended", 5_401],
+    ["was issued in the second of a restore, after it, is active", {}, 10_000, 5_400, "active", null],
     ["had expired before a restore was not ended by it", {}, 90_000, 70_000, "expired", null],
     [
       "was revoked, and called in besides, says both",

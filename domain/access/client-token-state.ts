@@ -9,15 +9,13 @@ interface ClientTokenTimes {
 }
 
 /**
- * What a token is good for now, as the edge judges it: issue times are to the second, so one issued in the second of a
- * restore has ended. A revocation that a restore has undone stays one: such a token is older than the restore.
+ * What a token is good for now, as the edge judges it, to the millisecond. A revocation that a restore has undone stays one: such a token is older than the restore.
  */
 export function clientTokenState(
   { issuedAtMs, expiresAtMs, revokedAtMs }: ClientTokenTimes,
   { nowMs, tokensNotBeforeMs }: { nowMs: number; tokensNotBeforeMs: number },
 ): { status: ClientTokenStatus; endedAtMs: number | null } {
-  const hasEnded =
-    Math.floor(issuedAtMs / 1000) * 1000 < tokensNotBeforeMs && tokensNotBeforeMs < expiresAtMs;
+  const hasEnded = issuedAtMs < tokensNotBeforeMs && tokensNotBeforeMs < expiresAtMs;
   const endedAtMs = hasEnded ? tokensNotBeforeMs : null;
   if (revokedAtMs !== null) return { status: "revoked", endedAtMs };
   if (hasEnded) return { status: "ended", endedAtMs };

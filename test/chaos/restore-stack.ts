@@ -81,8 +81,7 @@ export async function epochOf(stack: SignedInStack): Promise<number> {
 }
 
 /**
- * An answer that is a success; null when there was none, or another. A session that has ended is begun anew: one of the very
- * second of the restore has ended, too.
+ * An answer that is a success; null when there was none, or another. A session that has ended is begun anew.
  */
 async function answered(
   stack: SignedInStack,

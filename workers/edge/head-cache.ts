@@ -81,7 +81,7 @@ export class HeadCache {
     return this.#entries.get(name);
   }
 
-  /** `issuedAtMs`: of the token, to the second. */
+  /** `issuedAtMs`: of the token. */
   isRevoked({ jti, issuedAtMs }: { jti: string; issuedAtMs: number }): boolean {
     return this.#revocations.has(jti) || issuedAtMs < this.#tokensNotBeforeMs;
   }
