@@ -252,10 +252,46 @@ describe("K3 U3 conflux encryption rewrap", () => {
   });
 });
 
-describe("C13 C14 conflux apply where changes need approval", () => {
-  const bundle = { bundle: { id: "web", tenant: "demo" }, configs: [] };
-  writeFileSync(join(cwd, "bundle.json"), JSON.stringify(bundle));
+const bundle = { bundle: { id: "web", tenant: "demo" }, configs: [] };
+writeFileSync(join(cwd, "bundle.json"), JSON.stringify(bundle));
 
+describe("C13 C14 conflux apply in a freeze", () => {
+  const applied = { bundle_id: "web", plan: "p", has_changes: false, items: [], warnings: [], index: "i" };
+  const apply = (args: string[], dry_run = false) =>
+    run(["apply", "bundle.json", ...args], { answer: () => Response.json({ ...applied, dry_run }) });
+
+  it("says what to do about a refusal, and passes with the reason that --break-glass gives", async () => {
+    const frozen = new ConfluxError("change_frozen", "changes are frozen until Monday (sale)");
+    const refused = await run(["apply", "bundle.json"], { answer: () => refusal(frozen) });
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringMatching(/change_frozen: changes are frozen until Monday[^]*--break-glass REASON passes/),
+    ]);
+    expect(refused.asked[0]?.headers).not.toHaveProperty("x-conflux-break-glass");
+    for (const more of [[], ["--dry-run"]]) {
+      const passed = await apply(["--break-glass", "the shop is down", ...more], more.length > 0);
+      expect([passed.code, passed.err]).toEqual([0, ""]);
+      expect(passed.asked).toMatchObject([
+        { method: "POST", body: bundle, headers: { "x-conflux-break-glass": "the shop is down" } },
+      ]);
+    }
+    expect((await run(["apply", "--help"])).out).toContain("--break-glass <reason>");
+  });
+
+  it.each([
+    { args: ["--break-glass"], says: "argument missing" },
+    { args: ["--break-glass", " "], says: "a reason of 1 to 512 characters" },
+    { args: ["--break-glass", "x".repeat(513)], says: "512" },
+    { args: ["--break-glass", "one\nx-more: two"], says: "one line of ASCII characters" },
+    { args: ["--break-glass", "geht nicht für länger"], says: "one line of ASCII characters" },
+    { args: ["--break-glass", "why", "--request-change"], says: "who makes the change" },
+  ])("asks nothing with $args", async ({ args, says }) => {
+    const { code, err, asked } = await apply(args);
+    expect([code, err, asked]).toEqual([1, expect.stringContaining(says), []]);
+  });
+});
+
+describe("C13 C14 conflux apply where changes need approval", () => {
   it("says what to do about a refusal, and asks for the same with --request-change", async () => {
     const needed = new ConfluxError("approval_required", "the change needs 1 approval");
     const refused = await run(["apply", "bundle.json", "--prune"], { answer: () => refusal(needed) });
