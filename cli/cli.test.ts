@@ -10,14 +10,24 @@ import { runCli } from "./run-cli.ts";
 const cwd = mkdtempSync(join(tmpdir(), "conflux-cli-"));
 afterAll(() => rmSync(cwd, { recursive: true }));
 
+const NODE = {
+  role: "follower",
+  raft_address: "h:7501",
+  match_index: 0,
+  last_applied: 0,
+  healthy: true,
+  fenced: false,
+};
 const STATUS = {
   cluster_id: "c1",
   epoch: 1,
   leader_id: 1,
   term: 4,
   nodes: [
-    { node_id: 1, role: "leader", raft_address: "h:7501", match_index: 9, last_applied: 9, healthy: true },
-    { node_id: 4, role: "learner", raft_address: "h:7504", match_index: 0, last_applied: 0, healthy: false },
+    { ...NODE, node_id: 1, role: "leader", match_index: 9, last_applied: 9 },
+    { ...NODE, node_id: 4, role: "learner", raft_address: "h:7504", healthy: false },
+    { ...NODE, node_id: 5, fenced: true },
+    { ...NODE, node_id: 6, fenced: true, healthy: false },
   ],
 };
 const ENV = { CONFLUX_ADMIN_URL: "http://admin.test", CONFLUX_TOKEN: "t1" };
@@ -68,9 +78,11 @@ describe("U3 conflux", () => {
     expect(out).toBe(
       [
         "cluster c1, epoch 1, term 4, leader: node 1",
-        "NODE  ROLE     ADDRESS  MATCH  APPLIED  STATE",
-        "1     leader   h:7501   9      9        up",
-        "4     learner  h:7504   0      0        down",
+        "NODE  ROLE      ADDRESS  MATCH  APPLIED  STATE",
+        "1     leader    h:7501   9      9        up",
+        "4     learner   h:7504   0      0        down",
+        "5     follower  h:7501   0      0        fenced",
+        "6     follower  h:7501   0      0        fenced, down",
         "",
       ].join("\n"),
     );
@@ -78,6 +90,12 @@ describe("U3 conflux", () => {
       url: "http://admin.test/api/v1/mgt/cluster/status",
       headers: { authorization: "Bearer t1" },
     });
+  });
+
+  it("R5 takes the nodes of an API that does not know of fences yet for not fenced", async () => {
+    const nodes = STATUS.nodes.map(({ fenced: _none, ...node }) => node);
+    const { out } = await run(["cluster", "status"], { answer: () => Response.json({ ...STATUS, nodes }) });
+    expect(out).toMatch(/^5 .* up\n6 .* down\n$/m);
   });
 
   it("colours on a terminal, unless NO_COLOR is set", async () => {
