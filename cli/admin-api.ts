@@ -10,12 +10,17 @@ const REQUEST_TIMEOUT_MS = 60_000;
 export interface AdminApi {
   get(path: string): Promise<unknown>;
   /** Carries a new idempotency key, so that it may be sent again when its outcome is unknown. */
-  post(path: string, body: object): Promise<unknown>;
+  post(path: string, body: object, headers?: Readonly<Record<string, string>>): Promise<unknown>;
 }
 
 export function openAdminApi(io: CliIo, { url, token }: Target): AdminApi {
-  const send = async (method: string, path: string, body?: object): Promise<unknown> => {
-    const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+  const send = async (
+    method: string,
+    path: string,
+    body?: object,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<unknown> => {
+    const headers: Record<string, string> = { ...more, authorization: `Bearer ${token}` };
     if (body !== undefined) {
       headers["content-type"] = "application/json";
       headers["x-idempotency-key"] = randomUUID();
@@ -37,7 +42,7 @@ export function openAdminApi(io: CliIo, { url, token }: Target): AdminApi {
   };
   return {
     get: (path) => send("GET", path),
-    post: (path, body) => send("POST", path, body),
+    post: (path, body, headers) => send("POST", path, body, headers),
   };
 }
 

@@ -5,6 +5,8 @@ import {
   type ChangeRequestWritten,
   changeRequestWritten,
 } from "../contracts/change-request/change-request-api.ts";
+import { BREAK_GLASS_HEADER, changeHeaders } from "../contracts/config/fields.ts";
+import type { ErrorCode } from "../contracts/problem/error-codes.ts";
 import type { BundleJson } from "./bundle-layout.ts";
 import { CliError, type CliIo, CliOutcome, EXIT } from "./cli-io.ts";
 import { declareVerb } from "./declare-verb.ts";
@@ -25,6 +27,10 @@ export function registerBundleApply(group: Command, io: CliIo): void {
     .option("--force", "overwrite what was changed by hand")
     .option("--abort-plan", "end running publish plans")
     .option("--if-plan <digest>", "only if this is still the plan")
+    .option(
+      "--break-glass <reason>",
+      "pass a freeze; stands first in the audit, and needs approve on each config",
+    )
     .option("--request-change", "ask others to approve it, where changes need approval")
     .option("--description <text>", "with --request-change: what the approvers are told");
   declareVerb(command, io, async ({ api, args, flags, show }) => {
@@ -32,6 +38,11 @@ export function registerBundleApply(group: Command, io: CliIo): void {
     if (flags["requestChange"] === true) {
       if (flags["dryRun"] === true)
         throw new CliError(EXIT.refused, "give one of --dry-run and --request-change");
+      if (flags["breakGlass"] !== undefined)
+        throw new CliError(
+          EXIT.refused,
+          "--break-glass is for who makes the change, not for who asks for it",
+        );
       const asked = changeRequestWritten.parse(
         await api.post("/mgt/change-requests", requestOf(bundle, flags)),
       );
@@ -43,7 +54,9 @@ export function registerBundleApply(group: Command, io: CliIo): void {
     if (flags["dryRun"] === true) query.set("dry_run", "true");
     if (typeof flags["ifPlan"] === "string") query.set("if_plan", flags["ifPlan"]);
     const answer = bundleApplied.parse(
-      await api.post(`/mgt/apply?${query.toString()}`, bundle).catch(tellOfApproval),
+      await api
+        .post(`/mgt/apply?${query.toString()}`, bundle, breakGlass(flags["breakGlass"]))
+        .catch(tellWhatToDo),
     );
     show(answer, () => print(io, answer));
     if (!answer.dry_run) return;
@@ -64,10 +77,29 @@ function requestOf(bundle: BundleJson, flags: Record<string, unknown>): object {
   return { operation, ...(typeof description === "string" ? { description } : {}) };
 }
 
-/** Says what to do about a refusal for want of approvals. */
-function tellOfApproval(error: unknown): never {
-  if (!(error instanceof CliError) || error.code !== "approval_required") throw error;
-  const message = `${error.message}\n  --request-change asks others to approve exactly this`;
+/** The header that passes a freeze; empty without a reason. */
+function breakGlass(reason: unknown): Record<string, string> {
+  if (reason === undefined) return {};
+  const parsed = changeHeaders.shape[BREAK_GLASS_HEADER].safeParse(reason);
+  if (!parsed.success) {
+    throw new CliError(EXIT.refused, `--break-glass: ${parsed.error.issues[0]?.message ?? "not acceptable"}`);
+  }
+  // What a header carries; the rest would arrive as something else, or not at all.
+  if (!/^[ -~]*$/.test(parsed.data ?? ""))
+    throw new CliError(EXIT.refused, "--break-glass: one line of ASCII characters");
+  return { [BREAK_GLASS_HEADER]: parsed.data ?? "" };
+}
+
+/** What helps against a refusal, as far as a flag does. */
+const HELP: Partial<Record<ErrorCode, string>> = {
+  approval_required: "--request-change asks others to approve exactly this",
+  change_frozen: "--break-glass REASON passes, for who may approve changes of these configs",
+};
+
+function tellWhatToDo(error: unknown): never {
+  const help = error instanceof CliError && error.code !== undefined ? HELP[error.code] : undefined;
+  if (!(error instanceof CliError) || error.code === undefined || help === undefined) throw error;
+  const message = `${error.message}\n  ${help}`;
   throw new CliError(error.exitCode, message, { cause: error, code: error.code });
 }
 

@@ -10,14 +10,24 @@ import { runCli } from "./run-cli.ts";
 const cwd = mkdtempSync(join(tmpdir(), "conflux-cli-"));
 afterAll(() => rmSync(cwd, { recursive: true }));
 
+const NODE = {
+  role: "follower",
+  raft_address: "h:7501",
+  match_index: 0,
+  last_applied: 0,
+  healthy: true,
+  fenced: false,
+};
 const STATUS = {
   cluster_id: "c1",
   epoch: 1,
   leader_id: 1,
   term: 4,
   nodes: [
-    { node_id: 1, role: "leader", raft_address: "h:7501", match_index: 9, last_applied: 9, healthy: true },
-    { node_id: 4, role: "learner", raft_address: "h:7504", match_index: 0, last_applied: 0, healthy: false },
+    { ...NODE, node_id: 1, role: "leader", match_index: 9, last_applied: 9 },
+    { ...NODE, node_id: 4, role: "learner", raft_address: "h:7504", healthy: false },
+    { ...NODE, node_id: 5, fenced: true },
+    { ...NODE, node_id: 6, fenced: true, healthy: false },
   ],
 };
 const ENV = { CONFLUX_ADMIN_URL: "http://admin.test", CONFLUX_TOKEN: "t1" };
@@ -68,9 +78,11 @@ describe("U3 conflux", () => {
     expect(out).toBe(
       [
         "cluster c1, epoch 1, term 4, leader: node 1",
-        "NODE  ROLE     ADDRESS  MATCH  APPLIED  STATE",
-        "1     leader   h:7501   9      9        up",
-        "4     learner  h:7504   0      0        down",
+        "NODE  ROLE      ADDRESS  MATCH  APPLIED  STATE",
+        "1     leader    h:7501   9      9        up",
+        "4     learner   h:7504   0      0        down",
+        "5     follower  h:7501   0      0        fenced",
+        "6     follower  h:7501   0      0        fenced, down",
         "",
       ].join("\n"),
     );
@@ -78,6 +90,12 @@ describe("U3 conflux", () => {
       url: "http://admin.test/api/v1/mgt/cluster/status",
       headers: { authorization: "Bearer t1" },
     });
+  });
+
+  it("R5 takes the nodes of an API that does not know of fences yet for not fenced", async () => {
+    const nodes = STATUS.nodes.map(({ fenced: _none, ...node }) => node);
+    const { out } = await run(["cluster", "status"], { answer: () => Response.json({ ...STATUS, nodes }) });
+    expect(out).toMatch(/^5 .* up\n6 .* down\n$/m);
   });
 
   it("colours on a terminal, unless NO_COLOR is set", async () => {
@@ -252,10 +270,46 @@ describe("K3 U3 conflux encryption rewrap", () => {
   });
 });
 
-describe("C13 C14 conflux apply where changes need approval", () => {
-  const bundle = { bundle: { id: "web", tenant: "demo" }, configs: [] };
-  writeFileSync(join(cwd, "bundle.json"), JSON.stringify(bundle));
+const bundle = { bundle: { id: "web", tenant: "demo" }, configs: [] };
+writeFileSync(join(cwd, "bundle.json"), JSON.stringify(bundle));
 
+describe("C13 C14 conflux apply in a freeze", () => {
+  const applied = { bundle_id: "web", plan: "p", has_changes: false, items: [], warnings: [], index: "i" };
+  const apply = (args: string[], dry_run = false) =>
+    run(["apply", "bundle.json", ...args], { answer: () => Response.json({ ...applied, dry_run }) });
+
+  it("says what to do about a refusal, and passes with the reason that --break-glass gives", async () => {
+    const frozen = new ConfluxError("change_frozen", "changes are frozen until Monday (sale)");
+    const refused = await run(["apply", "bundle.json"], { answer: () => refusal(frozen) });
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringMatching(/change_frozen: changes are frozen until Monday[^]*--break-glass REASON passes/),
+    ]);
+    expect(refused.asked[0]?.headers).not.toHaveProperty("x-conflux-break-glass");
+    for (const more of [[], ["--dry-run"]]) {
+      const passed = await apply(["--break-glass", "the shop is down", ...more], more.length > 0);
+      expect([passed.code, passed.err]).toEqual([0, ""]);
+      expect(passed.asked).toMatchObject([
+        { method: "POST", body: bundle, headers: { "x-conflux-break-glass": "the shop is down" } },
+      ]);
+    }
+    expect((await run(["apply", "--help"])).out).toContain("--break-glass <reason>");
+  });
+
+  it.each([
+    { args: ["--break-glass"], says: "argument missing" },
+    { args: ["--break-glass", " "], says: "a reason of 1 to 512 characters" },
+    { args: ["--break-glass", "x".repeat(513)], says: "512" },
+    { args: ["--break-glass", "one\nx-more: two"], says: "one line of ASCII characters" },
+    { args: ["--break-glass", "geht nicht für länger"], says: "one line of ASCII characters" },
+    { args: ["--break-glass", "why", "--request-change"], says: "who makes the change" },
+  ])("asks nothing with $args", async ({ args, says }) => {
+    const { code, err, asked } = await apply(args);
+    expect([code, err, asked]).toEqual([1, expect.stringContaining(says), []]);
+  });
+});
+
+describe("C13 C14 conflux apply where changes need approval", () => {
   it("says what to do about a refusal, and asks for the same with --request-change", async () => {
     const needed = new ConfluxError("approval_required", "the change needs 1 approval");
     const refused = await run(["apply", "bundle.json", "--prune"], { answer: () => refusal(needed) });

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { clusterStatusView } from "../contracts/admin/cluster-status.ts";
 import type { CliIo } from "./cli-io.ts";
 import { declareVerb } from "./declare-verb.ts";
-import { printTable } from "./print-table.ts";
+import { type Colour, printTable } from "./print-table.ts";
 
 type Status = z.infer<typeof clusterStatusView>;
 
@@ -28,7 +28,13 @@ function printStatus(io: CliIo, status: Status): void {
       { text: node.raft_address || "-" },
       { text: String(node.match_index) },
       { text: String(node.last_applied) },
-      node.healthy ? { text: "up", colour: "green" as const } : { text: "down", colour: "red" as const },
+      stateOf(node),
     ]),
   );
+}
+
+/** A fenced node votes for nobody, so it is as good as down for what the cluster survives, though it answers. */
+function stateOf({ healthy, fenced }: Status["nodes"][number]): { text: string; colour: Colour } {
+  if (fenced) return { text: healthy ? "fenced" : "fenced, down", colour: "red" };
+  return healthy ? { text: "up", colour: "green" } : { text: "down", colour: "red" };
 }

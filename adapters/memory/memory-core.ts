@@ -284,6 +284,7 @@ export class MemoryCore implements CorePort {
           match_index: this.#machine.lastApplied(),
           last_applied: this.#machine.lastApplied(),
           healthy: true,
+          fenced: false,
         },
       ],
       compacted_index: this.#machine.compactedIndex(),

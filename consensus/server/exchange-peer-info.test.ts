@@ -87,6 +87,35 @@ describe("R9 what members tell of their clocks", () => {
   });
 });
 
+describe("R5 a member that is fenced", () => {
+  it("tells the others so at once and from then on, and nobody takes the rest for fenced", () => {
+    const { one, two, run, underway } = pair({ there: 1, back: 1 }, 0);
+    one.exchange.start();
+    two.exchange.start();
+    run();
+    expect([1, 2].map((id) => one.knowledge.isFenced(id))).toEqual([false, false]);
+    two.exchange.sayFenced();
+    expect(underway).toHaveLength(1);
+    run();
+    expect([one.knowledge.isFenced(2), two.knowledge.isFenced(1)]).toEqual([true, false]);
+    one.exchange.stop();
+    two.exchange.stop();
+  });
+
+  it("is one as long as its newest word says so; a build that knows no fence says nothing of it", () => {
+    const { one, receivers } = pair({ there: 1, back: 1 }, 0);
+    one.exchange.start();
+    const hear = (changes: Partial<PeerInfo>): boolean => {
+      receivers.get(1)?.onInfo(2, encodePeerInfo(info(changes)));
+      return one.knowledge.isFenced(2);
+    };
+    expect([hear({ fenced: true }), hear({ fenced: true }), hear({})]).toEqual([true, true, false]);
+    const wrong = Buffer.from(JSON.stringify({ format: 1, ...info(), fenced: "no" }));
+    expect(() => decodePeerInfo(wrong)).toThrow("/fenced");
+    one.exchange.stop();
+  });
+});
+
 describe("R14 a word of a member", () => {
   it("is read back as it was written, with what a later build adds left out", () => {
     expect(decodePeerInfo(encodePeerInfo(info()))).toEqual({ format: 1, ...info() });

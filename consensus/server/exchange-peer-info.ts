@@ -23,6 +23,7 @@ export class PeerExchange {
   /** Each member's newest word: its `sent_ms`, and when it came. */
   readonly #heard = new Map<NodeId, { sentMs: number; atMs: number }>();
   #timer: NodeJS.Timeout | null = null;
+  #isFenced = false;
 
   constructor(options: PeerExchangeOptions) {
     this.#options = options;
@@ -45,6 +46,12 @@ export class PeerExchange {
     this.#options.channel.onInfo(null);
   }
 
+  /** From now on this node tells that it is fenced. */
+  sayFenced(): void {
+    this.#isFenced = true;
+    this.#tellAll();
+  }
+
   #tellAll(): void {
     for (const nodeId of this.#options.channel.connected()) this.#send(nodeId);
   }
@@ -60,6 +67,7 @@ export class PeerExchange {
       echo: heard === undefined ? null : { sent_ms: heard.sentMs, held_ms: Math.max(0, nowMs - heard.atMs) },
       command_kinds: [...own.commandKinds],
       snapshot_formats: [...own.snapshotFormats],
+      ...(this.#isFenced ? { fenced: true } : {}),
     };
     channel.sendInfo(to, encodePeerInfo(info));
   }

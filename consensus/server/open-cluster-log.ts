@@ -69,6 +69,10 @@ async function openMember<R>(
   const entry = enterCluster({ env, peers, book, channel: transport, logger });
   try {
     const { members, fenced, hasLog, joins } = await entry.begin();
+    if (fenced) {
+      knowledge.noteFence(nodeId, true);
+      talk.sayFenced();
+    }
     const log = await openRaftLog({
       nodeId,
       directory,

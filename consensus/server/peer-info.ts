@@ -1,6 +1,6 @@
 /**
- * What a member tells the others of itself, about once a second and when a stream to them is up: its clock, and what it
- * understands. JSON with a version; fields that this build does not know are for later ones.
+ * What a member tells the others of itself, about once a second and when a stream to them is up: its clock, what it
+ * understands, and whether it is fenced. JSON with a version; fields that this build does not know are for later ones.
  */
 import { z } from "zod";
 
@@ -25,6 +25,8 @@ const peerInfoSchema = z.object({
   command_kinds: z.array(z.string().max(NAME_CHARS_MAX)).max(KINDS_MAX),
   /** Formats of snapshots it can read. */
   snapshot_formats: z.array(z.number().int().min(0).max(255)).max(FORMATS_MAX),
+  /** It has lost its disk and never votes (R5). Left out by who is not, and by builds before this. */
+  fenced: z.boolean().optional(),
 });
 export type PeerInfo = z.infer<typeof peerInfoSchema>;
 

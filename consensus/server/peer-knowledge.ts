@@ -1,7 +1,7 @@
 /**
  * What this node knows of the other members: what they understand, which it keeps over restarts of theirs and of its own
  * (a leader that restarts while another member is down still knows what that one can apply), and their clocks, which it
- * does not. The newest word of a member counts: one that comes back with an older build is known by that from then on.
+ * does not, nor who of them is fenced. The newest word of a member counts: one that comes back with an older build is known by that from then on.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
@@ -39,6 +39,7 @@ export class PeerKnowledge {
   readonly #nowMs: () => number;
   readonly #abilities = new Map<NodeId, PeerAbilities>();
   readonly #clocks = new Map<NodeId, MeasuredClock>();
+  readonly #fenced = new Set<NodeId>();
 
   /** `path`: the file it is kept in, null for none. One that cannot be read counts as empty: members soon say it again. */
   constructor(options: { path?: string; nowMs?: () => number } = {}) {
@@ -52,7 +53,18 @@ export class PeerKnowledge {
     return this.#abilities.get(nodeId) ?? null;
   }
 
-  noteInfo(nodeId: NodeId, { build, command_kinds, snapshot_formats }: PeerInfo): void {
+  /** Whether a node has lost its disk and never votes, as it says itself; no for one that was not heard of yet. */
+  isFenced(nodeId: NodeId): boolean {
+    return this.#fenced.has(nodeId);
+  }
+
+  noteFence(nodeId: NodeId, isFenced: boolean): void {
+    if (isFenced) this.#fenced.add(nodeId);
+    else this.#fenced.delete(nodeId);
+  }
+
+  noteInfo(nodeId: NodeId, { build, command_kinds, snapshot_formats, fenced = false }: PeerInfo): void {
+    this.noteFence(nodeId, fenced);
     const told = { build, commandKinds: command_kinds, snapshotFormats: snapshot_formats };
     if (JSON.stringify(this.#abilities.get(nodeId)) === JSON.stringify(told)) return;
     this.#abilities.set(nodeId, told);

@@ -300,6 +300,7 @@ function answerStatus(core: CoreContext): StatusAnswer {
         match_index: self ? status.lastIndex : matchIndex,
         last_applied: self ? core.store.lastApplied() : Math.min(matchIndex, status.commitIndex),
         healthy: self || active,
+        fenced: core.peers.isFenced(nodeId),
       };
     }),
     compacted_index: core.store.feed().compactedIndex,

@@ -8,6 +8,8 @@ import type { PeerAbilities, PeerKnowledge } from "./peer-knowledge.ts";
 import { LeaderClockWatch } from "./watch-leader-clock.ts";
 
 export interface PeerTalk {
+  /** This node is fenced: the others hear of it from now on. */
+  sayFenced(): void;
   /** The log is open: from now on this node hands over when it leads with a clock that is wrong. */
   watchClocks(log: Pick<ReplicatedLog<unknown>, "status" | "transferLeader">): void;
   stop(): void;
@@ -27,6 +29,7 @@ export function talkToPeers(options: {
   let watch: LeaderClockWatch | null = null;
   exchange.start();
   return {
+    sayFenced: () => exchange.sayFenced(),
     watchClocks: (log) => {
       watch = new LeaderClockWatch({
         knowledge,

@@ -14,7 +14,11 @@ export const clusterStatusView = z
         raft_address: z.string().nullable(),
         match_index: z.int(),
         last_applied: z.int(),
-        healthy: z.boolean(),
+        healthy: z.boolean().meta({ description: "It answers its leader" }),
+        fenced: z.boolean().default(false).meta({
+          description:
+            "It has lost its disk: it follows, whatever its role, and never votes. Replace it under a new id",
+        }),
       }),
     ),
   })

@@ -176,6 +176,8 @@ export interface NodeStatus {
   match_index: number;
   last_applied: number;
   healthy: boolean;
+  /** It has lost its disk: it follows and never votes (R5). Left out by builds before this. */
+  fenced?: boolean;
 }
 export interface StatusAnswer extends Position {
   leader_id: number | null;

@@ -7,7 +7,7 @@ import {
   dataSourceColumns,
 } from "../../domain/gray-config/gray-columns.ts";
 import { GRAY_KINDS } from "../../domain/gray-config/gray-kind.ts";
-import { GRAY_SECRET_CHARACTERS_MAX, PUBLISH_STAGES_MAX } from "../../domain/limits.ts";
+import { GRAY_SECRET_CHARACTERS_MAX } from "../../domain/limits.ts";
 import {
   descriptionSchema,
   etagSchema,
@@ -17,7 +17,13 @@ import {
   timeSchema,
 } from "../config/fields.ts";
 import { GRAY_VERSION_ID_CHARACTERS_MAX } from "../limits.ts";
-import { bakeMinutes, lastBakes, stageInput, strategySchema } from "../publish/publish-schemas.ts";
+import {
+  bakeMinutes,
+  lastBakes,
+  stageInput,
+  stagesInput,
+  strategySchema,
+} from "../publish/publish-schemas.ts";
 
 const tenant = nameSchema
   .optional()
@@ -109,9 +115,9 @@ export const grayPublishRequest = z
       description: "Which version; the latest one when left out. An old one again is a rollback by stages",
     }),
     description: descriptionSchema.default(""),
-    stages: z.array(stage).min(1).max(PUBLISH_STAGES_MAX).optional().meta({
+    stages: stagesInput(stage).optional().meta({
       description:
-        "One after the other, then everyone. Left out: ap-southeast-2; cn-chengdu, ap-southeast-2 and cn-shanghai",
+        "One after the other, then everyone. No two have the same name; one without is called stage1 to stageN after its place. Left out: ap-southeast-2; cn-chengdu, ap-southeast-2 and cn-shanghai",
     }),
     strategy: strategySchema.optional().meta({ description: "Instead of stages: as for any other config" }),
     make_default_after_mins: bakeMinutes.optional().meta({

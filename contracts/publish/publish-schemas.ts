@@ -43,6 +43,32 @@ const percentageStageInput = z
   .strictObject({ ...stageFields, percentage: stagePercentage })
   .meta({ id: "PublishPercentageStageInput" });
 
+/** What a stage without a name of its own is called; positions count from 0. */
+export const stageNameAt = (position: number): string => `stage${position + 1}`;
+
+/**
+ * Stages of one plan, each called otherwise than those before it: answers say by its name which stage a plan is in. Asked for
+ * here and not by the log, in which there may be plans with such stages.
+ */
+export function stagesInput<S extends z.ZodType<{ name?: string | undefined }>>(stage: S): z.ZodArray<S> {
+  return z
+    .array(stage)
+    .min(1)
+    .max(PUBLISH_STAGES_MAX)
+    .superRefine((stages, context) => {
+      const firstOf = new Map<string, number>();
+      for (const [i, { name = stageNameAt(i) }] of stages.entries()) {
+        const first = firstOf.get(name);
+        if (first === undefined) firstOf.set(name, i);
+        else {
+          const message = `the stage at ${first} is called ${name} already`;
+          context.addIssue({ code: "custom", path: [i, "name"], message });
+        }
+      }
+    })
+    .meta({ description: "One after the other; no two have the same name" });
+}
+
 const TYPES = "all, canary, percentage or staged";
 /** What is wrong with a strategy that is none of those below. */
 function sayStrategy(input: unknown): string {
@@ -61,11 +87,11 @@ export const strategySchema = z.discriminatedUnion(
     }),
     z.strictObject({
       type: z.literal("percentage"),
-      stages: z.array(percentageStageInput).min(1).max(PUBLISH_STAGES_MAX),
+      stages: stagesInput(percentageStageInput),
     }),
     z.strictObject({
       type: z.literal("staged"),
-      stages: z.array(stageInput).min(1).max(PUBLISH_STAGES_MAX),
+      stages: stagesInput(stageInput),
     }),
   ],
   { error: ({ input }) => sayStrategy(input) },

@@ -181,7 +181,7 @@ test("C7 C13 C14 a batch of two namespaces: who may approve one of them alone ma
   expect(row).toMatchObject({ action: "publish", resource: "demo/*/prod/batch.json" });
 });
 
-test("C13 C14 K5 conflux apply --request-change: others approve the plan, and no answer of it has a secret", async () => {
+test("C13 C14 K5 conflux apply: others approve the plan, a reason passes a freeze, and no answer has a secret", async () => {
   const cwd = mkdtempSync(join(tmpdir(), "conflux-approvals-"));
   const secret = "planted-in-a-bundle";
   const place = { tenant: "demo", app: "approved", env: "prod", format: "json" };
@@ -191,10 +191,11 @@ test("C13 C14 K5 conflux apply --request-change: others approve the plan, and no
   await rules([{ namespaces: "demo/*/prod", approvals_required: 1 }], []);
   const entry = { name: "web.json", format: "json", content: NEW, releases: [{ version: "bundle" }] };
   const { tenant, app, env } = place;
-  writeFileSync(
-    join(cwd, "web.json"),
-    JSON.stringify({ bundle: { id: "web", tenant, app, env }, configs: [entry] }),
-  );
+  const write = (content: string): void => {
+    const bundle = { bundle: { id: "web", tenant, app, env }, configs: [{ ...entry, content }] };
+    writeFileSync(join(cwd, "web.json"), JSON.stringify(bundle));
+  };
+  write(NEW);
   const texts: string[] = [];
   const conflux = async (...args: string[]): Promise<number> =>
     runCli(args, {
@@ -215,7 +216,19 @@ test("C13 C14 K5 conflux apply --request-change: others approve the plan, and no
   const done = await as("ada", "POST", `${path}/execute`, { digest });
   expect(codeOf(done)).toBe("ok");
   const minIndex = String(done.json["index"]);
-  expect(await fetchConfig(stack, "demo/approved/prod/web.json", { minIndex })).toMatchObject({ text: NEW });
+  const web = "demo/approved/prod/web.json";
+  expect(await fetchConfig(stack, web, { minIndex })).toMatchObject({ text: NEW });
+  const window = { from: "2020-01-01T00:00:00Z", until: "2100-01-01T00:00:00Z" };
+  await rules([], [{ type: "absolute", name: "night", namespaces: "demo/approved/*", ...window }]);
+  write(OLD);
+  expect(await conflux("apply", "web.json")).toBe(1);
+  expect(texts.at(-1)).toMatch(/change_frozen[^]*--break-glass REASON passes/);
+  expect(await conflux("apply", "web.json", "--break-glass", "web is down", "--json")).toBe(0);
+  const passed = JSON.parse(texts.at(-1) ?? "") as { index: string };
+  expect(await fetchConfig(stack, web, { minIndex: passed.index })).toMatchObject({ text: OLD });
+  const row = await auditOf('BREAK GLASS through the freeze "night" (web is down): ');
+  expect(row).toMatchObject({ actor: { name: "ada" } });
+  await rules([{ namespaces: "demo/*/prod", approvals_required: 1 }], []);
   const items = [{ config_id: created.json["id"], content: `{"p":"${secret}2"}`, default_version_id: "new" }];
   const batch = await as("ada", "POST", "/mgt/change-requests", {
     operation: { type: "batch", batch: { items } },

@@ -186,6 +186,9 @@ test("R5 a node that lost its disk is fenced and replaced under a new id; a dead
   wipe(4);
   const again = await join(4, [1, 2, 3]);
   await until(() => again.output.includes("it will follow and never vote"), "the wiped node is fenced");
+  const fenced = async (of: CoreClient): Promise<number[]> =>
+    (await of.status()).nodes.flatMap((one) => (one.fenced === true ? [one.node_id] : []));
+  await until(async () => (await fenced(client)).join() === "4", "the leader shows it as fenced");
   await join(5, [1, 2, 3]);
   expect(await addNode(client, 5)).toMatchObject({ role: "voter" });
   await again.kill();

@@ -31,7 +31,9 @@ export function registerClusterStatus(app: OpenAPIHono<AdminEnv>): void {
     c.var.check.passed = true;
     const { cluster_id, epoch, leader_id, term } = status;
     const isOperator = await maySeeAddresses(c);
-    const nodes = isOperator ? status.nodes : status.nodes.map((node) => ({ ...node, raft_address: null }));
+    const nodes = status.nodes.map(({ raft_address, fenced = false, ...node }) => {
+      return { ...node, raft_address: isOperator ? raft_address : null, fenced };
+    });
     return c.json({ cluster_id, epoch, leader_id, term, nodes }, 200);
   });
 }

@@ -38,6 +38,22 @@ describe("R5 A4 who may operate the core", () => {
   });
 });
 
+describe("R5 the status", () => {
+  it("says of each node whether it is fenced; no, where the core is of a build that does not say it", async () => {
+    const status = await admin.core.status();
+    const [node] = status.nodes;
+    const { fenced: _none, ...older } = { ...node!, node_id: 2 };
+    const nodes = [node!, older, { ...older, node_id: 3, fenced: true }];
+    vi.spyOn(admin.core, "status").mockResolvedValue({ ...status, nodes });
+    const answer = await admin.send("GET", `${CLUSTER}/status`, undefined, as("reader"));
+    expect((await answer.json<{ nodes: object[] }>()).nodes).toEqual([
+      { ...node, raft_address: null, fenced: false },
+      { ...older, raft_address: null, fenced: false },
+      { ...older, raft_address: null, node_id: 3, fenced: true },
+    ]);
+  });
+});
+
 describe("R5 operations on the core", () => {
   it("pass on who asks, and answer a signed index", async () => {
     const position = { cluster_id: "c1", epoch: 1, index: 7 };

@@ -209,6 +209,7 @@ describe("P2 publishing", () => {
     expect(again.json).toMatchObject({ status: "stage1", dm: "two" });
   });
 
+  const TWINS = ["a", "b"].map((region) => ({ name: "x", regions: [region] }));
   it("refuses in words what cannot be published", async () => {
     const at = await make();
     for (const verb of ["advance", "abort"])
@@ -219,6 +220,10 @@ describe("P2 publishing", () => {
       [{ stages: [] }, "/stages"],
       [{ stages: [{ regions: ["a"] }], strategy: { type: "all" } }, "/strategy"],
       [{ stages: [{ name: "x" }] }, "/strategy/stages/0"],
+      [{ stages: TWINS }, "/stages/1/name"],
+      // Without a name the second is called stage2.
+      [{ stages: [{ ...TWINS[0], name: "stage2" }, { regions: ["b"] }] }, "/stages/1/name"],
+      [{ strategy: { type: "staged", stages: TWINS } }, "/strategy/stages/1/name"],
       [{ strategy: { type: "all" }, make_default_after_mins: 1 }, "/make_default_after_mins"],
       [
         { stages: [{ regions: ["a"], bake_minutes: 1 }], make_default_after_mins: 1 },

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { changeHeaders, idParams } from "../../contracts/config/fields.ts";
 import { grayPublishRequest } from "../../contracts/gray/gray-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
+import { abortPlanQuery, stageNameAt } from "../../contracts/publish/publish-schemas.ts";
 import type { Config } from "../../domain/config/config.ts";
 import { DEFAULT_GRAY_GROUPS } from "../../domain/gray-config/gray-stages.ts";
 import { readGrayVersionId } from "../../domain/gray-config/gray-version-id.ts";
@@ -112,6 +112,6 @@ function strategyOf({ strategy, stages }: z.output<typeof grayPublishRequest>): 
   if (strategy !== undefined) return strategy;
   const given: NonNullable<typeof stages> =
     stages ?? DEFAULT_GRAY_GROUPS.map((regions) => ({ regions: [...regions] }));
-  const named = given.map(({ name = "", ...stage }, i) => ({ ...stage, name: name || `stage${i + 1}` }));
+  const named = given.map(({ name, ...stage }, i) => ({ ...stage, name: name ?? stageNameAt(i) }));
   return { type: "staged", stages: named };
 }

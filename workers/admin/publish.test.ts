@@ -253,12 +253,27 @@ const CASES: Case[] = [
     at: "/strategy/stages/1",
     message: /adds no client to those of the stage at 0/,
   },
+  ...["staged", "percentage"].map((type) => ({
+    name: `a third stage called like the first, ${type}`,
+    body: plan({
+      strategy: {
+        type,
+        stages: ["few", "Few", "few"].map((name, i) => ({
+          name,
+          percentage: { by: "user", percent: 5 + i },
+        })),
+      },
+    }),
+    code: "validation_failed" as const,
+    at: "/strategy/stages/2/name",
+    message: /^the stage at 0 is called few already$/,
+  })),
   {
     name: "more stages than there may be",
     body: plan({
       strategy: {
         type: "staged",
-        stages: Array.from({ length: 21 }, (_, i) => ({ name: "s", labels: { a: `${i}` } })),
+        stages: Array.from({ length: 21 }, (_, i) => ({ name: `s${i}`, labels: { a: `${i}` } })),
       },
     }),
     code: "validation_failed",
