@@ -163,6 +163,74 @@ describe("R14 a write that was sent is never called not proposed, unless a node 
   });
 });
 
+/** Takes connections and requests and answers nothing, as a frozen machine does. */
+const frozen: RequestListener = () => undefined;
+/** Answers probes at once and anything else after `delayMs`. */
+const slow =
+  (delayMs: number): RequestListener =>
+  (request, response) => {
+    if (request.url === "/healthz") answers(200, "{}")(request, response);
+    else setTimeout(() => answers(200, "{}")(request, response), delayMs);
+  };
+
+describe("R14 frozen nodes", () => {
+  it("a write with an idempotency key finds the one node of three that answers, long before its limit", async () => {
+    const urls = await Promise.all(
+      [frozen, frozen, answers(200, "{}")].map((listener) => listen(createServer(listener))),
+    );
+    const caller = new CoreCaller({ urls, serviceKey: TESTING_SERVICE_KEY, role: "admin" });
+    const timed = write({ repeatable: true, timeoutMs: 60_000 });
+    expect((await caller.call(timed)).status).toBe(200);
+    // Those that come next do not find out anew.
+    const served = await Promise.all(Array.from({ length: 8 }, () => caller.call(timed)));
+    expect(served.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+  });
+
+  it("a write without one is unknown before its limit, and the next goes elsewhere", async () => {
+    const urls = [await listen(createServer(frozen)), await listen(createServer(answers(200, "{}")))];
+    const caller = new CoreCaller({ urls, serviceKey: TESTING_SERVICE_KEY, role: "admin" });
+    await expect(caller.call(write({ timeoutMs: 60_000 }))).rejects.toMatchObject({
+      code: "outcome_unknown",
+      message: expect.stringContaining("the node does not answer") as string,
+    });
+    expect((await caller.call(write())).status).toBe(200);
+  });
+
+  it("a node that is slow but there is waited for", async () => {
+    let others = 0;
+    const other: RequestListener = (request, response) => {
+      others += 1;
+      answers(503, problem("not_proposed", 503))(request, response);
+    };
+    const urls = [await listen(createServer(slow(3_000))), await listen(createServer(other))];
+    expect(await outcome(write({ repeatable: true, timeoutMs: 60_000 }), urls)).toBe("answer");
+    expect(others).toBe(0);
+  });
+
+  it("calls that were lost to one node late do not lead those that come later to another that is lost", async () => {
+    const lost = await listen(createServer((request) => request.socket.resetAndDestroy()));
+    const dead = await listen(createServer((request) => request.socket.resetAndDestroy()));
+    const seen: string[] = [];
+    const there = await listen(
+      createServer((request, response) => {
+        seen.push(request.url ?? "");
+        answers(200, "{}")(request, response);
+      }),
+    );
+    const caller = new CoreCaller({
+      urls: [lost, dead, there],
+      serviceKey: TESTING_SERVICE_KEY,
+      role: "admin",
+    });
+    const first = await Promise.allSettled(Array.from({ length: 4 }, () => caller.call(write())));
+    expect(new Set(first.map(({ status }) => status))).toEqual(new Set(["rejected"]));
+    await expect(caller.call(write())).rejects.toMatchObject({ code: "outcome_unknown" });
+    // Both are known to be away now.
+    expect((await caller.call(write())).status).toBe(200);
+    expect(seen).toEqual(["/v1/propose"]);
+  });
+});
+
 describe("R14 a read", () => {
   it.each<[string, RequestListener, string]>([
     ["reset", (request) => request.socket.resetAndDestroy(), "unavailable"],

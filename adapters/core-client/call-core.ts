@@ -9,6 +9,7 @@ import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-code
 import { type Problem, problemSchema } from "../../contracts/problem/problem.ts";
 import { ServiceTokens } from "./service-token.ts";
 import { type LeaderHint, verifyLeader } from "./verify-leader.ts";
+import { LAST_PROBE_TIMEOUT_MS, PROBE_TIMEOUT_MS, watchSilence } from "./watch-silence.ts";
 
 /** A write waits longer than the core's own limit for a commit, so that the core's word comes first. */
 export const PROPOSE_TIMEOUT_MS = 12_000;
@@ -21,10 +22,14 @@ export const FEED_GRACE_MS = 5_000;
 export const CALL_TRIES_MAX = 5;
 /** As many with several nodes, where the next leader is worth waiting for, ... */
 export const CLUSTER_TRIES_MAX = 30;
-/** ... for two elections at most: the first may be lost to a split vote. */
+/** ... for two elections at most: the first may be lost to a split vote. Each node is asked once all the same. */
 export const LEADER_WAIT_MS = 4_000;
 /** One of several nodes may take this long to answer a read before the next one is asked. */
 const READ_TRY_MS = 2_000;
+/** A node that was not reached is asked after the others for so long, unless it answers before. */
+const AVOIDED_MS = 10_000;
+/** Open to everyone: what a node is asked when it keeps a caller waiting. */
+const PROBE_PATH = "/healthz";
 /** Nodes that a caller knows: those it was set up with and those it heard of. */
 const URLS_MAX = 32;
 /** Pause before the nodes are gone round once more; doubles with each round, and half of it is chance. */
@@ -92,6 +97,8 @@ export class CoreCaller {
   readonly #patienceMs: number;
   readonly #triesMax: number;
   #preferred: string;
+  /** When each node was last not reached, by URL (`performance.now()`); gone once it answers. */
+  readonly #missedAtMs = new Map<string, number>();
 
   constructor(options: CoreClientOptions) {
     const urls = options.urls.map(baseOf);
@@ -116,14 +123,15 @@ export class CoreCaller {
    * read). An aborted call rejects with its signal's reason.
    */
   async call(call: CoreCall): Promise<Response> {
-    const order = [this.#preferred, ...this.#urls.filter((url) => url !== this.#preferred)];
     const startedMs = performance.now();
+    const order = this.#order(startedMs);
     const behind = new Set<string>();
     let maybeArrived = false;
     let last: Exclude<Try, { kind: "answer" | "refused" }> | null = null;
     for (let i = 0; i < this.#triesMax; i += 1) {
       call.signal?.throwIfAborted();
-      if (performance.now() - startedMs > Math.min(call.timeoutMs, this.#patienceMs)) break;
+      const patienceMs = i < order.length ? call.timeoutMs : Math.min(call.timeoutMs, this.#patienceMs);
+      if (performance.now() - startedMs > patienceMs) break;
       if (i > 0 && i % order.length === 0) await pause(roundPauseMs(i / order.length));
       const url = order[i % order.length] ?? this.#preferred;
       const tried = await this.#try(url, call);
@@ -136,8 +144,11 @@ export class CoreCaller {
         continue;
       }
       last = tried;
-      // Whatever else is called next need not find out by itself.
-      if (tried.kind !== "elsewhere") this.#preferred = order[(i + 1) % order.length] ?? url;
+      // Whatever else is called next need not find out by itself. A call that began before others may be late with it.
+      if (tried.kind !== "elsewhere") this.#missedAtMs.set(url, performance.now());
+      if (tried.kind !== "elsewhere" && this.#preferred === url) {
+        this.#preferred = order[(i + 1) % order.length] ?? url;
+      }
       if (tried.kind === "lost") maybeArrived = true;
       if (tried.kind === "lost" && !call.repeatable) break;
       if (tried.kind === "elsewhere") {
@@ -146,6 +157,13 @@ export class CoreCaller {
       }
     }
     throw toFailure(call, maybeArrived, last);
+  }
+
+  /** The node that served last, then the others; those that were lately not reached come at the end. */
+  #order(nowMs: number): string[] {
+    const urls = [this.#preferred, ...this.#urls.filter((url) => url !== this.#preferred)];
+    const isAvoided = (url: string): boolean => nowMs - (this.#missedAtMs.get(url) ?? -Infinity) < AVOIDED_MS;
+    return [...urls.filter((url) => !isAvoided(url)), ...urls.filter(isAvoided)];
   }
 
   async #try(url: string, call: CoreCall): Promise<Try> {
@@ -161,12 +179,22 @@ export class CoreCaller {
     try {
       const body = call.body === undefined ? null : new Uint8Array(call.body);
       // A core redirects nobody: whoever does would get the command.
-      const init = { method: call.method, headers, body, signal, redirect: "manual" as const };
-      response = await this.#fetch(url + call.path, init);
+      const init = { method: call.method, headers, body, redirect: "manual" as const };
+      const send = (...more: AbortSignal[]): Promise<Response> =>
+        this.#fetch(url + call.path, { ...init, signal: AbortSignal.any([signal, ...more]) });
+      // What is short ends by itself, and a single node has no other to turn to.
+      response = await (isShort || this.#urls.length === 1
+        ? send()
+        : watchSilence({
+            send,
+            probe: (probeSignal) => this.#probe(url, probeSignal),
+            probeTimeoutMs: call.repeatable ? PROBE_TIMEOUT_MS : LAST_PROBE_TIMEOUT_MS,
+          }));
     } catch (cause) {
       call.signal?.throwIfAborted();
       return { kind: wasNeverSent(cause) ? "not_sent" : "lost", cause };
     }
+    this.#missedAtMs.delete(url);
     const nodeId = response.headers.get(CORE_NODE_ID_HEADER);
     if (nodeId !== null) this.#nodeIds.set(url, nodeId);
     if (response.ok) return { kind: "answer", response };
@@ -181,6 +209,11 @@ export class CoreCaller {
     return isElsewhere
       ? { kind: "elsewhere", refusal, leaderId, hint: readHint(response.headers) }
       : { kind: "lost", cause: refusal };
+  }
+
+  async #probe(url: string, signal: AbortSignal): Promise<void> {
+    const response = await this.#fetch(url + PROBE_PATH, { signal, redirect: "manual" });
+    await response.body?.cancel();
   }
 
   /**

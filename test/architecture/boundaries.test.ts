@@ -1,26 +1,29 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 
 const planted: string[] = [];
 afterEach(() => {
-  for (const dir of planted.splice(0)) rmSync(dir, { recursive: true });
+  for (const root of planted.splice(0)) rmSync(root, { recursive: true });
 });
 
-/** Plants a file in a folder of the tree, runs a command there, and answers what the command printed. */
-function runWithPlanted(
-  folder: string,
-  source: string,
-  command: (file: string, dir: string) => string[],
-): string {
-  const dir = mkdtempSync(join(folder, "planted-"));
-  planted.push(dir);
-  const file = join(dir, "planted.ts");
-  writeFileSync(file, source);
-  const [program, ...args] = command(file, dir) as [string, ...string[]];
+/**
+ * Makes a tree that holds `files` alone, by their paths, beside the settings; runs a command there, and answers what it
+ * printed. Not in this tree, where whatever else looks through it would come upon them.
+ */
+function runOnPlanted(files: Record<string, string>, program: string, ...args: string[]): string {
+  const root = mkdtempSync(join(tmpdir(), "conflux-boundaries-"));
+  planted.push(root);
+  for (const name of ["tsconfig.json", "tsconfig.base.json"]) copyFileSync(name, join(root, name));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
   try {
-    return execFileSync(`node_modules/.bin/${program}`, args, { encoding: "utf8", stdio: "pipe" });
+    const command = join(process.cwd(), "node_modules/.bin", program);
+    return execFileSync(command, args, { cwd: root, encoding: "utf8", stdio: "pipe" });
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
     return stdout + stderr;
@@ -32,12 +35,14 @@ describe("pure folders cannot name the outside world", () => {
   for (const folder of ["domain", "consensus/raft"]) {
     it(`${folder} cannot name ${names.join(", ")}`, () => {
       const source = names.map((name, i) => `export const planted${i} = ${name};`).join("\n");
-      const out = runWithPlanted(folder, source, (_file, dir) => {
-        const config = join(dir, "tsconfig.json");
-        const base = `${process.cwd()}/${folder}/tsconfig.json`;
-        writeFileSync(config, JSON.stringify({ extends: base, include: ["planted.ts"] }));
-        return ["tsc", "-p", config];
-      });
+      // The types that are installed here would be found by a project that did not shut them out.
+      const config = {
+        extends: `${process.cwd()}/${folder}/tsconfig.json`,
+        compilerOptions: { typeRoots: [`${process.cwd()}/node_modules/@types`] },
+        include: ["planted.ts"],
+      };
+      const files = { "planted.ts": source, "planted.json": JSON.stringify(config) };
+      const out = runOnPlanted(files, "tsc", "-p", "planted.json");
       for (const name of names) expect(out).toMatch(new RegExp(`error TS\\d+: Cannot find name '${name}'`));
     });
   }
@@ -58,11 +63,15 @@ describe("the import table holds", () => {
   ];
   for (const [folder, imports, rule] of cases) {
     it(`${folder} importing ${imports} breaks ${rule}`, () => {
-      const out = runWithPlanted(
-        folder,
-        `import * as planted from "${imports}";\nexport default planted;\n`,
-        (file) => ["depcruise", "--config", ".dependency-cruiser.cjs", file],
-      );
+      const from = `${folder}/planted/planted.ts`;
+      const files = {
+        [from]: `import * as planted from "${imports}";\nexport default planted;\n`,
+        // The settings must have something to speak of.
+        "cli/nothing.ts": "export {};\n",
+      };
+      if (imports.startsWith(".")) Object.assign(files, { [join(dirname(from), imports)]: "export {};\n" });
+      const config = join(process.cwd(), ".dependency-cruiser.cjs");
+      const out = runOnPlanted(files, "depcruise", "--config", config, from);
       expect(out).toContain(`error ${rule}`);
     });
   }

@@ -39,7 +39,7 @@ const roomOf = (path: string): string | undefined => ROOMS.find((room) => path.s
 export async function readArrows(): Promise<string[]> {
   const { output } = await cruise(ROOTS, {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "node_modules|/planted-|\\.test\\.ts$|testing-entry|vitest\\.config" },
+    exclude: { path: "node_modules|\\.test\\.ts$|testing-entry|vitest\\.config" },
     tsPreCompilationDeps: true,
   });
   const arrows = new Set<string>();

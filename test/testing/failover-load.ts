@@ -116,19 +116,29 @@ function longestGap(timesMs: readonly number[]): number {
 /** Retries one write, under one idempotency key, until it is acknowledged: what every client is told to do. */
 async function write(stack: Stack, path: string, body: unknown): Promise<Record<string, unknown>> {
   const key = crypto.randomUUID();
-  return until(
-    async () => {
-      const answer = await admin(stack, "POST", path, body, { "x-idempotency-key": key }).catch(() => null);
-      if (answer === null || answer.status === 503) {
-        await sleep(RETRY_PAUSE_MS);
-        return null;
-      }
-      if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${answer.text}`);
-      return answer.json;
-    },
-    `POST ${path} is acknowledged`,
-    60_000,
-  );
+  const refusals: string[] = [];
+  const send = async (): Promise<Record<string, unknown> | null> => {
+    const beganAtMs = performance.now();
+    const refused = async (why: string): Promise<null> => {
+      refusals.push(`after ${Math.round(performance.now() - beganAtMs)} ms ${why}`);
+      await sleep(RETRY_PAUSE_MS);
+      return null;
+    };
+    let answer;
+    try {
+      answer = await admin(stack, "POST", path, body, { "x-idempotency-key": key });
+    } catch (error) {
+      return await refused(String(error));
+    }
+    if (answer.status === 503) return await refused(answer.text);
+    if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${answer.text}`);
+    return answer.json;
+  };
+  try {
+    return await until(send, `POST ${path} is acknowledged`, 60_000);
+  } catch (cause) {
+    throw new Error(`refused ${refusals.length} times, at last: ${refusals.slice(-5).join("; ")}`, { cause });
+  }
 }
 
 async function createConfig(stack: Stack, name: string): Promise<Writer> {
