@@ -121,7 +121,7 @@ export function toRequest(state: ModelState, step: Step): ModelRequest {
       return of("PUT", `${CHANGES}/${changeId(state, step)}`, { operation: operationBody(state, step.of) });
     case "settle": {
       const digest = digestFor(changeAt(state, step.which), step.digest);
-      const body = step.settle === "approve" || step.settle === "execute" ? { digest } : undefined;
+      const body = step.settle === "approve" || step.settle === "execute" ? { digest } : {};
       return of("POST", `${CHANGES}/${changeId(state, step)}/${step.settle}`, body);
     }
     default: {
