@@ -1,11 +1,14 @@
 /** What is looked at after each step: lists, versions, plans, the simulator, and what the edge serves. */
-import { type Json, shownConfig, shownPlan } from "./model-expect.ts";
+import { changeAt, shownChange, shownView } from "./model-changes.ts";
+import { contentsOfExport, entriesOf } from "./model-exports.ts";
+import { type Json, shownConfig, shownPlan } from "./model-shown.ts";
 import { serve } from "./model-serve.ts";
-import { type ModelConfig, type ModelState, versionStatus } from "./model-state.ts";
+import { envOf, type ModelConfig, type ModelState, versionStatus } from "./model-state.ts";
 import { type Slot, SLOTS, type Step, type Turn } from "./model-steps.ts";
-import { CONTENTS, MEDIA_TYPES } from "./model-values.ts";
+import { CONTENTS, hashOf, MEDIA_TYPES } from "./model-values.ts";
 import { Mismatch, type ModelAnswer, type ModelWorld } from "./model-world.ts";
 
+const ENVELOPE_TYPE = "application/vnd.conflux.envelope+json";
 const BUSY = 503;
 /** An edge waits for an index for a second; on a busy machine a region takes longer. */
 const TRIES_MAX = 30;
@@ -16,6 +19,9 @@ export class ModelChecks {
   /** Of the newest write. */
   #index: string | null = null;
   #etags = new Map<string, string>();
+  #slots = new Map<Slot, string>();
+  /** What a step is not about is asked for in one region after the other. */
+  #steps = 0;
 
   constructor(world: ModelWorld, state: ModelState) {
     this.#world = world;
@@ -24,22 +30,37 @@ export class ModelChecks {
 
   /** Remembers which ETags a step must change or leave. */
   before(): void {
-    this.#etags = new Map([...this.#state.configs.values()].map(({ id, etag }) => [id, etag]));
+    const configs = [...this.#state.configs];
+    this.#etags = new Map(configs.map(([, { id, etag }]) => [id, etag]));
+    this.#slots = new Map(configs.map(([slot, { etag }]) => [slot, etag]));
   }
 
   async after({ step, clients }: Turn): Promise<void> {
+    this.#steps += 1;
     await this.#list();
-    const touched = slotsOf(step);
+    await this.#changes(step);
+    if (step.do === "apply" || step.do === "settle") await this.#exports();
+    const touched = this.#touchedBy(step);
     for (const slot of SLOTS) {
       const config = this.#state.configs.get(slot);
       const isTouched = touched.includes(slot);
       if (isTouched && config !== undefined) await this.#versionsAndPlans(config);
+      const regions = isTouched
+        ? [...this.#world.regions.keys()]
+        : [this.#steps % this.#world.regions.length];
       for (const labels of isTouched ? clients : clients.slice(0, 1)) {
-        for (const region of this.#world.regions.keys()) await this.#serves(slot, config, labels, region);
+        for (const region of regions) await this.#serves(slot, config, labels, region);
       }
       const [labels] = clients;
       if (isTouched && config !== undefined && labels !== undefined) await this.#resolves(config, labels);
     }
+  }
+
+  /** The configs that a step is about. Those that a bundle or a change request changed. */
+  #touchedBy(step: Step): readonly Slot[] {
+    if (step.do === "batch") return step.items.map(({ slot }) => slot);
+    if (!["apply", "ask", "edit", "settle", "policy"].includes(step.do)) return [step.slot];
+    return SLOTS.filter((slot) => this.#state.configs.get(slot)?.etag !== this.#slots.get(slot));
   }
 
   /** Takes the index that a write has answered: later than all before. */
@@ -83,8 +104,8 @@ export class ModelChecks {
 
   /** Every config that is there and no other, as the model has it. Tells the model the ETags that no answer told. */
   async #list(): Promise<void> {
-    const { tenant, app, env, configs } = this.#state;
-    const { items } = await this.#get(`/mgt/configs?tenant=${tenant}&app=${app}&env=${env}`);
+    const { tenant, app, configs } = this.#state;
+    const { items } = await this.#get(`/mgt/configs?tenant=${tenant}&app=${app}`);
     const listed = items as Json[];
     const wanted = SLOTS.filter((slot) => configs.has(slot));
     this.same(
@@ -96,6 +117,7 @@ export class ModelChecks {
       const slot = item["name"] as Slot;
       const config = configs.get(slot);
       if (config === undefined) continue;
+      if (config.id === "") config.id = String(item["id"]);
       if (config.etag === "") {
         config.etag = String(item["etag"]);
         if (config.etag === this.#etags.get(config.id)) {
@@ -112,10 +134,11 @@ export class ModelChecks {
     const listed = (versions["items"] as Json[]).toSorted(
       (a, b) => Number(a["version_id"]) - Number(b["version_id"]),
     );
-    const wanted = config.versions.map(({ content, format }, i) => ({
+    if (config.isEncrypted) this.#learnHashes(config, listed);
+    const wanted = config.versions.map(({ content, format, sealedHash }, i) => ({
       version_id: i + 1,
       format,
-      content_hash: `sha256:${this.#state.hashes[content] ?? ""}`,
+      content_hash: sealedHash ?? `sha256:${this.#state.hashes[content] ?? ""}`,
       status: versionStatus(config, i + 1),
     }));
     this.has(listed, wanted, "versions");
@@ -128,6 +151,15 @@ export class ModelChecks {
       newestFirst.map((plan) => ({ ...shownPlan(this.#state, config, plan), etag: plan.etag })),
       "publishes",
     );
+  }
+
+  /** Of envelopes: of the version alone, and nothing of what is in it. */
+  #learnHashes({ versions }: ModelConfig, listed: readonly Json[]): void {
+    const plain = Object.values(this.#state.hashes).map((hash) => `sha256:${hash}`);
+    for (const [i, version] of versions.entries()) {
+      version.sealedHash ??= String(listed[i]?.["content_hash"]);
+      if (plain.includes(version.sealedHash)) throw new Mismatch("an encrypted version shows its plain hash");
+    }
   }
 
   async #resolves(config: ModelConfig, labels: Record<string, string>): Promise<void> {
@@ -153,8 +185,8 @@ export class ModelChecks {
     labels: Record<string, string>,
     region: number,
   ): Promise<void> {
-    const { tenant, app, env } = this.#state;
-    const name = `${tenant}/${app}/${env}/${slot}`;
+    const { tenant, app } = this.#state;
+    const name = `${tenant}/${app}/${envOf(slot)}/${slot}`;
     const there = this.#world.regions[region] ?? "";
     const answer = await this.#fetch({ config: name, region: there, labels, minIndex: this.#index });
     const served = config === undefined ? null : serve(config, { labels, region });
@@ -164,23 +196,48 @@ export class ModelChecks {
       if (answer.status === 404) return;
       throw new Mismatch(`${where}: expected 404, got ${answer.status} ${answer.text.slice(0, 100)}`);
     }
+    const isSealed = config?.isEncrypted === true;
+    const text = CONTENTS[version.content]?.text;
     this.same(
       {
         status: answer.status,
         version: answer.header("x-config-version"),
         hash: answer.header("x-config-hash"),
         type: answer.header("content-type"),
-        body: answer.text,
+        body: isSealed ? await this.#world.open({ envelope: answer.text, config: name }) : answer.text,
       },
       {
         status: 200,
         version: String(served.version),
-        hash: `sha256:${this.#state.hashes[version.content] ?? ""}`,
-        type: MEDIA_TYPES[version.format],
-        body: CONTENTS[version.content]?.text,
+        hash: `sha256:${isSealed ? await hashOf(answer.text) : (this.#state.hashes[version.content] ?? "")}`,
+        type: isSealed ? ENVELOPE_TYPE : MEDIA_TYPES[version.format],
+        body: text,
       },
       where,
     );
+  }
+
+  /** Every change request, the newest first; the one that a step was about as who opens it sees it. */
+  async #changes(step: Step): Promise<void> {
+    const { tenant, app, changes } = this.#state;
+    if (!["ask", "edit", "settle", "policy"].includes(step.do)) return;
+    const list = await this.#get(`/mgt/change-requests?tenant=${tenant}&app=${app}&limit=200`);
+    const newestFirst = changes.toReversed();
+    this.has(
+      list["items"],
+      newestFirst.map((change) => shownChange(this.#state, change)),
+      "change requests",
+    );
+    const change = changeAt(this.#state, "which" in step && step.do !== "move" ? step.which : "newest");
+    if (change === undefined) return;
+    const view = await this.#get(`/mgt/change-requests/${change.id}`);
+    this.has(view, shownView(this.#state, change), "the change request");
+  }
+
+  async #exports(): Promise<void> {
+    const { tenant, app } = this.#state;
+    const exported = await this.#get(`/mgt/export?tenant=${tenant}&app=${app}`);
+    this.same(contentsOfExport(exported), entriesOf(this.#state), "the export");
   }
 
   async #fetch(input: Parameters<ModelWorld["fetch"]>[0]): Promise<ModelAnswer> {
@@ -189,10 +246,6 @@ export class ModelChecks {
       if (answer.status !== BUSY || tries === TRIES_MAX) return answer;
     }
   }
-}
-
-function slotsOf(step: Step): readonly Slot[] {
-  return step.do === "batch" ? step.items.map(({ slot }) => slot) : [step.slot];
 }
 
 /** As text, with names in one order. */

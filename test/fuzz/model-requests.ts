@@ -1,5 +1,6 @@
-import { type ModelConfig, type ModelState, namesOf, runningPlan, sentRule } from "./model-state.ts";
-import type { BatchStepItem, Match, Step } from "./model-steps.ts";
+import { changeAt, digestFor, isOfSeveral } from "./model-changes.ts";
+import { envOf, type ModelConfig, type ModelState, namesOf, runningPlan, sentRule } from "./model-state.ts";
+import type { BatchStepItem, Match, Operation, Step, StepOf } from "./model-steps.ts";
 import {
   CONTENTS,
   INT_SCHEMA,
@@ -10,7 +11,15 @@ import {
 } from "./model-values.ts";
 
 /** No plan, no config and no version of an ETag has it. */
-const NONE = { config: "cfg-c1-999999999", plan: "pub-c1-999999999", etag: '"999999999"', other: '"abc"' };
+const NONE = {
+  config: "cfg-c1-999999999",
+  plan: "pub-c1-999999999",
+  change: "chg-c1-999999999",
+  etag: '"999999999"',
+  other: '"abc"',
+};
+
+const CHANGES = "/mgt/change-requests";
 
 export interface ModelRequest {
   method: string;
@@ -21,10 +30,26 @@ export interface ModelRequest {
   body: string | undefined;
   headers: Record<string, string>;
   key: string | null;
+  /** Position in the world's list of users. */
+  user: number;
 }
 
-/** The step with its config named: a move of a plan that runs is of the first config that has one, if any. */
+/**
+ * The step with its config named: a move of a plan that runs is of the first config that has one, if any; a bundle of a plan is
+ * that of the last dry run; an edited change request stays of its config, and is a new one when there is none.
+ */
 export function aim(state: ModelState, step: Step): Step {
+  if (step.do === "apply" && step.asPlanned) {
+    const { planned } = state;
+    if (planned === null) return { ...step, asPlanned: false };
+    return { ...planned.step, isDry: false, asPlanned: true, key: null };
+  }
+  if (step.do === "edit") {
+    const change = changeAt(state, step.which);
+    if (change === undefined) return { ...step, do: "ask" };
+    if (isOfSeveral(change.of) || isOfSeveral(step.of)) return step;
+    return { ...step, of: { ...step.of, slot: change.of.slot } };
+  }
   if (step.do !== "move" || step.which !== "running") return step;
   const running = [...state.configs].find(([, config]) => runningPlan(config) !== null);
   return { ...step, which: "newest", slot: running?.[0] ?? step.slot };
@@ -36,14 +61,14 @@ export function toRequest(state: ModelState, step: Step): ModelRequest {
   const id = config?.id ?? state.gone.get(step.slot)?.id ?? NONE.config;
   const of = (method: string, path: string, body?: unknown, query = ""): ModelRequest => {
     // A dry run neither writes nor remembers. Keys for new configs are of all apps: a run has its own.
-    const key =
-      step.key === null || (step.do === "publish" && step.isDry) ? null : `${state.app}-${step.key}`;
+    const key = step.key === null || ("isDry" in step && step.isDry) ? null : `${state.app}-${step.key}`;
     const tag = step.do === "move" ? planOf(state, step).etag : config?.etag;
     return {
       method,
       path,
       query,
       key,
+      user: "by" in step ? step.by : 0,
       body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
@@ -84,6 +109,21 @@ export function toRequest(state: ModelState, step: Step): ModelRequest {
       const items = step.items.map((item) => batchItem(state, item));
       return of("POST", "/mgt/releases:batch", { items }, abort);
     }
+    case "apply":
+      return of("POST", "/mgt/apply", bundleBody(state, step), applyQuery(state, step));
+    case "policy":
+      return of("PUT", "/mgt/change-rules", policyBody(state, step), `tenant=${state.tenant}`);
+    case "ask": {
+      const body = { ...configIdOf(state, step.of), operation: operationBody(state, step.of) };
+      return of("POST", CHANGES, body);
+    }
+    case "edit":
+      return of("PUT", `${CHANGES}/${changeId(state, step)}`, { operation: operationBody(state, step.of) });
+    case "settle": {
+      const digest = digestFor(changeAt(state, step.which), step.digest);
+      const body = step.settle === "approve" || step.settle === "execute" ? { digest } : {};
+      return of("POST", `${CHANGES}/${changeId(state, step)}/${step.settle}`, body);
+    }
     default: {
       const [method, path, body] = wrongRequest(step.request);
       return of(method, `/mgt/configs/${id}${path}`, body);
@@ -97,7 +137,8 @@ export function wrongRequest(at: number): (typeof WRONG_REQUESTS)[number] {
   return request;
 }
 
-const takesMatch = (step: Step): boolean => step.do !== "create" && step.do !== "batch";
+const MATCHED = ["version", "rules", "rollback", "delete", "retention", "publish", "move", "wrong"];
+const takesMatch = (step: Step): boolean => MATCHED.includes(step.do);
 
 function ifMatch(match: Match, etag: string | undefined): Record<string, string> {
   if (match === "none") return {};
@@ -125,13 +166,14 @@ function contentFields(name: string): Record<string, string> {
 }
 
 function createBody(state: ModelState, step: Extract<Step, { do: "create" }>) {
-  const { tenant, app, env } = state;
+  const { tenant, app } = state;
   const { release } = step;
   return {
     tenant,
     app,
-    env,
+    env: envOf(step.slot),
     name: step.slot,
+    ...(step.isEncrypted ? { encrypt: true } : {}),
     format: step.format,
     ...contentFields(step.content),
     ...(step.hasSchema ? { schema: INT_SCHEMA } : {}),
@@ -173,4 +215,69 @@ function batchItem(state: ModelState, { slot, content, to, match }: BatchStepIte
       ? { releases: to.map((rule) => sentRule(rule, state.regions)) }
       : { default_version_id: to }),
   };
+}
+
+function applyQuery({ planned }: ModelState, step: StepOf<"apply">): string {
+  const { prune, adopt, force, abort, isDry, asPlanned } = step;
+  const flags = Object.entries({ prune, adopt, force, abort_plan: abort, dry_run: isDry });
+  const set = flags.filter(([, isSet]) => isSet).map(([name]) => `${name}=true`);
+  return [...set, ...(asPlanned && planned !== null ? [`if_plan=${planned.digest}`] : [])].join("&");
+}
+
+function bundleBody(state: ModelState, step: StepOf<"apply">) {
+  const { tenant, app } = state;
+  return {
+    bundle: { id: `${app}-${step.bundle}`, tenant, app, env: "prod" },
+    configs: step.entries.map(({ slot, content, format, hasSchema, retention, versions, rules }) => ({
+      name: slot,
+      ...(envOf(slot) === "prod" ? {} : { env: envOf(slot) }),
+      format,
+      ...contentFields(content),
+      ...(hasSchema ? { schema: INT_SCHEMA } : {}),
+      ...(retention === null ? {} : { retention: { count: retention } }),
+      ...(versions.length === 0
+        ? {}
+        : { versions: versions.map((name) => ({ name, ...contentFields(name) })) }),
+      ...(rules === null ? {} : { releases: rules.map((rule) => sentRule(rule, state.regions, "version")) }),
+    })),
+  };
+}
+
+function policyBody({ tenant, app }: ModelState, { required, appliesTo }: StepOf<"policy">) {
+  const policy = {
+    namespaces: `${tenant}/${app}/safe`,
+    approvals_required: required,
+    ...(appliesTo === null ? {} : { applies_to: appliesTo }),
+  };
+  return { approvals: required === 0 ? [] : [policy], freezes: [] };
+}
+
+function configIdOf(state: ModelState, of: Operation): { config_id?: string } {
+  if (isOfSeveral(of)) return {};
+  return { config_id: state.configs.get(of.slot)?.id ?? state.gone.get(of.slot)?.id ?? NONE.config };
+}
+
+const changeId = (state: ModelState, { which }: StepOf<"edit" | "settle">): string =>
+  changeAt(state, which)?.id ?? NONE.change;
+
+/** An operation in the words of a change request: the body of the route that does it at once. */
+function operationBody(state: ModelState, of: Operation): unknown {
+  const { body } = toRequest(state, of);
+  const parsed: unknown = body === undefined ? undefined : JSON.parse(body);
+  switch (of.do) {
+    case "rules":
+      return { type: "releases", releases: parsed, abort_plan: of.abort };
+    case "rollback":
+      return { type: "rollback", version_id: of.version, abort_plan: of.abort };
+    case "batch":
+      return { type: "batch", batch: parsed, abort_plan: of.abort };
+    case "apply": {
+      const { prune, adopt, force, abort } = of;
+      return { type: "apply", apply: parsed, prune, adopt, force, abort_plan: abort };
+    }
+    case "delete":
+      return { type: "delete" };
+    default:
+      return { type: of.do, [of.do]: parsed };
+  }
 }

@@ -1,7 +1,8 @@
 /** What a user believes the system holds, as plain objects. Nothing here comes from the code that is tested. */
-import type { StepRule, Slot } from "./model-steps.ts";
+import type { ChangeKind, Operation, Slot, StepOf, StepRule } from "./model-steps.ts";
 import {
   CONDITIONS,
+  fits,
   FLAWS,
   type ModelFormat,
   type ModelStage,
@@ -35,10 +36,16 @@ export interface ModelPlan {
   state: "baking" | "paused" | "full" | "aborted" | "deprecated";
   /** From 1; 0 for a plan without stages. */
   stage: number;
+  /** A change request began it: its moves need no approval. */
+  isAsked?: true;
 }
 export interface ModelVersion {
   content: string;
   format: ModelFormat;
+  /** Its own, which counts instead of the config's. */
+  schema: SchemaName | null;
+  /** Of the envelope, when the config is encrypted and a list has told it. */
+  sealedHash?: string;
   isDeprecated: boolean;
 }
 export interface ModelConfig {
@@ -47,10 +54,45 @@ export interface ModelConfig {
   etag: string;
   format: ModelFormat;
   hasSchema: boolean;
+  isEncrypted: boolean;
   retention: number | null;
   versions: ModelVersion[];
   rules: ModelRule[];
   plans: ModelPlan[];
+  owner: ModelOwner | null;
+}
+/** The parts of a config that a bundle sets, each as a text to compare. */
+export interface BundleParts {
+  content: string;
+  settings: string;
+  releases: string | null;
+}
+/** Which bundle owns a config, and what that wrote last. */
+export interface ModelOwner {
+  bundle: string;
+  wrote: BundleParts;
+}
+/** What a change request would change: a config, and a kind of policies. */
+export interface GuardedChange {
+  slot: Slot;
+  kind: ChangeKind;
+}
+export interface ModelChange {
+  id: string;
+  etag: string;
+  digest: string;
+  /** The digest before the last edit. */
+  oldDigest: string;
+  /** Positions in the world's list of users. */
+  author: number;
+  approvals: number[];
+  status: "open" | "executed" | "rejected" | "withdrawn";
+  of: Operation;
+  /** Null: it is of several. */
+  configId: string | null;
+  /** The ETag that each of its configs had; null: it was not there. */
+  etags: Map<Slot, string | null>;
+  changes: GuardedChange[];
 }
 /** A config that was deleted. */
 export interface GoneConfig {
@@ -67,14 +109,22 @@ export interface KeptAnswer {
 export interface ModelState {
   tenant: string;
   app: string;
-  env: string;
   regions: readonly string[];
+  users: readonly string[];
   configs: Map<Slot, ModelConfig>;
   gone: Map<Slot, GoneConfig>;
   kept: Map<string, KeptAnswer>;
+  /** Of the guarded namespace. */
+  policy: { required: number; appliesTo: readonly ChangeKind[] };
+  changes: ModelChange[];
+  /** The last dry run of a bundle: `of` is what its plan's name covers. */
+  planned: { step: StepOf<"apply">; of: string; digest: string } | null;
   /** SHA-256 of contents, by their names. */
   hashes: Readonly<Record<string, string>>;
 }
+
+/** The last one's changes may need approval. */
+export const envOf = (slot: Slot): string => (slot === "d.json" ? "safe" : "prod");
 
 export const runningPlan = (config: ModelConfig): ModelPlan | null =>
   config.plans.find(({ state }) => state === "baking" || state === "paused") ?? null;
@@ -90,7 +140,7 @@ function lowerNames(labels: Record<string, string>): Record<string, string> {
 }
 
 /** A rule of a step as it is kept; `fresh`: the version that "new" means. */
-export function keepRule(rule: StepRule, fresh: number | null): ModelRule {
+export function keepRule(rule: StepRule, fresh: number | null = null): ModelRule {
   const { percentage } = rule;
   return {
     labels: lowerNames(rule.labels),
@@ -104,7 +154,11 @@ export function keepRule(rule: StepRule, fresh: number | null): ModelRule {
 }
 
 /** Whether a list of rules is refused: a version is not there, a rule is flawed, two ask the same at one priority. */
-export function areWrong(rules: readonly StepRule[], kept: readonly ModelRule[], versions: number): boolean {
+export function areWrong(
+  rules: readonly StepRule<unknown>[],
+  kept: readonly ModelRule[],
+  versions: number,
+): boolean {
   if (rules.some(({ flaw }) => flaw !== null)) return true;
   if (kept.some(({ version }) => version < 1 || version > versions)) return true;
   const asked = kept.map(({ labels, priority, when, percentage, regions }) =>
@@ -226,10 +280,14 @@ export function versionStatus(config: ModelConfig, version: number): string {
 }
 
 /** A rule as a request has it. */
-export function sentRule(rule: StepRule, regions: readonly string[]): Record<string, unknown> {
+export function sentRule<V>(
+  rule: StepRule<V>,
+  regions: readonly string[],
+  nameOfVersion = "version_id",
+): Record<string, unknown> {
   const { version, priority, labels, when, percentage, flaw } = rule;
   return {
-    version_id: version,
+    [nameOfVersion]: version,
     ...(priority === 0 ? {} : { priority }),
     ...(Object.keys(labels).length === 0 ? {} : { labels }),
     ...(when.length === 0 ? {} : { when: wireConditions(when) }),
@@ -272,4 +330,22 @@ export const namesOf = (positions: readonly number[], regions: readonly string[]
 /** The schema that a version's content must satisfy. */
 export function schemaOf(config: ModelConfig, own: SchemaName | null): SchemaName | null {
   return own ?? (config.hasSchema ? "int" : null);
+}
+
+/** Whether the API takes what an operation brings. */
+export function isFit(
+  of: {
+    do: string;
+    what?: string | number;
+    content?: string;
+    format?: ModelFormat | null;
+    schema?: SchemaName | null;
+  },
+  config: ModelConfig,
+): boolean {
+  if (of.do === "version" && of.content !== undefined) {
+    return fits(of.content, of.format ?? config.format, schemaOf(config, of.schema ?? null));
+  }
+  if (of.do !== "publish" || typeof of.what !== "string") return true;
+  return fits(of.what, config.format, schemaOf(config, null));
 }

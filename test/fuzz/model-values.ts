@@ -15,6 +15,12 @@ export const CONTENTS: Readonly<Record<string, ModelContent>> = {
   broken: { text: '{"n":', isJson: false, isInt: false },
   large: { text: `{"n":4,"filling":"${"x".repeat(40_000)}"}`, isJson: true, isInt: true },
 };
+/** SHA-256 of a text, lower-case hex. */
+export async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export const INT_SCHEMA = {
   type: "object",
   required: ["n"],

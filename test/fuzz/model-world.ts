@@ -8,10 +8,14 @@ export interface ModelWorld {
   tenant: string;
   /** Two of them. */
   regions: readonly string[];
+  /** Names of three people who may change every config of the tenant; the first sends all but steps with change requests. */
+  users: readonly string[];
   /** `path` is below /api/v1 and has its query. */
   send(request: {
     method: string;
     path: string;
+    /** Position in `users`; left out: the first. */
+    user?: number;
     body?: string | undefined;
     headers?: Record<string, string>;
   }): Promise<ModelAnswer>;
@@ -21,6 +25,8 @@ export interface ModelWorld {
     labels: Record<string, string>;
     minIndex: string | null;
   }): Promise<ModelAnswer>;
+  /** What an envelope of an encrypted config holds, opened as a reader does. */
+  open(input: { envelope: string; config: string }): Promise<string>;
 }
 
 /** What the system did otherwise than the model. */

@@ -1,10 +1,12 @@
 import * as fc from "fast-check";
 import { ModelChecks } from "./model-checks.ts";
-import { askedOf, type Expected, expectStep, type Json, keptUnder } from "./model-expect.ts";
+import { askedOf, expectStep, keptUnder } from "./model-expect.ts";
 import { aim, type ModelRequest, toRequest } from "./model-requests.ts";
+import type { Expected, Json } from "./model-shown.ts";
 import type { ModelState } from "./model-state.ts";
-import { type Turn, turns } from "./model-steps.ts";
-import { CONTENTS } from "./model-values.ts";
+import type { Step, Turn } from "./model-steps.ts";
+import { turns } from "./model-turns.ts";
+import { CONTENTS, hashOf } from "./model-values.ts";
 import { Mismatch, type ModelAnswer, type ModelWorld } from "./model-world.ts";
 import { STATUS_BY_CODE } from "../../contracts/problem/error-codes.ts";
 
@@ -49,11 +51,14 @@ async function runTurns(
   const state: ModelState = {
     tenant: world.tenant,
     app,
-    env: "prod",
     regions: world.regions,
+    users: world.users,
     configs: new Map(),
     gone: new Map(),
     kept: new Map(),
+    policy: { required: 0, appliesTo: [] },
+    changes: [],
+    planned: null,
     hashes: await hashesOfContents(),
   };
   const checks = new ModelChecks(world, state);
@@ -63,15 +68,15 @@ async function runTurns(
     const request = toRequest(state, step);
     checks.before();
     const expected = expectStep(state, step, request);
-    const { method, path, query, body, headers } = request;
+    const { method, path, query, body, headers, user } = request;
     sent.push(
-      `${method} ${path}${query === "" ? "" : `?${query}`} ${JSON.stringify(headers)} ${shorten(body)}`,
+      `${user === 0 ? "" : `(${world.users[user] ?? ""}) `}${method} ${path}${query === "" ? "" : `?${query}`} ${JSON.stringify(headers)} ${shorten(body)}`,
     );
     try {
-      const answer = await world.send({ method, path: withQuery(request), body, headers });
+      const answer = await world.send({ method, path: withQuery(request), user, body, headers });
       sent.push(`  ${answer.status} ${shorten(answer.text)}`);
       compareAnswer(state, request, expected, answer, checks);
-      count(report, step.do, answer);
+      count(report, nameOf(step), answer);
       await checks.after({ ...turn, step });
     } catch (error) {
       const what = error instanceof Mismatch ? error.message : String(error);
@@ -96,9 +101,10 @@ function compareAnswer(
   const isReplay = expected.kind === "replayed";
   if ((replayed === "true") !== isReplay) throw new Mismatch(`Idempotency-Replayed is ${replayed}`);
   if (expected.kind === "refused") {
-    const status = STATUS_BY_CODE[expected.code];
-    if (answer.status !== status || json["code"] !== expected.code) {
-      throw new Mismatch(`expected ${status} ${expected.code}, got ${answer.status} ${String(json["code"])}`);
+    const code = expected.codes.find((one) => one === json["code"]);
+    if (code === undefined || answer.status !== STATUS_BY_CODE[code]) {
+      const wanted = expected.codes.join(" or ");
+      throw new Mismatch(`expected ${wanted}, got ${answer.status} ${String(json["code"])}`);
     }
     return;
   }
@@ -114,7 +120,15 @@ function compareAnswer(
       state.kept.set(keptUnder(request), { asked: askedOf(request), status, json });
     }
   }
+  if (expected.kind === "read") expected.learn?.(json);
   checks.has(json, expected.fields(), "the answer");
+}
+
+/** Of an operation that is asked for, and of a step with a change request, which. */
+function nameOf(step: Step): string {
+  if (step.do === "ask") return `ask ${step.of.do}`;
+  if (step.do === "apply") return step.isDry ? "plan" : step.asPlanned ? "apply as planned" : "apply";
+  return step.do === "settle" ? step.settle : step.do;
 }
 
 function count(report: ModelReport, done: string, { status, text }: ModelAnswer): void {
@@ -125,10 +139,8 @@ function count(report: ModelReport, done: string, { status, text }: ModelAnswer)
 }
 
 async function hashesOfContents(): Promise<Record<string, string>> {
-  const entries = Object.entries(CONTENTS).map(async ([name, { text }]) => {
-    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-    const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    return [name, hex] as const;
-  });
+  const entries = Object.entries(CONTENTS).map(
+    async ([name, { text }]) => [name, await hashOf(text)] as const,
+  );
   return Object.fromEntries(await Promise.all(entries));
 }

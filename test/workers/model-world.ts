@@ -1,9 +1,12 @@
 /** The admin app, the core in memory, and the edge with the replicas of two regions, all in one workerd. */
 import { createExecutionContext } from "cloudflare:test";
 import { env as testEnv } from "cloudflare:workers";
+import { ContentSealer } from "../../adapters/kms/content-sealer.ts";
+import { MemoryKeyService } from "../../adapters/memory/memory-key-service.ts";
 import { generateSigningJwk, importSigningKey, signClientToken } from "../../adapters/tokens/sign-token.ts";
 import { kvBindingName } from "../../contracts/delivery/replica-rpc.ts";
-import { TEST_REGIONS, testingAdmin } from "../../workers/admin/testing-admin.ts";
+import { decryptEnvelope } from "../../sdk/decrypt-envelope.ts";
+import { GRANTS, TEST_REGIONS, testingAdmin } from "../../workers/admin/testing-admin.ts";
 import { createEdge } from "../../workers/edge/app.ts";
 import type { EdgeEnv } from "../../workers/edge/env.ts";
 import { regionFaults } from "../../workers/watch/testing/test-objects.ts";
@@ -13,8 +16,15 @@ const bindings = testEnv as unknown as Pick<EdgeEnv, "REPLICA" | "HUB"> & { KV_U
 /** The key of `testingAdmin`. */
 const INDEX_KEY = "index-key-of-the-tests";
 
+/** Of contents that are encrypted. */
+const KEY_ID = "key-of-the-model";
+/** The first is the tenant's admin. */
+const USERS = ["admin", "ada", "bob"];
+
 export async function makeModelWorld(): Promise<ModelWorld> {
-  const admin = testingAdmin();
+  const keys = new MemoryKeyService([KEY_ID]);
+  const admin = testingAdmin({ sealer: new ContentSealer({ keys, defaultKeyId: KEY_ID }) });
+  for (const name of USERS.slice(1)) GRANTS[name] = [{ action: "*", pattern: "demo/**" }];
   // The replicas follow the core that the admin API writes to.
   for (const region of TEST_REGIONS) regionFaults(region).core.core = admin.core;
   const key = await importSigningKey(await generateSigningJwk());
@@ -46,8 +56,19 @@ export async function makeModelWorld(): Promise<ModelWorld> {
   return {
     tenant: "demo",
     regions: TEST_REGIONS,
-    async send({ method, path, body, headers }) {
-      return toAnswer(await admin.send(method, `/api/v1${path}`, body, headers));
+    users: USERS,
+    async send({ method, path, user = 0, body, headers }) {
+      const authorization = `Bearer ${USERS[user] ?? ""}`;
+      return toAnswer(await admin.send(method, `/api/v1${path}`, body, { authorization, ...headers }));
+    },
+    async open({ envelope, config }) {
+      const content = await decryptEnvelope({
+        body: envelope,
+        config,
+        decryptDataKey: (wrapped, keyId, context) =>
+          keys.decryptDataKey({ keyId, wrapped, context: { ...context } }),
+      });
+      return new TextDecoder().decode(content);
     },
     async fetch({ config, region, labels, minIndex }) {
       const headers = new Headers({ authorization: `Bearer ${client.token}` });
