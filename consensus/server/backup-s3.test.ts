@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { S3ObjectStorage } from "../../adapters/object-storage/s3-object-storage.ts";
+import type { S3ObjectStorage } from "../../adapters/object-storage/s3-object-storage.ts";
 import { FaultyS3 } from "../../adapters/object-storage/testing/faulty-s3.ts";
 import { manifestName } from "../../contracts/backup/backup-manifest.ts";
 import { openTestingBackupsIn, rowsHash, TESTING_AUTHOR, type TestingBackups } from "./testing-backups.ts";
@@ -10,16 +10,15 @@ const MINUTE_MS = 60 * 1000;
 let s3: FaultyS3;
 let node: TestingBackups<S3ObjectStorage>;
 let nowMs = 1_700_000_000_000;
-let serial = 0;
 beforeAll(async () => {
   s3 = await FaultyS3.start();
 });
 afterAll(() => s3.stop());
 beforeEach(async () => {
-  const { bucket, endpoint } = s3;
-  const limits = { requestMsMax: 200, callMsMax: 1_500 };
-  const storage = new S3ObjectStorage({ bucket, prefix: `t${(serial += 1)}/`, endpoint, ...limits });
-  node = await openTestingBackupsIn(storage, { nowMs: () => nowMs, settings: { intervalMs: HOUR_MS } });
+  node = await openTestingBackupsIn(s3.openStorage(), {
+    nowMs: () => nowMs,
+    settings: { intervalMs: HOUR_MS },
+  });
   await node.write("a", "b");
 });
 afterEach(async () => {

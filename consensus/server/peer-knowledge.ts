@@ -1,7 +1,8 @@
 /**
  * What this node knows of the other members: what they understand, which it keeps over restarts of theirs and of its own
  * (a leader that restarts while another member is down still knows what that one can apply), and their clocks, which it
- * does not, nor who of them is fenced. The newest word of a member counts: one that comes back with an older build is known by that from then on.
+ * does not, nor who of them is fenced. The newest word of a member counts: one that comes back with an older build is known
+ * by that from then on.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { S3ObjectStorage } from "../../adapters/object-storage/s3-object-storage.ts";
+import type { S3ObjectStorage } from "../../adapters/object-storage/s3-object-storage.ts";
 import { FaultyS3, type S3Request } from "../../adapters/object-storage/testing/faulty-s3.ts";
 import { readArchivedVersion } from "./retention-archive.ts";
 import { openTestingRetention, type TestingRetentionNode } from "./testing-retention.ts";
@@ -11,16 +11,12 @@ let s3: FaultyS3;
 let node: TestingRetentionNode<S3ObjectStorage>;
 let id: string;
 let asked: string[];
-let serial = 0;
 beforeAll(async () => {
   s3 = await FaultyS3.start();
 });
 afterAll(() => s3.stop());
 beforeEach(async () => {
-  const { bucket, endpoint } = s3;
-  const limits = { requestMsMax: 200, callMsMax: 1_500 };
-  const prefix = `t${(serial += 1)}/`;
-  node = await openTestingRetention(new S3ObjectStorage({ bucket, prefix, endpoint, ...limits }));
+  node = await openTestingRetention(s3.openStorage());
   id = await node.config("a", VERSIONS);
   listen();
 });

@@ -9,7 +9,8 @@ interface ClientTokenTimes {
 }
 
 /**
- * What a token is good for now, as the edge judges it, to the millisecond. A revocation that a restore has undone stays one: such a token is older than the restore.
+ * What a token is good for now, as the edge judges it, to the millisecond. A revocation that a restore has undone stays
+ * one: such a token is older than the restore.
  */
 export function clientTokenState(
   { issuedAtMs, expiresAtMs, revokedAtMs }: ClientTokenTimes,

@@ -5,7 +5,7 @@ import { murmur3 } from "../fuzz/model-serve.ts";
 import { makeModelWorld } from "./model-world.ts";
 
 const SEEDS = 10;
-const STEPS_MAX = 40;
+const STEPS_MAX = 50;
 const CONFIGS = ["create", "version", "rules", "rollback", "delete", "publish", "move", "batch"];
 const BUNDLES = ["plan", "apply", "apply as planned", "ask apply"];
 const CHANGES = ["ask rules", "ask publish", "ask batch", "edit", "approve", "reject", "withdraw", "execute"];

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { AddressInfo } from "node:net";
 import { startFauxqs } from "fauxqs";
 import type { AwsEndpoint } from "../../aws/aws-endpoint.ts";
+import { S3ObjectStorage } from "../s3-object-storage.ts";
 
 /**
  * What becomes of a request. `hang_up`: the connection ends without an answer. `silence`: nothing comes. `error`: 500.
@@ -31,6 +32,7 @@ const REFUSALS = { error: [500, "InternalError"], deny: [403, "SignatureDoesNotM
 export class FaultyS3 {
   readonly bucket = "backups";
   readonly #server: Server;
+  #storages = 0;
   readonly #behind: Awaited<ReturnType<typeof startFauxqs>>;
   /** Asked of each request; null passes it on. One that does not resolve holds the request. */
   judge: (request: S3Request) => S3Fault | null | Promise<S3Fault | null> = () => null;
@@ -55,6 +57,13 @@ export class FaultyS3 {
   get endpoint(): AwsEndpoint {
     const credentials = { accessKeyId: "test", secretAccessKey: "test" };
     return { url: this.url, region: "us-east-1", credentials };
+  }
+
+  /** A storage of its own in the bucket, of little patience: no test waits long for an endpoint that is silent. */
+  openStorage(): S3ObjectStorage {
+    const { bucket, endpoint } = this;
+    const limits = { requestMsMax: 200, callMsMax: 1_500 };
+    return new S3ObjectStorage({ bucket, prefix: `t${(this.#storages += 1)}/`, endpoint, ...limits });
   }
 
   async stop(): Promise<void> {
