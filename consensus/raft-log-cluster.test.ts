@@ -19,6 +19,8 @@ interface Node {
 interface Cluster {
   network: MemoryNetwork;
   nodes: Map<number, Node>;
+  /** Who counts as fenced on every node. */
+  fenced: Set<number>;
   open(id: number, members?: number[]): Promise<Node>;
 }
 const running = new Set<Node>();
@@ -34,6 +36,7 @@ async function startCluster(): Promise<Cluster> {
   const directory = mkdtempSync(join(root, "c-"));
   const network = createMemoryNetwork();
   const nodes = new Map<number, Node>();
+  const fenced = new Set<number>();
   const open = async (id: number, members = MEMBERS): Promise<Node> => {
     const machine = openCommandMachine(join(directory, `state-${id}.db`));
     const log = await openRaftLog<string>({
@@ -43,6 +46,7 @@ async function startCluster(): Promise<Cluster> {
       joins: members.length === 0,
       stateMachine: machine,
       transport: network.transport(id),
+      isFenced: (member) => fenced.has(member),
       onFatal: (error) => {
         throw error;
       },
@@ -56,7 +60,7 @@ async function startCluster(): Promise<Cluster> {
   };
   const made = await Promise.all(MEMBERS.map((id) => open(id)));
   await Promise.all(made.map(({ log }) => log.start()));
-  return { network, nodes, open };
+  return { network, nodes, fenced, open };
 }
 
 async function until<T>(look: () => T | undefined | false): Promise<T> {
@@ -181,6 +185,18 @@ describe("R5 membership", () => {
     await write(cluster.nodes.values(), "after");
     const { leaderId } = await (await leaderOf(cluster.nodes.values())).log.transferLeader();
     expect(leaderId).not.toBe(target.id);
+  });
+
+  it("R5 no leadership is handed to a fenced voter, though it has all of the log", async () => {
+    const cluster = await startCluster();
+    const leader = await leaderOf(cluster.nodes.values());
+    // Of two that have as much the lower id would be asked.
+    const [one, other] = others(cluster, leader).toSorted((a, b) => a.id - b.id) as [Node, Node];
+    cluster.fenced.add(one.id);
+    await expect(leader.log.transferLeader()).resolves.toMatchObject({ leaderId: other.id });
+    for (const { id } of others(cluster, other)) cluster.fenced.add(id);
+    const alone = await leaderOf(cluster.nodes.values());
+    await expect(alone.log.transferLeader()).rejects.toThrow("no other voter is there to lead");
   });
 
   it("R5 a voter that is down takes no leadership: the leader leads on", async () => {

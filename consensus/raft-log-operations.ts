@@ -9,6 +9,7 @@ interface OperationsOptions<R> {
   nowMs: () => number;
   /** A membership was applied; its members, those on their way out included. */
   onMembership: (members: readonly NodeId[]) => void;
+  isFenced: (member: NodeId) => boolean;
   limits: Pick<RaftLogLimits, "proposeTimeoutMs" | "electionTicks" | "tickMs">;
 }
 interface Settling {
@@ -62,10 +63,10 @@ export class Operations<R> {
 
   /** As the port says; the caller wakes the driver. */
   async transferLeader(target?: NodeId): Promise<{ leaderId: number; term: number }> {
-    const { nowMs, limits } = this.#options;
+    const { nowMs, limits, isFenced } = this.#options;
     const { id, role, leader, term } = this.#node.status();
     if (role !== "leader") throw new NotProposedError(REFUSALS.not_leader, leader || null);
-    const to = target ?? mostCaughtUp(this.#node);
+    const to = target ?? mostCaughtUp(this.#node, isFenced);
     if (to === null) throw new NotProposedError("no other voter is there to lead", id);
     const outcome = this.#node.transferLeader(to);
     if (!outcome.ok) throw refusalOf(outcome);
@@ -121,10 +122,13 @@ function ended(wait: { deadlineMs: number; reject: (error: Error) => void }, now
   return true;
 }
 
-/** The other voter that has most of the log, before all one that was heard of lately; null when there is none. */
-function mostCaughtUp(node: RawNode): NodeId | null {
+/**
+ * The other voter that has most of the log, before all one that was heard of lately; null when there is none. A fenced one
+ * would never stand, and the others would wait out an election timeout for it.
+ */
+function mostCaughtUp(node: RawNode, isFenced: (member: NodeId) => boolean): NodeId | null {
   const { progress, membership } = node.status();
-  const voters = progress.filter(({ id }) => membership.voters.includes(id));
+  const voters = progress.filter(({ id }) => membership.voters.includes(id) && !isFenced(id));
   const best = voters.toSorted((a, b) => Number(b.active) - Number(a.active) || b.match - a.match)[0];
   return best?.id ?? null;
 }

@@ -125,6 +125,8 @@ export interface RaftLogOptions<R> {
   readMode?: ReadMode;
   /** Whether a member reads copies of the state in a format; absent: all members run this build. */
   readsSnapshots?: (nodeId: NodeId, format: number) => boolean;
+  /** Whether another member is fenced, as far as is known: it is never chosen to take leadership over. Absent: none is. */
+  isFenced?: (nodeId: NodeId) => boolean;
   /** The node cannot go on: state machine or disk failed. The process should end and start again. Called once. */
   onFatal: (error: Error) => void;
   clock?: Clock;

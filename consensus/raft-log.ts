@@ -110,6 +110,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       nowMs: () => clock.nowMs(),
       limits,
       onMembership: (members) => options.observer.onMembership?.(members),
+      isFenced: (id) => options.isFenced?.(id) ?? false,
     });
   }
 

@@ -112,6 +112,13 @@ describe("C12 R5 transfer-leader under an idempotency key", () => {
     expect(operated.kinds()).toEqual(["note_operation"]);
   });
 
+  it("is refused to a fenced voter, and nothing is noted of it", async () => {
+    operated.fenced.add(3);
+    const toFenced = transferLeader(operated.core, { target_node_id: 3, head, idempotency: key() });
+    await expect(toFenced).rejects.toMatchObject({ code: "conflict", message: /node 3 .* fenced/u });
+    expect(operated.kinds()).toEqual([]);
+  });
+
   it("to who leads already is noted once", async () => {
     const stay = () =>
       transferLeader(operated.core, { target_node_id: 1, head, idempotency: { scope: "k", digest: "d" } });

@@ -13,7 +13,7 @@ import type { CoreContext } from "./core-context.ts";
 
 /**
  * Hands leadership to a voter, or to the one that has most of the log. Throws `not_found` for a target that is no voter,
- * `conflict` when there is no other voter or it does not take over in time, and what the log throws. A repetition under the
+ * `conflict` when it is fenced, there is no other voter or it does not take over in time, and what the log throws. A repetition under the
  * same key hands nothing over once leadership has moved since the first: it answers who leads.
  */
 export async function transferLeader(
@@ -32,6 +32,9 @@ export async function transferLeader(
   const voters = members.filter(({ voter }) => voter).map((member) => member.nodeId);
   if (target !== undefined && !voters.includes(target)) {
     throw new ConfluxError("not_found", `node ${target} is no voter`);
+  }
+  if (target !== undefined && core.peers.isFenced(target)) {
+    throw new ConfluxError("conflict", `node ${target} has lost its disk and is fenced: it never leads`);
   }
   if (target === nodeId) {
     await noteKey(core, withKeyOnce(input, earlier), `node ${nodeId} leads already`);

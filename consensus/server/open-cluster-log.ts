@@ -84,6 +84,7 @@ async function openMember<R>(
       onFatal,
       readMode: peers.readMode,
       readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
+      isFenced: (id) => knowledge.isFenced(id),
       observer: {
         onMembership: (applied) => book.membershipApplied(applied),
         onSnapshotTrouble: ({ to, reason }) =>

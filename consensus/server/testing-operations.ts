@@ -61,6 +61,8 @@ export interface OperatedCore {
   /** What nodes that are not admitted said of themselves. */
   askers: Map<number, JoinRequest>;
   abilities: Map<number, PeerAbilities>;
+  /** Nodes that say they have lost their disk. */
+  fenced: Set<number>;
   /** Kinds of the commands applied, in order. */
   kinds: () => string[];
   close: () => void;
@@ -82,6 +84,7 @@ export async function startOperatedCore(): Promise<OperatedCore> {
   const book = new PeerBook(1, named);
   const places = new Map(named.map(({ nodeId, port }) => [`h:${port}`, nodeId]));
   const askers = new Map<number, JoinRequest>();
+  const fenced = new Set<number>();
   const abilities = new Map([2, 3].map((id) => [id, OWN_ABILITIES]));
   book.useStreams({
     setPeers: () => undefined,
@@ -100,7 +103,10 @@ export async function startOperatedCore(): Promise<OperatedCore> {
     log,
     book,
     clock: { stampMs: (lastMs: number) => lastMs + 1 },
-    peers: { abilitiesOf: (id: number) => abilities.get(id) ?? null },
+    peers: {
+      abilitiesOf: (id: number) => abilities.get(id) ?? null,
+      isFenced: (id: number) => fenced.has(id),
+    },
     position: () => ({ cluster_id: "c1", epoch: store.epoch(), index: store.index() }),
     addressOf: (id: number) => book.addressOf(id),
   } as unknown as CoreContext;
@@ -112,6 +118,7 @@ export async function startOperatedCore(): Promise<OperatedCore> {
     places,
     askers,
     abilities,
+    fenced,
     kinds: () => [...store.feed().entriesAfter(0)].map(({ entry }) => entry.kind),
     close: () => {
       store.close();

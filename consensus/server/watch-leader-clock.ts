@@ -46,7 +46,7 @@ export class LeaderClockWatch {
       .filter(({ voter }) => voter)
       .map((member) => ({
         nodeId: member.nodeId,
-        ready: member.active && member.matchIndex >= commitIndex,
+        ready: member.active && member.matchIndex >= commitIndex && !knowledge.isFenced(member.nodeId),
       }));
     const clocks = knowledge.clocks();
     const judged = judgeLeaderClock(this.#watch, { self: nodeId, voters, clocks, nowMs: nowMs() });

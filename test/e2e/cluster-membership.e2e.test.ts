@@ -189,6 +189,8 @@ test("R5 a node that lost its disk is fenced and replaced under a new id; a dead
   const fenced = async (of: CoreClient): Promise<number[]> =>
     (await of.status()).nodes.flatMap((one) => (one.fenced === true ? [one.node_id] : []));
   await until(async () => (await fenced(client)).join() === "4", "the leader shows it as fenced");
+  expect(await codeOf(client.transferLeader({ target_node_id: 4, head }))).toBe("conflict");
+  expect((await client.transferLeader({ head })).leader_id).not.toBe(4);
   await join(5, [1, 2, 3]);
   expect(await addNode(client, 5)).toMatchObject({ role: "voter" });
   await again.kill();
