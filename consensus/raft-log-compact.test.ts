@@ -37,9 +37,20 @@ describe("R4 R5 compaction and the membership", () => {
     let made = 0;
     const compactor = new Compactor(wal, { makeDurable: () => void (made += 1) }, NOTHING_KEPT);
     expect(compactor.whenDue({ appliedIndex: 5, heldIndex: Infinity })).toBeNull();
-    expect(await compactor.now({ applied: 5, waitedFor: 5 })).toBe(5);
+    expect(await compactor.now(() => ({ applied: 5, waitedFor: 5 }))).toBe(5);
     expect([made, wal.log.firstIndex(), wal.log.snapshot()]).toEqual([1, 1, null]);
     await compactor.whenDue({ appliedIndex: 7, heldIndex: Infinity });
     expect(wal.log.snapshot()).toEqual({ index: 7, term: 1, membership: GROWN });
+  });
+
+  it("one that waits for another to end sees what began to be installed meanwhile", async () => {
+    const wal = await openLog(1, FOUNDED.voters);
+    const compactor = new Compactor(wal, {}, NOTHING_KEPT);
+    let waitedFor = 8;
+    const running = compactor.whenDue({ appliedIndex: 2, heldIndex: Infinity });
+    const waiting = compactor.now(() => ({ applied: 5, waitedFor }));
+    waitedFor = 0;
+    await Promise.all([running, waiting]);
+    expect(wal.log.firstIndex()).toBe(3);
   });
 });

@@ -71,10 +71,12 @@ export class Compactor {
 
   /**
    * Makes the state durable up to `applied`, which it answers, and lets go of the entries up to it; but of none that lies
-   * behind `waitedFor`, the index up to which every active member has the log.
+   * behind `waitedFor`, the index up to which every active member has the log. Looks at both only once no compaction runs:
+   * by then a snapshot may be on its way to take the place of the log.
    */
-  async now(at: { applied: number; waitedFor: number }): Promise<number> {
+  async now(look: () => { applied: number; waitedFor: number }): Promise<number> {
     while (this.#running !== null) await this.#running;
+    const at = look();
     const index = Math.min(at.applied, at.waitedFor);
     const term = this.#wal.log.term(index);
     const isHeld = index >= this.#wal.log.firstIndex() && term !== undefined;

@@ -158,7 +158,8 @@ export function resolveOptions<R>(options: RaftLogOptions<R>): ResolvedOptions<R
 }
 
 /** The core's settings, with the driver's clock and limits in them. */
-export function coreConfig<R>({ nodeId, clock, limits, random, readMode }: ResolvedOptions<R>): RaftConfig {
+export function coreConfig<R>(options: ResolvedOptions<R>): RaftConfig {
+  const { nodeId, clock, limits, random, readMode, isFenced } = options;
   const { electionTicks, appendBytesMax, inflightMax, inflightBytesMax, uncommittedBytesMax } = limits;
   const lease = {
     // A monotonic clock goes on while the process is stopped, which ticks do not.
@@ -176,5 +177,6 @@ export function coreConfig<R>({ nodeId, clock, limits, random, readMode }: Resol
     random,
     commitNotice: "when_told",
     ...(readMode === "lease" ? { lease } : {}),
+    ...(isFenced === undefined ? {} : { isFenced }),
   };
 }

@@ -122,8 +122,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#cancelTicks = this.#clock.every(this.#options.limits.tickMs, () => this.#tick());
     const { membership, commit } = this.#node.status();
     // Alone there is nobody to wait for: an election now makes a single node ready within milliseconds.
-    const isAlone = membership.voters.length === 1 && membership.voters[0] === this.#nodeId;
-    if (isAlone) this.#node.campaign();
+    if (membership.voters.length === 1 && membership.voters[0] === this.#nodeId) this.#node.campaign();
     const deadlineMs = this.#clock.nowMs() + this.#options.limits.startTimeoutMs;
     await new Promise<void>((resolve) => {
       this.#onChange = () => {
@@ -181,9 +180,9 @@ class RaftLog<R> implements ReplicatedLog<R> {
 
   async triggerSnapshot(): Promise<number> {
     this.#wakeRunning();
-    const slowest = Math.min(this.#operations.slowestMatch(), this.#snapshots.heldIndex());
-    const waitedFor = this.#installing ? 0 : slowest;
-    return this.#compactor.now({ applied: this.#applied.index, waitedFor });
+    const slowest = (): number => Math.min(this.#operations.slowestMatch(), this.#snapshots.heldIndex());
+    const waitedFor = (): number => (this.#installing ? 0 : slowest());
+    return this.#compactor.now(() => ({ applied: this.#applied.index, waitedFor: waitedFor() }));
   }
 
   status(): ReplicatedLogStatus {

@@ -39,12 +39,12 @@ function afterCommit(core: Core): void {
   if (!isVoter(newest.membership, core.config.id)) stepAside(core);
 }
 
-/** Tells the rest that it is committed, asks the best follower to stand, and follows. */
+/** Tells the rest that it is committed, asks the best follower that may stand to do so, and follows. */
 function stepAside(core: Core): void {
   broadcastAppends(core);
   const last = lastIndex(core.view);
   for (const id of membershipOf(core).voters) {
-    if (core.progress.get(id)?.match !== last) continue;
+    if (core.progress.get(id)?.match !== last || core.config.isFenced?.(id) === true) continue;
     sendTimeoutNow(core, id);
     break;
   }

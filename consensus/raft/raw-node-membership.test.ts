@@ -48,6 +48,19 @@ describe("R5 membership and transfer", () => {
     expect(roles.toSorted()).toEqual(["follower", "leader"]);
   });
 
+  it("a leader that is left out asks no fenced voter to stand, though it has all of the log", () => {
+    const members = startThree({ isFenced: (id) => id === 2 });
+    const [one] = members;
+    one.raw.changeMembership({ voters: [2, 3], learners: [] });
+    const asked: number[] = [];
+    settle(members, (message) => {
+      if (message.type === "timeout_now") asked.push(message.to);
+      return false;
+    });
+    expect(asked).toEqual([3]);
+    expect(members[2].raw.status().role).toBe("leader");
+  });
+
   it("hands leadership over, refusing proposals meanwhile, and gives up on a silent target", () => {
     const members = startThree();
     const [one, two, three] = members;

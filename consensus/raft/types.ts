@@ -112,6 +112,11 @@ export interface RaftConfig {
   commitNotice?: "at_once" | "when_told";
   /** Absent: reads always take a round (`readIndex`), and nothing is promised to leaders that read by lease (lease.ts). */
   lease?: LeaseConfig;
+  /**
+   * Whether another member is known never to vote or stand: a leader that leaves the membership asks another to stand. Looked
+   * at only for that choice, which no safety hangs on. Absent: none is.
+   */
+  isFenced?: (id: NodeId) => boolean;
 }
 
 /** Reads without a round, for clusters whose clocks can be trusted that far (lease.ts says how far). */

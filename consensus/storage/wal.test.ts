@@ -208,6 +208,28 @@ describe("R3 write-ahead log", () => {
     expect(again.log.term(10)).toBe(3);
     await again.close();
   });
+
+  it("R4 a compaction that shares a group with a snapshot's install does not fall back behind it", async () => {
+    const directory = newDirectory();
+    const wal = await open(directory);
+    await wal.append({ entries: [entry(1), entry(2), entry(3)] });
+    // The first is a group of its own: the others wait for it and share the next.
+    const [, installed, compacted, overwritten] = await Promise.allSettled([
+      wal.append({ entries: [entry(4)] }),
+      wal.append({ snapshot: snapshotAt(10, 3), entries: [entry(11, 3)] }),
+      wal.compact(snapshotAt(3)),
+      wal.append({ entries: [entry(4, 4)] }),
+    ]);
+    expect(installed?.status).toBe("fulfilled");
+    expect(compacted).toMatchObject({ reason: expect.any(RangeError) as RangeError });
+    expect(overwritten).toMatchObject({ reason: expect.any(RangeError) as RangeError });
+    expect(wal.log.snapshot()).toEqual(snapshotAt(10, 3));
+    await wal.compact(snapshotAt(11, 3));
+    await wal.close();
+    const again = await open(directory);
+    expect(again.log.snapshot()).toEqual(snapshotAt(11, 3));
+    await again.close();
+  });
 });
 
 describe("R3 a disk that fails", () => {

@@ -94,6 +94,8 @@ export class Wal {
   #unwritten: HardState | null = null;
   #cluster: ClusterMeta | null;
   #tail: Index;
+  /** What was let go of or replaced by a snapshot, as of the last thing that was planned. Like `#tail` ahead of the window. */
+  #floor: Index;
   #queue: Waiting[] = [];
   #flushing: Promise<void> | null = null;
   #poisoned: WalPoisonedError | null = null;
@@ -111,6 +113,7 @@ export class Wal {
     this.#writer = new GroupWriter(this.#options.preallocateBytes, this.#options.nowMs);
     this.#window = recovered.window;
     this.#tail = recovered.window.lastIndex();
+    this.#floor = recovered.window.firstIndex() - 1;
     this.#hardState = recovered.hardState;
     this.#cluster = recovered.cluster;
     this.#segments = recovered.segments;
@@ -181,12 +184,16 @@ export class Wal {
     return this.#enqueue(() => this.#plan(snapshot, entries, hardState), duringSync);
   }
 
-  /** Lets go of entries up to the snapshot's index, which must be durable and applied. Resolves when it is recorded. */
+  /**
+   * Lets go of entries up to the snapshot's index, which must be durable and applied. Resolves when it is recorded. Rejects
+   * with a `RangeError` for what is no such entry, or no more after what was given before (nothing is written).
+   */
   compact(snapshot: SnapshotMeta): Promise<void> {
     return this.#enqueue(() => {
-      if (snapshot.index > this.#window.lastIndex() || snapshot.index < this.#window.firstIndex()) {
+      if (snapshot.index > this.#window.lastIndex() || snapshot.index <= this.#floor) {
         throw new RangeError(`cannot compact to ${snapshot.index}: it is not a durable entry`);
       }
+      this.#floor = snapshot.index;
       return [{ type: "snapshot", snapshot, keepSuffix: true }];
     });
   }
@@ -219,7 +226,7 @@ export class Wal {
   #plan(snapshot: SnapshotMeta | null, entries: readonly Entry[], hardState: HardState | null): WalRecord[] {
     const records: WalRecord[] = [];
     let tail = this.#tail;
-    let floor = this.#window.firstIndex() - 1;
+    let floor = this.#floor;
     if (snapshot !== null) {
       records.push({ type: "snapshot", snapshot, keepSuffix: false });
       tail = snapshot.index;
@@ -236,6 +243,7 @@ export class Wal {
     }
     if (hardState !== null) this.#unwritten = hardState;
     this.#tail = tail;
+    this.#floor = floor;
     return records;
   }
 

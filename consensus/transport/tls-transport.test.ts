@@ -163,6 +163,26 @@ describe.each(KINDS)("a transport %s", (_name, connectPair) => {
   });
 });
 
+describe("R4 a snapshot whose file could not be read", () => {
+  it("is read anew at the next attempt with the same copy", async () => {
+    const one = await node(1);
+    const two = await node(2, { lower: one });
+    await until(() => one.transport.connected().length === 1 && two.transport.connected().length === 1);
+    const received: Message[] = [];
+    two.transport.onMessage((message, file) => {
+      received.push(message);
+      rmSync(file ?? "");
+    });
+    const path = join(directory, "away.db");
+    const { copy, format, signal } = transfer();
+    const send = () => one.transport.sendSnapshot(snapshot(1, 2), path, { copy, format, signal });
+    await expect(send()).rejects.toMatchObject({ code: "ENOENT" });
+    writeFileSync(path, "a copy of the state");
+    await send();
+    await until(() => received.length === 1);
+  });
+});
+
 describe("R8 who is let in", () => {
   it("a stream that ends comes up again, and the loss is reported", async () => {
     const one = await node(1);

@@ -194,12 +194,20 @@ export class TlsTransport implements Transport, FoundingChannel, InfoChannel {
 
   async sendSnapshot(message: SnapshotMessage, path: string, transfer: SnapshotTransfer): Promise<void> {
     const { copy, format, signal } = transfer;
-    const digest = this.#digests.get(copy) ?? hashFile(path);
-    this.#digests.set(copy, digest);
-    const { sha256, sizeBytes } = await digest;
+    const { sha256, sizeBytes } = await this.#digestOf(copy, path);
     const session = this.#sessions.get(message.to);
     if (session === undefined) throw new Error(`there is no connection to node ${message.to}`);
     await session.sendSnapshot({ format, sizeBytes, sha256, message }, path, signal);
+  }
+
+  #digestOf(copy: object, path: string): ReturnType<typeof hashFile> {
+    const known = this.#digests.get(copy);
+    if (known !== undefined) return known;
+    const digest = hashFile(path);
+    this.#digests.set(copy, digest);
+    // A disk or process in trouble for a moment: the next attempt reads the copy anew.
+    digest.catch(() => this.#digests.delete(copy));
+    return digest;
   }
 
   onUnreachable(report: ((nodeId: NodeId) => void) | null): void {
