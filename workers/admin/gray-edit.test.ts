@@ -85,6 +85,22 @@ describe("P1 a draft that is edited between the two reads of a request", () => {
   });
 });
 
+describe("P1 the natural key of a typed config", () => {
+  const key = { gateway_code: "a.b", api_version: "c", api_name: "d" };
+
+  it("does not change, also where dots that move from one column to another would leave its name", async () => {
+    const { id } = await ok("POST", "/api/v1/gray/api-metas", key);
+    const meta = `/api/v1/gray/api-metas/${String(id)}`;
+    const answer = await admin.send("PUT", meta, { gateway_code: "a", api_version: "b.c" });
+    const problem = await readProblem(answer);
+    expect([problem.code, problem.errors.map(({ path }) => path)]).toEqual([
+      "validation_failed",
+      ["/gateway_code", "/api_version"],
+    ]);
+    expect(await ok("PUT", meta, { ...key, description: "the same key" })).toMatchObject(key);
+  });
+});
+
 it("P2 a publish warns of regions that nobody knows, also those of later stages", async () => {
   const stages = [{ regions: ["us-east-1"] }, { regions: ["us-east-1", "mars"] }];
   const begun = await ok("POST", `${at}/publish`, { stages });
