@@ -15,7 +15,7 @@ import { contentFields, namespaceSchema } from "../config/config-schemas.ts";
 import { descriptionSchema, etagSchema, indexSchema, timeSchema, versionIdSchema } from "../config/fields.ts";
 import { labelsSchema, percentageInput } from "../config/release-schemas.ts";
 import { DRY_RUN_CLIENTS_MAX } from "../limits.ts";
-import { gatedStageFields, gatesInput, gateStop } from "./publish-gate-schemas.ts";
+import { gatedStageFields, gatesInput, gateStop, skipGatesRequest } from "./publish-gate-schemas.ts";
 
 export const bakeMinutes = z
   .number()
@@ -157,6 +157,19 @@ export const pauseRequest = z
 
 export const publishParams = z.object({
   pid: z.string().min(1).max(128).meta({ description: "Id of the publish" }),
+const expectedStage = z.int().min(1).max(PUBLISH_STAGES_MAX).optional().meta({
+  description:
+    "The number of the stage that is to be left: 2 of a plan whose status is stage2. Refused (invalid_transition) when the plan is in another one by then; left out: whichever it is in",
+});
+/** A stage that is advanced by hand. */
+export const advanceRequest = skipGatesRequest
+  .extend({ expected_stage: expectedStage })
+  .meta({ id: "AdvancePublishRequest" });
+/** The same of a typed config. */
+export const grayAdvanceRequest = z
+  .strictObject({ expected_stage: expectedStage })
+  .meta({ id: "GrayAdvanceRequest" });
+
 });
 
 /** Query of what is refused while a plan runs. */

@@ -101,6 +101,14 @@ describe("P1 the natural key of a typed config", () => {
   });
 });
 
+it("P4 a typed config is advanced from the stage that the caller means, once", async () => {
+  await ok("POST", `${at}/publish`);
+  await ok("POST", `${at}/advance`);
+  const { code } = await readProblem(await admin.send("POST", `${at}/advance`, { expected_stage: 1 }));
+  expect([code, (await ok("GET", at))["status"]]).toEqual(["invalid_transition", "stage2"]);
+  expect(await ok("POST", `${at}/advance`, { expected_stage: 2 })).toMatchObject({ status: "full" });
+});
+
 it("P2 a publish warns of regions that nobody knows, also those of later stages", async () => {
   const stages = [{ regions: ["us-east-1"] }, { regions: ["us-east-1", "mars"] }];
   const begun = await ok("POST", `${at}/publish`, { stages });
