@@ -102,6 +102,12 @@ export function lastBakes(strategy: z.output<typeof strategySchema>): boolean {
   return "stages" in strategy && strategy.stages.at(-1)?.bake_minutes !== undefined;
 }
 
+export const dryRunClients = z
+  .array(labelsSchema)
+  .max(DRY_RUN_CLIENTS_MAX)
+  .optional()
+  .meta({ description: "With dry_run=true: labels of clients to say what they would get" });
+
 export const publishRequest = z
   .strictObject({
     ...contentFields,
@@ -114,11 +120,7 @@ export const publishRequest = z
       description:
         "How long the last stage bakes before everyone gets the version, when it does not say so itself",
     }),
-    clients: z
-      .array(labelsSchema)
-      .max(DRY_RUN_CLIENTS_MAX)
-      .optional()
-      .meta({ description: "With dry_run=true: labels of clients to say what they would get" }),
+    clients: dryRunClients,
   })
   .refine(
     (body) =>
