@@ -157,8 +157,6 @@ export const pauseRequest = z
   })
   .meta({ id: "PauseRequest" });
 
-export const publishParams = z.object({
-  pid: z.string().min(1).max(128).meta({ description: "Id of the publish" }),
 const expectedStage = z.int().min(1).max(PUBLISH_STAGES_MAX).optional().meta({
   description:
     "The number of the stage that is to be left: 2 of a plan whose status is stage2. Refused (invalid_transition) when the plan is in another one by then; left out: whichever it is in",
@@ -172,6 +170,8 @@ export const grayAdvanceRequest = z
   .strictObject({ expected_stage: expectedStage })
   .meta({ id: "GrayAdvanceRequest" });
 
+export const publishParams = z.object({
+  pid: z.string().min(1).max(128).meta({ description: "Id of the publish" }),
 });
 
 /** Query of what is refused while a plan runs. */
@@ -226,6 +226,14 @@ const publishHead = z.object({
   etag: etagSchema,
 });
 export const publishView = publishHead.meta({ id: "Publish" });
+/** One plan that is asked for by its id. */
+export const publishWithEnd = publishHead
+  .extend({
+    superseded_by: z.string().nullable().meta({
+      description: "Of an aborted plan: the plan whose beginning ended it (abort_plan=true); null: none did",
+    }),
+  })
+  .meta({ id: "PublishWithEnd" });
 /** What a move of a plan answers. */
 export const publishWritten = publishHead.extend({ index: indexSchema }).meta({ id: "PublishWritten" });
 export const publishStarted = publishHead

@@ -95,8 +95,10 @@ describe("C7 P2 a plan of several stages", () => {
     const refused = await readProblem(await admin.send("POST", `${config}/publish`, plan()));
     expect(refused.code).toBe("publish_running");
     const second = await start({}, "?abort_plan=true");
-    expect(await ok("GET", first)).toMatchObject({ status: "aborted" });
+    const superseded_by = second.slice(PUBLISHES.length + 1);
+    expect(await ok("GET", first)).toMatchObject({ status: "aborted", superseded_by });
     expect(await ok("GET", second)).toMatchObject({
+      superseded_by: null,
       status: "stage1",
       version_id: 3,
       previous_version_id: 1,
