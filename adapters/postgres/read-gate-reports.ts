@@ -1,11 +1,11 @@
-import { and, eq, gte, ne, sql } from "drizzle-orm";
+import { and, eq, gte, inArray, type SQL, sql } from "drizzle-orm";
 import type { DeliveryCounts } from "../../domain/publish/judge-delivery.ts";
 import { deliveryClients } from "../../migrations/schema.ts";
 import { ofKnownVersion } from "./of-known-version.ts";
 import type { Transaction } from "./with-tenant.ts";
 
 /**
- * Clients of a config by their newest report: with `versionId`, heard of since `versionSinceMs`, and with every other version,
+ * Clients of a config by their newest report: with `versionId`, heard of since `versionSinceMs`, and with one of `otherVersionIds`,
  * heard of since `othersSinceMs`.
  */
 export async function readGateReports(
@@ -14,6 +14,7 @@ export async function readGateReports(
     tenant: string;
     config: string;
     versionId: number;
+    otherVersionIds: readonly number[];
     /** The config's newest one (of-known-version.ts). */
     latestVersionId: number;
     versionSinceMs: number;
@@ -21,7 +22,7 @@ export async function readGateReports(
   },
 ): Promise<DeliveryCounts> {
   const c = deliveryClients;
-  const counted = async (isOf: ReturnType<typeof eq>, sinceMs: number) => {
+  const counted = async (isOf: SQL, sinceMs: number) => {
     const [row] = await tx
       .select({
         clients: sql<number>`count(*)::int`,
@@ -41,6 +42,6 @@ export async function readGateReports(
   };
   return {
     withVersion: await counted(eq(c.versionId, of.versionId), of.versionSinceMs),
-    others: await counted(ne(c.versionId, of.versionId), of.othersSinceMs),
+    others: await counted(inArray(c.versionId, [...of.otherVersionIds]), of.othersSinceMs),
   };
 }

@@ -1,13 +1,17 @@
 import { PUBLISH_OVERDUE_LINE } from "../../contracts/publish/publish-overdue.ts";
 import type { StateView } from "../../domain/command/state-view.ts";
 import { PUBLISH_OVERDUE_MS } from "../../domain/limits.ts";
-import { type PublishPlan, publishDueAtMs } from "../../domain/publish/publish-plan.ts";
+import { bakedAtMs, type PublishPlan, publishDueAtMs } from "../../domain/publish/publish-plan.ts";
 import { listDuePublishes } from "../../domain/publish/read-publishes.ts";
 import type { ReplicatedLogStatus } from "../replicated-log.ts";
 import type { Logger } from "./core-context.ts";
 
 /** How often a leader looks. */
 const LOOK_EVERY_MS = 60_000;
+/** Plans read at once. */
+const DUE_PAGE_MAX = 100;
+/** Plans that one look reads at most: more than that bake in stages with gates, or are due, at once on no cluster that is well. */
+const DUE_PLANS_MAX = 10_000;
 
 export interface OverduePublishWatchOptions {
   state: StateView;
@@ -58,10 +62,37 @@ export class OverduePublishWatch {
     });
   }
 
+  /**
+   * The plan whose stage has baked, or whose pause counts as forgotten, for longest. Plans whose stage has gates are to be
+   * looked at from its beginning on, which says nothing of them: they bake, or wait for a hand.
+   */
   #oldest(): { publish: PublishPlan; dueForMs: number } | null {
     const nowMs = this.#options.nowMs();
-    const [publish] = listDuePublishes(this.#options.state, { due_before_ms: nowMs, limit: 1 }).items;
-    const dueAtMs = publish === undefined ? null : publishDueAtMs(publish);
-    return publish === undefined || dueAtMs === null ? null : { publish, dueForMs: nowMs - dueAtMs };
+    let oldest: { publish: PublishPlan; dueForMs: number } | null = null;
+    for (const publish of this.#toLookAt(nowMs)) {
+      const lookedAtForMs = nowMs - (publishDueAtMs(publish) ?? nowMs);
+      // No stage has baked before it is to be looked at, so none that follows has been due for longer.
+      if (oldest !== null && lookedAtForMs <= oldest.dueForMs) break;
+      const dueAtMs = publish.pause?.ends_at_ms ?? bakedAtMs(publish);
+      if (dueAtMs === null || dueAtMs > nowMs) continue;
+      const dueForMs = nowMs - dueAtMs;
+      if (oldest === null || dueForMs > oldest.dueForMs) oldest = { publish, dueForMs };
+    }
+    return oldest;
+  }
+
+  /** What is to be looked at, that which is so for longest first. */
+  *#toLookAt(nowMs: number): Generator<PublishPlan> {
+    const { state } = this.#options;
+    let cursor: string | null = "";
+    for (let read = 0; cursor !== null && read < DUE_PLANS_MAX; read += DUE_PAGE_MAX) {
+      const { items, next_cursor } = listDuePublishes(state, {
+        due_before_ms: nowMs,
+        limit: DUE_PAGE_MAX,
+        ...(cursor === "" ? {} : { cursor }),
+      });
+      yield* items;
+      cursor = next_cursor;
+    }
   }
 }

@@ -19,6 +19,7 @@ import {
 import { GRAY_VERSION_ID_CHARACTERS_MAX } from "../limits.ts";
 import {
   bakeMinutes,
+  dryRunClients,
   lastBakes,
   stageInput,
   stagesInput,
@@ -123,6 +124,7 @@ export const grayPublishRequest = z
     make_default_after_mins: bakeMinutes.optional().meta({
       description: "How long the last stage bakes before everyone gets the version; by hand when left out",
     }),
+    clients: dryRunClients,
   })
   .refine((body) => body.stages === undefined || body.strategy === undefined, {
     message: "give stages or a strategy, not both",

@@ -15,7 +15,7 @@ import { contentFields, namespaceSchema } from "../config/config-schemas.ts";
 import { descriptionSchema, etagSchema, indexSchema, timeSchema, versionIdSchema } from "../config/fields.ts";
 import { labelsSchema, percentageInput } from "../config/release-schemas.ts";
 import { DRY_RUN_CLIENTS_MAX } from "../limits.ts";
-import { gatedStageFields, gatesInput, gateStop } from "./publish-gate-schemas.ts";
+import { gatedStageFields, gatesInput, gateStop, skipGatesRequest } from "./publish-gate-schemas.ts";
 
 export const bakeMinutes = z
   .number()
@@ -102,6 +102,12 @@ export function lastBakes(strategy: z.output<typeof strategySchema>): boolean {
   return "stages" in strategy && strategy.stages.at(-1)?.bake_minutes !== undefined;
 }
 
+export const dryRunClients = z
+  .array(labelsSchema)
+  .max(DRY_RUN_CLIENTS_MAX)
+  .optional()
+  .meta({ description: "With dry_run=true: labels of clients to say what they would get" });
+
 export const publishRequest = z
   .strictObject({
     ...contentFields,
@@ -114,11 +120,7 @@ export const publishRequest = z
       description:
         "How long the last stage bakes before everyone gets the version, when it does not say so itself",
     }),
-    clients: z
-      .array(labelsSchema)
-      .max(DRY_RUN_CLIENTS_MAX)
-      .optional()
-      .meta({ description: "With dry_run=true: labels of clients to say what they would get" }),
+    clients: dryRunClients,
   })
   .refine(
     (body) =>
@@ -154,6 +156,19 @@ export const pauseRequest = z
       .meta({ description: "What ends a forgotten pause: the plan is aborted, or goes on" }),
   })
   .meta({ id: "PauseRequest" });
+
+const expectedStage = z.int().min(1).max(PUBLISH_STAGES_MAX).optional().meta({
+  description:
+    "The number of the stage that is to be left: 2 of a plan whose status is stage2. Refused (invalid_transition) when the plan is in another one by then; left out: whichever it is in",
+});
+/** A stage that is advanced by hand. */
+export const advanceRequest = skipGatesRequest
+  .extend({ expected_stage: expectedStage })
+  .meta({ id: "AdvancePublishRequest" });
+/** The same of a typed config. */
+export const grayAdvanceRequest = z
+  .strictObject({ expected_stage: expectedStage })
+  .meta({ id: "GrayAdvanceRequest" });
 
 export const publishParams = z.object({
   pid: z.string().min(1).max(128).meta({ description: "Id of the publish" }),
@@ -211,6 +226,14 @@ const publishHead = z.object({
   etag: etagSchema,
 });
 export const publishView = publishHead.meta({ id: "Publish" });
+/** One plan that is asked for by its id. */
+export const publishWithEnd = publishHead
+  .extend({
+    superseded_by: z.string().nullable().meta({
+      description: "Of an aborted plan: the plan whose beginning ended it (abort_plan=true); null: none did",
+    }),
+  })
+  .meta({ id: "PublishWithEnd" });
 /** What a move of a plan answers. */
 export const publishWritten = publishHead.extend({ index: indexSchema }).meta({ id: "PublishWritten" });
 export const publishStarted = publishHead

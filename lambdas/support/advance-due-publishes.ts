@@ -26,6 +26,13 @@ const GATED_IN_FLIGHT_MAX = 32;
 const HINTS_IN_FLIGHT_MAX = 10;
 /** Plans with gates that one run looks at; of more of them it draws so many. */
 const GATED_PLANS_MAX = 5_000;
+/**
+ * Of the time that an invocation has, what plans without gates leave to those with gates: however many of the first are held
+ * by a freeze and proposed anew each time, a gate that fails stops its plan.
+ */
+const GATED_SHARE = 0.25;
+/** Plans without gates that are remembered for when those with gates are done: more than there is time for then. */
+const LATER_PLANS_MAX = 5_000;
 /** Left at the end of an invocation for the moves on the way: a webhook's longest time, a proposal's and some. */
 export const STAGE_RESERVE_MS = 20_000;
 /** The same for plans without gates: a proposal's longest time and some. */
@@ -56,16 +63,16 @@ export interface PublishStageReport extends Record<StageOutcome, number> {
 /**
  * Moves every plan on whose stage has baked or whose pause counts as forgotten, the longest due first, until there is none
  * left or the time is short; then those with gates, in an order of chance, so that the slow webhooks of some
- * never keep the same others back. One plan that fails does not keep the others back: they are tried first, then the
- * invocation rejects and says which failed. Rejects at once with what a dependency says that is away. Logs each plan that
- * is overdue, which an alarm counts.
+ * never keep the same others back, in a share of the time that is theirs; then what was left of the first. One plan that
+ * fails does not keep the others back: they are tried first, then the invocation rejects and says which failed. Rejects at
+ * once with what a dependency says that is away. Logs each plan that is overdue, which an alarm counts.
  */
 export async function advanceDuePublishes(deps: DuePublishesDeps): Promise<PublishStageReport> {
   const counts = { advanced: 0, stopped: 0, waiting: 0, settled: 0, leased: 0, held: 0 };
   const report: PublishStageReport = { ...counts, overdue: 0, left: false };
   const failures: Failure[] = [];
   const nowMs = Math.floor(deps.nowMs());
-  const count = async (plan: PublishPlan, advance: typeof advancePublishStage): Promise<void> => {
+  const count: Count = async (plan, advance) => {
     try {
       const outcome = await advance(deps, plan);
       report[outcome] += 1;
@@ -78,41 +85,87 @@ export async function advanceDuePublishes(deps: DuePublishesDeps): Promise<Publi
       failures.push({ plan, error });
     }
   };
-  const isShort = (reserveMs: number): boolean => {
-    report.left ||= deps.remainingMs() < reserveMs;
-    return report.left;
-  };
+  const keptMs = STAGE_RESERVE_MS + GATED_SHARE * Math.max(0, deps.remainingMs() - STAGE_RESERVE_MS);
   const gated: PublishPlan[] = [];
-  let isHolder = false;
-  try {
-    await eachDuePage(deps, nowMs, async (page) => {
+  const later: PublishPlan[] = [];
+  await underDueLease(deps, async (acquire) => {
+    let hasDropped = false;
+    const isCut = await eachDuePage(deps, nowMs, async (page) => {
       gated.push(...page.filter(hasOpenGates));
       const others = page.filter((plan) => !hasOpenGates(plan));
-      if (others.length > 0) {
-        isHolder = await deps.leases.acquire(DUE_LEASE, deps.holder, PUBLISH_LEASE_MS);
-        if (!isHolder) report.leased += others.length;
-      }
-      await eachInFlight(isHolder ? others : [], IN_FLIGHT_MAX, async (plan) => {
-        if (!isShort(MOVE_RESERVE_MS)) await count(plan, movePublish);
-      });
-      return !report.left;
+      const notBegun = await moveOthers({ deps, report, count, acquire }, others, keptMs);
+      later.push(...notBegun);
+      hasDropped ||= later.length > LATER_PLANS_MAX;
+      later.length = Math.min(later.length, LATER_PLANS_MAX);
+      // Also when there is no more time for these: there may be some with gates behind them.
+      return deps.remainingMs() >= STAGE_RESERVE_MS;
     });
-  } finally {
-    if (isHolder) await deps.leases.release(DUE_LEASE, deps.holder);
-  }
+    report.left = isCut || hasDropped;
+  });
   await eachInFlight(draw(gated, deps.random), GATED_IN_FLIGHT_MAX, async (plan) => {
-    if (!isShort(STAGE_RESERVE_MS)) await count(plan, advancePublishStage);
+    if (deps.remainingMs() < STAGE_RESERVE_MS) report.left = true;
+    else await count(plan, advancePublishStage);
+  });
+  await underDueLease(deps, async (acquire) => {
+    for (let i = 0; i < later.length; i += DUE_PAGE_MAX) {
+      const some = later.slice(i, i + DUE_PAGE_MAX);
+      const left = await moveOthers({ deps, report, count, acquire }, some, MOVE_RESERVE_MS);
+      report.left ||= left.length > 0;
+    }
   });
   if (failures.length > 0) throw toFailure(failures);
   return report;
 }
 
-/** Reads what is due by `nowMs`, the longest due first, and hands it on page by page while `work` answers true. */
+type Count = (plan: PublishPlan, advance: typeof advancePublishStage) => Promise<void>;
+/** Takes or renews the lease; whether it is held. */
+type Acquire = () => Promise<boolean>;
+
+/** Moves plans without gates, and answers those that were not begun, so that `reserveMs` are left. */
+async function moveOthers(
+  run: { deps: DuePublishesDeps; report: PublishStageReport; count: Count; acquire: Acquire },
+  plans: readonly PublishPlan[],
+  reserveMs: number,
+): Promise<readonly PublishPlan[]> {
+  const { deps, report, count, acquire } = run;
+  if (plans.length === 0 || deps.remainingMs() < reserveMs) return plans;
+  if (!(await acquire())) {
+    report.leased += plans.length;
+    return [];
+  }
+  const left: PublishPlan[] = [];
+  await eachInFlight(plans, IN_FLIGHT_MAX, async (plan) => {
+    if (deps.remainingMs() < reserveMs) left.push(plan);
+    else await count(plan, movePublish);
+  });
+  return left;
+}
+
+/** Gives the lease of all plans without gates back when `work` is done, if it had it. */
+async function underDueLease(
+  { leases, holder }: Pick<DuePublishesDeps, "leases" | "holder">,
+  work: (acquire: Acquire) => Promise<void>,
+): Promise<void> {
+  let isHolder = false;
+  try {
+    await work(async () => {
+      isHolder = await leases.acquire(DUE_LEASE, holder, PUBLISH_LEASE_MS);
+      return isHolder;
+    });
+  } finally {
+    if (isHolder) await leases.release(DUE_LEASE, holder);
+  }
+}
+
+/**
+ * Reads what is due by `nowMs`, the longest due first, and hands it on page by page while `work` answers true. Answers whether
+ * there was more.
+ */
 async function eachDuePage(
   { core }: Pick<DuePublishesDeps, "core">,
   nowMs: number,
   work: (page: readonly PublishPlan[]) => Promise<boolean>,
-): Promise<void> {
+): Promise<boolean> {
   let cursor: string | null = "";
   while (cursor !== null) {
     const page = await core.listDuePublishes({
@@ -120,8 +173,10 @@ async function eachDuePage(
       limit: DUE_PAGE_MAX,
       ...(cursor === "" ? {} : { cursor }),
     });
-    cursor = (await work(page.items)) ? page.next_cursor : null;
+    cursor = page.next_cursor;
+    if (!(await work(page.items))) return cursor !== null;
   }
+  return false;
 }
 
 interface Failure {

@@ -8,6 +8,8 @@ import type { CorePort } from "../../contracts/core/core-port.ts";
 import type { PublishGatePorts } from "../../contracts/publish/publish-gate-port.ts";
 import type { PostWebhook } from "../../contracts/publish/webhook-api.ts";
 import { fullName } from "../../domain/config/config-name.ts";
+import type { Config } from "../../domain/config/config.ts";
+import type { PublishPlan } from "../../domain/publish/publish-plan.ts";
 
 /** Clients without the version that were not heard of for so long are left out, as in the overview of delivery. */
 const OTHERS_SEEN_MS = 24 * 60 * 60 * 1000;
@@ -31,6 +33,7 @@ export function createPublishGates(deps: {
           tenant,
           config: fullName(plan.namespace, plan.name),
           versionId: plan.version_id,
+          otherVersionIds: otherVersions(config, plan),
           latestVersionId: config.latest_version_id,
           versionSinceMs: plan.created_at_ms,
           othersSinceMs: Math.max(config.created_at_ms, deps.nowMs() - OTHERS_SEEN_MS),
@@ -38,4 +41,14 @@ export function createPublishGates(deps: {
       );
     }),
   };
+}
+
+/**
+ * The versions that the config's rules give besides the plan's. What clients said of others, such as one that was aborted
+ * before, is no word on what those without the plan's version have.
+ */
+function otherVersions({ releases }: Pick<Config, "releases">, plan: PublishPlan): number[] {
+  const given = new Set(releases.map(({ version_id }) => version_id));
+  given.delete(plan.version_id);
+  return [...given];
 }

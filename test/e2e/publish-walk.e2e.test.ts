@@ -41,42 +41,44 @@ async function create(name: string): Promise<string> {
   return String((await adminOk(stack, "POST", "/mgt/configs", { ...place, content: content(1) })).json["id"]);
 }
 
+/** Where the edge has the configs that `create` makes. */
+const placeOf = (name: string): string => `walk/prod/${name}`;
 /** What one region serves as of a write's index: while its replica looks for a leader it is asked again. */
-async function servedIn(region: string, name: string, index: string): Promise<string | null> {
+async function servedIn(region: string, place: string, index: string): Promise<string | null> {
   const { port } = new URL(stack.dev.edge_url);
   const headers = { host: `${region}.localhost:${port}`, "x-conflux-min-index": index };
   const answer = await until(async () => {
-    const found = await getRaw(stack, `/api/v1/fetch/config/demo/walk/prod/${name}`, headers);
+    const found = await getRaw(stack, `/api/v1/fetch/config/demo/${place}`, headers);
     return found.status !== 503 && found;
   }, `${region} has ${index}`);
   expect([200, 404]).toContain(answer.status);
   return answer.status === 200 ? answer.text : null;
 }
 /** What every region serves as of a write's index, asked of all at once. */
-async function served(name: string, index: unknown): Promise<Served> {
-  const texts = await Promise.all(REGIONS.map((region) => servedIn(region, name, String(index))));
+async function served(place: string, index: unknown): Promise<Served> {
+  const texts = await Promise.all(REGIONS.map((region) => servedIn(region, place, String(index))));
   return Object.fromEntries(REGIONS.map((region, i) => [region, texts[i] ?? null]));
 }
 
 /** A write that is sent again under its key until the core has a leader that says what became of it. */
-function insist(path: string, body?: unknown): Promise<Json> {
+function insist(method: "POST" | "PUT", path: string, body?: unknown): Promise<Json> {
   const key = { "x-idempotency-key": randomUUID() };
   return until(async () => {
-    const { status, json } = await admin(stack, "POST", path, body, key);
+    const { status, json } = await admin(stack, method, path, body, key);
     if (status < 300) return json;
     if (!AWAY.includes(String(json["code"]))) throw new Error(`${path}: ${JSON.stringify(json)}`);
     return null;
   }, `${path} is answered`);
 }
 let kills = 0;
-/** A move of a plan in whose middle the leader is killed: before it has come there, or after, by turns. */
-async function moveOverKill(path: string, body?: unknown): Promise<Json> {
+/** A write in whose middle the leader is killed: before it has come there, or after, by turns. */
+async function moveOverKill(path: string, body?: unknown, method: "POST" | "PUT" = "POST"): Promise<Json> {
   const { leader_id } = await wholeCluster(stack);
   const pid = stack.dev.pids.core[(leader_id ?? 0) - 1] ?? 0;
   expect(pid).toBeGreaterThan(0);
   kills += 1;
   if (kills % 2 === 0) process.kill(pid, "SIGKILL");
-  const answered = insist(path, body);
+  const answered = insist(method, path, body);
   if (kills % 2 === 1) process.kill(pid, "SIGKILL");
   const answer = await answered;
   await until(
@@ -92,13 +94,13 @@ async function walk(id: string, name: string, version: number, before: number | 
   const what = version === 1 ? { version_id: 1 } : { content: content(version) };
   const begun = await moveOverKill(`/mgt/configs/${id}/publish`, { ...what, strategy: STRATEGY });
   expect([begun["status"], begun["version_id"]]).toEqual(["stage1", version]);
-  expect(await served(name, begun["index"])).toEqual(side(version, ONE, before));
+  expect(await served(placeOf(name), begun["index"])).toEqual(side(version, ONE, before));
   const second = await advance(begun["publish_id"]);
   expect(second["status"]).toBe("stage2");
-  expect(await served(name, second["index"])).toEqual(side(version, THREE, before));
+  expect(await served(placeOf(name), second["index"])).toEqual(side(version, THREE, before));
   const full = await advance(begun["publish_id"]);
   expect(full["status"]).toBe("full");
-  expect(await served(name, full["index"])).toEqual(side(version, REGIONS, before));
+  expect(await served(placeOf(name), full["index"])).toEqual(side(version, REGIONS, before));
 }
 async function statuses(id: string): Promise<unknown[]> {
   const { json } = await adminOk(stack, "GET", `/mgt/configs/${id}/versions`);
@@ -153,12 +155,12 @@ test("P5 abort in each stage, and paused, gives every region what it had, also w
     (await adminOk(stack, "POST", `/mgt/publishes/${String(pid)}/${verb}`)).json;
 
   const first = await begin({ version_id: 1 });
-  expect(await served(name, first["index"])).toEqual(side(1, ONE, null));
+  expect(await served(placeOf(name), first["index"])).toEqual(side(1, ONE, null));
   const nothing = await move(first["publish_id"], "abort");
-  expect(await served(name, nothing["index"])).toEqual(side(1, [], null));
+  expect(await served(placeOf(name), nothing["index"])).toEqual(side(1, [], null));
 
   const { json: all } = await adminOk(stack, "POST", `/mgt/configs/${id}/rollback`, { version_id: 1 });
-  expect(await served(name, all["index"])).toEqual(side(1, REGIONS, null));
+  expect(await served(placeOf(name), all["index"])).toEqual(side(1, REGIONS, null));
   for (const [version, verbs, regions] of [
     [2, [], ONE],
     [3, ["advance"], THREE],
@@ -167,12 +169,45 @@ test("P5 abort in each stage, and paused, gives every region what it had, also w
     let last = await begin({ content: content(version) });
     const pid = last["publish_id"];
     for (const verb of verbs) last = await move(pid, verb);
-    expect(await served(name, last["index"])).toEqual(side(version, regions, 1));
+    expect(await served(placeOf(name), last["index"])).toEqual(side(version, regions, 1));
     const aborted = await moveOverKill(`/mgt/publishes/${String(pid)}/abort`);
     expect(aborted["status"]).toBe("aborted");
-    expect(await served(name, aborted["index"])).toEqual(side(version, [], 1));
+    expect(await served(placeOf(name), aborted["index"])).toEqual(side(version, [], 1));
   }
   expect(await statuses(id)).toEqual(["full", "draft", "draft", "draft"]);
   const ends = (await history(id, 11)).filter((told) => told.includes("aborted"));
   expect(ends).toEqual([1, 2, 3, 4].map((version) => `v${version} aborted  admin`));
+});
+
+test("P1 P2 R14 version 2 of a typed config is edited and brought through the default stages, with the leader killed in the middle of each write", async () => {
+  const { json: made } = await adminOk(stack, "POST", "/gray/data-sources", { source: "walked", dm: "one" });
+  const at = `/gray/data-sources/${String(made["id"])}`;
+  const { json: all } = await adminOk(stack, "POST", `${at}/publish`, { strategy: { type: "all" } });
+  /** The column that tells the versions apart, region by region. */
+  const columns = async (index: unknown): Promise<Served> => {
+    const texts = Object.entries(await served("gray/data-source/walked", index));
+    return Object.fromEntries(
+      texts.map(([region, text]) => [region, text && (JSON.parse(text) as { dm: string }).dm]),
+    );
+  };
+  const twoIn = (regions: readonly string[]): Served =>
+    Object.fromEntries(REGIONS.map((region) => [region, regions.includes(region) ? "two" : "one"]));
+  expect(await columns(all["index"])).toEqual(twoIn([]));
+  const draft = await moveOverKill(at, { dm: "two" }, "PUT");
+  expect([draft["status"], draft["version_id"]]).toEqual(["draft", `${String(made["id"])}-v2`]);
+  expect(await columns(draft["index"])).toEqual(twoIn([]));
+  for (const [move, expected_stage, status, regions] of [
+    ["publish", null, "stage1", ONE],
+    ["advance", 1, "stage2", THREE],
+    ["advance", 2, "full", REGIONS],
+  ] as const) {
+    const moved = await moveOverKill(
+      `${at}/${move}`,
+      expected_stage === null ? undefined : { expected_stage },
+    );
+    expect([moved["status"], moved["version_id"]]).toEqual([status, draft["version_id"]]);
+    expect(await columns(moved["index"])).toEqual(twoIn(regions));
+  }
+  const { json } = await adminOk(stack, "GET", `${at}/versions`);
+  expect((json["items"] as Json[]).map((version) => version["status"])).toEqual(["full", "deprecated"]);
 });

@@ -84,14 +84,22 @@ const clients = (prefix: string, count: number): string[] =>
 /** A plan of version 2 whose one stage asks for 10 clients and bakes for 5 minutes. */
 async function begin(name: string, on_fail: "pause" | "abort"): Promise<string> {
   const { result } = await createIn(core, name, "[]", { releases: [testRule(1)] });
-  const { config, version } = result;
+  return beginNext(result, on_fail, 2);
+}
+
+/** The same of the next version of a config that is there, whose number `version_id` is. */
+async function beginNext(
+  { config, version }: Awaited<ReturnType<typeof createIn>>["result"],
+  on_fail: "pause" | "abort",
+  version_id: number,
+): Promise<string> {
   await core.propose({
     command: testCommand("create_version", {
       config_id: config.id,
       content: { attachment: 0, sha256: version.sha256 },
       format: null,
       schema: null,
-      description: "two",
+      description: "next",
     }),
     attachments: [new TextEncoder().encode("[]")],
   });
@@ -100,7 +108,7 @@ async function begin(name: string, on_fail: "pause" | "abort"): Promise<string> 
     command: testCommand("start_publish", {
       config_id: config.id,
       content: null,
-      version_id: 2,
+      version_id,
       description: "",
       strategy: "staged",
       form: 2,
@@ -166,6 +174,23 @@ describe("P5 E16 a gate on what clients report", () => {
     await said("d.json", 7, clients("liar", 20), "applied");
     await run();
     expect(await verdict(id)).toEqual({ verdict: "waits", reason: "0 of 10 clients have reported" });
+  });
+
+  test("takes what clients said of an aborted version as no word on what the others have", async () => {
+    const { result } = await createIn(core, "f.json", "[]", { releases: [testRule(1)] });
+    const aborted = await beginNext(result, "abort", 2);
+    await said("f.json", 1, clients("old", 20), "applied");
+    await said("f.json", 2, clients("refused", 20), "rejected");
+    expect(await run()).toMatchObject({ stopped: 1 });
+    expect((await plan(aborted)).state).toBe("aborted");
+    nowMs += MINUTE_MS;
+    const id = await beginNext(result, "abort", 3);
+    await said("f.json", 3, clients("new", 10), "applied");
+    await said("f.json", 3, clients("bad", 10), "rejected");
+    expect(await run()).toMatchObject({ stopped: 1 });
+    expect((await plan(id)).stopped_by?.reason).toBe(
+      "50.0 % of 20 clients fail with the version, 0.0 % of 20 without it; allowed are 5 points more",
+    );
   });
 
   test("A7 waits, and other plans go on, while Postgres is away; an hour after its time it is overdue", async () => {

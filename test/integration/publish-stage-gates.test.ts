@@ -11,6 +11,7 @@ import { testCommand, testRule } from "../../domain/command/testing-commands.ts"
 import type { PublishGate } from "../../domain/publish/publish-gate.ts";
 import { publishStatus } from "../../domain/publish/publish-plan.ts";
 import { createHandler } from "../../lambdas/publish-stage.ts";
+import { MOVE_RESERVE_MS } from "../../lambdas/support/advance-due-publishes.ts";
 import { PUBLISH_OVERDUE_MS } from "../../domain/limits.ts";
 
 type Deps = Parameters<typeof createHandler>[0];
@@ -29,7 +30,7 @@ beforeEach(() => {
   core = new MemoryCore({ now: () => nowMs });
   lines = [];
 });
-const run = (say: SayGate, changes: Partial<Deps> = {}) =>
+const createRun = (say: SayGate, changes: Partial<Deps> = {}) =>
   createHandler({
     core,
     gates: memoryPublishGates(say),
@@ -39,7 +40,9 @@ const run = (say: SayGate, changes: Partial<Deps> = {}) =>
     newId: () => crypto.randomUUID().replaceAll("-", ""),
     log: (line) => lines.push(line),
     ...changes,
-  })(scheduledEvent("publish-stage", nowMs), CONTEXT);
+  });
+const run = (say: SayGate, changes: Partial<Deps> = {}) =>
+  createRun(say, changes)(scheduledEvent("publish-stage", nowMs), CONTEXT);
 
 /** A plan of one stage that bakes for five minutes. */
 async function begin(name = `${crypto.randomUUID()}.json`, gates = [GATE]): Promise<string> {
@@ -159,6 +162,39 @@ describe("L1 P4 P5 publish-stage and gates", () => {
       { level: "warn", msg: "publish overdue", publish_id: id, outcome: "held" },
     ]);
     expect(await run(FAILS)).toMatchObject({ stopped: 1 });
+  });
+
+  test("stops what a gate fails however many plans without gates a freeze holds, and tries as many of them as it has time for", async () => {
+    for (let i = 0; i < 120; i += 1) await begin(`held-${i}.json`, []);
+    nowMs += 5 * MINUTE_MS;
+    const id = await begin("gated.json");
+    const freeze = {
+      type: "absolute" as const,
+      name: "f",
+      namespaces: "demo/**",
+      from_ms: 0,
+      until_ms: 1e14,
+    };
+    const rules = testCommand("set_change_rules", { approvals: [], freezes: [freeze] });
+    await core.propose({ command: rules, attachments: [] });
+    // Each proposal takes half a second of the invocation's time.
+    let remainingMs = MINUTE_MS;
+    const propose: MemoryCore["propose"] = (input) => {
+      remainingMs -= 500;
+      return core.propose(input);
+    };
+    const slow: Deps["core"] = {
+      listDuePublishes: (input) => core.listDuePublishes(input),
+      getPublish: (publish) => core.getPublish(publish),
+      propose,
+    };
+    const report = await createRun(FAILS, { core: slow })(scheduledEvent("publish-stage", nowMs), {
+      getRemainingTimeInMillis: () => remainingMs,
+    });
+    expect(report).toMatchObject({ stopped: 1, left: true });
+    expect(await status(id)).toBe("aborted");
+    expect("held" in report && report.held).toBeGreaterThan(80);
+    expect(remainingMs).toBeLessThan(MOVE_RESERVE_MS);
   });
 
   test("asks all gates of many plans, and none twice in a run", async () => {

@@ -11,6 +11,13 @@ import type { AdminEnv } from "./principal.ts";
 import { warnOfDefault } from "./warn-of-default.ts";
 import { warnOfStageRegions } from "./warn-of-regions.ts";
 
+/** Refuses clients to say something of in a request that writes. */
+export function refuseClients(clients: readonly unknown[] | undefined): void {
+  if (clients === undefined) return;
+  const message = "only with dry_run=true";
+  throw new ConfluxError("validation_failed", message, { errors: [{ path: "/clients", message }] });
+}
+
 /**
  * Who would get what if the plan began now: a client without labels and those asked for, in every region that is known or
  * that a stage names. Throws what the plan would be refused for, and writes nothing.

@@ -85,6 +85,62 @@ describe("P1 a draft that is edited between the two reads of a request", () => {
   });
 });
 
+describe("P1 the natural key of a typed config", () => {
+  const key = { gateway_code: "a.b", api_version: "c", api_name: "d" };
+
+  it("does not change, also where dots that move from one column to another would leave its name", async () => {
+    const { id } = await ok("POST", "/api/v1/gray/api-metas", key);
+    const meta = `/api/v1/gray/api-metas/${String(id)}`;
+    const answer = await admin.send("PUT", meta, { gateway_code: "a", api_version: "b.c" });
+    const problem = await readProblem(answer);
+    expect([problem.code, problem.errors.map(({ path }) => path)]).toEqual([
+      "validation_failed",
+      ["/gateway_code", "/api_version"],
+    ]);
+    expect(await ok("PUT", meta, { ...key, description: "the same key" })).toMatchObject(key);
+  });
+});
+
+describe("P2 C7 a dry run of a typed config", () => {
+  it("says who would get which version in each of the default stages, and writes nothing", async () => {
+    const before = await admin.core.status();
+    const preview = await ok("POST", `${at}/publish?dry_run=true`);
+    expect(preview).toMatchObject({ dry_run: true, version_id: 1 });
+    const steps = preview["steps"] as { status: string; stage: string | null; served: Json[] }[];
+    expect(steps.map(({ status, stage }) => [status, stage])).toEqual([
+      ["before", null],
+      ["stage1", "stage1"],
+      ["stage2", "stage2"],
+      ["full", null],
+    ]);
+    const inChengdu = steps.map(({ served }) => served.find(({ region }) => region === "cn-chengdu"));
+    expect(inChengdu.map((served) => served?.["version_id"])).toEqual([null, null, 1, 1]);
+    expect([await admin.core.status(), (await ok("GET", at))["status"]]).toEqual([before, "draft"]);
+  });
+
+  it("goes by the stages of its body, for clients with labels, and is refused as the plan would be", async () => {
+    const stages = [{ labels: { tier: "gold" } }];
+    const preview = await ok("POST", `${at}/publish?dry_run=true`, { stages, clients: [{ tier: "gold" }] });
+    const [, first] = preview["steps"] as { served: Json[] }[];
+    expect(first?.served.slice(0, 2).map((served) => served["version_id"])).toEqual([null, 1]);
+    const codeOf = async (query: string, body?: Json): Promise<string> =>
+      (await readProblem(await admin.send("POST", `${at}/publish${query}`, body))).code;
+    expect(await codeOf("", { clients: [] })).toBe("validation_failed");
+    await ok("POST", `${at}/publish`);
+    expect(await codeOf("?dry_run=true")).toBe("publish_running");
+    await ok("POST", `${at}/publish?abort_plan=true`, { strategy: { type: "all" } });
+    expect(await codeOf("?dry_run=true")).toBe("invalid_transition");
+  });
+});
+
+it("P4 a typed config is advanced from the stage that the caller means, once", async () => {
+  await ok("POST", `${at}/publish`);
+  await ok("POST", `${at}/advance`);
+  const { code } = await readProblem(await admin.send("POST", `${at}/advance`, { expected_stage: 1 }));
+  expect([code, (await ok("GET", at))["status"]]).toEqual(["invalid_transition", "stage2"]);
+  expect(await ok("POST", `${at}/advance`, { expected_stage: 2 })).toMatchObject({ status: "full" });
+});
+
 it("P2 a publish warns of regions that nobody knows, also those of later stages", async () => {
   const stages = [{ regions: ["us-east-1"] }, { regions: ["us-east-1", "mars"] }];
   const begun = await ok("POST", `${at}/publish`, { stages });

@@ -8,7 +8,6 @@ import {
   type GrayColumns,
   type GrayContent,
   grayContentText,
-  grayName,
 } from "../../domain/gray-config/gray-content.ts";
 import { commandHead, configEtag, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -24,7 +23,7 @@ import { readContent } from "./read-content.ts";
 
 /** How often an edit is made anew of what another one has written meanwhile; with `If-Match` never. */
 const EDITS_MAX = 3;
-/** Columns that are the config's name. */
+/** Columns of the natural key, of one kind or another; those of another kind no content has. */
 const KEY_COLUMNS = ["source", "gateway_code", "api_version", "api_name"];
 
 /** P1: edits the draft; when the latest version was published, makes the draft of the next one. */
@@ -81,8 +80,7 @@ async function edit(
     const { config, live, revision } = await findConfigForWrite(c, id, isOf(resource));
     const before = live === null ? null : (await readGray(c, live)).content;
     const columns = { ...before?.columns, ...omitUndefined(changes) };
-    if (before !== null)
-      refuseOtherName(before.columns, columns, grayName(resource.kind, columns), config.name);
+    if (before !== null) refuseOtherKey(before.columns, columns, config.name);
     if (typeof secret === "string") sealed ??= await sealAccessKey(c, config, secret, null);
     const content = { columns, sealedSecret: sealed === undefined ? (before?.sealedSecret ?? null) : sealed };
     const { bytes, sha256 } = await readContent({ content: grayContentText(resource.kind, content) });
@@ -107,12 +105,11 @@ async function edit(
   }
 }
 
-function refuseOtherName(before: GrayColumns, after: GrayColumns, name: string, wanted: string): void {
-  if (name === wanted) return;
-  const message = `part of the name ${wanted}, which stays: make another one`;
-  const errors = KEY_COLUMNS.filter((column) => before[column] !== after[column]).map((column) => ({
-    path: `/${column}`,
-    message,
-  }));
+/** By its columns: a dot may be part of each, so other columns can make the same name. */
+function refuseOtherKey(before: GrayColumns, after: GrayColumns, name: string): void {
+  const changed = KEY_COLUMNS.filter((column) => before[column] !== after[column]);
+  if (changed.length === 0) return;
+  const message = `part of the natural key of ${name}, which stays: make another one`;
+  const errors = changed.map((column) => ({ path: `/${column}`, message }));
   throw new ConfluxError("validation_failed", "The natural key cannot change", { errors });
 }

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { changeHeaders, idParams } from "../../contracts/config/fields.ts";
 import { grayPublishRequest } from "../../contracts/gray/gray-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { abortPlanQuery, stageNameAt } from "../../contracts/publish/publish-schemas.ts";
+import { publishPreview, publishQuery, stageNameAt } from "../../contracts/publish/publish-schemas.ts";
 import type { Config } from "../../domain/config/config.ts";
 import { DEFAULT_GRAY_GROUPS } from "../../domain/gray-config/gray-stages.ts";
 import { readGrayVersionId } from "../../domain/gray-config/gray-version-id.ts";
@@ -13,6 +13,7 @@ import { defaultVersion } from "../../domain/release-rule/default-rule.ts";
 import { breakGlass } from "./break-glass.ts";
 import { commandHead } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { dryRunPublish, refuseClients } from "./dry-run-publish.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import { answerGrayPlan } from "./gray-plan.ts";
 import { type GrayResource, grayAccess, isOf } from "./gray-resources.ts";
@@ -21,6 +22,7 @@ import type { AdminEnv } from "./principal.ts";
 import { proposePlan } from "./publish-start.ts";
 import { readNewestPlan } from "./read-plans.ts";
 import { readStages } from "./read-publish-stages.ts";
+import { configNotFound } from "./require-permission.ts";
 import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 /** P2: the first stage of a version; without stages of its own those of seed 000. */
@@ -33,15 +35,18 @@ export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayRe
       tags: ["typed configs"],
       summary: `Publish one ${resource.word} stage by stage`,
       description:
-        "The regions of the first stage get the version, all others what they had. 409 publish_running while another version is on its way, unless abort_plan=true ends that; 409 invalid_transition for a version that is full already. It is a publish plan like any other: /mgt/publishes pauses and resumes it.",
+        "The regions of the first stage get the version, all others what they had. 409 publish_running while another version is on its way, unless abort_plan=true ends that; 409 invalid_transition for a version that is full already. It is a publish plan like any other: /mgt/publishes pauses and resumes it. dry_run=true writes nothing and says who would get which version, by its number.",
       middleware: [optionalBody],
       request: {
         params: idParams,
         headers: changeHeaders,
-        query: abortPlanQuery,
+        query: publishQuery,
         body: { required: false, content: json(grayPublishRequest) },
       },
-      responses: { 202: { description: "Begun", content: json(resource.views.published) } },
+      responses: {
+        200: { description: "With dry_run=true: who would get what", content: json(publishPreview) },
+        202: { description: "Begun", content: json(resource.views.published) },
+      },
     },
   );
   app.openapi(route, async (c) => {
@@ -51,7 +56,8 @@ export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayRe
     const version = live === null ? 1 : versionOf(live, body.version_id);
     const refused = live === null ? null : await refusalOf(c, live, version);
     const strategy = strategyOf(body);
-    const { make_default_after_mins } = body;
+    const { make_default_after_mins, clients } = body;
+    const query = c.req.valid("query");
     const command = {
       // No config has the revision 0: what is to be refused is proposed all the same, since the log may have its result.
       ...(await commandHead(c, config.namespace.tenant, refused === null ? revision : 0)),
@@ -65,9 +71,16 @@ export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayRe
         strategy: strategy.type,
         stages: await readStages(c, { strategy, make_default_after_mins }, config),
         form: 2 as const,
-        ...(c.req.valid("query").abort_plan === "true" ? { abort_plan: true } : {}),
+        ...(query.abort_plan === "true" ? { abort_plan: true } : {}),
       },
     };
+    if (query.dry_run === "true") {
+      if (live === null) throw configNotFound(config.id);
+      if (refused !== null) throw refused;
+      const asked = { config: live, command, content: null, clients: clients ?? [] };
+      return c.json(await dryRunPublish(c, asked), 200);
+    }
+    refuseClients(clients);
     try {
       const answer = await proposePlan(c, { command, attachments: [], seal: undefined });
       const { publish, warnings } = answer.result;

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { changeHeaders } from "../../contracts/config/fields.ts";
-import { publishParams, publishWritten } from "../../contracts/publish/publish-schemas.ts";
-import { skipGatesQuery, skipGatesRequest } from "../../contracts/publish/publish-gate-schemas.ts";
+import { advanceRequest, publishParams, publishWritten } from "../../contracts/publish/publish-schemas.ts";
+import { skipGatesQuery } from "../../contracts/publish/publish-gate-schemas.ts";
 import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -23,13 +23,13 @@ const route = declareRoute(
     tags: ["publishes"],
     summary: "Advance a publish plan past the stage that bakes",
     description:
-      "To the next stage, whose clients join those of the stages before, or from the last to everyone. A plan that is paused or has ended is 409. So is one whose stage has gates that did not hold when they were last asked (conflict), unless skip_gates=true lets it go on without them.",
+      "To the next stage, whose clients join those of the stages before, or from the last to everyone. A plan that is paused or has ended is 409. So is one whose stage has gates that did not hold when they were last asked (conflict), unless skip_gates=true lets it go on without them, and one that is not in expected_stage any more. Without expected_stage or If-Match the stage is left that the plan is in when the request arrives.",
     middleware: [optionalBody],
     request: {
       params: publishParams,
       headers: changeHeaders,
       query: skipGatesQuery,
-      body: { required: false, content: json(skipGatesRequest) },
+      body: { required: false, content: json(advanceRequest) },
     },
     responses: { 200: { description: "The plan as it is now", content: json(publishWritten) } },
   },
@@ -40,8 +40,9 @@ export function registerPublishAdvance(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const { pid } = c.req.valid("param");
     // Without a body there is nothing that was validated.
-    const { reason } = skipGatesRequest.parse(c.req.valid("json") ?? {});
-    const plan = await findPublishForMove(c, pid);
+    const { reason, expected_stage } = advanceRequest.parse(c.req.valid("json") ?? {});
+    const found = await findPublishForMove(c, pid);
+    const plan = { ...found, stage: expected_stage ?? found.stage };
     const skipped = await skipGates(c, plan, { ...c.req.valid("query"), reason });
     const command = {
       ...(await commandHead(c, plan.tenant, plan.revision)),

@@ -178,6 +178,21 @@ describe("P4 advancing by hand past gates", () => {
     expect(await codeOf(await move(id, "advance?skip_gates=true", { reason }))).toBe("done");
   });
 
+  it("is not for the plan's creator either who asks for it of a stage that the plan is about to reach", async () => {
+    const stages = [
+      { name: "first", regions: ["cn-chengdu"], bake_minutes: 10 },
+      { name: "second", regions: ["us-east-1"], gates: [APPROVAL] },
+    ];
+    const sent = { content: '{"retries": 3}', strategy: { type: "staged", stages } };
+    const begun = await admin.send("POST", `${config}/publish`, sent);
+    const id = String((await begun.json<Json>())["publish_id"]);
+    const early = { reason: "nobody else is awake", expected_stage: 2 };
+    expect(await codeOf(await move(id, "advance?skip_gates=true", early))).toBe("forbidden");
+    expect(await codeOf(await move(id, "advance?skip_gates=true", early, "tenant"))).toBe(
+      "invalid_transition",
+    );
+  });
+
   it("is fine for another person who may approve, though nobody has", async () => {
     const id = await start(APPROVAL);
     const reason = "I have seen it, and its creator is away";

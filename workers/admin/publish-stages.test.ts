@@ -63,6 +63,19 @@ describe("C7 P2 a plan of several stages", () => {
     expect(await versions()).toEqual(["deprecated", "full"]);
   });
 
+  it("P4 is advanced from the stage that the caller means, once, whoever else has just moved it on", async () => {
+    const path = await start();
+    // The stage has baked, and the function was quicker.
+    await ok("POST", `${path}/advance`);
+    const late = await readProblem(await admin.send("POST", `${path}/advance`, { expected_stage: 1 }));
+    expect([late.code, late.detail]).toEqual(["invalid_transition", "the publish is in stage2, not stage1"]);
+    expect(await ok("GET", path)).toMatchObject({ status: "stage2" });
+    expect(await ok("POST", `${path}/advance`, { expected_stage: 2 })).toMatchObject({ status: "stage3" });
+    expect(await ok("POST", `${path}/advance`, {})).toMatchObject({ status: "full" });
+    const none = await readProblem(await admin.send("POST", `${path}/advance`, { expected_stage: 0 }));
+    expect([none.code, none.errors[0]?.path]).toEqual(["validation_failed", "/expected_stage"]);
+  });
+
   it("by percentage; make_default_after_mins is the bake time of the last stage alone", async () => {
     const stages = [5, 50].map((percent) => ({
       name: `${percent} %`,
@@ -82,8 +95,10 @@ describe("C7 P2 a plan of several stages", () => {
     const refused = await readProblem(await admin.send("POST", `${config}/publish`, plan()));
     expect(refused.code).toBe("publish_running");
     const second = await start({}, "?abort_plan=true");
-    expect(await ok("GET", first)).toMatchObject({ status: "aborted" });
+    const superseded_by = second.slice(PUBLISHES.length + 1);
+    expect(await ok("GET", first)).toMatchObject({ status: "aborted", superseded_by });
     expect(await ok("GET", second)).toMatchObject({
+      superseded_by: null,
       status: "stage1",
       version_id: 3,
       previous_version_id: 1,

@@ -13,7 +13,7 @@ import { fullName } from "../../domain/config/config-name.ts";
 import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { dryRunPublish } from "./dry-run-publish.ts";
+import { dryRunPublish, refuseClients } from "./dry-run-publish.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -87,16 +87,13 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
         ...(query.abort_plan === "true" ? { abort_plan: true } : {}),
       },
     };
-    const clients = body.clients ?? [];
     if (query.dry_run === "true") {
       if (live === null) throw configNotFound(config.id);
+      const clients = body.clients ?? [];
       const asked = { config: live, command, content: content?.bytes ?? null, clients };
       return c.json(await dryRunPublish(c, asked), 200);
     }
-    if (body.clients !== undefined) {
-      const message = "only with dry_run=true";
-      throw new ConfluxError("validation_failed", message, { errors: [{ path: "/clients", message }] });
-    }
+    refuseClients(body.clients);
     const attachments = content === null ? [] : [content.bytes];
     const answer = await proposePlan(c, { command, attachments, seal });
     const { publish, config: changed, warnings } = answer.result;

@@ -53,7 +53,7 @@ describe("C7 P4 P5 a publish plan", () => {
     ]);
     expect(answer.headers.get("etag")).toBe(begun.etag);
     const { index: _index, warnings: _warnings, ...view } = begun;
-    expect(await get(answer.headers.get("location") ?? "")).toEqual(view);
+    expect(await get(answer.headers.get("location") ?? "")).toEqual({ ...view, superseded_by: null });
     expect(await served(IN_STAGE)).toBe(2);
     expect(await served()).toBe(1);
     expect((await get(`${config}/releases`))["releases"]).toMatchObject([
