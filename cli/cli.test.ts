@@ -148,6 +148,29 @@ describe("U3 conflux", () => {
   });
 
   it.each([
+    ["cluster status", ["--url", "--token"]],
+    ["cluster backups", ["--limit", "--url", "--token"]],
+    ["break-glass open", ["--reason", "--minutes", "--tenant"]],
+    ["encryption rewrap demo", ["--cursor", "--url", "--token"]],
+    ["audit verify", ["--tenant", "--url", "--token"]],
+    ["export", ["--tenant", "--app", "--env", "--bundle", "--dir"]],
+  ])("takes no flag for a value: %s", async (verb, flags) => {
+    for (const flag of flags) {
+      const { code, err, asked } = await run([...verb.split(" "), flag, "--json"]);
+      expect([code, err, asked]).toEqual([2, expect.stringContaining(`write ${flag}=--json`), []]);
+    }
+  });
+
+  it("takes a value that looks like a flag behind =, and one of a single dash", async () => {
+    const answer = (): Response => Response.json({ items: [], next_cursor: null });
+    for (const limit of [["--limit=--json"], ["--limit", "-"], ["--limit", "-1"]]) {
+      const { code, asked } = await run(["cluster", "backups", ...limit], { answer });
+      const value = limit.at(-1)?.replace("--limit=", "");
+      expect([code, asked[0]?.url]).toEqual([0, expect.stringMatching(new RegExp(`limit=${value}$`))]);
+    }
+  });
+
+  it.each([
     {
       args: ["add-node", "4", "h:7504"],
       body: { node_id: 4, raft_address: "h:7504" },
@@ -293,11 +316,22 @@ describe("C13 C14 conflux apply in a freeze", () => {
         { method: "POST", body: bundle, headers: { "x-conflux-break-glass": "the shop is down" } },
       ]);
     }
+    const meant = await apply(["--break-glass=--dry-run"]);
+    expect([meant.code, meant.asked[0]?.headers]).toEqual([
+      0,
+      expect.objectContaining({ "x-conflux-break-glass": "--dry-run" }),
+    ]);
     expect((await run(["apply", "--help"])).out).toContain("--break-glass <reason>");
   });
 
   it.each([
     { args: ["--break-glass"], says: "argument missing" },
+    { args: ["--break-glass", "--dry-run"], says: "write --break-glass=--dry-run" },
+    { args: ["--break-glass", "-h"], says: "argument missing" },
+    { args: ["--description", "--dry-run"], says: "argument missing" },
+    { args: ["--request-change", "--description", "--dry-run"], says: "argument missing" },
+    { args: ["--if-plan", "--", "--dry-run"], says: "argument missing" },
+    { args: ["--url", "--dry-run"], says: "argument missing" },
     { args: ["--break-glass", " "], says: "a reason of 1 to 512 characters" },
     { args: ["--break-glass", "x".repeat(513)], says: "512" },
     { args: ["--break-glass", "one\nx-more: two"], says: "one line of ASCII characters" },

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { type CliIo, CliError, CliOutcome, EXIT, type ExitCode } from "./cli-io.ts";
 import { registerAuditVerify } from "./audit-verify.ts";
 import { registerBundleApply } from "./bundle-apply.ts";
@@ -15,6 +15,7 @@ import { registerClusterStatus } from "./cluster-status.ts";
 import { registerBreakGlassClose, registerBreakGlassOpen } from "./break-glass.ts";
 import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
 import { paint } from "./print-table.ts";
+import { CliCommand } from "./read-options.ts";
 
 /** Every verb, by group: `conflux <group> <verb>`. */
 const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliIo) => void)[] }[] = [
@@ -47,7 +48,7 @@ const VERBS = [registerBundleExport, registerBundleApply];
 
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
-  const program = new Command("conflux")
+  const program = new CliCommand("conflux")
     .description("Operates a Conflux installation")
     .showHelpAfterError("(--help says what there is)");
   for (const { name, summary, verbs } of GROUPS) {
