@@ -132,6 +132,39 @@ describe("U3 conflux", () => {
     expect([half.code, half.err]).toEqual([2, expect.stringContaining("no token")]);
   });
 
+  it.each(["", "/", "/api/v1", "/api/v1/", "//api/v1//"])(
+    "takes the address with what npm start prints behind it: %j",
+    async (more) => {
+      for (const [base, at] of [
+        ["http://a.test", "http://a.test/api/v1/mgt/cluster/status"],
+        ["http://a.test/below", "http://a.test/below/api/v1/mgt/cluster/status"],
+      ]) {
+        const { code, asked } = await run(["cluster", "status", "--url", `${base}${more}`, "--token", "t"]);
+        expect([code, asked[0]?.url]).toEqual([0, at]);
+      }
+    },
+  );
+
+  it.each([
+    ["--token", "sec\nret"],
+    ["--token", "sec ret"],
+    ["--token", "sec\0ret"],
+    ["--token", "secrét"],
+    ["--url", "http://sec\nret.test"],
+    ["--url", "http://ada:secret@a.test"],
+  ])("sends no %s that no header carries, and does not print it: %j", async (flag, value) => {
+    const { code, out, err, asked } = await run(["cluster", "status", flag, value]);
+    expect([code, out, asked]).toEqual([1, "", []]);
+    expect(err).not.toMatch(/sec|r[eé]t\b/);
+    const env = { ...ENV, [flag === "--url" ? "CONFLUX_ADMIN_URL" : "CONFLUX_TOKEN"]: value };
+    expect(await run(["cluster", "status"], { env })).toMatchObject({ code: 1, err, asked: [] });
+  });
+
+  it("takes a token with a line break at its end for the one without", async () => {
+    const { asked } = await run(["cluster", "status", "--token", "t2\n"]);
+    expect(asked[0]?.headers["authorization"]).toBe("Bearer t2");
+  });
+
   it.each([
     { args: ["cluster", "nothing"], says: "unknown command" },
     { args: ["nothing"], says: "unknown command" },
@@ -278,6 +311,25 @@ describe("K3 U3 conflux encryption rewrap", () => {
     ]);
     expect(new Set(ran.asked.map(({ headers }) => headers["x-idempotency-key"])).size).toBe(2);
   });
+
+  it("says that nothing encrypted is there, and behind a cursor takes it for the end", async () => {
+    const answer = (): Response => Response.json({ rewrapped: 0, resume_cursor: null, index: "x" });
+    const typo = await run(["encryption", "rewrap", "demo/shoop"], { answer });
+    expect([typo.code, typo.err]).toEqual([
+      1,
+      expect.stringContaining("nothing encrypted was found in demo/shoop"),
+    ]);
+    const last = ["encryption", "rewrap", "demo", "--cursor", "shop/prod/a@2"];
+    expect(await run(last, { answer })).toMatchObject({ code: 0, err: "" });
+  });
+
+  it.each(["demo/shop/prod/db.json/extra", "a/b/c/d/e", "demo//prod", "demo/", "", "/"])(
+    "asks nothing with the scope %j",
+    async (scope) => {
+      const { code, err, asked } = await run(["encryption", "rewrap", scope]);
+      expect([code, err, asked]).toEqual([2, expect.stringContaining("is no scope"), []]);
+    },
+  );
 
   it("says how to go on when it is cut short", async () => {
     const away = new ConfluxError("key_service_unavailable", "The key service did not answer in time");
