@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -347,6 +347,70 @@ describe("K3 U3 conflux encryption rewrap", () => {
 
 const bundle = { bundle: { id: "web", tenant: "demo" }, configs: [] };
 writeFileSync(join(cwd, "bundle.json"), JSON.stringify(bundle));
+
+describe("U3 conflux says in one line what is wrong with a file or an answer", () => {
+  it.each([
+    ["bad.yaml", "a: 1\na: 2\n", "bad.yaml:2:1: Map keys must be unique"],
+    ["bad.json", '{ "a": 1,\n "a": 2 }', "bad.json:2:2: Map keys must be unique"],
+    ["alias.yaml", "a: *x\n", "alias.yaml: Unresolved alias"],
+  ])("%s", async (name, text, says) => {
+    writeFileSync(join(cwd, name), text);
+    const { code, err, asked } = await run(["apply", name]);
+    expect([code, asked]).toEqual([1, []]);
+    expect(err).toContain(`conflux: ${join(cwd, says)}`);
+    expect(err).not.toMatch(/Error|\n./);
+  });
+
+  it("a file that is not there, and a place that cannot be written", async () => {
+    expect(await run(["apply", "nowhere"])).toMatchObject({
+      code: 1,
+      err: `conflux: ${join(cwd, "nowhere")} cannot be read: no such file or directory\n`,
+    });
+    const entry = { app: "a", env: "e", name: "n", format: "text", content: "x" };
+    const answer = (): Response => Response.json({ ...bundle, configs: [entry] });
+    const taken = await run(["export", "--tenant", "demo", "--dir", "bundle.json/x"], { answer });
+    expect(taken).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^conflux: \S*bundle\.json\/x\S*: not a directory\n$/) as string,
+    });
+  });
+
+  it("an answer of something else than the API, and a dev.json that is none", async () => {
+    const page = await run(["cluster", "status"], { answer: () => new Response("<html>") });
+    expect(page).toMatchObject({ code: 1, err: expect.stringContaining("it is not the admin API") });
+    const strange = await run(["cluster", "status"], {
+      answer: () => Response.json({ ...STATUS, term: "x" }),
+    });
+    expect([strange.code, strange.err]).toEqual([
+      1,
+      expect.stringMatching(/^conflux: the API answers what this program does not know: \/term: .*\n$/),
+    ]);
+    mkdirSync(join(cwd, "broken"));
+    writeFileSync(join(cwd, "broken/dev.json"), '{ "admin_token": secret');
+    const broken = await run(["cluster", "status"], { env: { CONFLUX_DATA_DIR: join(cwd, "broken") } });
+    expect([broken.code, broken.err]).toEqual([2, expect.stringMatching(/broken\/dev\.json is no JSON/)]);
+    expect(broken.err).not.toContain("secret");
+  });
+});
+
+describe("C13 U3 conflux export", () => {
+  it("says that nothing is there, and leaves a directory as it is", async () => {
+    const nothing = { bundle: { id: "demo-nosuch", tenant: "demo", app: "nosuch" }, configs: [] };
+    mkdirSync(join(cwd, "kept"));
+    writeFileSync(join(cwd, "kept/bundle.yaml"), "id: web\ntenant: demo\napp: shop\nenv: prod\n");
+    writeFileSync(join(cwd, "kept/a"), "x");
+    writeFileSync(join(cwd, "kept/a.meta.yaml"), "format: text\n");
+    for (const more of [[], ["--json"], ["--dir", "kept"]]) {
+      const args = ["export", "--tenant", "demo", "--app", "nosuch", ...more];
+      expect(await run(args, { answer: () => Response.json(nothing) })).toMatchObject({
+        code: 1,
+        out: "",
+        err: "conflux: there is nothing to export in demo/nosuch/*\n",
+      });
+    }
+    expect(readdirSync(join(cwd, "kept"))).toEqual(["a", "a.meta.yaml", "bundle.yaml"]);
+  });
+});
 
 describe("C13 C14 conflux apply in a freeze", () => {
   const applied = { bundle_id: "web", plan: "p", has_changes: false, items: [], warnings: [], index: "i" };

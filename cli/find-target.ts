@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type CliIo, CliError, EXIT } from "./cli-io.ts";
+import { systemWords } from "./system-words.ts";
 
 /** What a header carries of a token. */
 const VISIBLE = /^[!-~]*$/;
@@ -39,11 +40,20 @@ function readDevJson(io: CliIo): Target | null {
     text = readFileSync(path, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new CliError(EXIT.usage, `${path} cannot be read: ${String(cause)}`, { cause });
+    throw new CliError(EXIT.usage, `${path} cannot be read: ${systemWords(cause)}`, { cause });
   }
-  const { admin_url, admin_token } = JSON.parse(text) as { admin_url?: string; admin_token?: string };
+  const { admin_url, admin_token } = parseDevJson(path, text);
   if (admin_url === undefined || admin_token === undefined) return null;
   return { url: checkUrl(admin_url), token: admin_token };
+}
+
+function parseDevJson(path: string, text: string): { admin_url?: string; admin_token?: string } {
+  try {
+    return JSON.parse(text) as { admin_url?: string; admin_token?: string };
+  } catch (cause) {
+    // The parser's words would quote a token.
+    throw new CliError(EXIT.usage, `${path} is no JSON: the next \`npm start\` writes it anew`, { cause });
+  }
 }
 
 /** A blank at an end is none of the token's; any other is refused here, since what says no later would print it. */
