@@ -10,6 +10,7 @@ import { type BackupManifest, manifestName } from "../../contracts/backup/backup
 import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { PendingRestore } from "../../domain/backup/backup-origin.ts";
+import { epochBegunBy } from "../../domain/backup/epochs-of.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { NotProposedError } from "../replicated-log.ts";
 import { audited, auditFailure } from "./backup-audit.ts";
@@ -147,6 +148,13 @@ export class BackupService {
       return this.#jobs.start("restore", request.restore_id, async (note) => {
         note({ backup_id: done.backup_id, restore: done });
       });
+    }
+    const begun = epochBegunBy(last, request.restore_id);
+    if (begun !== null) {
+      throw new ConfluxError(
+        "already_exists",
+        `this restore was done: epoch ${begun} began with it, and another restore has followed`,
+      );
     }
     const manifest = await this.#manifestToRestore(request).catch(async (error: unknown) => {
       const backupId = request.backup_id ?? null;
