@@ -146,6 +146,7 @@ const FEATURES: Record<CommandFeature, Command | (() => Promise<unknown>) | null
   }),
   publish_gates: start({ stages: [{ ...stage, gates: [{ type: "approval", approvers: 1 }] }] }),
   prune_spares_several: null,
+  restore_ids: null,
   rewrap_everywhere: () => cluster.client().rewrapKeys(rewrapInput({ app: "gray" })),
 };
 const askFeature = (feature: CommandFeature): Promise<unknown> => {

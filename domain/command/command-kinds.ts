@@ -34,6 +34,7 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * `publish_gates`: gates of a stage, and word of them when it is left; a build without them would go on past a gate.
  * `rewrap_everywhere`: data keys inside typed configs and in change requests, which a build without it would leave as they are.
  * `prune_spares_several`: `form` of a removal of versions; a build without it removes what a change request of several names.
+ * `restore_ids`: `keep_ids` of a restore's commit; a build without it forgets a restore with the next one.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
@@ -45,6 +46,7 @@ export const COMMAND_FEATURES = [
   "publish_gates",
   "rewrap_everywhere",
   "prune_spares_several",
+  "restore_ids",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
@@ -63,6 +65,7 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   if (kind === "rewrap_keys" && (payload.parts ?? payload.held) !== undefined)
     features.push("rewrap_everywhere");
   if (kind === "prune_versions" && payload.form !== undefined) features.push("prune_spares_several");
+  if (kind === "commit_restore" && payload.keep_ids !== undefined) features.push("restore_ids");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.

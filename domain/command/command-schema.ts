@@ -90,7 +90,14 @@ const restoreCommands = [
   z
     .object({
       ...head,
-      kind: z.enum(["commit_restore", "abort_restore"]),
+      kind: z.literal("commit_restore"),
+      payload: z.object({ restore_id: id, keep_ids: z.literal(true).optional() }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("abort_restore"),
       payload: z.object({ restore_id: id }).strict(),
     })
     .strict(),

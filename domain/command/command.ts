@@ -116,7 +116,8 @@ export interface CommandPayloads {
     force: boolean;
   };
   restore_chunk: { restore_id: string; position: number; content: ContentRef };
-  commit_restore: { restore_id: string };
+  /** `keep_ids`: the restore before stays known by its id. Absent: a build that forgot it proposed this. */
+  commit_restore: { restore_id: string; keep_ids?: true | undefined };
   abort_restore: { restore_id: string };
   /** Admits a node of the core: where it is, and which disk is its own (R5). */
   register_node: { node_id: number; raft_address: string; url: string; disk_id: string };
