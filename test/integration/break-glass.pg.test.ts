@@ -63,10 +63,17 @@ describe("A3 break-glass", () => {
     const opened = await open("--tenant", "demo");
     expect((await exchange(opened["code"])).status).toBe(200);
     const rows = await place.owner`
-      select tenant_id, actor_type, summary from audit_logs
-      where summary like ${"BREAK-GLASS%"} and created_at > now() - interval '1 minute' order by id desc limit 3`;
-    expect(rows.map((row) => String(row["tenant_id"])).toSorted()).toEqual(["_system", "_system", "demo"]);
+      select tenant_id, actor_type, action, summary from audit_logs
+      where summary like ${"BREAK-GLASS%"} and created_at > now() - interval '1 minute' order by id desc limit 4`;
+    expect(rows.map((row) => String(row["tenant_id"])).toSorted()).toEqual([
+      "_system",
+      "_system",
+      "demo",
+      "demo",
+    ]);
     for (const row of rows) expect(row["summary"]).toContain(REASON);
+    const [came] = rows.filter((row) => row["tenant_id"] === "demo" && row["action"] === "login");
+    expect(came?.["summary"]).toMatch(/^BREAK-GLASS session until /);
     expect(testing.logs).toContainEqual(
       expect.objectContaining({ level: "warn", message: "break-glass session", reason: REASON }),
     );

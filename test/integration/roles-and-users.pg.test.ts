@@ -38,6 +38,29 @@ async function newRole(name: string, permissions: readonly Permission[] = []): P
   return String(id);
 }
 
+test("A5 the changes of one role, group or user are found by its name in the audit", async () => {
+  const roleId = await newRole("traced", [{ action: "list", resource_pattern: "demo/traced/**" }]);
+  const { id: groupId } = await ok(admin, "POST", "/user-groups", { tenant: "demo", name: "traced" });
+  const { id: userId } = await ok(admin, "POST", "/users", newUser("traced", { role_ids: [roleId] }));
+  await ok(admin, "POST", `/user-groups/${String(groupId)}/members`, { username: "traced" });
+  await ok(admin, "PATCH", `/users/${String(userId)}?tenant=demo`, { email: "traced@example.com" });
+  await ok(admin, "DELETE", `/user-groups/${String(groupId)}/members/${String(userId)}`);
+  await ok(admin, "PATCH", `/roles/${roleId}`, { description: "x" });
+  await ok(admin, "DELETE", `/roles/${roleId}/permissions?action=list&resource_pattern=demo/traced/**`);
+  await ok(admin, "DELETE", `/roles/${roleId}`);
+  const actionsOf = async (resource: string) =>
+    (await itemsOf(admin, `/audit-logs?tenant=demo&resource=${resource}`))
+      .map((row) => row["action"])
+      .toReversed();
+  expect(await actionsOf(`demo/roles/${roleId}`)).toEqual(["write", "write", "write", "delete", "delete"]);
+  expect(await actionsOf(`demo/user-groups/${String(groupId)}`)).toEqual(["write", "write", "delete"]);
+  expect(await actionsOf(`demo/users/${String(userId)}`)).toEqual(["write", "write"]);
+  expect(await actionsOf("demo")).toEqual([]);
+  // The permission is asked for on the tenant, now as before.
+  const none = await app.user("demo", "none", []);
+  expect((await ask(none, "POST", "/roles", { tenant: "demo", name: "refused" })).status).toBe(403);
+});
+
 describe("A1 roles and groups grant what they say, from the next request", () => {
   test("directly, and by a group", async () => {
     const roleId = await newRole("lister", [{ action: "list", resource_pattern: "demo/shop/**" }]);

@@ -25,6 +25,7 @@ export interface AccessApp extends TestingAdmin {
   deps: AuthDeps;
   database: Database;
   owner: postgres.Sql;
+  ownerUrl: string;
   key: SigningKey;
   /** An app on another database, or with other parts changed. */
   with(changes: Partial<AuthDeps>): TestingAdmin;
@@ -92,6 +93,7 @@ export async function startAccessApp(
     deps,
     database,
     owner,
+    ownerUrl: urls.ownerUrl,
     key,
     with: build,
     async user(tenant, name, permissions) {

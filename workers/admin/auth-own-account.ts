@@ -23,6 +23,7 @@ import {
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireSession, sessionEnded } from "./require-permission.ts";
+import { userResource } from "./user-views.ts";
 
 const passwordRoute = declareRoute(
   { authenticated: "own" },
@@ -123,7 +124,7 @@ function replacePassword(
     await auditSession(c, tx, {
       owner,
       action: "write",
-      resource: `users/${owner.id}`,
+      resource: userResource(SYSTEM_TENANT, owner.id),
       outcome: "success",
       summary: `changed the password; ${ended} sessions ended`,
       nowMs,

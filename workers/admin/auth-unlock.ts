@@ -12,6 +12,7 @@ import { auditSession } from "./auth-session.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
+import { userResource } from "./user-views.ts";
 
 const unlockRoute = declareRoute(
   { action: "write", resource: "{tenant}" },
@@ -43,7 +44,7 @@ export function registerUnlockRoute(app: OpenAPIHono<AdminEnv>, deps: AuthDeps):
       await auditSession(c, tx, {
         owner: { id: c.var.principal.actor.id, username: c.var.principal.actor.name },
         action: "write",
-        resource: user === null ? "users" : `users/${user.id}`,
+        resource: user === null ? "users" : userResource(SYSTEM_TENANT, user.id),
         outcome: "success",
         summary: user === null ? "unlocked a name that no user has" : `unlocked ${username}`,
         nowMs,

@@ -16,7 +16,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireHeld } from "./require-held.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { USERS_PATH, viewUser } from "./user-views.ts";
+import { userResource, USERS_PATH, viewUser } from "./user-views.ts";
 import { requireRevision, writeAccess } from "./write-access.ts";
 
 const route = declareRoute(
@@ -50,7 +50,7 @@ export function registerUserChange(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
       password === undefined ? undefined : await deps.passwords.hash({ password, traceparent });
     const isEnd = passwordHash !== undefined || isActive === false;
     const guarded = await tenantsOf(c, deps, tenant, id);
-    const write = { tenant, action: "write", resource: tenant, guarded } as const;
+    const write = { tenant, action: "write", resource: userResource(tenant, id), guarded } as const;
     const view = await writeAccess(c, deps, write, async (tx) => {
       const before = await findUser(tx, id);
       if (before === null) throw noSuch("user", id);

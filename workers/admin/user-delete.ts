@@ -10,7 +10,7 @@ import { resolveTenant } from "./auth-tenant.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { USERS_PATH } from "./user-views.ts";
+import { userResource, USERS_PATH } from "./user-views.ts";
 import { requireRevision, writeAccess } from "./write-access.ts";
 
 const route = declareRoute(
@@ -33,7 +33,8 @@ export function registerUserDelete(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
     const { id } = c.req.valid("param");
     const tenant = await resolveTenant(c, deps, c.req.valid("query").tenant);
     await requireDeclared(c, { tenant });
-    const result = await writeAccess(c, deps, { tenant, action: "delete", resource: tenant }, async (tx) => {
+    const resource = userResource(tenant, id);
+    const result = await writeAccess(c, deps, { tenant, action: "delete", resource }, async (tx) => {
       const row = await findUser(tx, id);
       if (row === null) throw noSuch("user", id);
       requireRevision(c, row);

@@ -46,6 +46,7 @@ export const FUNCTIONS: Record<string, string> = {
   "conflux_find_user_by_email(text)":
     "id, name and state of the user of exactly this address, for signing in at a provider; lists nobody",
   "conflux_chain_audit()": "a trigger: cannot be called",
+  "conflux_mark_deleted_tenant()": "a trigger: cannot be called",
   "conflux_audit_field(text)": "encodes the text that it is given",
   "conflux_audit_hash(audit_logs)": "hashes the row that it is given",
   "conflux_audit_heads(text,integer)":
