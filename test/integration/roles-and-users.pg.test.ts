@@ -257,6 +257,63 @@ describe("A1 users", () => {
     );
   });
 
+  test("a new password and a deactivation end refreshes whose clock was read later, and their sessions for good", async () => {
+    const roleId = await newRole("raced", [{ action: "list", resource_pattern: "demo" }]);
+    const user = await ok(admin, "POST", "/users", newUser("raced", { role_ids: [roleId] }));
+    const behind = app.with({ nowMs: () => Date.now() - 10_000 });
+    const credentials = { username: "raced", password: "correct horse" };
+    const send = (path: string, body: object) => app.send("POST", `/api/v1/auth/${path}`, body);
+    const path = `/api/v1/users/${String(user["id"])}`;
+    for (const [method, body] of [
+      ["PATCH", { password: "another horse" }],
+      ["PATCH", { is_active: false }],
+      ["DELETE", undefined],
+    ] as const) {
+      await app.owner`update users set is_active = true where username = 'raced'`;
+      const thief = (await (await send("login", credentials)).json()) as Json;
+      const bearer = { authorization: `Bearer ${String(thief["access_token"])}` };
+      expect((await app.send("GET", "/api/v1/roles", undefined, bearer)).status).toBe(200);
+      expect((await behind.send(method, path, body, admin.bearer)).status).toBe(200);
+      await app.owner`update users set is_active = true where username = 'raced'`;
+      const refreshed = await send("refresh", { refresh_token: thief["refresh_token"] });
+      expect([method, refreshed.status]).toEqual([method, 401]);
+      expect((await app.send("GET", "/api/v1/roles?tenant=demo", undefined, bearer)).status).toBe(401);
+      const left = await app.owner`select 1 from session_families where user_id = ${String(user["id"])}`;
+      expect(left).toHaveLength(0);
+    }
+  });
+
+  test("what an operator does to an account is in the audit of each of its tenants", async () => {
+    const roleId = await newRole("watched");
+    const user = await ok(admin, "POST", "/users", newUser("watched", { role_ids: [roleId] }));
+    const { id } = await ok(stranger, "POST", "/roles", { tenant: "other", name: "watchers" });
+    await ok(stranger, "POST", `/roles/${String(id)}/users`, { username: "watched" });
+    const path = `/users/${String(user["id"])}?tenant=_system`;
+    const changes = [{ password: "another horse" }, { email: "w@x.test" }, { is_active: false }];
+    for (const change of changes) {
+      const key = { "x-idempotency-key": `watched-${Object.keys(change)[0]}` };
+      expect((await ask(operator, "PATCH", path, change, key)).status).toBe(200);
+      expect((await ask(operator, "PATCH", path, change, key)).status).toBe(200);
+    }
+    for (const [tenant, resource] of [
+      ["_system", "_system"],
+      ["demo", "demo"],
+      ["other", "other"],
+    ] as const) {
+      const rows = await app.owner`select actor_id, resource, outcome, summary from audit_logs
+        where tenant_id = ${tenant} and summary like 'changed user watched%' order by id`;
+      const said = ["password, sessions ended", "e-mail address", "deactivated"];
+      expect(rows.map((row) => ({ ...row }))).toEqual(
+        said.map((what) => ({
+          actor_id: operator.id,
+          resource,
+          outcome: "success",
+          summary: `changed user watched (${String(user["id"])}): ${what}`,
+        })),
+      );
+    }
+  });
+
   test.each([
     ["no role", {}],
     ["a short password", { role_ids: ["x"], password: "short" }],

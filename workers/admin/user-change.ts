@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { endAllSessionsFrom } from "../../adapters/postgres/end-sessions.ts";
 import { findSessionUser } from "../../adapters/postgres/find-session-user.ts";
 import { loadPermissions } from "../../adapters/postgres/load-permissions.ts";
 import { changeUser, findUser, type UserRow } from "../../adapters/postgres/user-rows.ts";
@@ -56,9 +57,9 @@ export function registerUserChange(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
       if (before === null) throw noSuch("user", id);
       requireRevision(c, before);
       await requireAtLeastAs(c, tx, tenant, id);
-      const tokensNotBeforeMs = isEnd ? deps.nowMs() : undefined;
-      const row = await changeUser(tx, { id, email, isActive, passwordHash, tokensNotBeforeMs });
+      const row = await changeUser(tx, { id, email, isActive, passwordHash });
       if (row === null) throw notYours();
+      if (isEnd) await endAllSessionsFrom(tx, tenant, { userId: id, nowMs: deps.nowMs() });
       return {
         result: await viewUser(tx, row),
         summary: difference(before, row, passwordHash !== undefined),
@@ -69,7 +70,7 @@ export function registerUserChange(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
   });
 }
 
-/** Whose administrators the user may be the last of. */
+/** Whose administrators the user may be the last of, and whose audit says what an operator did to the user. */
 async function tenantsOf(
   c: Context<AdminEnv>,
   deps: AuthDeps,

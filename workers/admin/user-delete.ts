@@ -1,4 +1,5 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { endAllSessionsFrom } from "../../adapters/postgres/end-sessions.ts";
 import { changeUser, findUser, leaveTenant } from "../../adapters/postgres/user-rows.ts";
 import { idPath, removed } from "../../contracts/access/access-fields.ts";
 import { tenantQuery } from "../../contracts/access/auth-api.ts";
@@ -39,7 +40,8 @@ export function registerUserDelete(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
       if (row === null) throw noSuch("user", id);
       requireRevision(c, row);
       // Row-level security lets it through for a user of this tenant alone.
-      const own = await changeUser(tx, { id, isActive: false, tokensNotBeforeMs: deps.nowMs() });
+      const own = await changeUser(tx, { id, isActive: false });
+      if (own !== null) await endAllSessionsFrom(tx, tenant, { userId: id, nowMs: deps.nowMs() });
       await leaveTenant(tx, id);
       const rest = own === null ? "" : ", who can no longer sign in";
       return { result: { id }, summary: `took user ${row.username} (${id}) out of the tenant${rest}` };
