@@ -296,9 +296,9 @@ describe("A1 users", () => {
       expect((await ask(operator, "PATCH", path, change, key)).status).toBe(200);
     }
     for (const [tenant, resource] of [
-      ["_system", "_system"],
-      ["demo", "demo"],
-      ["other", "other"],
+      ["_system", `users/${String(user["id"])}`],
+      ["demo", `demo/users/${String(user["id"])}`],
+      ["other", `other/users/${String(user["id"])}`],
     ] as const) {
       const rows = await app.owner`select actor_id, resource, outcome, summary from audit_logs
         where tenant_id = ${tenant} and summary like 'changed user watched%' order by id`;
