@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { BundleDocument } from "../../contracts/bundle/bundle-schemas.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { refuseBlocked } from "../../domain/bundle/apply-bundle.ts";
+import { refuseBlocked } from "../../domain/bundle/refuse-blocked.ts";
 import type { BundlePlan, BundlePlanItem, BundleRequest } from "../../domain/bundle/bundle.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
