@@ -35,6 +35,7 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * `rewrap_everywhere`: data keys inside typed configs and in change requests, which a build without it would leave as they are.
  * `prune_spares_several`: `form` of a removal of versions; a build without it removes what a change request of several names.
  * `restore_ids`: `keep_ids` of a restore's commit; a build without it forgets a restore with the next one.
+ * `judged_content`: by what format and schema a content was judged; a build without it takes the content whatever they are by then.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
@@ -47,6 +48,7 @@ export const COMMAND_FEATURES = [
   "rewrap_everywhere",
   "prune_spares_several",
   "restore_ids",
+  "judged_content",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
@@ -66,6 +68,7 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
     features.push("rewrap_everywhere");
   if (kind === "prune_versions" && payload.form !== undefined) features.push("prune_spares_several");
   if (kind === "commit_restore" && payload.keep_ids !== undefined) features.push("restore_ids");
+  if (saysJudged(command)) features.push("judged_content");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.
@@ -78,6 +81,12 @@ function saysGates({ kind, payload }: Command): boolean {
   if (kind === "start_publish") return payload.stages.some((stage) => stage.gates !== undefined);
   if (kind === "advance_publish") return payload.gates !== undefined;
   return kind === "resume_publish" && payload.skip_gates !== undefined;
+}
+
+/** Whether a command says by what a content of it was judged. */
+function saysJudged({ kind, payload }: Command): boolean {
+  if (kind === "batch_releases") return payload.items.some(({ judged_by }) => judged_by !== undefined);
+  return (kind === "create_version" || kind === "start_publish") && payload.judged_by !== undefined;
 }
 
 /** The rules that a command brings. */

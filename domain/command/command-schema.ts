@@ -118,6 +118,7 @@ const publishCommands = [
           stages: z.array(stage),
           form: z.literal(2).optional(),
           abort_plan: z.boolean().optional(),
+          judged_by: sha256.optional(),
         })
         .strict(),
     })
@@ -231,6 +232,7 @@ const commandSchema = z.discriminatedUnion("kind", [
           format: format.nullable(),
           schema: z.string().nullable(),
           description: z.string(),
+          judged_by: sha256.optional(),
         })
         .strict(),
     })

@@ -67,6 +67,7 @@ class BundleReader {
       const bytes = await this.#readContent(version, { format: own, schema: null, path: at });
       versions.push({ name: version.name, format: own, content: bytes });
     }
+    this.#refuseUnnamed(entry, path);
     const patterns = (releases ?? []).map(({ version: _version, ...rule }) => ({ ...rule, version_id: 1 }));
     await this.#collect("", () => refuseFaultyPatterns(patterns, `${path}/releases`));
     return {
@@ -81,6 +82,13 @@ class BundleReader {
       versions,
       releases: releases ?? null,
     };
+  }
+
+  /** Nothing holds a version that no rule names: once retention had removed it, every apply would make it anew. */
+  #refuseUnnamed({ versions, releases }: BundleEntry, path: string): void {
+    const named = new Set((releases ?? []).map(({ version }) => version));
+    for (const [i, { name }] of versions.entries())
+      if (!named.has(name)) this.errors.push({ path: `${path}/versions/${i}`, message: "no rule names it" });
   }
 
   async #readContent(
