@@ -86,7 +86,7 @@ describe("K5 a content that a bundle sends for an encrypted config", () => {
     expect((await admin.send("POST", CONFIGS, made)).status).toBe(201);
     const entry = { name: "a.yaml", format: "yaml", content: SECRET };
     const versions = [{ name: "old", content: SECRET }];
-    const wrong = bundle({ ...entry, versions });
+    const wrong = bundle({ ...entry, versions, releases: [{ version: "old" }] });
     const operation = { type: "apply", apply: wrong };
     for (const [path, body] of [
       [APPLY, wrong],
