@@ -45,7 +45,7 @@ export const FUNCTION_DEFINITIONS: readonly FunctionDefinition[] = [
   {
     name: "audit-anchor",
     description: "Verifies the audit's chains and anchors them in the log",
-    needs: ["core", "database"],
+    needs: ["core", "database", "cursors"],
     memoryMib: 512,
     // It ends with a reserve for the anchor on its way; what is left is the next minute's.
     timeoutS: 55,

@@ -1,4 +1,6 @@
 import { CoreClient } from "../adapters/core-client/core-client.ts";
+import { connectDynamoDb } from "../adapters/dynamodb/connect-dynamodb.ts";
+import { DynamoDbCursorStore } from "../adapters/dynamodb/dynamodb-cursor-store.ts";
 import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { type AnchorDeps, type AnchorReport, anchorAuditChains } from "./support/anchor-audit-chains.ts";
 import { environmentValue } from "./support/environment-value.ts";
@@ -15,8 +17,8 @@ const CONNECTIONS_MAX = 1;
 
 /**
  * Verifies the end of every audit chain and anchors it in the log (A5). Started by a schedule, whose event it does not read;
- * two at once do no harm. Rejects, and so fails the invocation, when a chain is not as it was written, or when the core or
- * Postgres is away.
+ * two at once do no harm. A run without time for all chains is followed by one that begins where it ended. Rejects, and so
+ * fails the invocation, when a chain is not as it was written, or when the core or Postgres is away.
  */
 export function createHandler(deps: Omit<AnchorDeps, "remainingMs">): Handler {
   return (_event, context) =>
@@ -26,8 +28,8 @@ export function createHandler(deps: Omit<AnchorDeps, "remainingMs">): Handler {
 let deployed: Handler | null = null;
 
 /**
- * The deployed function. Its environment has `CORE_URLS` (JSON), `CORE_SERVICE_KEY` and `DATABASE_URL`. Clients live as long
- * as the sandbox.
+ * The deployed function. Its environment has `CORE_URLS` (JSON), `CORE_SERVICE_KEY` and `DATABASE_URL`, and for a stand-in
+ * `DYNAMODB_ENDPOINT`; region and credentials are the SDK's own. Clients live as long as the sandbox.
  */
 export const handler: Handler = (event, context) => {
   deployed ??= createHandler({
@@ -37,8 +39,14 @@ export const handler: Handler = (event, context) => {
       role: "lambda",
     }),
     database: connectPostgres(environmentValue("DATABASE_URL"), { connectionsMax: CONNECTIONS_MAX }),
+    cursors: new DynamoDbCursorStore(connectDynamoDb(dynamoDbEndpoint()), Date.now),
     newTraceId: () => crypto.randomUUID().replaceAll("-", ""),
     log: functionLog("audit-anchor"),
   });
   return deployed(event, context);
 };
+
+function dynamoDbEndpoint() {
+  const url = process.env["DYNAMODB_ENDPOINT"];
+  return url === undefined ? {} : { url };
+}

@@ -44,6 +44,12 @@ export const tenants = pgTable("tenants", {
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 
+/** Names that are not given a second time. */
+export const deletedTenants = pgTable("deleted_tenants", {
+  tenantId: text("tenant_id").primaryKey(),
+  deletedAt: instant("deleted_at").notNull().defaultNow(),
+});
+
 export const applications = pgTable(
   "applications",
   {

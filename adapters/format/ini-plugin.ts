@@ -4,7 +4,7 @@ import type {
   ParseOutcome,
   TextPosition,
 } from "../../domain/config/format-plugin.ts";
-import { decodeUtf8, hasByteOrderMark } from "./text-position.ts";
+import { decodeUtf8, hasByteOrderMark, locateEach } from "./text-position.ts";
 
 const INI_ERRORS_MAX = 20;
 
@@ -54,7 +54,7 @@ function parseIni(bytes: Uint8Array): ParseOutcome {
     ...root.values,
     ...[...sections].map(([name, { values }]) => [name, Object.fromEntries(values)] as const),
   ]);
-  return { ok: true, value, locate: (path) => locate(path, root, sections) };
+  return { ok: true, value, locate: locateEach((path) => locate(path, root, sections)) };
 }
 
 function newSection(position: TextPosition): Section {

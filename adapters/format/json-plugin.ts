@@ -1,5 +1,6 @@
 import type { FormatPlugin, ParseOutcome } from "../../domain/config/format-plugin.ts";
 import { JsonScanner } from "./json-scanner.ts";
+import { locateInJson } from "./locate-json.ts";
 import { decodeUtf8, hasByteOrderMark, positionAt } from "./text-position.ts";
 
 /**
@@ -23,9 +24,6 @@ function parseJson(bytes: Uint8Array): ParseOutcome {
   return {
     ok: true,
     value: JSON.parse(text) as unknown,
-    locate: (path) => {
-      const offset = new JsonScanner(text).find(path);
-      return offset === null ? null : positionAt(text, offset);
-    },
+    locate: (paths) => locateInJson(text, paths),
   };
 }

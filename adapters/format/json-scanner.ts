@@ -21,7 +21,7 @@ const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const SPACE = /[ \t\n\r]*/y;
 
 /**
- * Walks JSON text and knows where it is: says the first fault with its offset, or finds where a value stands.
+ * Walks JSON text and knows where it is: says the first fault with its offset.
  * Recursion is bounded by `CONTENT_DEPTH_MAX`. Values themselves come from `JSON.parse`, which is faster.
  */
 export class JsonScanner {
@@ -46,30 +46,6 @@ export class JsonScanner {
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       return { message: error.message, offset: error.offset };
-    }
-  }
-
-  /** Offset of the value under `path` in a text that `check` has passed; null when there is none. */
-  find(path: readonly string[]): number | null {
-    this.#at = 0;
-    this.#space();
-    for (const key of path) if (!this.#enter(key)) return null;
-    return this.#at;
-  }
-
-  /** Moves to the member or element `key` of the value here. */
-  #enter(key: string): boolean {
-    const open = this.#text[this.#at];
-    if (open !== "{" && open !== "[") return false;
-    this.#at++;
-    for (let i = 0; ; i++) {
-      this.#space();
-      if (this.#text[this.#at] === "}" || this.#text[this.#at] === "]") return false;
-      const name = open === "{" ? this.#name() : String(i);
-      if (name === key) return true;
-      this.#value(0);
-      this.#space();
-      if (this.#text[this.#at] === ",") this.#at++;
     }
   }
 

@@ -4,6 +4,7 @@ import type {
   ParseOutcome,
   TextPosition,
 } from "../../domain/config/format-plugin.ts";
+import { locateEach } from "./text-position.ts";
 
 /**
  * java.util.Properties line format: `#` and `!` comments, `=`, `:` or white space after the key, a line continued by an
@@ -39,7 +40,9 @@ function parseProperties(bytes: Uint8Array): ParseOutcome {
   return {
     ok: true,
     value: Object.fromEntries(values),
-    locate: (path) => (path.length === 0 ? { line: 1, column: 1 } : (positions.get(path[0] ?? "") ?? null)),
+    locate: locateEach((path) =>
+      path.length === 0 ? { line: 1, column: 1 } : (positions.get(path[0] ?? "") ?? null),
+    ),
   };
 }
 

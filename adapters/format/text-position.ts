@@ -1,4 +1,4 @@
-import type { ParseError, TextPosition } from "../../domain/config/format-plugin.ts";
+import type { Locate, ParseError, TextPosition } from "../../domain/config/format-plugin.ts";
 
 /** Position of a UTF-16 offset. Lines end with LF, CRLF or a lone CR. */
 export function positionAt(text: string, offset: number): TextPosition {
@@ -13,6 +13,18 @@ export function positionAt(text: string, offset: number): TextPosition {
     }
   }
   return { line, column: end - lineStart + 1 };
+}
+
+/** Looks for one place at a time, and lets others have their turn after each. */
+export function locateEach(find: (path: readonly string[]) => TextPosition | null): Locate {
+  return function* (paths) {
+    const found: (TextPosition | null)[] = [];
+    for (const path of paths) {
+      found.push(find(path));
+      yield;
+    }
+    return found;
+  };
 }
 
 const BYTE_ORDER_MARK = "\uFEFF";

@@ -1,5 +1,5 @@
 import type { FormatPlugin, ParseOutcome } from "../../domain/config/format-plugin.ts";
-import { decodeUtf8, hasByteOrderMark, positionAt } from "./text-position.ts";
+import { decodeUtf8, hasByteOrderMark, locateEach, positionAt } from "./text-position.ts";
 import { type XmlElement, XmlFault, XmlScanner } from "./xml-scanner.ts";
 
 /**
@@ -25,10 +25,10 @@ function parseXml(bytes: Uint8Array): ParseOutcome {
   return {
     ok: true,
     value,
-    locate: (path) => {
+    locate: locateEach((path) => {
       const offset = findOffset(path, root);
       return offset === null ? null : positionAt(text, offset);
-    },
+    }),
   };
 }
 

@@ -7,7 +7,7 @@ import type {
   TextPosition,
 } from "../../domain/config/format-plugin.ts";
 import { depthMessage, DOCUMENT_VALUES_MAX, findExcess } from "./bound-document.ts";
-import { decodeUtf8, positionAt } from "./text-position.ts";
+import { decodeUtf8, locateEach, positionAt } from "./text-position.ts";
 import { findKeyFaults, type YamlFault } from "./yaml-keys.ts";
 
 /** How often one anchor may be used, aliases inside aliases counted as often as they unfold; stops alias bombs. */
@@ -110,7 +110,7 @@ function toValue(document: Document.Parsed, lines: LineCounter): ParseOutcome {
   }
   const excess = findExcess(value);
   if (excess !== null) return refuse([{ message: excess, line: 1, column: 1 }]);
-  return { ok: true, value, locate: (path) => locate(document, lines, path) };
+  return { ok: true, value, locate: locateEach((path) => locate(document, lines, path)) };
 }
 
 function locate(document: Document.Parsed, lines: LineCounter, path: readonly string[]): TextPosition | null {

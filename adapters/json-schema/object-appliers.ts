@@ -1,4 +1,4 @@
-import type { Applier, CompiledSchema, Frame } from "./compiled-schema.ts";
+import type { Applier, CompiledSchema } from "./compiled-schema.ts";
 import { evaluateInPlace, evaluatePart, isDecided, withoutList } from "./evaluate.ts";
 import type { PatternTest } from "./pattern-book.ts";
 import { isObject } from "./schema-node.ts";
@@ -25,7 +25,14 @@ export function applyProperties({ named, patterns, others }: PropertySchemas): A
       meter.charge(1);
       if (meter.takePause()) yield;
       if (!Object.hasOwn(value, name)) continue;
-      for (const schema of matching(name, frame, { named, patterns, others })) {
+      const own = named.get(name);
+      const found = own === undefined ? [] : [own];
+      for (const { test, schema } of patterns) {
+        if (meter.takePause()) yield;
+        if (test(name, meter)) found.push(schema);
+      }
+      if (found.length === 0 && others !== null) found.push(others);
+      for (const schema of found) {
         if (!(yield* evaluatePart(schema, frame, name, value[name]))) valid = false;
         if (isDecided(valid, frame)) return false;
         if (frame.evaluated === null) continue;
@@ -35,14 +42,6 @@ export function applyProperties({ named, patterns, others }: PropertySchemas): A
     }
     return valid;
   };
-}
-
-function matching(name: string, { meter }: Frame, schemas: PropertySchemas): CompiledSchema[] {
-  const own = schemas.named.get(name);
-  const found = own === undefined ? [] : [own];
-  for (const { test, schema } of schemas.patterns) if (test(name, meter)) found.push(schema);
-  if (found.length === 0 && schemas.others !== null) found.push(schemas.others);
-  return found;
 }
 
 /** `unevaluatedProperties`; comes after every other keyword of its schema. */

@@ -2,10 +2,11 @@ import { spawnSync } from "node:child_process";
 import { array, assert, constantFrom, property } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { compilePattern } from "./compile-pattern.ts";
+import { compilePattern, LINEAR_STEPS_MAX } from "./compile-pattern.ts";
 import { PATTERN_LENGTH_MAX } from "./pattern-book.ts";
 import { validateAtOnce } from "./testing-validate.ts";
 import { toUnicodePattern } from "./unicode-pattern.ts";
+import { judgeDocument } from "./validate-json-schema.ts";
 
 const validate = (schema: unknown, value: unknown) =>
   validateAtOnce({ schema: JSON.stringify(schema), value });
@@ -109,6 +110,28 @@ describe("C3 patterns cannot hold the thread", () => {
     expect(validate(schema, "ab-")).toHaveLength(1);
     expect(validate({ not: schema }, "a".repeat(50_000))[0]?.message).toMatch(/too long for the pattern/);
     expect(validate({ pattern: String.raw`^(['"]).*\1$` }, "'a'")).toEqual([]);
+  });
+
+  it("tests a text only as long as others can wait for, since one test is undivided", () => {
+    // Of a pattern whose automaton becomes too large for RE2, so that each step takes its time.
+    const pattern = "(?:[^x]*a){50}[ab]{50}$";
+    const outcome = compilePattern(pattern);
+    if (!outcome.ok) throw new Error(outcome.message);
+    const longest = Math.floor(LINEAR_STEPS_MAX / outcome.compiled.states) - 1;
+    const text = "ab".repeat(longest).slice(0, longest);
+    expect(validate({ pattern }, text)).toEqual([]);
+    expect(validate({ pattern }, `${text}b`)).toEqual([
+      { path: "/content", message: expect.stringContaining("too long for the pattern") },
+    ]);
+  });
+
+  it("lets others have their turn between the patterns that judge one name", () => {
+    const patterns = Array.from({ length: 20 }, (_, i) => [`(?:[^x]*a){10}${i}$`, true] as const);
+    const schema = JSON.stringify({ patternProperties: Object.fromEntries(patterns) });
+    const judging = judgeDocument({ schema, value: { ["ab".repeat(5000)]: 1 } });
+    let turns = 0;
+    while (judging.next().done !== true) turns++;
+    expect(turns).toBeGreaterThanOrEqual(patterns.length);
   });
 
   it("bounds the length, the size and the work of all patterns", () => {

@@ -1,6 +1,6 @@
 import { SCHEMA_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
-import type { TextPosition } from "../../domain/config/format-plugin.ts";
+import type { Locate } from "../../domain/config/format-plugin.ts";
 import { jsonPlugin } from "../format/json-plugin.ts";
 import { type CompiledSchema, FindingList, type Frame, type SchemaFinding } from "./compiled-schema.ts";
 import { evaluate } from "./evaluate.ts";
@@ -16,7 +16,7 @@ export interface SchemaInput {
   schema: string;
   /** The parsed document; as format plugins give it, so not deeper than `CONTENT_DEPTH_MAX`. */
   value: unknown;
-  locate?: ((path: readonly string[]) => TextPosition | null) | undefined;
+  locate?: Locate | undefined;
   /** Schemas that the schema may refer to, by URI; nothing else is ever fetched. */
   documents?: ReadonlyMap<string, unknown> | undefined;
 }
@@ -55,7 +55,12 @@ export function* judgeDocument({
     if (error instanceof DocumentTooHard) return [{ path: "/content", message: error.message }];
     throw error;
   }
-  return toFieldErrors(yield* listFindings(compiled, value), locate);
+  return yield* toFieldErrors(yield* listFindings(compiled, value), locate);
+}
+
+/** Throws `validation_failed` with paths below `/schema` when the text is no schema that can judge a document. */
+export function checkSchema(text: string): void {
+  readSchema(text, undefined);
 }
 
 /** What is wrong with a document that has failed; when finding everything is too much work, what was found. */
@@ -92,15 +97,20 @@ function schemaError(errors: readonly FieldError[]): ConfluxError {
   return new ConfluxError("validation_failed", "The JSON Schema cannot be used", { errors: shown });
 }
 
-function toFieldErrors(findings: readonly SchemaFinding[], locate: SchemaInput["locate"]): FieldError[] {
-  const unique = new Map<string, FieldError>();
+function* toFieldErrors(
+  findings: readonly SchemaFinding[],
+  locate: SchemaInput["locate"],
+): Generator<void, FieldError[]> {
+  const unique = new Map<string, { keys: string[]; error: FieldError }>();
   for (const { path, message } of findings) {
     const keys: string[] = [];
     for (let at = path; at !== null; at = at.parent) keys.unshift(String(at.key));
     const pointer = keys.map((key) => `/${escapeToken(key)}`).join("");
     const key = `${pointer}\u0000${message}`;
     if (unique.has(key)) continue;
-    unique.set(key, { path: `/content${pointer}`, message, ...locate?.(keys) });
+    unique.set(key, { keys, error: { path: `/content${pointer}`, message } });
   }
-  return [...unique.values()];
+  const found = [...unique.values()];
+  const positions = locate === undefined ? [] : yield* locate(found.map(({ keys }) => keys));
+  return found.map(({ error }, i) => ({ ...error, ...positions[i] }));
 }

@@ -2,7 +2,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { BundlePlan } from "../../domain/bundle/bundle.ts";
 import { exportBundle, type ExportedConfig, type ExportScope } from "../../domain/bundle/export-bundle.ts";
 import { bundleOf, findEncrypted } from "../../domain/bundle/find-encrypted.ts";
-import { planBundle } from "../../domain/bundle/plan-bundle.ts";
+import { planForCaller } from "../../domain/bundle/plan-for-caller.ts";
 import type { Command, CommandOf } from "../../domain/command/command.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -12,7 +12,7 @@ export function planInMemory(
   state: MemoryState,
   { tenant, payload }: CommandOf<"apply_bundle">,
 ): { plan: BundlePlan } {
-  const planned = planBundle(state, tenant, payload);
+  const planned = planForCaller(state, tenant, payload);
   if (planned.ok) return { plan: planned.plan };
   throw new ConfluxError("validation_failed", "the bundle is not valid", { errors: planned.errors });
 }

@@ -1,5 +1,5 @@
+import { sql } from "drizzle-orm";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { users } from "../../migrations/schema.ts";
 import { UNIQUE_VIOLATION, postgresCodeOf } from "./map-postgres-error.ts";
 import type { Transaction } from "./with-tenant.ts";
 
@@ -9,12 +9,9 @@ export async function createUser(
   input: { id: string; username: string; passwordHash: string | null; email?: string | null },
 ): Promise<void> {
   try {
-    await tx.insert(users).values({
-      id: input.id,
-      username: input.username,
-      passwordHash: input.passwordHash,
-      email: input.email ?? null,
-    });
+    // Not by the schema's table, which would name every column: the role may not say of all of them what they are.
+    await tx.execute(sql`insert into users (id, username, email, password_hash)
+      values (${input.id}, ${input.username}, ${input.email ?? null}, ${input.passwordHash})`);
   } catch (error) {
     if (postgresCodeOf(error) !== UNIQUE_VIOLATION) throw error;
     throw new ConfluxError("already_exists", "A user of this name or e-mail address exists.", {

@@ -20,7 +20,10 @@ export async function lockTenant(tx: Transaction, tenant: string): Promise<void>
   if (rows.length === 0) throw new ConfluxError("not_found", `no tenant ${tenant}`);
 }
 
-/** Whether an active user may do everything in the transaction's tenant, which is `tenant`, and so undo any change. */
+/**
+ * Whether an active user may do everything in the transaction's tenant, which is `tenant`, and so undo any change. One who was
+ * made for an emergency does not count: nobody can be that user when it is over.
+ */
 export async function hasAdministrator(tx: Transaction, tenant: string): Promise<boolean> {
   const ofTenant = sql`p.resource_pattern in ('**', '*', ${tenant}::text)`;
   const below = sql`p.resource_pattern in ('**', '*/**', ${`${tenant}/**`}::text)`;
@@ -30,7 +33,7 @@ export async function hasAdministrator(tx: Transaction, tenant: string): Promise
       join permissions p on p.tenant_id = h.tenant_id and p.role_id = h.role_id
       where ${ofTenant} or ${below}
       group by h.user_id, p.action having bool_or(${ofTenant}) and bool_or(${below})
-    ) a join users u on u.id = a.user_id and u.is_active
+    ) a join users u on u.id = a.user_id and u.is_active and not conflux_is_break_glass(u.id)
     group by a.user_id having count(*) = ${PERMISSION_ACTIONS.length} limit 1`);
   return rows.length > 0;
 }

@@ -1,4 +1,4 @@
-import { and, eq, isNull, lt, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { PERMISSION_ACTIONS } from "../../domain/access/permits.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
@@ -8,10 +8,10 @@ import { appendAuditRows, type AuditRow } from "./append-audit-rows.ts";
 import type { Database } from "./connect.ts";
 import { tenantExists } from "./tenant-exists.ts";
 import { createUser } from "./create-user.ts";
-import { ensureRole, grantPermissions, grantRole } from "./grant-role.ts";
+import { breakGlassRole, endBreakGlass, type EndedBreakGlass } from "./end-break-glass.ts";
+import { grantPermissions, grantRole } from "./grant-role.ts";
+import { insertNamed } from "./named-rows.ts";
 import { setTenant, type Transaction, withTenant } from "./with-tenant.ts";
-
-const ROLE = "break-glass";
 
 export interface BreakGlassOpening {
   id: string;
@@ -29,17 +29,19 @@ export interface BreakGlassOpening {
 
 /**
  * Makes a user for one emergency, an operator who may do everything in `tenants` and has no password, and the grant whose code
- * lets somebody be that user until `expiresAtMs`. `database` is the owner's. Audited for the system and each tenant.
+ * lets somebody be that user until `expiresAtMs`. `database` is the owner's. Audited for the system and each tenant. What may
+ * do everything in a tenant is a role of this grant alone, which ends with it.
  */
 export function openBreakGlass(
   database: Database,
   opening: BreakGlassOpening,
 ): Promise<{ username: string }> {
-  const { id, tenants, reason, openedBy, nowMs, expiresAtMs } = opening;
+  const { id, reason, openedBy, nowMs, expiresAtMs } = opening;
+  const tenants = [...new Set(opening.tenants)];
   const userId = `usr_${opening.unique()}`;
   const username = `break-glass-${id.toLowerCase()}`;
   return withTenant(database, SYSTEM_TENANT, async (tx) => {
-    await endBreakGlass(tx, { nowMs, isExpiredOnly: true });
+    const expired = await endBreakGlass(tx, { nowMs, isExpiredOnly: true });
     await createUser(tx, { id: userId, username, passwordHash: null });
     await tx.execute(sql`select conflux_make_operator(${userId})`);
     await tx.insert(breakGlassGrants).values({
@@ -52,14 +54,14 @@ export function openBreakGlass(
       createdAt: new Date(nowMs),
       expiresAt: new Date(expiresAtMs),
     });
-    for (const tenant of tenants) await grantEverything(tx, { tenant, userId, unique: opening.unique() });
+    for (const tenant of tenants) await grantEverything(tx, { tenant, userId, grantId: id });
     const until = new Date(expiresAtMs).toISOString();
     const actor = databaseOwner(openedBy);
     const summary = `BREAK-GLASS opened for ${username} until ${until}: ${reason}`;
-    await appendAuditRows(
-      tx,
-      [SYSTEM_TENANT, ...tenants].map((tenant) => auditRow({ actor, tenant, summary, nowMs })),
-    );
+    await appendAuditRows(tx, [
+      ...endedRows(expired, { actor, nowMs }),
+      ...[SYSTEM_TENANT, ...tenants].map((tenant) => auditRow({ actor, tenant, summary, nowMs })),
+    ]);
     return { username };
   });
 }
@@ -81,63 +83,46 @@ function auditRow(act: { actor: Actor; tenant: string; summary: string; nowMs: n
   };
 }
 
+/** For each tenant whose roles the end of a session changed. */
+function endedRows(ended: readonly EndedBreakGlass[], act: { actor: Actor; nowMs: number }): AuditRow[] {
+  return ended.flatMap(({ username, tenants }) =>
+    tenants.map((tenant) => auditRow({ ...act, tenant, summary: `BREAK-GLASS ended for ${username}` })),
+  );
+}
+
 async function grantEverything(
   tx: Transaction,
-  input: { tenant: string; userId: string; unique: string },
+  input: { tenant: string; userId: string; grantId: string },
 ): Promise<void> {
-  const { tenant, userId, unique } = input;
+  const { tenant, userId, grantId } = input;
   await setTenant(tx, tenant);
   if (!(await tenantExists(tx, tenant))) throw new ConfluxError("not_found", `no tenant ${tenant}`);
   const description = "What a break-glass session may do (docs/security.md)";
-  const roleId = await ensureRole(tx, { tenant, name: ROLE, description, unique });
+  // One that is there already is somebody's, who may hold it: refused.
+  const { id: roleId } = await insertNamed(tx, "roles", {
+    tenant,
+    ...breakGlassRole(tenant, grantId),
+    description,
+  });
   const permissions = PERMISSION_ACTIONS.map((action) => ({ action, resource_pattern: "**" }));
   await grantPermissions(tx, { tenant, roleId, permissions });
   await grantRole(tx, { tenant, userId, roleId });
 }
 
-/** Ends every break-glass session and grant at once; answers how many. `database` is the owner's. Audited. */
+/** Ends every break-glass session and grant at once, and what expired ones left; answers how many. `database` is the owner's. Audited. */
 export function closeBreakGlass(
   database: Database,
   input: { closedBy: string; nowMs: number },
 ): Promise<number> {
   return withTenant(database, SYSTEM_TENANT, async (tx) => {
-    const closed = await endBreakGlass(tx, { nowMs: input.nowMs, isExpiredOnly: false });
+    const { nowMs } = input;
+    const ended = await endBreakGlass(tx, { nowMs, isExpiredOnly: false });
     const actor = databaseOwner(input.closedBy);
-    const summary = `BREAK-GLASS closed: ${closed} ended`;
-    await appendAuditRows(tx, [auditRow({ actor, tenant: SYSTEM_TENANT, summary, nowMs: input.nowMs })]);
-    return closed;
+    const summary = `BREAK-GLASS closed: ${ended.length} ended`;
+    await appendAuditRows(tx, [
+      ...endedRows(ended, { actor, nowMs }),
+      auditRow({ actor, tenant: SYSTEM_TENANT, summary, nowMs }),
+    ]);
+    return ended.length;
   });
-}
-
-/** All that have not expired, or what those that have left behind. */
-async function endBreakGlass(
-  tx: Transaction,
-  input: { nowMs: number; isExpiredOnly: boolean },
-): Promise<number> {
-  const now = new Date(input.nowMs);
-  const rows = await tx
-    .select({ id: breakGlassGrants.id, userId: breakGlassGrants.userId })
-    .from(breakGlassGrants)
-    .where(
-      and(
-        eq(breakGlassGrants.tenantId, SYSTEM_TENANT),
-        input.isExpiredOnly
-          ? lt(breakGlassGrants.expiresAt, now)
-          : sql`${breakGlassGrants.expiresAt} >= ${now.toISOString()}::timestamptz`,
-      ),
-    );
-  for (const { id, userId } of rows) {
-    await tx.execute(sql`select conflux_deactivate_user(${userId}, ${now.toISOString()}::timestamptz)`);
-    await tx
-      .update(breakGlassGrants)
-      .set({ usedAt: now })
-      .where(
-        and(
-          eq(breakGlassGrants.tenantId, SYSTEM_TENANT),
-          eq(breakGlassGrants.id, id),
-          isNull(breakGlassGrants.usedAt),
-        ),
-      );
-  }
-  return rows.length;
 }

@@ -149,6 +149,7 @@ describe("A2 the catalogue", () => {
     ["alter table roles no force row level security", /^roles: row-level/],
     ["create table global (id text)", /global: a table without tenant_id/],
     ["grant select (password_hash) on users to conflux_app", /users: a table without tenant_id/],
+    ["grant insert on users to conflux_app", /users: a table without tenant_id/],
     ["grant delete on clusters to conflux_app", /clusters: a table without tenant_id/],
     ["create unique index roles_by_name on roles (name)", /roles_by_name: a primary or unique/],
     ["alter table roles add constraint one_name unique (id)", /one_name: a primary or unique/],
@@ -417,8 +418,14 @@ describe("A2 functions", () => {
       "select * from users",
       "update users set is_operator = true",
       "delete from users",
+      "insert into users (id, username, is_operator) values ('x', 'x', true)",
+      "insert into users values ('x', 'x', null, null, true, now(), now(), true, 1)",
     ]) {
       expect((await refusal(as(ONE, (tx) => tx.unsafe(statement))))?.code, statement).toBe(DENIED);
+    }
+    for (const tenant of [null, "_system"]) {
+      const operator = "insert into users (id, username, is_operator) values ('x', 'x', true)";
+      expect((await refusal(as(tenant, (tx) => tx.unsafe(operator))))?.code).toBe(DENIED);
     }
     const before = await owner`select u::text from users u where username like ${`${TWO}%`}`;
     await refusal(as(ONE, (tx) => tx.unsafe("update users set is_active = false")));

@@ -6,11 +6,13 @@ import type { Database } from "./connect.ts";
 import { createUser } from "./create-user.ts";
 import { findUserForLogin } from "./find-user-for-login.ts";
 import { ensureAdminRole, grantRole } from "./grant-role.ts";
+import { refuseDeletedName } from "./tenant-rows.ts";
 import { inTransaction, withTenant } from "./with-tenant.ts";
 
 /**
  * Makes a tenant (and its cluster and applications) when they are missing; without `quotas` with the defaults of the table.
- * One that is there keeps its quotas. `database` is the owner's. Repeatable.
+ * One that is there keeps its quotas. `database` is the owner's. Repeatable. `already_exists` for the name of a tenant that was
+ * deleted.
  */
 export async function ensureTenant(
   database: Database,
@@ -18,10 +20,12 @@ export async function ensureTenant(
 ): Promise<void> {
   await withTenant(database, input.tenant, async (tx) => {
     await tx.insert(clusters).values({ id: input.clusterId }).onConflictDoNothing();
-    await tx
+    const made = await tx
       .insert(tenants)
       .values({ tenantId: input.tenant, clusterId: input.clusterId, ...input.quotas })
-      .onConflictDoNothing();
+      .onConflictDoNothing()
+      .returning({ tenant: tenants.tenantId });
+    if (made.length > 0) await refuseDeletedName(tx, input.tenant);
     for (const name of input.applications ?? []) {
       await tx.insert(applications).values({ tenantId: input.tenant, name }).onConflictDoNothing();
     }

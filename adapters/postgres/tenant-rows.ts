@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
-import { clientTokens, tenants } from "../../migrations/schema.ts";
+import { clientTokens, deletedTenants, tenants } from "../../migrations/schema.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Transaction } from "./with-tenant.ts";
 
@@ -26,7 +26,10 @@ export async function chooseCluster(tx: Transaction, named: string | undefined):
   });
 }
 
-/** Adds a tenant, which is the transaction's; null when there is one of this name. */
+/**
+ * Adds a tenant, which is the transaction's; null when there is one of this name. `already_exists` for the name of one that
+ * was deleted: its audit and its publish history are still there, and would be the new one's to read.
+ */
 export async function insertTenant(
   tx: Transaction,
   input: { tenant: string; clusterId: string; quotas: TenantQuotas },
@@ -36,7 +39,20 @@ export async function insertTenant(
     .values({ tenantId: input.tenant, clusterId: input.clusterId, ...input.quotas })
     .onConflictDoNothing()
     .returning();
-  return rows[0] ?? null;
+  const [row] = rows;
+  if (row === undefined) return null;
+  await refuseDeletedName(tx, input.tenant);
+  return row;
+}
+
+/**
+ * Refuses (`already_exists`) the name of a tenant that was deleted; the transaction's. To be asked after the new row was
+ * inserted, which waits for a deletion on its way.
+ */
+export async function refuseDeletedName(tx: Transaction, tenant: string): Promise<void> {
+  const marks = await tx.select().from(deletedTenants).where(eq(deletedTenants.tenantId, tenant));
+  if (marks.length === 0) return;
+  throw new ConfluxError("already_exists", `The name ${tenant} belonged to a tenant that was deleted.`);
 }
 
 /** A tenant that the transaction may see, or null. */
@@ -80,7 +96,7 @@ export async function changeTenant(
   return row;
 }
 
-/** Deletes the transaction's tenant with all its rows but the audit. */
+/** Deletes the transaction's tenant with all its rows but its history. The database keeps the name from being given again. */
 export async function deleteTenant(tx: Transaction, tenant: string): Promise<void> {
   await tx.execute(sql`delete from idempotency_keys where tenant_id = ${tenant}`);
   await tx.delete(tenants).where(eq(tenants.tenantId, tenant));

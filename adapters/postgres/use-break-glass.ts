@@ -10,6 +10,8 @@ export interface BreakGlassUse {
   reason: string;
   openedBy: string;
   expiresAtMs: number;
+  /** In which the session may do everything. */
+  tenants: string[];
 }
 
 /** Takes a grant by its code's digest, once and before it expires; null in every other case. */
@@ -38,5 +40,6 @@ export async function useBreakGlass(
     reason: grant.reason,
     openedBy: grant.openedBy,
     expiresAtMs: grant.expiresAt.getTime(),
+    tenants: user.tenants,
   };
 }

@@ -67,6 +67,7 @@ const toNamed = ({ id, name }: { id: string; name: string }) => ({ id, name });
 /**
  * Changes what is given of a user. Null when row-level security lets the transaction's tenant change nothing: another
  * tenant has to do with the user, too, or the user is an operator. `already_exists` for an e-mail address that is taken.
+ * Sessions are for the caller to end.
  */
 export async function changeUser(
   tx: Transaction,
@@ -75,11 +76,9 @@ export async function changeUser(
     email?: string | null | undefined;
     isActive?: boolean | undefined;
     passwordHash?: string | undefined;
-    /** Tokens issued before are refused from now on. */
-    tokensNotBeforeMs?: number | undefined;
   },
 ): Promise<UserRow | null> {
-  const { id, email, isActive, passwordHash, tokensNotBeforeMs } = input;
+  const { id, email, isActive, passwordHash } = input;
   try {
     const [row] = await tx
       .update(users)
@@ -87,7 +86,6 @@ export async function changeUser(
         ...(email === undefined ? {} : { email }),
         ...(isActive === undefined ? {} : { isActive }),
         ...(passwordHash === undefined ? {} : { passwordHash }),
-        ...(tokensNotBeforeMs === undefined ? {} : { tokensNotBefore: new Date(tokensNotBeforeMs) }),
         revision: sql`${users.revision} + 1`,
       })
       .where(eq(users.id, id))
@@ -97,6 +95,12 @@ export async function changeUser(
     if (postgresCodeOf(error) !== UNIQUE_VIOLATION) throw error;
     throw new ConfluxError("already_exists", "A user of this e-mail address exists.", { cause: error });
   }
+}
+
+/** Whether nobody but the transaction's tenant has to do with a user, who is no operator: as for `changeUser`. */
+export async function isOwnUser(tx: Transaction, userId: string): Promise<boolean> {
+  const [row] = await tx.execute<{ own: boolean | null }>(sql`select conflux_is_own_user(${userId}) as own`);
+  return row?.own === true;
 }
 
 /** Takes every role and membership of the transaction's tenant from a user. */

@@ -5,7 +5,7 @@ import { ConfluxError, type ErrorCode } from "../../contracts/problem/error-code
 import type { BackupParts } from "./backup-service.ts";
 import type { BackupEnvironment } from "./read-backup-environment.ts";
 
-/** A drill reads a whole state and counts what it names; it must not take the node's memory for it. */
+/** A drill reads a whole state and counts what it names, a share at a time: it must not take the node's memory for it. */
 const DRILL_HEAP_MIB_MAX = 512;
 
 export interface DrillOrder {

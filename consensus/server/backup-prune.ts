@@ -5,6 +5,8 @@ import { listBackupIds } from "./backup-read.ts";
 /** Chunks without a manifest that are older belong to a backup that failed. */
 export const PARTIAL_BACKUP_MS_MAX = 24 * 60 * 60 * 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** The clocks of two leaders are no further apart; an id from later than this was made by a clock that was wrong. */
+export const CLOCK_APART_MS_MAX = 60_000;
 
 export interface BackupRetention {
   /** Backups that are kept; at least one. */
@@ -15,14 +17,15 @@ export interface BackupRetention {
 
 /**
  * Removes the backups of a cluster that are past the retention, the manifest first: what is left of one that was removed by
- * half is no backup, and goes with the chunks that failed backups left. The newest is never removed.
+ * half is no backup, and goes with the chunks that failed backups left. The newest is never removed; those that claim to be
+ * of the future count as the oldest (`byAge`).
  */
 export async function pruneBackups(
   storage: ObjectStorage,
   clusterId: string,
   retention: BackupRetention & { nowMs: number },
 ): Promise<{ removed: string[] }> {
-  const ids = await listBackupIds(storage, clusterId);
+  const ids = byAge(await listBackupIds(storage, clusterId), retention.nowMs);
   const removed = ids.filter((id, i) => {
     if (i === 0) return false;
     const isOld = retention.nowMs - takenAtMs(id) > retention.keepDays * DAY_MS;
@@ -53,6 +56,15 @@ async function sweepChunks(
     if (gone.length > 0) await storage.remove(gone.map(({ name }) => name));
     after = page.next;
   } while (after !== null);
+}
+
+/**
+ * Ids in the order in which they count as the newest, given newest first: those of the future last, since a clock that was
+ * far ahead once made them, and they would be the newest for as long as it was ahead.
+ */
+export function byAge(ids: readonly string[], nowMs: number): string[] {
+  const isPast = (id: string): boolean => takenAtMs(id) <= nowMs + CLOCK_APART_MS_MAX;
+  return [...ids.filter((id) => isPast(id)), ...ids.filter((id) => !isPast(id))];
 }
 
 /** When a backup was taken, as its id says. */

@@ -10,11 +10,12 @@ import { type BackupManifest, manifestName } from "../../contracts/backup/backup
 import type { ObjectStorage } from "../../contracts/object-storage/object-storage.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { PendingRestore } from "../../domain/backup/backup-origin.ts";
+import { epochBegunBy } from "../../domain/backup/epochs-of.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { NotProposedError } from "../replicated-log.ts";
 import { audited, auditFailure } from "./backup-audit.ts";
 import { BackupMetrics } from "./backup-metrics.ts";
-import { type BackupRetention, pruneBackups, takenAtMs } from "./backup-prune.ts";
+import { type BackupRetention, byAge, pruneBackups, takenAtMs } from "./backup-prune.ts";
 import { listBackupIds, readManifest } from "./backup-read.ts";
 import { takeBackup } from "./backup-take.ts";
 import { ClusterJobs, type JobWork } from "./cluster-jobs.ts";
@@ -109,7 +110,7 @@ export class BackupService {
         onId: (backup_id) => note({ backup_id }),
       });
       note({ backup: this.#view(manifest) });
-      this.#dueAtMs = manifest.taken_at_ms + this.#parts.intervalMs;
+      this.#dueAtMs = this.#dueAfter(manifest.taken_at_ms);
       this.#failures = 0;
       await pruneBackups(storage, clusterId, { ...this.#parts, nowMs: nowMs() });
     });
@@ -118,9 +119,10 @@ export class BackupService {
   /** Proves a backup: the newest when none is named. Rejects with `not_found` when there is none. */
   async startDrill(backupId: string | null, author: RestoreAuthor): Promise<ClusterJob> {
     this.#requireLeader();
-    const id = backupId ?? (await listBackupIds(this.#parts.storage, this.#core.clusterId))[0];
+    const { storage, nowMs } = this.#parts;
+    const id = backupId ?? byAge(await listBackupIds(storage, this.#core.clusterId), nowMs())[0];
     if (id === undefined) throw new ConfluxError("not_found", "there is no backup yet");
-    await readManifest(this.#parts.storage, id);
+    await readManifest(storage, id);
     return this.#start("drill", null, author, async (note) => {
       note({ backup_id: id });
       const drill = await this.#parts.drill(id);
@@ -130,8 +132,9 @@ export class BackupService {
   }
 
   /**
-   * Rejects, before anything begins, when there is no such backup, or it is damaged, or another cluster's, and with
-   * `upgrade_in_progress` while some voter is not known to apply the commands of a restore.
+   * Rejects, before anything begins, when there is no such backup, or it is damaged, or another cluster's, with
+   * `already_exists` when it was done and another restore has followed, and with `upgrade_in_progress` while some voter is
+   * not known to apply the commands of a restore.
    */
   async startRestore(request: RestoreOrder, author: RestoreAuthor): Promise<ClusterJob> {
     this.#requireLeader();
@@ -145,6 +148,13 @@ export class BackupService {
       return this.#jobs.start("restore", request.restore_id, async (note) => {
         note({ backup_id: done.backup_id, restore: done });
       });
+    }
+    const begun = epochBegunBy(last, request.restore_id);
+    if (begun !== null) {
+      throw new ConfluxError(
+        "already_exists",
+        `this restore was done: epoch ${begun} began with it, and another restore has followed`,
+      );
     }
     const manifest = await this.#manifestToRestore(request).catch(async (error: unknown) => {
       const backupId = request.backup_id ?? null;
@@ -258,17 +268,23 @@ export class BackupService {
 
   /** A backup is due an interval after the newest one, whichever node made it. */
   async #isDue(): Promise<boolean> {
-    const { storage, intervalMs, nowMs } = this.#parts;
+    const { storage, nowMs } = this.#parts;
     if (this.#dueAtMs === null) {
       // A storage that does not even tell is tried at once: what ails it then fails a backup, and is counted.
       const ids = await listBackupIds(storage, this.#core.clusterId).catch((error: unknown) => {
         if (error instanceof ConfluxError) return [];
         throw error;
       });
-      const [newest] = ids;
-      this.#dueAtMs = newest === undefined ? nowMs() : takenAtMs(newest) + intervalMs;
+      const [newest] = byAge(ids, nowMs());
+      this.#dueAtMs = newest === undefined ? nowMs() : this.#dueAfter(takenAtMs(newest));
     }
     return nowMs() >= this.#dueAtMs;
+  }
+
+  /** An interval after a backup; from now on when its clock was ahead of ours. */
+  #dueAfter(takenMs: number): number {
+    const { intervalMs, nowMs } = this.#parts;
+    return Math.min(takenMs, nowMs()) + intervalMs;
   }
 
   #retryMs(): number {

@@ -4,7 +4,7 @@ import { COMMAND_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { exportBundle, type ExportScope } from "../../domain/bundle/export-bundle.ts";
 import { bundleOf, findEncrypted } from "../../domain/bundle/find-encrypted.ts";
-import { planBundle } from "../../domain/bundle/plan-bundle.ts";
+import { planForCaller } from "../../domain/bundle/plan-for-caller.ts";
 import type { Command } from "../../domain/command/command.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -24,7 +24,7 @@ export function bundleRoutes(core: CoreContext): Route[] {
 async function answerPlan(core: CoreContext, request: CoreRequest): Promise<CoreReply> {
   const command = readBundle(await request.body(COMMAND_BYTES_MAX));
   await readBarrier(core, request);
-  const planned = planBundle(core.store, command.tenant, command.payload);
+  const planned = planForCaller(core.store, command.tenant, command.payload);
   if (!planned.ok) throw invalid(planned.errors);
   const answer: BundlePlanAnswer = { ...core.position(), plan: planned.plan };
   return { json: answer };

@@ -47,6 +47,20 @@ describe("R5 an address is dialled before it is taken down", () => {
     ]);
   });
 
+  it("a learner that has lost its disk is made no voter", async () => {
+    startFour();
+    operated.log.onChangeMembership = () => {
+      catchUp();
+      operated.fenced.add(4);
+    };
+    expect(await ask()).toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/node 4 has lost its disk .* under a new id/) as unknown,
+    });
+    expect(operated.log.memberships).toEqual([{ voters: [1, 2, 3], learners: [4] }]);
+    expect(four()?.voter).toBe(false);
+  });
+
   it.each<[string, string, RegExp]>([
     ["where nobody listens", "h:9", /node 4 does not answer at h:9 \(nobody listens there\)/],
     ["where another node is", "h:7505", /node 4 does not answer at h:7505 \(the certificate is of node 5\)/],

@@ -42,8 +42,8 @@ interface PlacedNode {
 /**
  * Answers once the node votes, or as a learner when it has not caught up in time. Another address than the one that is known
  * is taken when the node answers there and not at the one before. Throws `already_exists` for an id that was used or a node
- * that is elsewhere, `conflict` for a node that is not heard of, does not answer at its address, or where none can be added,
- * and what the log throws.
+ * that is elsewhere, `conflict` for a node that is not heard of, does not answer at its address, has lost its disk as a
+ * learner, or where none can be added, and what the log throws.
  */
 export async function addNode(core: CoreContext, input: AddNodeInput): Promise<AddNodeAnswer> {
   await requireLeader(core);
@@ -71,6 +71,12 @@ async function makeVoter(core: CoreContext, nodeId: number): Promise<boolean> {
     await core.log.changeMembership({ voters, learners: [...learners, nodeId] });
   }
   if (await catchesUp(core, nodeId)) {
+    if (core.peers.isFenced(nodeId)) {
+      throw new ConfluxError(
+        "conflict",
+        `node ${nodeId} has lost its disk and would never vote: remove it, and add a node under a new id`,
+      );
+    }
     const { voters, learners } = membership(core);
     await core.log.changeMembership({
       voters: [...voters, nodeId],

@@ -17,8 +17,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Node 1 leads 1, 2 and 3; `answered` is the round that 2 has answered by now. */
+/** Node 1 leads 1, 2 and 3; `answered` is the round that 2 has answered by now, 3 has answered none since. */
 function startLeader(answered: () => number, role: () => ReplicatedLogStatus["role"] = () => "leader") {
+  const fenced = new Set<number>();
   const voter = (nodeId: number, answeredRound: number) => ({
     nodeId,
     matchIndex: 9,
@@ -48,14 +49,15 @@ function startLeader(answered: () => number, role: () => ReplicatedLogStatus["ro
         return { index: 10, term: 1 };
       },
     },
+    peers: { isFenced: (id: number) => fenced.has(id) },
     // It is retired already: the removal goes on with the membership.
     book: { recordOf: () => ({ removed: true }) },
     position: () => ({ cluster_id: "c1", epoch: 1, index: 9 }),
   } as unknown as CoreContext;
-  return { core, changes };
+  return { core, changes, fenced };
 }
-const outcome = (core: CoreContext): Promise<unknown> =>
-  removeNode(core, { node_id: 3, head }).then(
+const outcome = (core: CoreContext, nodeId = 3): Promise<unknown> =>
+  removeNode(core, { node_id: nodeId, head }).then(
     () => "removed",
     (error: unknown) => error,
   );
@@ -97,5 +99,30 @@ describe("R5 a removal waits for the voters that would be left", () => {
     role = "follower";
     await vi.advanceTimersByTimeAsync(5_000);
     expect(await removal).toMatchObject({ name: "NotProposedError", leaderId: 2 });
+  });
+});
+
+describe("R5 a removal and fenced voters", () => {
+  const answering = (): number => ROUND + 1;
+
+  it("one that would leave too few that may vote is refused, though a fenced one answers", async () => {
+    const { core, changes, fenced } = startLeader(answering);
+    fenced.add(2);
+    const removal = outcome(core);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await removal).toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/only 1 answer and may vote, .* never does \(2\)/) as unknown,
+    });
+    expect(changes).toEqual([]);
+  });
+
+  it("a fenced voter can always be removed, while those left can commit that", async () => {
+    const { core, changes, fenced } = startLeader(answering);
+    fenced.add(2).add(3);
+    const removal = outcome(core);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await removal).toBe("removed");
+    expect(changes).toEqual([{ voters: [1, 2], learners: [] }]);
   });
 });

@@ -77,7 +77,8 @@ async function letItKnow(core: CoreContext, nodeId: number): Promise<void> {
 
 /**
  * A membership whose majority is not there could never be changed again. Who was heard of before the request came may have
- * died since, with answers still on their way: so only an answer to a heartbeat that was sent after it came counts.
+ * died since, with answers still on their way: so only an answer to a heartbeat that was sent after it came counts. A fenced
+ * voter answers, but elects nobody: it counts for nothing, unless the one that goes is not missed in an election either.
  */
 async function checkVotersLeft(core: CoreContext, nodeId: number): Promise<void> {
   const votersLeft = () =>
@@ -86,17 +87,25 @@ async function checkVotersLeft(core: CoreContext, nodeId: number): Promise<void>
   if (left.length === 0) {
     throw new ConfluxError("conflict", `node ${nodeId} is the last voter: add another first`);
   }
-  const { nodeId: self, round = 0 } = core.log.status();
-  const isUp = (member: { nodeId: number; answeredRound?: number }): boolean =>
-    member.nodeId === self || (member.answeredRound ?? 0) > round;
+  const { nodeId: self, round = 0, members } = core.log.status();
+  const isFenced = (id: number): boolean => core.peers.isFenced(id);
+  const isMissed = !isFenced(nodeId) && members.some((member) => member.nodeId === nodeId && member.voter);
+  const isUp = (member: { nodeId: number; answeredRound?: number }): boolean => {
+    if (isMissed && isFenced(member.nodeId)) return false;
+    return member.nodeId === self || (member.answeredRound ?? 0) > round;
+  };
   const enough = (): true | null => (2 * votersLeft().filter(isUp).length > left.length ? true : null);
   // Heartbeats go out every tick, and all answer them who can.
   if ((await waitFor(enough, performance.now() + ANSWER_MS, LOOK_EVERY_MS)) !== null) return;
   // A leader that was deposed meanwhile is answered by nobody.
   await requireLeader(core);
   const up = votersLeft().filter(isUp);
+  const only = `of the ${left.length} voters that would be left only ${up.length} answer`;
+  const fenced = votersLeft().flatMap((member) => (isFenced(member.nodeId) ? [member.nodeId] : []));
   throw new ConfluxError(
     "conflict",
-    `of the ${left.length} voters that would be left only ${up.length} answer: remove one that is down, or bring it back, first`,
+    isMissed && fenced.length > 0
+      ? `${only} and may vote, for a fenced one never does (${fenced.join(", ")}): add a node, or remove one that is fenced or down, first`
+      : `${only}: remove one that is down, or bring it back, first`,
   );
 }

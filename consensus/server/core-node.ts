@@ -99,7 +99,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
       },
       ready: () => log.status().leaderId !== null && store.lastApplied() >= committedAtStart,
     };
-    const backups = openBackups(core, options);
+    const backups = openBackups(core, options, wallMs);
     const server = createCoreServer(core, new ServiceAuth(options.serviceKey, options.now), backups);
     url = await server.listen(options.host, options.port);
     // The last to come is the first to go: requests are still answered while leadership is handed over.
@@ -120,9 +120,13 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
   }
 }
 
-function openBackups(core: CoreContext, { backup, now }: CoreNodeOptions): BackupService | null {
+function openBackups(
+  core: CoreContext,
+  { backup }: CoreNodeOptions,
+  nowMs: () => number,
+): BackupService | null {
   if (backup === undefined || backup === null) return null;
-  return new BackupService(core, { ...backup, nowMs: now ?? Date.now });
+  return new BackupService(core, { ...backup, nowMs });
 }
 
 function openRetention(core: CoreContext, { retention, now }: CoreNodeOptions): RetentionService | null {

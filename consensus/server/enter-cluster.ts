@@ -45,7 +45,10 @@ export function enterCluster(options: {
   const url = peers.members.find((member) => member.nodeId === nodeId)?.url ?? "";
   const joining = joins ? new Joining({ nodeId, url, directory, channel, logger }) : null;
   const expected = peers.members.map((member) => member.nodeId);
-  const founding = joins ? null : new Founding({ nodeId, expected, directory, channel: own, logger });
+  const isRemoved = (id: NodeId): boolean => book.recordOf(id)?.removed === true && !book.isMember(id);
+  const founding = joins
+    ? null
+    : new Founding({ nodeId, expected, directory, channel: own, isRemoved, logger });
   channel.onFounding((from, payload) => {
     const message = readJoinMessage(payload);
     if (message === null) {

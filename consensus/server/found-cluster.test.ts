@@ -29,7 +29,10 @@ class Wire {
 let root: string;
 let wire: Wire;
 const running = new Map<number, Founding>();
+/** Who was removed from the cluster, as every node knows. */
+const removed = new Set<number>();
 beforeEach(() => {
+  removed.clear();
   root = mkdtempSync(join(tmpdir(), "conflux-founding-"));
   wire = new Wire();
 });
@@ -47,6 +50,7 @@ function boot(id: number, expected = [3, 1, 2]): Promise<Founded> {
     expected,
     directory: directoryOf(id),
     channel: wire.channel(id),
+    isRemoved: (other) => removed.has(other),
     logger: () => undefined,
   });
   running.set(id, founding);
@@ -119,6 +123,20 @@ describe("R5 an empty disk under a known id", () => {
     wipe(id);
     expect(await boot(id)).toEqual({ ...fresh, fenced: true });
     expect(await boot(id)).toEqual({ ...fresh, fenced: true });
+  });
+
+  it("any founding member fences it once the founder was removed, and none before", async () => {
+    await bootAll();
+    for (const founding of running.values()) founding.noteLog();
+    crash(1);
+    wipe(3);
+    const three = boot(3);
+    let isDone = false;
+    void three.then(() => (isDone = true));
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(isDone).toBe(false);
+    removed.add(1);
+    expect(await three).toEqual({ ...fresh, fenced: true });
   });
 
   it("one that was never told to begin cannot have voted, and is let in", async () => {

@@ -5,7 +5,9 @@
  *
  * Invariant: a node votes only after the founder has noted it. So a node that asks with an empty disk and is noted has lost
  * a disk with which it may have voted: it is fenced, and every crash in between leaves a state from which the same
- * conversation goes on. Broken by removing the founder's record alone while its log stays.
+ * conversation goes on. Broken by removing the founder's record alone while its log stays. Once the founder is removed from
+ * the cluster nobody knows whom it has noted: every other founding member then fences whoever asks, since those left go on
+ * without one that never began.
  */
 import type { NodeId } from "../raft/types.ts";
 import type { FoundingChannel } from "../transport/tls-transport.ts";
@@ -42,6 +44,8 @@ export interface FoundingOptions {
   expected: readonly NodeId[];
   directory: string;
   channel: FoundingChannel;
+  /** Whether a node is known to have been removed from the cluster for good. Absent: none is. */
+  isRemoved?: (nodeId: NodeId) => boolean;
   logger: Logger;
 }
 
@@ -139,7 +143,8 @@ export class Founding {
     }
     if (record.state === "fenced" || !record.members.includes(from)) return;
     const founder = this.#founderOf(record.members);
-    const isLost = nodeId === founder ? record.confirmed.includes(from) : from === founder;
+    const hasLeft = this.#options.isRemoved?.(founder) === true;
+    const isLost = nodeId === founder ? record.confirmed.includes(from) : from === founder || hasLeft;
     if (isLost) this.#send(from, { type: "fenced", members: record.members });
     else if (nodeId === founder) this.#send(from, { type: "invite", members: record.members });
   }

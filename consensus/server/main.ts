@@ -3,7 +3,6 @@
  * Writes JSON lines to standard output; the one with `"ready": true` has the URL. Ends by SIGTERM, SIGINT or, when a
  * parent started it with an IPC channel, by the parent's end; ends with code 1 and one sentence when it cannot run.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { AwsEndpoint } from "../../adapters/aws/aws-endpoint.ts";
 import { KmsKeyService } from "../../adapters/kms/kms-key-service.ts";
@@ -16,6 +15,7 @@ import { EnvironmentError } from "./environment-error.ts";
 import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, type KeyServiceEnvironment, readEnvironment } from "./read-environment.ts";
+import { makeDataDirectory } from "./make-data-directory.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { StateFormatError } from "../state/state-schema.ts";
@@ -30,7 +30,7 @@ const { logger, flush } = createLineLog({
 process.on("exit", flush);
 
 async function start(env: CoreEnvironment): Promise<CoreNode> {
-  mkdirSync(env.dataDirectory, { recursive: true });
+  makeDataDirectory(env.dataDirectory);
   const backup = env.backup && backupParts(env.backup, join(env.dataDirectory, "backup"));
   const knowledge = new PeerKnowledge({ path: join(env.dataDirectory, PEERS_FILE) });
   const book = new PeerBook(env.nodeId, env.peers?.members ?? []);

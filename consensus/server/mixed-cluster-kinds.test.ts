@@ -146,6 +146,15 @@ const FEATURES: Record<CommandFeature, Command | (() => Promise<unknown>) | null
   }),
   publish_gates: start({ stages: [{ ...stage, gates: [{ type: "approval", approvers: 1 }] }] }),
   prune_spares_several: null,
+  restore_ids: null,
+  judged_content: testCommand("create_version", {
+    config_id: "cfg-c1-0",
+    content: { attachment: 0, sha256: sha256Hex(SAMPLE_CONTENT) },
+    format: null,
+    schema: null,
+    description: "",
+    judged_by: sha256Hex(SAMPLE_CONTENT),
+  }),
   rewrap_everywhere: () => cluster.client().rewrapKeys(rewrapInput({ app: "gray" })),
 };
 const askFeature = (feature: CommandFeature): Promise<unknown> => {

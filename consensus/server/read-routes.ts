@@ -214,7 +214,13 @@ function answerChangeRequests(
     if (value !== null) filter[name] = value;
   }
   const tenant = query.get("tenant") ?? "";
-  const input = { tenant, ...filter, ...listInput(query) };
+  // Callers of before name no time.
+  const now_ms = wholeNumber(query, "now_ms", {
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    fallback: Date.now(),
+  });
+  const input = { tenant, ...filter, now_ms, ...listInput(query) };
   const { items, next_cursor } = orThrow(listChangeRequests(core.store, input));
   return { items, next_cursor };
 }

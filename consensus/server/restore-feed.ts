@@ -74,6 +74,8 @@ export async function feedRestore(input: {
     const content = { attachment: 0, sha256: chunk.sha256 };
     await propose(restoreCommand("restore_chunk", { restore_id, position, content }, author, [bytes]));
   }
-  const { result } = await propose(restoreCommand("commit_restore", { restore_id }, author));
+  // Whoever proposes a restore knows that all voters apply it (`requireRestoreSupported`).
+  const commit = { restore_id, keep_ids: true } as const;
+  const { result } = await propose(restoreCommand("commit_restore", commit, author));
   return (result as { restored: RestoredState }).restored;
 }

@@ -6,7 +6,7 @@ import { INFO_EVERY_MS } from "./exchange-peer-info.ts";
 import type { PeerKnowledge } from "./peer-knowledge.ts";
 
 export interface LeaderClockWatchOptions {
-  knowledge: Pick<PeerKnowledge, "clocks">;
+  knowledge: Pick<PeerKnowledge, "clocks" | "isFenced">;
   status: () => ReplicatedLogStatus;
   /** Hands leadership over; rejects when it did not come to that. */
   transfer: (to: NodeId) => Promise<unknown>;

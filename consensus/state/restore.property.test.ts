@@ -59,7 +59,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 /** What is believed of restores: which backup is on its way, and how far; which is done. */
 interface Model {
   pending: { id: string; backup: TestingBackup; staged: number } | null;
-  doneId: string | null;
+  /** Restores that were done, the last of them last. */
+  doneIds: string[];
   epoch: number;
   /** The rows that the state must have, when a restore has just been done. */
   rows: Uint8Array[] | null;
@@ -158,7 +159,7 @@ function ordinary(step: Step, index: number, store: AnyStateStore) {
 
 function begin(model: Model, replicas: Replicas, id: string, backup: TestingBackup): void {
   const { ok } = replicas.apply(beginEntry(replicas.ones.lastApplied() + 1, id, backup));
-  expect(ok).toBe(model.doneId !== id);
+  expect(ok).toBe(!model.doneIds.includes(id));
   if (ok) model.pending = { id, backup, staged: 0 };
 }
 
@@ -178,14 +179,15 @@ function feedAll(model: Model, replicas: Replicas, id: string): void {
 
 function commit(model: Model, replicas: Replicas, id: string): void {
   const at = replicas.ones.lastApplied() + 1;
-  const { ok } = replicas.apply(restoreEntry(at, "commit_restore", { restore_id: id }));
+  const { ok } = replicas.apply(restoreEntry(at, "commit_restore", { restore_id: id, keep_ids: true }));
   const { pending } = model;
   const isWhole = pending?.id === id && pending.staged === pending.backup.chunks.length;
-  expect(ok).toBe(model.doneId === id || isWhole);
+  const isLast = model.doneIds.at(-1) === id;
+  expect(ok).toBe(isLast || isWhole);
   // One that was committed before is only answered again.
-  if (!isWhole || model.doneId === id) return;
+  if (!isWhole || isLast) return;
   model.epoch = Math.max(model.epoch, pending.backup.origin.epoch) + 1;
-  model.doneId = id;
+  model.doneIds.push(id);
   model.rows = pending.backup.chunks.map(({ bytes }) => bytes);
   model.pending = null;
 }
@@ -220,7 +222,7 @@ it("R13 R11 any sequence of writes and steps of restores, in batches, over snaps
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep, { minLength: 10, maxLength: 60, size: "max" }), async (steps) => {
       const replicas = new Replicas();
-      const model: Model = { pending: null, doneId: null, epoch: 1, rows: null };
+      const model: Model = { pending: null, doneIds: [], epoch: 1, rows: null };
       const backups: TestingBackup[] = [];
       try {
         for (const [i, one] of steps.entries()) {

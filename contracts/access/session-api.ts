@@ -24,7 +24,7 @@ export const changePasswordRequest = z
 export const unlockRequest = z
   .strictObject({
     username: usernameSchema,
-    /** One in which the user holds a role; left out by an operator, who may unlock any. */
+    /** The only one that has to do with the user; left out by an operator, who may unlock any. */
     tenant: nameSchema.optional(),
   })
   .meta({ id: "UnlockRequest" });

@@ -122,9 +122,9 @@ export interface CorePort {
   getChangeRules(tenant: string, options?: ReadOptions): Promise<ChangeRulesAnswer>;
   /** `not_found` when there is none. */
   getChangeRequest(id: string, options?: ReadOptions): Promise<ChangeRequestAnswer>;
-  /** The change requests of a tenant, the newest first. */
+  /** The change requests of a tenant, the newest first; `state` as it is at `now_ms`. */
   listChangeRequests(
-    input: ChangeRequestFilter & { cursor?: string; limit: number },
+    input: ChangeRequestFilter & { now_ms: number; cursor?: string; limit: number },
     options?: ReadOptions,
   ): Promise<ListAnswer<ChangeRequestHead>>;
   /** What the command would do, without doing it; refused like the command when the bundle itself is wrong. */

@@ -6,7 +6,10 @@ export interface TableDefinition {
   readonly ttlAttribute: string | null;
 }
 
-/** Where each projection of each cluster's feed stands (contracts/projection/cursor-store.ts). */
+/**
+ * Where each projection of each cluster's feed stands (contracts/projection/cursor-store.ts), and with which chain the next run
+ * of the audit's anchors begins.
+ */
 export const FEED_CURSORS_TABLE = {
   tableName: "conflux-feed-cursors",
   partitionKey: "cursor_id",

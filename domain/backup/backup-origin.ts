@@ -27,6 +27,11 @@ export interface PendingRestore {
 export interface EpochStart {
   epoch: number;
   first_index: number;
+  /**
+   * The restore with which it began. Absent: none, or one that a build before it proposed; and of the newest epoch, whose
+   * restore is `RestoredState.restore_id`.
+   */
+  restore_id?: string;
 }
 
 /** The last restore: kept in the state for good. */

@@ -17,7 +17,15 @@ export function epochsOf(
   if (restored === null || restored === undefined) {
     return { tokens_not_before_ms: 0, epochs: [{ epoch, first_index: 0 }], last_restore: null };
   }
-  const { tokens_not_before_ms, epochs, index, origin } = restored;
+  const { tokens_not_before_ms, index, origin } = restored;
+  const epochs = restored.epochs.map((start) => ({ epoch: start.epoch, first_index: start.first_index }));
   const last_restore = { epoch: restored.epoch, first_index: index, restored_index: origin.index };
   return { tokens_not_before_ms, epochs, last_restore };
+}
+
+/** The epoch that a restore began, whichever came after it; null for one that is not known to be done. */
+export function epochBegunBy(restored: RestoredState | null | undefined, restoreId: string): number | null {
+  if (restored === null || restored === undefined) return null;
+  if (restored.restore_id === restoreId) return restored.epoch;
+  return restored.epochs.find(({ restore_id }) => restore_id === restoreId)?.epoch ?? null;
 }

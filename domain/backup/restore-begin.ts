@@ -1,6 +1,7 @@
 import { type ApplyVerb, refuse } from "../command/apply-verb.ts";
 import { stateKey } from "../command/state-view.ts";
 import type { PendingRestore, RestoredState } from "./backup-origin.ts";
+import { epochBegunBy } from "./epochs-of.ts";
 
 /**
  * Begins a restore: its chunks come next, and nothing of it is seen before its commit. One that was under way is dropped,
@@ -15,9 +16,9 @@ export const beginRestore: ApplyVerb<"begin_restore"> = ({ state, command, clust
       [{ path: "/force", message: "true, to take over another cluster's state" }],
     );
   }
-  const last = state.json(stateKey.restored) as RestoredState | undefined;
-  if (last?.restore_id === restore_id) {
-    return refuse("already_exists", `the restore ${restore_id} is done: epoch ${last.epoch} began with it`);
+  const begun = epochBegunBy(state.json(stateKey.restored) as RestoredState | undefined, restore_id);
+  if (begun !== null) {
+    return refuse("already_exists", `the restore ${restore_id} is done: epoch ${begun} began with it`);
   }
   const pending: PendingRestore = { restore_id, origin, epoch_min, chunks, staged: 0 };
   return {

@@ -9,7 +9,7 @@ import type { EpochStart, PendingRestore, RestoredState } from "./backup-origin.
  * end: some of them may have been revoked after the backup.
  */
 export const commitRestore: ApplyVerb<"commit_restore"> = ({ state, command, index, timestampMs, epoch }) => {
-  const { restore_id } = command.payload;
+  const { restore_id, keep_ids } = command.payload;
   const last = state.json(stateKey.restored) as RestoredState | undefined;
   // A commit of unknown outcome was repeated.
   if (last?.restore_id === restore_id) {
@@ -29,13 +29,14 @@ export const commitRestore: ApplyVerb<"commit_restore"> = ({ state, command, ind
     timestampMs: Math.max(timestampMs, origin.timestamp_ms),
   };
   const before: EpochStart[] = last?.epochs ?? [{ epoch, first_index: 0 }];
+  const earlier = keep_ids === true ? withLastId(before, last) : before;
   const restored: RestoredState = {
     restore_id,
     origin,
     index: to.index,
     epoch: to.epoch,
     tokens_not_before_ms: to.timestampMs,
-    epochs: [...before, { epoch: to.epoch, first_index: to.index }].slice(-EPOCHS_MAX),
+    epochs: [...earlier, { epoch: to.epoch, first_index: to.index }].slice(-EPOCHS_MAX),
   };
   return {
     ok: true,
@@ -65,3 +66,10 @@ export const commitRestore: ApplyVerb<"commit_restore"> = ({ state, command, ind
     },
   };
 };
+
+/** The last restore is not forgotten with the one that follows: whoever asks for it again must not get it twice. */
+function withLastId(epochs: readonly EpochStart[], last: RestoredState | undefined): EpochStart[] {
+  if (last === undefined) return [...epochs];
+  const { restore_id } = last;
+  return epochs.map((start, i) => (i === epochs.length - 1 ? { ...start, restore_id } : start));
+}

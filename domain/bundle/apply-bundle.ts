@@ -12,6 +12,7 @@ import { endRunningPublish } from "../publish/abort-publish.ts";
 import { findRunningPublish } from "../publish/find-publish.ts";
 import type { BundleAction, BundlePlanItem } from "./bundle.ts";
 import { planBundle } from "./plan-bundle.ts";
+import { refuseBlocked } from "./refuse-blocked.ts";
 import type { ConfigWork } from "./planned-bundle.ts";
 
 /** Configs that the audit's line names; the rest is counted. */
@@ -52,26 +53,6 @@ export const applyBundle: ApplyVerb<"apply_bundle"> = (input) => {
     audit: auditOf(input, plan.items),
   };
 };
-
-/** The refusal of a plan that something stands against, each thing with its place. */
-export function refuseBlocked(items: readonly BundlePlanItem[]): Refusal | null {
-  const blocked = items.flatMap(({ blocked: why, position, app, env, name }) =>
-    why === null
-      ? []
-      : [
-          {
-            ...why,
-            path: position === null ? "/configs" : `/configs/${position}`,
-            of: `${app}/${env}/${name}`,
-          },
-        ],
-  );
-  const [first] = blocked;
-  if (first === undefined) return null;
-  const errors = blocked.slice(0, 50).map(({ path, of, reason }) => ({ path, message: `${of}: ${reason}` }));
-  const code = blocked.some((why) => why.code === "conflict") ? "conflict" : first.code;
-  return refuse(code, `${blocked.length} configs stand against the bundle`, errors);
-}
 
 function deleteOne(input: Input, staged: StagedState, item: BundlePlanItem, events: FeedEvent[]): void {
   const { command } = input;

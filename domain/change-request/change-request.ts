@@ -36,7 +36,7 @@ export interface ChangeRequest {
   approvals: Approval[];
   created_at_ms: number;
   updated_at_ms: number;
-  /** From then on it can only be withdrawn or rejected. */
+  /** From then on it has expired, and moves no more. */
   expires_at_ms: number;
   /** Who ended it, when and why; null while it is open. */
   ended: { by: Actor | null; at_ms: number; comment: string } | null;

@@ -37,9 +37,9 @@ export function checkChangeInvariants(state: StateView): string[] {
 }
 
 /** The contents that open requests hold: key of the count of references, once for each. */
-export function heldRefs(state: StateView): string[] {
-  return [...scanAll(state, stateKey.changeRequestPrefix)].flatMap(({ value }) => {
+export function* heldRefs(state: StateView): Generator<string> {
+  for (const { value } of scanAll(state, stateKey.changeRequestPrefix)) {
     const { state: stands, operation, namespace } = value as ChangeRequest;
-    return stands === "open" ? heldKeys(namespace.tenant, operation) : [];
-  });
+    if (stands === "open") yield* heldKeys(namespace.tenant, operation);
+  }
 }

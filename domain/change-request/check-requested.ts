@@ -1,4 +1,4 @@
-import { refuseBlocked } from "../bundle/apply-bundle.ts";
+import { refuseBlocked } from "../bundle/refuse-blocked.ts";
 import { planBundle } from "../bundle/plan-bundle.ts";
 import { type ApplyInput, type Refusal, refuse } from "../command/apply-verb.ts";
 import { isOfSeveral, type OperationOfSeveral } from "../command/command.ts";

@@ -5,6 +5,7 @@ import type { Page } from "../config/read-configs.ts";
 import { LIST_SCAN_MAX } from "../limits.ts";
 import { type ChangeRequest, type ChangeRequestHead, toChangeRequestHead } from "./change-request.ts";
 import { CHANGE_REQUEST_STATES, type ChangeRequestState } from "./change-transitions.ts";
+import { stateAt } from "./find-change.ts";
 import type { ChangeRow } from "./write-change.ts";
 
 /** The last segment of `stateKey.changeRequestByTenant`, which is the cursor of a list. */
@@ -23,14 +24,16 @@ export interface ChangeRequestFilter {
   tenant: string;
   app?: string;
   env?: string;
+  /** Of this config alone, or with it among several. */
   config_id?: string;
+  /** As it is at `now_ms`. */
   state?: string;
 }
 
-/** The change requests of a tenant, the newest first. */
+/** The change requests of a tenant, the newest first. By app and env it finds those that are all of one. */
 export function listChangeRequests(
   state: StateView,
-  input: ChangeRequestFilter & { cursor?: string; limit: number },
+  input: ChangeRequestFilter & { now_ms: number; cursor?: string; limit: number },
 ): Page<ChangeRequestHead> | Refusal {
   if (input.cursor !== undefined && !PLACE_IN_LIST.test(input.cursor)) {
     return refuse("malformed_request", "the cursor is not one that a list of change requests gave", [
@@ -51,12 +54,18 @@ export function listChangeRequests(
     seen += 1;
     last = key.slice(prefix.length);
     const row = value as ChangeRow;
-    if (input.state !== undefined && row.state !== input.state) continue;
+    if (input.state !== undefined && stateAt(row, input.now_ms) !== input.state) continue;
     const request = state.json(stateKey.changeRequest(row.id)) as ChangeRequest;
     const { app, env } = request.namespace;
-    const wanted = { app, env, config_id: request.config_id, ...input };
-    if (wanted.app !== app || wanted.env !== env || wanted.config_id !== request.config_id) continue;
+    const wanted = { app, env, ...input };
+    if (wanted.app !== app || wanted.env !== env || !isAbout(request, input.config_id)) continue;
     items.push(toChangeRequestHead(request));
   }
   return { ok: true, items, next_cursor: null };
+}
+
+function isAbout({ config_id, targets = [] }: ChangeRequest, wanted: string | undefined): boolean {
+  return (
+    wanted === undefined || config_id === wanted || targets.some((target) => target.config_id === wanted)
+  );
 }

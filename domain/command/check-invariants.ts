@@ -1,9 +1,10 @@
 import { type AuditAnchor, checkAuditAnchors } from "../access/anchor-audit.ts";
 import type { PendingRestore, RestoredState } from "../backup/backup-origin.ts";
-import { checkChangeInvariants, heldRefs } from "../change-request/check-change-invariants.ts";
+import { checkChangeInvariants } from "../change-request/check-change-invariants.ts";
 import type { Config, ConfigVersion, DeletedConfig } from "../config/config.ts";
 import { checkPublishInvariants } from "../publish/check-publish-invariants.ts";
 import { checkRemovedInvariants } from "../retention/check-removed-invariants.ts";
+import { checkContentRefs, countOf } from "./check-content-refs.ts";
 import { scanAll } from "./scan-all.ts";
 import { stateKey, type StateView } from "./state-view.ts";
 
@@ -13,11 +14,10 @@ import { stateKey, type StateView } from "./state-view.ts";
  */
 export function checkInvariants(state: StateView): string[] {
   const wrong: string[] = [];
-  const refs = new Map<string, number>();
   let configs = 0;
   for (const { value } of scanAll(state, "c/")) {
     configs += 1;
-    checkConfig(state, value as Config, refs, wrong);
+    checkConfig(state, value as Config, wrong);
   }
   let names = 0;
   for (const { key, value } of scanAll(state, stateKey.configByNamePrefix)) {
@@ -36,15 +36,8 @@ export function checkInvariants(state: StateView): string[] {
     const { config_id } = value as ConfigVersion;
     if (!state.hasKey(stateKey.config(config_id))) wrong.push(`${key} belongs to no config`);
   }
-  for (const key of heldRefs(state)) refs.set(key, (refs.get(key) ?? 0) + 1);
-  for (const { key, value } of scanAll(state, "r/")) {
-    if (refs.get(key) !== value)
-      wrong.push(`${key} is ${String(value)}, versions make it ${refs.get(key) ?? 0}`);
-    refs.delete(key);
-    if (!state.hasKey(`b/${key.slice(2)}`)) wrong.push(`${key} counts bytes that are missing`);
-  }
-  for (const key of refs.keys()) wrong.push(`${key} is missing`);
   const others = [
+    checkContentRefs,
     checkConfigCounts,
     checkIdempotency,
     checkRestore,
@@ -57,15 +50,13 @@ export function checkInvariants(state: StateView): string[] {
   return [...wrong, ...others.flatMap((check) => check(state))];
 }
 
-function checkConfig(state: StateView, config: Config, refs: Map<string, number>, wrong: string[]): void {
+function checkConfig(state: StateView, config: Config, wrong: string[]): void {
   const versions = new Set<number>();
   for (const { value } of scanAll(state, stateKey.versionPrefix(config.id))) {
     const version = value as ConfigVersion;
     versions.add(version.version_id);
     if (config.encrypted !== (version.sealed !== undefined))
       wrong.push(`${config.id}: version ${version.version_id} is not sealed as its config says`);
-    const key = stateKey.blobRefs(config.namespace.tenant, version.sha256);
-    refs.set(key, (refs.get(key) ?? 0) + 1);
   }
   if (!versions.has(config.latest_version_id)) {
     wrong.push(`${config.id}: the latest version ${config.latest_version_id} is missing`);
@@ -109,7 +100,7 @@ function checkConfigCounts(state: StateView): string[] {
   const wrong: string[] = [];
   for (const { key, value } of scanAll(state, stateKey.configCountPrefix)) {
     const tenant = key.slice(stateKey.configCountPrefix.length);
-    const have = [...scanAll(state, stateKey.configsOfTenantPrefix(tenant))].length;
+    const have = countOf(state, stateKey.configsOfTenantPrefix(tenant));
     if (value !== have) wrong.push(`${key} counts ${String(value)} configs, there are ${have}`);
   }
   return wrong;
@@ -149,7 +140,7 @@ function checkIdempotency(state: StateView): string[] {
   }
   let total = 0;
   for (const count of perTenant.values()) total += count;
-  const rows = [...scanAll(state, "x/")].length;
+  const rows = countOf(state, "x/");
   if (rows !== total) wrong.push(`${total} results have ${rows} rows in the order of expiry`);
   for (const { key, value } of scanAll(state, "y/")) {
     const { count } = value as { count: number };

@@ -34,6 +34,8 @@ export const BASE_COMMAND_KINDS: readonly CommandKind[] = [
  * `publish_gates`: gates of a stage, and word of them when it is left; a build without them would go on past a gate.
  * `rewrap_everywhere`: data keys inside typed configs and in change requests, which a build without it would leave as they are.
  * `prune_spares_several`: `form` of a removal of versions; a build without it removes what a change request of several names.
+ * `restore_ids`: `keep_ids` of a restore's commit; a build without it forgets a restore with the next one.
+ * `judged_content`: by what format and schema a content was judged; a build without it takes the content whatever they are by then.
  */
 export const COMMAND_FEATURES = [
   "rule_conditions",
@@ -45,6 +47,8 @@ export const COMMAND_FEATURES = [
   "publish_gates",
   "rewrap_everywhere",
   "prune_spares_several",
+  "restore_ids",
+  "judged_content",
 ] as const;
 export type CommandFeature = (typeof COMMAND_FEATURES)[number];
 
@@ -63,6 +67,8 @@ export function abilitiesNeeded(command: Command): (CommandKind | CommandFeature
   if (kind === "rewrap_keys" && (payload.parts ?? payload.held) !== undefined)
     features.push("rewrap_everywhere");
   if (kind === "prune_versions" && payload.form !== undefined) features.push("prune_spares_several");
+  if (kind === "commit_restore" && payload.keep_ids !== undefined) features.push("restore_ids");
+  if (saysJudged(command)) features.push("judged_content");
   if (command.break_glass !== undefined) features.push("break_glass");
   if (kind !== "request_change" && kind !== "edit_change") return [kind, ...features];
   // What is asked for is applied later, without another question.
@@ -75,6 +81,12 @@ function saysGates({ kind, payload }: Command): boolean {
   if (kind === "start_publish") return payload.stages.some((stage) => stage.gates !== undefined);
   if (kind === "advance_publish") return payload.gates !== undefined;
   return kind === "resume_publish" && payload.skip_gates !== undefined;
+}
+
+/** Whether a command says by what a content of it was judged. */
+function saysJudged({ kind, payload }: Command): boolean {
+  if (kind === "batch_releases") return payload.items.some(({ judged_by }) => judged_by !== undefined);
+  return (kind === "create_version" || kind === "start_publish") && payload.judged_by !== undefined;
 }
 
 /** The rules that a command brings. */

@@ -90,7 +90,14 @@ const restoreCommands = [
   z
     .object({
       ...head,
-      kind: z.enum(["commit_restore", "abort_restore"]),
+      kind: z.literal("commit_restore"),
+      payload: z.object({ restore_id: id, keep_ids: z.literal(true).optional() }).strict(),
+    })
+    .strict(),
+  z
+    .object({
+      ...head,
+      kind: z.literal("abort_restore"),
       payload: z.object({ restore_id: id }).strict(),
     })
     .strict(),
@@ -111,6 +118,7 @@ const publishCommands = [
           stages: z.array(stage),
           form: z.literal(2).optional(),
           abort_plan: z.boolean().optional(),
+          judged_by: sha256.optional(),
         })
         .strict(),
     })
@@ -224,6 +232,7 @@ const commandSchema = z.discriminatedUnion("kind", [
           format: format.nullable(),
           schema: z.string().nullable(),
           description: z.string(),
+          judged_by: sha256.optional(),
         })
         .strict(),
     })

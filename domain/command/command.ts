@@ -59,6 +59,8 @@ export interface BatchItem {
   /** The whole list; null: the default rule alone is changed. Exactly one of the two is null. */
   releases: BatchRule[] | null;
   default_version_id: number | "new" | null;
+  /** As in `create_version`. */
+  judged_by?: string | undefined;
 }
 
 export interface CommandPayloads {
@@ -81,6 +83,8 @@ export interface CommandPayloads {
     format: ConfigFormat | null;
     schema: string | null;
     description: string;
+    /** SHA-256 of `judgedText`: the config's format and schema that the content was judged by; left out: whatever they are. */
+    judged_by?: string | undefined;
   };
   /** Edits the draft of a typed config, or makes the next one when its latest version is none (P1). */
   write_draft: { config_id: string; content: ContentRef; description: string };
@@ -116,7 +120,8 @@ export interface CommandPayloads {
     force: boolean;
   };
   restore_chunk: { restore_id: string; position: number; content: ContentRef };
-  commit_restore: { restore_id: string };
+  /** `keep_ids`: the restore before stays known by its id. Absent: a build that forgot it proposed this. */
+  commit_restore: { restore_id: string; keep_ids?: true | undefined };
   abort_restore: { restore_id: string };
   /** Admits a node of the core: where it is, and which disk is its own (R5). */
   register_node: { node_id: number; raft_address: string; url: string; disk_id: string };
@@ -141,6 +146,8 @@ export interface CommandPayloads {
     form?: 2 | undefined;
     /** Ends a running plan instead of being refused because of it. */
     abort_plan?: boolean | undefined;
+    /** As in `create_version`. */
+    judged_by?: string | undefined;
   };
   /**
    * Takes a plan past `expected_stage`; refused when another one bakes, so that a repetition does no harm. With

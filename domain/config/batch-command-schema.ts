@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { content, head, id, rule, versionId, wholeNumber } from "../command/command-fields.ts";
+import { content, head, id, rule, sha256, versionId, wholeNumber } from "../command/command-fields.ts";
 import { BATCH_ITEMS_MAX } from "../limits.ts";
 
 const newOrVersion = z.union([versionId, z.literal("new")]);
@@ -21,6 +21,7 @@ export const batchCommand = z
                 description: z.string(),
                 releases: z.array(rule.extend({ version_id: newOrVersion })).nullable(),
                 default_version_id: newOrVersion.nullable(),
+                judged_by: sha256.optional(),
               })
               .strict(),
           )

@@ -87,8 +87,8 @@ function doItem(
   let expected = item.expected_revision;
   let version: Done["version"] = null;
   if (item.content !== null) {
-    const { config_id, content, schema, description } = item;
-    const payload = { config_id, content, format: null, schema, description };
+    const { config_id, content, schema, description, judged_by } = item;
+    const payload = { config_id, content, format: null, schema, description, judged_by };
     const made = createVersion(as(input, staged, "create_version", payload, expected));
     if (!made.ok) return made;
     staged.stage(made.changes);

@@ -4,6 +4,7 @@ import { configChanged, toConfigHead, toVersionHead } from "./config-changed.ts"
 import { fullName } from "./config-name.ts";
 import type { Config, ConfigVersion } from "./config.ts";
 import { findConfig } from "./find-config.ts";
+import { refuseMisjudged } from "./judged-by.ts";
 import { checkVersionInput, sealOf, writeVersion } from "./write-version.ts";
 
 /**
@@ -14,6 +15,8 @@ export const createVersion: ApplyVerb<"create_version"> = ({ state, command, att
   const { payload } = command;
   const found = findConfig(state, command, payload.config_id);
   if (!found.ok) return found;
+  const misjudged = refuseMisjudged(payload, found.config);
+  if (misjudged !== null) return misjudged;
   const checked = checkVersionInput(payload, attachments, found.config);
   if (!checked.ok) return checked;
 

@@ -9,13 +9,18 @@ export interface ParseError extends TextPosition {
   message: string;
 }
 
+export type Locate = (paths: readonly (readonly string[])[]) => Generator<void, (TextPosition | null)[]>;
+
 export type ParseOutcome =
   | {
       ok: true;
       /** The document as JSON data: null, boolean, number, string, array, plain object; never cyclic. */
       value: unknown;
-      /** Where the value stands that these keys and positions lead to; null when the format cannot tell. */
-      locate?: (path: readonly string[]) => TextPosition | null;
+      /**
+       * Where the values stand that these paths of keys and positions lead to, in the order of the paths; null where the
+       * format cannot tell. Yields when others should get a turn, since a document may be large and its faults many.
+       */
+      locate?: Locate;
     }
   | { ok: false; errors: ParseError[] };
 

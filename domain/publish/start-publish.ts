@@ -5,6 +5,7 @@ import { configChanged, toConfigHead } from "../config/config-changed.ts";
 import { fullName } from "../config/config-name.ts";
 import type { Config, ConfigVersion } from "../config/config.ts";
 import { findConfig } from "../config/find-config.ts";
+import { refuseMisjudged } from "../config/judged-by.ts";
 import { checkVersionInput, sealOf, writeVersion } from "../config/write-version.ts";
 import { DESCRIPTION_BYTES_MAX, PUBLISHES_KEPT_MAX, RULES_MAX } from "../limits.ts";
 import { defaultVersion, withDefault } from "../release-rule/default-rule.ts";
@@ -137,6 +138,8 @@ function takeVersion(
     const message = "give content or a version, not both";
     return refuse("validation_failed", message, [{ path: "/version_id", message }]);
   }
+  const misjudged = refuseMisjudged(command.payload, config);
+  if (misjudged !== null) return misjudged;
   const checked = checkVersionInput({ content, schema: null, description }, attachments, config);
   if (!checked.ok) return checked;
   const fresh: ConfigVersion = {

@@ -4,6 +4,7 @@
  */
 import type { CorePort } from "../../contracts/core/core-port.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import type { CursorStore, FeedPosition } from "../../contracts/projection/cursor-store.ts";
 import { BEFORE_CHAIN, type ChainFinding, type ChainPlace } from "../../domain/access/verify-chain.ts";
 import { COMMAND_FORMAT_VERSION } from "../../domain/command/command.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
@@ -12,61 +13,120 @@ import { readAuditChain } from "../../adapters/postgres/read-audit-chain.ts";
 import { verifyAuditChain } from "../../adapters/postgres/verify-audit-chain.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 
-/** Chains looked at in one query. */
+/** Chains whose ends one query lists. */
 const HEADS_PAGE_MAX = 100;
 /** Rows of one chain verified in one run; the next run goes on from there. */
 const ROWS_PER_RUN_MAX = 20_000;
 /** Left at the end of an invocation for the proposal on its way. */
 const ANCHOR_RESERVE_MS = 10_000;
+/**
+ * Whose the cursor is: there is one for all chains. A round over them is what an epoch is of a feed, and a chain's place among
+ * them, in the order of the tenants' names, what an index is.
+ */
+const CURSOR = { projection: "audit-anchor", clusterId: "all" };
 /** Faults that a report tells of. */
 const FAULTS_TOLD_MAX = 10;
 
 export interface AnchorDeps {
   core: Pick<CorePort, "propose" | "getAuditAnchors">;
   database: Database;
+  cursors: CursorStore;
   newTraceId: () => string;
   /** Milliseconds until the invocation must have ended. */
   remainingMs: () => number;
   log: (line: Record<string, string | number>) => void;
 }
 export interface AnchorReport {
+  /** Looked at. */
   chains: number;
   anchored: number;
+  /** Left to the next runs, which begin with them. */
+  notReached: number;
   /** Chains that are not as they were written. */
   faults: ({ tenant: string } & ChainFinding)[];
 }
 
+type Head = { tenant: string } & ChainPlace;
+
 /**
- * Anchors where every chain ends, one after the other, as far as time allows. A chain with a fault is left as it is, the
- * others are anchored; then it rejects (`conflict`), naming the faults, so that the invocation fails and an alarm rings. Also
- * rejects when the core or Postgres is away.
+ * Anchors where every chain ends, one after the other, as far as time allows. A run that does not reach all logs how many
+ * it left, and the next one begins there; so does the one after a run that failed at a chain. A chain with a fault is left as
+ * it is, the others are anchored; then it rejects (`conflict`), naming the faults, so that the invocation fails and an alarm
+ * rings. Also rejects when the core or Postgres is away. Without its cursor a run begins with the first chain.
  */
 export async function anchorAuditChains(deps: AnchorDeps): Promise<AnchorReport> {
-  const report: AnchorReport = { chains: 0, anchored: 0, faults: [] };
-  let after = "";
-  for (;;) {
-    const heads = await listAuditHeads(deps.database, { after, limit: HEADS_PAGE_MAX });
-    for (const { tenant } of heads) {
-      if (deps.remainingMs() < ANCHOR_RESERVE_MS) return ended(report);
+  const report: AnchorReport = { chains: 0, anchored: 0, notReached: 0, faults: [] };
+  const heads = await listHeads(deps.database);
+  const from = await readStart(deps);
+  const first = from !== null && from.index < heads.length ? from.index : 0;
+  try {
+    for (const head of [...heads.slice(first), ...heads.slice(0, first)]) {
+      if (deps.remainingMs() < ANCHOR_RESERVE_MS) break;
       report.chains += 1;
-      const finding = await anchorChain(deps, tenant, report);
+      const finding = await anchorChain(deps, head, report);
       if (finding === null) continue;
-      const { kind, detail } = finding;
-      deps.log({ level: "error", message: "audit chain broken", tenant, seq: finding.seq, kind, detail });
+      const { tenant } = head;
+      const { seq, kind, detail } = finding;
+      deps.log({ level: "error", message: "audit chain broken", tenant, seq, kind, detail });
       report.faults.push({ tenant, ...finding });
     }
-    after = heads.at(-1)?.tenant ?? "";
-    if (heads.length < HEADS_PAGE_MAX) return ended(report);
+  } finally {
+    report.notReached = heads.length - report.chains;
+    if (report.notReached > 0) await leaveRest(deps, report, { from, first });
+  }
+  return ended(report);
+}
+
+/** Where every chain ends, in the order of the tenants' names. */
+async function listHeads(database: Database): Promise<Head[]> {
+  const heads: Head[] = [];
+  for (;;) {
+    const after = heads.at(-1)?.tenant ?? "";
+    const page = await listAuditHeads(database, { after, limit: HEADS_PAGE_MAX });
+    heads.push(...page);
+    if (page.length < HEADS_PAGE_MAX) return heads;
+  }
+}
+
+async function readStart(deps: AnchorDeps): Promise<FeedPosition | null> {
+  try {
+    return await deps.cursors.read(CURSOR);
+  } catch (error) {
+    deps.log({ level: "warn", message: "the anchors' cursor cannot be read", reason: String(error) });
+    return null;
+  }
+}
+
+/** Says what was not reached, and lets the next run begin with it. */
+async function leaveRest(
+  deps: AnchorDeps,
+  { chains, notReached }: AnchorReport,
+  start: { from: FeedPosition | null; first: number },
+): Promise<void> {
+  deps.log({ level: "warn", message: "chains not reached", chains, not_reached: notReached });
+  if (chains === 0) return;
+  const { from, first } = start;
+  const all = chains + notReached;
+  const round = (from?.epoch ?? 1) + (from !== null && first !== from.index ? 1 : 0);
+  const next = first + chains;
+  const to = next < all ? { epoch: round, index: next } : { epoch: round + 1, index: next - all };
+  try {
+    // Another run that has moved it meanwhile has done as well.
+    await deps.cursors.advance(CURSOR, { from, to });
+  } catch (error) {
+    deps.log({ level: "warn", message: "the anchors' cursor cannot be moved", reason: String(error) });
   }
 }
 
 async function anchorChain(
   deps: AnchorDeps,
-  tenant: string,
+  { tenant, seq, hash }: Head,
   report: AnchorReport,
 ): Promise<ChainFinding | null> {
   const { anchors } = await deps.core.getAuditAnchors(tenant, { consistency: "leader" });
   const newest = anchors.at(-1) ?? BEFORE_CHAIN;
+  // The anchored row is still there and nothing was added: all that is checked below.
+  if (seq === newest.seq && hash === newest.hash) return null;
   const lost = await checkAnchoredRow(deps.database, tenant, newest);
   if (lost !== null) return lost;
   const { place, finding } = await verifyAuditChain(deps.database, {

@@ -1,8 +1,8 @@
 import { type Stack, startStack } from "../testing/stack.ts";
 import { type Figure, figure, quantile } from "./figures.ts";
+import { askAdmin, benchRevocations } from "./revocations.ts";
 
-const CHANGES_PER_RUN = 200;
-const RUNS = 3;
+const FULL = { runs: 3, changes: 200 };
 const WARMUP_CHANGES = 20;
 const CONFIG = "demo/shop/prod/propagation.json";
 
@@ -14,25 +14,38 @@ interface Change {
 /**
  * How long after its 200 a release change is seen: as the change event on an open WebSocket, and as the new bytes at the
  * edge when the fetch names the change's index. Each change is complete before the next begins. An event that overtakes
- * the 200 counts as 0.
+ * the 200 counts as 0. Then how long a revoked token is still taken (revocations.ts).
  */
-export async function benchPropagation(): Promise<Figure[]> {
+export async function benchPropagation({ quick }: { quick: boolean }): Promise<Figure[]> {
   const stack = await startStack();
   try {
     const configId = await createConfig(stack);
-    const events = await watch(stack);
+    const changes = await benchChanges(stack, configId, quick ? { runs: 1, changes: 20 } : FULL);
+    const revocations = await benchRevocations(stack, CONFIG, { quick });
+    return [...changes, ...revocations];
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function benchChanges(
+  stack: Stack,
+  configId: string,
+  plan: { runs: number; changes: number },
+): Promise<Figure[]> {
+  const events = await watch(stack);
+  try {
     for (let i = 0; i < WARMUP_CHANGES; i++) await measureChange(stack, configId, i, events);
     const runs: { event: number[]; fetch: number[] }[] = [];
-    for (let run = 0; run < RUNS; run++) {
+    for (let run = 0; run < plan.runs; run++) {
       const samples = { event: [] as number[], fetch: [] as number[] };
-      for (let i = 0; i < CHANGES_PER_RUN; i++) {
+      for (let i = 0; i < plan.changes; i++) {
         const { eventMs, fetchMs } = await measureChange(stack, configId, i, events);
         samples.event.push(eventMs);
         samples.fetch.push(fetchMs);
       }
       runs.push(samples);
     }
-    events.close();
     const metric = (name: "event" | "fetch", q: number): Figure =>
       figure(
         {
@@ -49,29 +62,13 @@ export async function benchPropagation(): Promise<Figure[]> {
       );
     return [metric("event", 0.5), metric("event", 0.99), metric("fetch", 0.5), metric("fetch", 0.99)];
   } finally {
-    await stack.stop();
+    events.close();
   }
-}
-
-async function admin(
-  stack: Stack,
-  method: string,
-  path: string,
-  body: unknown,
-): Promise<Record<string, unknown>> {
-  const response = await fetch(`${stack.dev.admin_url}/api/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${stack.dev.admin_token}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const answer = (await response.json()) as Record<string, unknown>;
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);
-  return answer;
 }
 
 async function createConfig(stack: Stack): Promise<string> {
   const [tenant, app, env, name] = CONFIG.split("/");
-  const created = await admin(stack, "POST", "/mgt/configs", {
+  const created = await askAdmin(stack, "POST", "/mgt/configs", {
     tenant,
     app,
     env,
@@ -82,7 +79,10 @@ async function createConfig(stack: Stack): Promise<string> {
     release: true,
   });
   const id = String(created["id"]);
-  await admin(stack, "POST", `/mgt/configs/${id}/versions`, { content: '{"side":2}', description: "even" });
+  await askAdmin(stack, "POST", `/mgt/configs/${id}/versions`, {
+    content: '{"side":2}',
+    description: "even",
+  });
   return id;
 }
 
@@ -121,7 +121,7 @@ async function measureChange(
   events: { arrivalOf: (index: string) => Promise<number> },
 ): Promise<{ eventMs: number; fetchMs: number }> {
   const side = i % 2 === 0 ? 2 : 1;
-  const answer = await admin(stack, "PUT", `/mgt/configs/${configId}/releases`, [
+  const answer = await askAdmin(stack, "PUT", `/mgt/configs/${configId}/releases`, [
     { labels: {}, version_id: side, priority: 0 },
   ]);
   const change: Change = { index: String(answer["index"]), acknowledgedAtMs: performance.now() };

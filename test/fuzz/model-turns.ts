@@ -19,7 +19,7 @@ import { FORMATS, LABEL_VALUES } from "./model-values.ts";
 /** What a step says that has no config of its own. */
 const none = { slot: fc.constant<Slot>("a.json"), match: fc.constant("none" as const) };
 const some = fc.constantFrom("one", "two", "three");
-/** `before` is the first of the entry's `versions`. */
+/** `before` and `older` are the entry's `versions`, as far as it has some. */
 const named = fc.constantFrom<(string | number)[]>(
   "bundle",
   "bundle",
@@ -27,6 +27,7 @@ const named = fc.constantFrom<(string | number)[]>(
   "bundle",
   "before",
   "before",
+  "older",
   1,
   2,
 );
@@ -46,13 +47,15 @@ const entry: fc.Arbitrary<BundleEntry> = fc
       ),
       { freq: 3 },
     ),
+    // A content that no rule names has the whole bundle refused.
+    isTidy: fc.constantFrom(...Array.from({ length: 15 }, () => true), false),
   })
-  .map((drawn) => {
-    const versions = drawn.versions.filter((name) => name !== drawn.content);
-    const before = versions[0] ?? "bundle";
-    const list = drawn.rules?.map((rule) =>
-      rule.version === "before" ? { ...rule, version: before } : rule,
-    );
+  .map(({ isTidy, ...drawn }) => {
+    const others = drawn.versions.filter((name) => name !== drawn.content);
+    const before = others[0] ?? "bundle";
+    const names: Record<string, string> = { before, older: others[1] ?? before };
+    const list = drawn.rules?.map((rule) => ({ ...rule, version: names[rule.version] ?? rule.version }));
+    const versions = others.filter((name) => !isTidy || list?.some(({ version }) => version === name));
     return { ...drawn, versions, rules: list ?? null };
   });
 const mostly = fc.constantFrom(true, true, false);

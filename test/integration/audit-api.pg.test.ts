@@ -1,6 +1,7 @@
 // Over 400 lines: search, export and verification over one app, one database and one set of helpers.
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MemoryCursorStore } from "../../adapters/memory/memory-cursor-store.ts";
 import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { inTransaction } from "../../adapters/postgres/with-tenant.ts";
@@ -305,12 +306,14 @@ test("A5 a write that Postgres alone decides is not done when its row cannot be 
   expect(await count()).toBe(1);
 });
 
+const cursors = new MemoryCursorStore(Date.now);
 /** The anchor function, on the core of the tests. */
 const anchoring = (core: Pick<CorePort, "propose" | "getAuditAnchors"> = admin.core) => {
   const told: Json[] = [];
   const handler = createHandler({
     core,
     database,
+    cursors,
     newTraceId: () => "b".repeat(32),
     log: (line) => told.push(line),
   });

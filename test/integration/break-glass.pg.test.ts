@@ -1,9 +1,14 @@
+import { ulid } from "ulid";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { connectPostgres } from "../../adapters/postgres/connect.ts";
+import { openBreakGlass } from "../../adapters/postgres/open-break-glass.ts";
 import { type CliIo, EXIT } from "../../cli/cli-io.ts";
 import { runCli } from "../../cli/run-cli.ts";
 import { BREAK_GLASS_MINUTES_MAX } from "../../contracts/limits.ts";
 import { newConfig, type TestingAdmin } from "../../workers/admin/testing-admin.ts";
+import { accessClient, everything, startAccessApp } from "../testing/access-app.ts";
 import { type AuthPlace, type Json, json, startAuthPlace } from "../testing/auth-admin.ts";
+import { cloneDatabase } from "../testing/postgres.ts";
 
 const REASON = "the identity provider is down";
 let place: AuthPlace;
@@ -63,10 +68,17 @@ describe("A3 break-glass", () => {
     const opened = await open("--tenant", "demo");
     expect((await exchange(opened["code"])).status).toBe(200);
     const rows = await place.owner`
-      select tenant_id, actor_type, summary from audit_logs
-      where summary like ${"BREAK-GLASS%"} and created_at > now() - interval '1 minute' order by id desc limit 3`;
-    expect(rows.map((row) => String(row["tenant_id"])).toSorted()).toEqual(["_system", "_system", "demo"]);
+      select tenant_id, actor_type, action, summary from audit_logs
+      where summary like ${"BREAK-GLASS%"} and created_at > now() - interval '1 minute' order by id desc limit 4`;
+    expect(rows.map((row) => String(row["tenant_id"])).toSorted()).toEqual([
+      "_system",
+      "_system",
+      "demo",
+      "demo",
+    ]);
     for (const row of rows) expect(row["summary"]).toContain(REASON);
+    const [came] = rows.filter((row) => row["tenant_id"] === "demo" && row["action"] === "login");
+    expect(came?.["summary"]).toMatch(/^BREAK-GLASS session until /);
     expect(testing.logs).toContainEqual(
       expect.objectContaining({ level: "warn", message: "break-glass session", reason: REASON }),
     );
@@ -94,7 +106,8 @@ describe("A3 break-glass", () => {
     expect([exitCode, out]).toEqual([EXIT.ok, expect.stringMatching(/^\d+ ended$/)]);
     expect((await list()).status).toBe(401);
     expect((await exchange(unused["code"])).status).toBe(401);
-    const [row] = await place.owner`select summary from audit_logs order by id desc limit 1`;
+    const [row] = await place.owner`
+      select summary from audit_logs where tenant_id = '_system' order by id desc limit 1`;
     expect(row?.["summary"]).toMatch(/^BREAK-GLASS closed: [1-9]\d* ended$/);
   });
 
@@ -104,6 +117,100 @@ describe("A3 break-glass", () => {
     await open();
     const [user] = await place.owner`select is_active from users where username = ${String(username)}`;
     expect(user).toEqual({ is_active: false });
+  });
+
+  const rolesOf = async (): Promise<unknown[]> =>
+    (await place.owner`select name from roles where name like 'break-glass%' order by name`).map(
+      (row) => row["name"],
+    );
+
+  test("what may do everything in a tenant is a role of the grant's own, which ends with it", async () => {
+    await run(["close"]);
+    expect(await rolesOf()).toEqual([]);
+    // Whoever may write roles of the tenant can make one of any name before, and hold it.
+    await place.owner`insert into roles (tenant_id, id, name) values ('demo', 'demo.trap', 'break-glass')`;
+    await place.owner`insert into user_roles (tenant_id, user_id, role_id) values ('demo', 'usr_reader', 'demo.trap')`;
+    const { username } = await open("--tenant", "demo", "demo");
+    const held = await place.owner`
+      select p.action from user_roles l join permissions p on p.role_id = l.role_id
+      where l.user_id = 'usr_reader' and p.resource_pattern = '**'`;
+    expect(held).toHaveLength(0);
+    expect(await rolesOf()).toEqual(["break-glass", username]);
+    await place.owner`update roles set name = 'break-glass-kept' where name = ${String(username)}`;
+    await run(["close"]);
+    expect(await rolesOf()).toEqual(["break-glass"]);
+    const rows = await place.owner`
+      select tenant_id from audit_logs where summary = ${`BREAK-GLASS ended for ${String(username)}`}`;
+    expect(rows.map((row) => row["tenant_id"])).toEqual(["demo"]);
+    await place.owner`delete from roles where name = 'break-glass'`;
+  });
+
+  test("a role of the grant's name that is there already is refused, and nothing is left behind", async () => {
+    const id = "01JZZZZZZZZZZZZZZZZZZZZZZZ";
+    await place.owner`
+      insert into roles (tenant_id, id, name) values ('demo', 'demo.trap', ${`break-glass-${id.toLowerCase()}`})`;
+    const database = connectPostgres(place.ownerUrl);
+    const nowMs = Date.now();
+    const opening = openBreakGlass(database, {
+      id,
+      codeDigest: "x",
+      tenants: ["demo"],
+      reason: REASON,
+      openedBy: "me",
+      nowMs,
+      expiresAtMs: nowMs + 1000,
+      unique: () => ulid(),
+    });
+    await expect(opening).rejects.toMatchObject({ code: "already_exists" });
+    expect(await place.owner`select 1 from users where username like ${`%${id.toLowerCase()}`}`).toHaveLength(
+      0,
+    );
+    await place.owner`delete from roles where id = 'demo.trap'`;
+    await database.close();
+  });
+
+  test("close ends expired ones, too, and takes what an older build gave a role that others hold", async () => {
+    const { username } = await open("--tenant", "demo");
+    await place.owner`update break_glass_grants set created_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'`;
+    await place.owner`update users set is_active = false where username = ${String(username)}`;
+    await place.owner`delete from roles where name = ${String(username)}`;
+    await place.owner`insert into roles (tenant_id, id, name) values ('demo', 'demo.shared', 'break-glass')`;
+    await place.owner`insert into permissions select 'demo', 'demo.shared', unnest(enum_range(null::rbac_action)), '**'`;
+    await place.owner`insert into permissions values ('demo', 'demo.shared', 'read', 'demo/shop/**')`;
+    await place.owner`insert into user_roles select 'demo', id, 'demo.shared' from users
+      where username in (${String(username)}, 'reader')`;
+    const given = () =>
+      place.owner`select 1 from permissions p join roles r on r.id = p.role_id where r.name = 'break-glass'`;
+    expect(await given()).toHaveLength(8);
+    expect((await run(["close"])).exitCode).toBe(EXIT.ok);
+    expect(await given()).toHaveLength(1);
+    const [left] = await place.owner`
+      select count(*)::int as n from user_roles l join users u on u.id = l.user_id where u.username = ${String(username)}`;
+    expect(left?.["n"]).toBe(0);
+    expect((await run(["close", "--json"])).out).toBe('{"closed":0}');
+    await place.owner`delete from roles where name = 'break-glass'`;
+  });
+
+  test("its user administers no tenant in the sense that another need not", async () => {
+    const urls = await cloneDatabase();
+    const app = await startAccessApp(["demo"], urls);
+    const { ok, ask } = accessClient(app);
+    const last = await app.user("demo", "last", everything("demo", "demo/**"));
+    const { exitCode } = await run(["open", "--reason", REASON, "--tenant", "demo"], urls.ownerUrl);
+    expect(exitCode).toBe(EXIT.ok);
+    const remove = () => ask(last, "DELETE", `/users/${last.id}`);
+    expect(await remove()).toMatchObject({ status: 409, json: { code: "conflict" } });
+    await app.owner`update break_glass_grants set created_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'`;
+    expect(await remove()).toMatchObject({ status: 409, json: { code: "conflict" } });
+    const other = await ok(last, "POST", "/users", {
+      tenant: "demo",
+      username: "other",
+      password: "correct horse",
+      role_ids: [last.roleId],
+    });
+    expect(other).toMatchObject({ is_active: true });
+    expect((await remove()).status).toBe(200);
+    await app.close();
   });
 
   test.each([

@@ -196,6 +196,39 @@ describe("A3 lock-out", () => {
     expect(rows.length).toBe(4);
   });
 
+  test("is not lifted by a tenant that took the user in, nor by one of the user's, but by an operator", async () => {
+    const testing = place.admin();
+    const { bearer: operator } = await signIn(testing);
+    const { bearer: stranger } = await signIn(testing, "stranger");
+    const unlock = (body: object, bearer: Record<string, string>) =>
+      testing.send("POST", "/api/v1/auth/unlock", body, bearer);
+    const [role] = await place.owner`select id from roles where tenant_id = 'other'`;
+    const take = (id: string) => place.owner`
+      insert into user_roles (tenant_id, user_id, role_id) select 'other', id, ${String(role?.["id"])}
+      from users where username = ${id}`;
+    await take("reader");
+    await take("admin");
+    await statuses(testing, LOGIN_NAME_FAILURES_FREE, "reader", WRONG);
+    for (const [body, bearer] of [
+      [{ username: "reader", tenant: "other" }, stranger],
+      [{ username: "reader", tenant: "demo" }, operator],
+      // An operator, who has to do with it too.
+      [{ username: "admin", tenant: "other" }, stranger],
+    ] as const) {
+      const refused = await unlock(body, bearer);
+      expect([refused.status, (await json(refused))["code"]]).toEqual([403, "forbidden"]);
+    }
+    expect((await login(testing, "reader", PASSWORD)).status).toBe(429);
+    await place.owner`delete from user_roles where tenant_id = 'other' and user_id = 'usr_reader'`;
+    expect((await unlock({ username: "reader", tenant: "other" }, stranger)).status).toBe(404);
+    await take("reader");
+    expect(await json(await unlock({ username: "reader" }, operator))).toEqual({ unlocked: true });
+    await place.owner`delete from user_roles where tenant_id = 'other' and user_id in (
+      select id from users where username in ('reader', 'admin'))`;
+    // Of one tenant alone again, and yet an operator.
+    expect((await unlock({ username: "admin", tenant: "demo" }, operator)).status).toBe(403);
+  });
+
   test("keeps neither names nor addresses, and no more rows than its bound", async () => {
     const testing = place.admin();
     await login(testing, "hunter2-typed-into-the-name", WRONG, "192.0.2.55");

@@ -80,9 +80,12 @@ describe("A3 signing in at a provider", () => {
     provider.account = { ...READER, email: "new@example.com", email_verified: false };
     expect((await signIn(admin({ link_by_email: false }))).status).toBe(200);
     const rows =
-      await place.owner`select actor_id, outcome, summary from audit_logs where action = 'login' order by id`;
-    expect(rows[0]).toMatchObject({ actor_id: "usr_reader", outcome: "success" });
-    expect(rows[0]?.["summary"]).toContain("linked by the e-mail address");
+      await place.owner`select action, actor_id, outcome, summary from audit_logs order by id limit 2`;
+    expect(rows).toMatchObject([
+      { action: "write", actor_id: "usr_reader", outcome: "success" },
+      { action: "login", actor_id: "usr_reader", outcome: "success" },
+    ]);
+    expect(rows[0]?.["summary"]).toMatch(/^linked with an identity of .* by the e-mail address reader@/);
   });
 
   test("sends the browser there with PKCE, state and nonce, and keeps them sealed with it", async () => {
@@ -114,6 +117,9 @@ describe("A3 signing in at a provider", () => {
       const exchanged = await refresh(testing, code);
       expect(exchanged.status).toBe(200);
       const { refresh_token } = await json(exchanged);
+      const [row] = await place.owner`select * from audit_logs order by id desc limit 1`;
+      expect(row).toMatchObject({ actor_id: "usr_reader", action: "write", resource: "sessions" });
+      expect(row?.["summary"]).toMatch(/^exchanged the code of a sign-in for the tokens of session ses_/);
       expect((await refresh(testing, code)).status).toBe(401);
       expect((await refresh(testing, refresh_token)).status).toBe(401);
     }
@@ -181,6 +187,47 @@ describe("A3 whom an identity is", () => {
     const [plain] = await place.owner`select email from users where username like '%:sub-plain'`;
     expect(plain).toEqual({ email: null });
   });
+
+  /** Lets the table refuse rows for which `condition` holds. */
+  const refusing = async (table: string, condition: string, work: () => Promise<void>): Promise<void> => {
+    await place.owner.unsafe(`
+      create or replace function refuse_some() returns trigger language plpgsql as $$
+      begin if ${condition} then raise exception 'full'; end if; return new; end $$;
+      create trigger zz_refuse before insert on ${table} for each row execute function refuse_some()`);
+    try {
+      await work();
+    } finally {
+      await place.owner.unsafe(`drop trigger zz_refuse on ${table}`);
+    }
+  };
+  const countOf = async (text: string): Promise<number> =>
+    (await place.owner`select 1 from audit_logs where summary like ${text}`).length;
+
+  test.each([
+    ["linked", { sub: "sub-1", email: "reader@example.com" }, "linked with an identity%"],
+    ["made", { sub: "sub-lost", email: "lost@example.com" }, "made for an identity%"],
+  ])(
+    "A5 a user %s by a sign-in is in the audit, whatever becomes of the sign-in",
+    async (_done, account, row) => {
+      provider.account = { ...account, email_verified: true };
+      const testing = admin({ create_users: true });
+      const before = await countOf(row);
+      const count = (await users()).length;
+      // Without its row it is not done at all.
+      await refusing("audit_logs", `new.summary like '${row}'`, async () => {
+        expect((await signIn(testing)).status).toBe(500);
+      });
+      expect(await place.owner`select 1 from user_identities`).toHaveLength(0);
+      expect(await users()).toHaveLength(count);
+      await refusing("session_families", "true", async () => {
+        expect((await signIn(testing)).status).toBe(500);
+      });
+      expect(await place.owner`select 1 from user_identities`).toHaveLength(1);
+      expect(await countOf(row)).toBe(before + 1);
+      expect((await signIn(testing)).status).toBe(200);
+      expect(await countOf(row)).toBe(before + 1);
+    },
+  );
 
   test("an inactive user is not let in, and a user keeps the identity first linked", async () => {
     expect((await signIn(admin())).status).toBe(200);

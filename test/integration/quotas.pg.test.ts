@@ -238,6 +238,20 @@ describe("A6 max_api_requests_per_minute", () => {
     expect((await list(admin, "ada")).status).toBe(200);
   });
 
+  test("a session that has ended is counted alone, and uses up no tenant's quota", async () => {
+    await owner`update tenants set max_api_requests_per_minute = 1 where tenant_id = 'demo'`;
+    const windows = sharedWindows();
+    const admin = isolate(windows);
+    for (const change of ["is_active = false", `tokens_not_before = to_timestamp(${START_MS / 1000 + 60})`]) {
+      await owner.unsafe(`update users set ${change} where username = 'ada'`);
+      await list(admin, "ada");
+      await owner`update users set is_active = true, tokens_not_before = 'epoch' where username = 'ada'`;
+      nowMs += QUOTA_KEPT_MS;
+    }
+    expect(windows.names).toEqual(["user/user-ada", "user/user-ada"]);
+    expect((await list(admin, "ada")).status).toBe(200);
+  });
+
   test("a window that is away refuses nobody, and the log says how many passed", async () => {
     const admin = isolate({ take: () => Promise.reject(new Error("moved")) });
     for (let i = 0; i < 200; i += 1) expect((await list(admin, "ada")).status).toBe(200);

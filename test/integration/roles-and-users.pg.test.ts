@@ -38,6 +38,29 @@ async function newRole(name: string, permissions: readonly Permission[] = []): P
   return String(id);
 }
 
+test("A5 the changes of one role, group or user are found by its name in the audit", async () => {
+  const roleId = await newRole("traced", [{ action: "list", resource_pattern: "demo/traced/**" }]);
+  const { id: groupId } = await ok(admin, "POST", "/user-groups", { tenant: "demo", name: "traced" });
+  const { id: userId } = await ok(admin, "POST", "/users", newUser("traced", { role_ids: [roleId] }));
+  await ok(admin, "POST", `/user-groups/${String(groupId)}/members`, { username: "traced" });
+  await ok(admin, "PATCH", `/users/${String(userId)}?tenant=demo`, { email: "traced@example.com" });
+  await ok(admin, "DELETE", `/user-groups/${String(groupId)}/members/${String(userId)}`);
+  await ok(admin, "PATCH", `/roles/${roleId}`, { description: "x" });
+  await ok(admin, "DELETE", `/roles/${roleId}/permissions?action=list&resource_pattern=demo/traced/**`);
+  await ok(admin, "DELETE", `/roles/${roleId}`);
+  const actionsOf = async (resource: string) =>
+    (await itemsOf(admin, `/audit-logs?tenant=demo&resource=${resource}`))
+      .map((row) => row["action"])
+      .toReversed();
+  expect(await actionsOf(`demo/roles/${roleId}`)).toEqual(["write", "write", "write", "delete", "delete"]);
+  expect(await actionsOf(`demo/user-groups/${String(groupId)}`)).toEqual(["write", "write", "delete"]);
+  expect(await actionsOf(`demo/users/${String(userId)}`)).toEqual(["write", "write"]);
+  expect(await actionsOf("demo")).toEqual([]);
+  // The permission is asked for on the tenant, now as before.
+  const none = await app.user("demo", "none", []);
+  expect((await ask(none, "POST", "/roles", { tenant: "demo", name: "refused" })).status).toBe(403);
+});
+
 describe("A1 roles and groups grant what they say, from the next request", () => {
   test("directly, and by a group", async () => {
     const roleId = await newRole("lister", [{ action: "list", resource_pattern: "demo/shop/**" }]);
@@ -232,6 +255,63 @@ describe("A1 users", () => {
     expect((await ask(stranger, "POST", `/roles/${String(id)}/users`, { username: "temp" })).status).toBe(
       400,
     );
+  });
+
+  test("a new password and a deactivation end refreshes whose clock was read later, and their sessions for good", async () => {
+    const roleId = await newRole("raced", [{ action: "list", resource_pattern: "demo" }]);
+    const user = await ok(admin, "POST", "/users", newUser("raced", { role_ids: [roleId] }));
+    const behind = app.with({ nowMs: () => Date.now() - 10_000 });
+    const credentials = { username: "raced", password: "correct horse" };
+    const send = (path: string, body: object) => app.send("POST", `/api/v1/auth/${path}`, body);
+    const path = `/api/v1/users/${String(user["id"])}`;
+    for (const [method, body] of [
+      ["PATCH", { password: "another horse" }],
+      ["PATCH", { is_active: false }],
+      ["DELETE", undefined],
+    ] as const) {
+      await app.owner`update users set is_active = true where username = 'raced'`;
+      const thief = (await (await send("login", credentials)).json()) as Json;
+      const bearer = { authorization: `Bearer ${String(thief["access_token"])}` };
+      expect((await app.send("GET", "/api/v1/roles", undefined, bearer)).status).toBe(200);
+      expect((await behind.send(method, path, body, admin.bearer)).status).toBe(200);
+      await app.owner`update users set is_active = true where username = 'raced'`;
+      const refreshed = await send("refresh", { refresh_token: thief["refresh_token"] });
+      expect([method, refreshed.status]).toEqual([method, 401]);
+      expect((await app.send("GET", "/api/v1/roles?tenant=demo", undefined, bearer)).status).toBe(401);
+      const left = await app.owner`select 1 from session_families where user_id = ${String(user["id"])}`;
+      expect(left).toHaveLength(0);
+    }
+  });
+
+  test("what an operator does to an account is in the audit of each of its tenants", async () => {
+    const roleId = await newRole("watched");
+    const user = await ok(admin, "POST", "/users", newUser("watched", { role_ids: [roleId] }));
+    const { id } = await ok(stranger, "POST", "/roles", { tenant: "other", name: "watchers" });
+    await ok(stranger, "POST", `/roles/${String(id)}/users`, { username: "watched" });
+    const path = `/users/${String(user["id"])}?tenant=_system`;
+    const changes = [{ password: "another horse" }, { email: "w@x.test" }, { is_active: false }];
+    for (const change of changes) {
+      const key = { "x-idempotency-key": `watched-${Object.keys(change)[0]}` };
+      expect((await ask(operator, "PATCH", path, change, key)).status).toBe(200);
+      expect((await ask(operator, "PATCH", path, change, key)).status).toBe(200);
+    }
+    for (const [tenant, resource] of [
+      ["_system", `users/${String(user["id"])}`],
+      ["demo", `demo/users/${String(user["id"])}`],
+      ["other", `other/users/${String(user["id"])}`],
+    ] as const) {
+      const rows = await app.owner`select actor_id, resource, outcome, summary from audit_logs
+        where tenant_id = ${tenant} and summary like 'changed user watched%' order by id`;
+      const said = ["password, sessions ended", "e-mail address", "deactivated"];
+      expect(rows.map((row) => ({ ...row }))).toEqual(
+        said.map((what) => ({
+          actor_id: operator.id,
+          resource,
+          outcome: "success",
+          summary: `changed user watched (${String(user["id"])}): ${what}`,
+        })),
+      );
+    }
   });
 
   test.each([

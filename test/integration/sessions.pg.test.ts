@@ -282,3 +282,20 @@ test.each(["x", "\u0000", "demo.", `demo.${"0".repeat(27)}`, "../x"])(
     expect((await json(answer))["errors"]).toMatchObject([{ path: "/query/cursor" }]);
   },
 );
+
+test("A5 a client token is revoked after it has expired: one row, since the log hears nothing of it", async () => {
+  const { bearer } = await signIn(testing);
+  const body = { name: "old", scopes: ["read:demo/shop/**"], ttl_seconds: 60 };
+  const { id } = await json(await testing.send("POST", TOKENS, body, bearer));
+  place.aheadS = 61;
+  for (const index of [null, null]) {
+    const answer = await testing.send("DELETE", `${TOKENS}/${String(id)}`, undefined, bearer);
+    expect([answer.status, (await json(answer))["index"]]).toEqual([200, index]);
+  }
+  const rows = await place.owner`
+    select action, summary from audit_logs where resource = ${`demo/client-tokens/${String(id)}`} order by id`;
+  expect(rows).toMatchObject([
+    { action: "write", summary: expect.stringContaining("issued") },
+    { action: "delete", summary: `revoked client token ${String(id)} (old), which had expired` },
+  ]);
+});

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectPostgres } from "../../adapters/postgres/connect.ts";
+import { ensureTenant } from "../../adapters/postgres/seed-access.ts";
 import { newConfig } from "../../workers/admin/testing-admin.ts";
 import {
   type AccessApp,
@@ -110,6 +111,43 @@ describe("A2 tenants", () => {
     expect(rows[0]?.["summary"]).toBe("deleted tenant held");
   });
 
+  test("the name of a deleted one is not given again, so nobody reads its audit and history; that of a refused one is", async () => {
+    const make = (name: string) =>
+      ask(operator, "POST", "/tenants", { name, admin: { username: "stranger" } });
+    expect((await make("gone")).status).toBe(201);
+    await ok(stranger, "POST", "/roles", { tenant: "gone", name: "kept in the audit" });
+    await ok(operator, "DELETE", "/tenants/gone");
+    const again = await make("gone");
+    expect([again.status, again.json]).toMatchObject([
+      409,
+      { code: "already_exists", detail: "The name gone belonged to a tenant that was deleted." },
+    ]);
+    expect((await ask(operator, "GET", "/tenants/gone")).status).toBe(404);
+    const seeding = connectPostgres(app.ownerUrl);
+    await expect(ensureTenant(seeding, { tenant: "gone", clusterId: "c1" })).rejects.toMatchObject({
+      code: "already_exists",
+    });
+    await seeding.close();
+    // Requests about a name that nobody has leave rows of their refusal, and no mark.
+    expect((await ask(operator, "DELETE", "/tenants/asked-for")).status).toBe(404);
+    expect((await ask(stranger, "GET", "/roles?tenant=asked-for")).status).toBe(403);
+    expect((await make("asked-for")).status).toBe(201);
+  });
+
+  test("one that is made while another of the name is being deleted waits and is refused", async () => {
+    await ok(operator, "POST", "/tenants", { name: "moment", admin: { username: "stranger" } });
+    const deleting = Promise.withResolvers<void>();
+    const deletion = app.owner.begin(async (tx) => {
+      await tx`delete from tenants where tenant_id = 'moment'`;
+      deleting.resolve();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    });
+    await deleting.promise;
+    const made = await ask(operator, "POST", "/tenants", { name: "moment", admin: { username: "stranger" } });
+    await deletion;
+    expect([made.status, made.json["code"]]).toEqual([409, "already_exists"]);
+  });
+
   test("a stale If-Match is refused, the present one is not", async () => {
     const { etag } = await ok(operator, "GET", "/tenants/other");
     const change = (tag: unknown) =>
@@ -164,7 +202,7 @@ describe("A5 A7", () => {
     expect(row).toMatchObject({
       actor_id: admin.id,
       action: "write",
-      resource: "demo",
+      resource: `demo/roles/${String(id)}`,
       outcome: "success",
       summary: `made role audited (${String(id)})`,
     });

@@ -25,6 +25,7 @@ export interface AccessApp extends TestingAdmin {
   deps: AuthDeps;
   database: Database;
   owner: postgres.Sql;
+  ownerUrl: string;
   key: SigningKey;
   /** An app on another database, or with other parts changed. */
   with(changes: Partial<AuthDeps>): TestingAdmin;
@@ -55,6 +56,12 @@ export function uniqueId(): string {
   return String(made).padStart(26, "0");
 }
 
+/** Of a session that begins now: a millisecond after whatever has just ended the user's sessions. */
+async function freshBearer(key: SigningKey, userId: string, username: string) {
+  const { token } = await signAccessToken(key, { userId, username, jti: userId, nowMs: Date.now() + 1 });
+  return { authorization: `Bearer ${token}` };
+}
+
 /** `urls`: of a database that is there already, where no test runner provides one. */
 export async function startAccessApp(
   tenants: readonly string[],
@@ -83,15 +90,13 @@ export async function startAccessApp(
     for (const register of routesWithDatabase(all)) register(testing.app);
     return testing;
   };
-  const bearerOf = async (userId: string, username: string) => {
-    const { token } = await signAccessToken(key, { userId, username, jti: userId, nowMs: Date.now() });
-    return { authorization: `Bearer ${token}` };
-  };
+  const bearerOf = (userId: string, username: string) => freshBearer(key, userId, username);
   return {
     ...build({}),
     deps,
     database,
     owner,
+    ownerUrl: urls.ownerUrl,
     key,
     with: build,
     async user(tenant, name, permissions) {
@@ -143,10 +148,7 @@ export function accessClient(app: AccessApp) {
   async function asUser(view: Json): Promise<TestUser> {
     const userId = String(view["id"]);
     const username = String(view["username"]);
-    const renew = async () => {
-      const { token } = await signAccessToken(app.key, { userId, username, jti: userId, nowMs: Date.now() });
-      return { authorization: `Bearer ${token}` };
-    };
+    const renew = () => freshBearer(app.key, userId, username);
     return { id: userId, roleId: "", bearer: await renew(), renew };
   }
   return { ask, ok, itemsOf, asUser };

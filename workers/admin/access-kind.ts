@@ -22,6 +22,8 @@ import { requireDeclaredOrHide } from "./require-permission.ts";
 /** Roles and user groups are made, named and deleted alike. */
 export interface AccessKind {
   table: NamedTable;
+  /** The last segment of the path. */
+  segment: string;
   path: string;
   word: string;
   max: number;
@@ -31,6 +33,7 @@ export interface AccessKind {
 }
 export const ROLE: AccessKind = {
   table: "roles",
+  segment: "roles",
   path: "/api/v1/roles",
   word: "role",
   max: ROLES_MAX,
@@ -40,6 +43,7 @@ export const ROLE: AccessKind = {
 };
 export const USER_GROUP: AccessKind = {
   table: "user_groups",
+  segment: "user-groups",
   path: "/api/v1/user-groups",
   word: "user group",
   max: USER_GROUPS_MAX,
@@ -47,6 +51,11 @@ export const USER_GROUP: AccessKind = {
   changeRequest: changeUserGroupRequest,
   view: userGroupView,
 };
+
+/** How the audit names one of them. What a caller must hold for it is the route's to say, and is the tenant. */
+export function namedResource(kind: AccessKind, tenant: string, id: string): string {
+  return `${tenant}/${kind.segment}/${id}`;
+}
 
 export function viewNamed(row: NamedRow): RoleView {
   const { id, tenant, name, description } = row;

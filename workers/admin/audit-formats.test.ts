@@ -71,6 +71,8 @@ describe("A5 export as CSV", () => {
 });
 
 describe("A5 export as OCSF", () => {
+  /** Of what belongs to a tenant. */
+  const ID = "demo.01JDQ3V8ZK0000000000000000";
   /** What the schema (1.3.0) asks of every event, and of each class besides. */
   const REQUIRED = [
     "activity_id",
@@ -108,22 +110,95 @@ describe("A5 export as OCSF", () => {
       ["api"],
     ],
     [
+      "a tenant made",
+      { tenant: "_system", resource: "_system/tenants/acme" },
+      {
+        class_uid: 3004,
+        activity_id: 3,
+        entity: { uid: "_system/tenants/acme", name: "acme", type: "Tenant" },
+      },
+      ["entity"],
+    ],
+    [
+      "a tenant deleted",
+      { tenant: "_system", resource: "_system/tenants/acme", action: "delete" },
+      { class_uid: 3004, activity_id: 4, entity: { name: "acme", type: "Tenant" } },
+      ["entity"],
+    ],
+    [
       "a revoked token",
-      { action: "delete", resource: "demo/client-tokens/t" },
-      { class_uid: 3004, category_uid: 3, activity_id: 4 },
+      { action: "delete", resource: `demo/client-tokens/${ID}` },
+      { class_uid: 3004, category_uid: 3, activity_id: 4, entity: { name: ID, type: "Client Token" } },
       ["entity"],
     ],
     [
-      "a change of a role",
-      { resource: "demo/roles/r1" },
-      { class_uid: 3004, activity_id: 3, entity: { uid: "demo/roles/r1", name: "r1", type: "Role" } },
+      "a role deleted",
+      { action: "delete", resource: `demo/roles/${ID}` },
+      { class_uid: 3004, activity_id: 4, entity: { uid: `demo/roles/${ID}`, name: ID, type: "Role" } },
       ["entity"],
     ],
     [
-      "a change of a tenant",
-      { resource: "demo" },
-      { class_uid: 3004, entity: { uid: "demo", name: "demo", type: "Tenant" } },
+      "a change of a user group",
+      { resource: `demo/user-groups/${ID}` },
+      { class_uid: 3004, activity_id: 3, entity: { type: "User Group" } },
       ["entity"],
+    ],
+    [
+      "a change of a user by a tenant",
+      { resource: "demo/users/usr_1" },
+      { class_uid: 3004, activity_id: 3, entity: { uid: "demo/users/usr_1", name: "usr_1", type: "User" } },
+      ["entity"],
+    ],
+    [
+      "a password changed",
+      { tenant: "_system", resource: "users/usr_1" },
+      { class_uid: 3004, activity_id: 3, entity: { name: "usr_1", type: "User" } },
+      ["entity"],
+    ],
+    [
+      "an application made",
+      { resource: "demo/shop" },
+      { class_uid: 3004, activity_id: 3, entity: { uid: "demo/shop", name: "shop", type: "Application" } },
+      ["entity"],
+    ],
+    [
+      "a deletion refused on the tenant as a whole",
+      { action: "delete", resource: "demo", outcome: "denied" },
+      { class_uid: 6003, activity_id: 4, resources: [{ uid: "demo" }] },
+      ["api"],
+    ],
+    [
+      "a change of a role in a row of before",
+      { action: "delete", resource: "demo" },
+      { class_uid: 6003, activity_id: 4 },
+      ["api"],
+    ],
+    ["a tenant of an entity's name", { tenant: "roles", resource: "roles" }, { class_uid: 6003 }, ["api"]],
+    [
+      "a tenant named like a method",
+      { tenant: "constructor", resource: "constructor" },
+      { class_uid: 6003 },
+      ["api"],
+    ],
+    [
+      "an application named like an entity",
+      { resource: "demo/roles/prod/app.json" },
+      { class_uid: 6003 },
+      ["api"],
+    ],
+    ["an environment of such an application", { resource: "demo/users/prod" }, { class_uid: 6003 }, ["api"]],
+    ["an export of the audit", { action: "read", resource: "demo/audit-logs" }, { class_uid: 6003 }, ["api"]],
+    [
+      "an action named like a method",
+      { action: "toString" },
+      { class_uid: 6003, activity_id: 99, activity_name: "toString" },
+      ["api"],
+    ],
+    [
+      "a sign-out",
+      { tenant: "_system", action: "delete", resource: "sessions" },
+      { class_uid: 3002, activity_id: 2, activity_name: "Logoff" },
+      ["user", "service"],
     ],
     [
       "a sign-in",

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { beginLogin, type LoginKeys, type LoginStart } from "../../adapters/postgres/begin-login.ts";
+import { findUserForLogin } from "../../adapters/postgres/find-user-for-login.ts";
 import { takeBackLogin } from "../../adapters/postgres/take-back-login.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
@@ -27,7 +28,7 @@ export async function tryPassword(
   deps: AuthDeps,
   input: { username: string; password: string },
 ): Promise<PasswordAttempt> {
-  const { username, password } = input;
+  const { username } = input;
   const keys = await loginKeys(deps, username, clientIp(c));
   const start = await beginLogin(deps.database(c), { username, keys, nowMs: deps.nowMs() });
   if (!start.allowed) {
@@ -35,15 +36,38 @@ export async function tryPassword(
       retryAfterS: Math.ceil(start.waitMs / 1000),
     });
   }
+  return judge(c, deps, { ...start, keys }, input.password);
+}
+
+/**
+ * Judges the password of an attempt by the hash that is stored by now: another than the one it was judged by, which may be
+ * of the same password under newer parameters. It stays one attempt.
+ */
+export async function judgeAgain(
+  c: Context<AdminEnv>,
+  deps: AuthDeps,
+  attempt: PasswordAttempt,
+  input: { username: string; password: string },
+): Promise<PasswordAttempt> {
+  const user = await findUserForLogin(deps.database(c), input.username);
+  return judge(c, deps, { ...attempt, user }, input.password);
+}
+
+async function judge(
+  c: Context<AdminEnv>,
+  deps: AuthDeps,
+  counted: Omit<PasswordAttempt, "isRight" | "rehashed">,
+  password: string,
+): Promise<PasswordAttempt> {
   try {
     // Unknown, inactive and known users cost the same work and get the same answer.
-    const hash = start.user?.passwordHash ?? null;
+    const hash = counted.user?.passwordHash ?? null;
     const { traceparent } = c.var;
     const { valid, rehashed } = await deps.passwords.verify({ password, hash, traceparent });
-    return { ...start, keys, isRight: valid, rehashed };
+    return { ...counted, isRight: valid, rehashed };
   } catch (error) {
     await withTenant(deps.database(c), SYSTEM_TENANT, (tx) =>
-      takeBackLogin(tx, { subjects: start.subjects, outcome: "not_checked", nowMs: deps.nowMs() }),
+      takeBackLogin(tx, { subjects: counted.subjects, outcome: "not_checked", nowMs: deps.nowMs() }),
     );
     throw error;
   }

@@ -1,5 +1,6 @@
 import { ulid } from "ulid";
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { appendAuditRows } from "../../adapters/postgres/append-audit-rows.ts";
 import { useBreakGlass } from "../../adapters/postgres/use-break-glass.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { signAccessToken } from "../../adapters/tokens/sign-token.ts";
@@ -7,7 +8,7 @@ import { breakGlassRequest, breakGlassSession } from "../../contracts/access/ses
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import type { AuthDeps } from "./auth-deps.ts";
-import { auditSession } from "./auth-session.ts";
+import { sessionRow } from "./auth-session.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { sha256Hex } from "../../adapters/digest/sha256-hex.ts";
@@ -34,7 +35,7 @@ export function registerBreakGlassRoute(app: OpenAPIHono<AdminEnv>, deps: AuthDe
       const found = await useBreakGlass(tx, { codeDigest, nowMs });
       if (found !== null) {
         const until = new Date(found.expiresAtMs).toISOString();
-        await auditSession(c, tx, {
+        const row = sessionRow(c, {
           owner: { id: found.userId, username: found.username },
           action: "login",
           resource: "break-glass",
@@ -42,6 +43,8 @@ export function registerBreakGlassRoute(app: OpenAPIHono<AdminEnv>, deps: AuthDe
           summary: `BREAK-GLASS session until ${until}, opened by ${found.openedBy}: ${found.reason}`,
           nowMs,
         });
+        const ofTenants = found.tenants.map((tenant) => ({ ...row, tenant, resource: tenant }));
+        await appendAuditRows(tx, [row, ...ofTenants]);
       }
       return found;
     });

@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { appendAuditRows } from "../../adapters/postgres/append-audit-rows.ts";
+import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import type { ClientTokenRow } from "../../adapters/postgres/client-token-row.ts";
 import { findClientToken } from "../../adapters/postgres/find-client-token.ts";
 import { insertClientToken } from "../../adapters/postgres/insert-client-token.ts";
@@ -101,7 +101,14 @@ export function registerClientTokenRoutes(app: OpenAPIHono<AdminEnv>, deps: Auth
     const nowMs = deps.nowMs();
     const index = row.expiresAtMs > nowMs ? await proposeRevocation(c, tenant, row) : null;
     // The log has it; this mark is for people, and a repetition makes up for one that was lost.
-    await withTenant(deps.database(c), tenant, (tx) => markClientTokenRevoked(tx, { id, nowMs }));
+    await withTenant(deps.database(c), tenant, async (tx) => {
+      const isNew = await markClientTokenRevoked(tx, { id, nowMs });
+      // Of a token that has expired the log hears nothing, so nobody else tells the audit.
+      if (isNew && index === null) {
+        const summary = `revoked client token ${id} (${row.name}), which had expired`;
+        await appendAuditRows(tx, [auditRow(c, { tenant, id, action: "delete", summary, nowMs })]);
+      }
+    });
     return c.json({ id, revoked_at: new Date(row.revokedAtMs ?? nowMs).toISOString(), index }, 200);
   });
 }
@@ -137,7 +144,6 @@ async function issueToken(
   input: { tenant: string; name: string; scopes: string[]; ttl_seconds: number },
 ): Promise<{ token: string; body: CreatedClientToken; replayed: boolean }> {
   const { tenant, name, scopes } = input;
-  const { principal, traceId } = c.var;
   const nowMs = deps.nowMs();
   const id = tenantScopedId(tenant, ulid(nowMs));
   const signed = await signClientToken(await deps.signingKey(), {
@@ -153,7 +159,7 @@ async function issueToken(
       tx,
       idempotency && { ...idempotency, tenant, nowMs },
       async (): Promise<CreatedClientToken> => {
-        const createdBy = principal.actor.id;
+        const createdBy = c.var.principal.actor.id;
         await insertClientToken(tx, {
           tenant,
           id,
@@ -163,25 +169,33 @@ async function issueToken(
           createdAtMs: nowMs,
           expiresAtMs: signed.expiresAtMs,
         });
-        await appendAuditRows(tx, [
-          {
-            tenant,
-            actor: principal.actor,
-            ip: principal.ip,
-            action: "write",
-            resource: tenant,
-            outcome: "success",
-            traceId,
-            summary: `issued client token ${id} (${name}) for ${scopes.join(" ")}`,
-            position: null,
-            createdAtMs: nowMs,
-          },
-        ]);
+        const summary = `issued client token ${id} (${name}) for ${scopes.join(" ")}`;
+        await appendAuditRows(tx, [auditRow(c, { tenant, id, action: "write", summary, nowMs })]);
         return { id, name, scopes, expires_at: new Date(signed.expiresAtMs).toISOString() };
       },
     ),
   );
   return { token: signed.token, body: result, replayed };
+}
+
+/** A row about a token, which the log's own revocations name in the same way. */
+function auditRow(
+  c: Context<AdminEnv>,
+  act: { tenant: string; id: string; action: "write" | "delete"; summary: string; nowMs: number },
+): AuditRow {
+  const { principal, traceId } = c.var;
+  return {
+    tenant: act.tenant,
+    actor: principal.actor,
+    ip: principal.ip,
+    action: act.action,
+    resource: `${act.tenant}/client-tokens/${act.id}`,
+    outcome: "success",
+    traceId,
+    summary: act.summary,
+    position: null,
+    createdAtMs: act.nowMs,
+  };
 }
 
 /** The token of this id, if the caller may revoke it; `not_found` in every other case, so that ids tell nothing. */

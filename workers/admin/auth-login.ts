@@ -1,13 +1,14 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { holdLogin } from "../../adapters/postgres/hold-login.ts";
 import { rememberLoginAddress } from "../../adapters/postgres/remember-login-address.ts";
 import { upgradePasswordHash } from "../../adapters/postgres/replace-password-hash.ts";
 import { takeBackLogin } from "../../adapters/postgres/take-back-login.ts";
-import { withTenant } from "../../adapters/postgres/with-tenant.ts";
+import { type Transaction, withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { loginRequest, tokenPair } from "../../contracts/access/auth-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
-import { type PasswordAttempt, tryPassword } from "./auth-attempt.ts";
+import { judgeAgain, type PasswordAttempt, tryPassword } from "./auth-attempt.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { auditSession, beginSession, type NewSession, prepareSession, tokenPairOf } from "./auth-session.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -28,12 +29,17 @@ const loginRoute = declareRoute(
 /** `POST /auth/login`. */
 export function registerLoginRoute(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): void {
   app.openapi(loginRoute, async (c) => {
-    const attempt = await tryPassword(c, deps, c.req.valid("json"));
-    const { user } = attempt;
-    if (user === null || !user.isActive || !attempt.isRight) {
+    const request = c.req.valid("json");
+    let attempt = await tryPassword(c, deps, request);
+    let session = await letIn(c, deps, attempt);
+    if (session === "changed") {
+      attempt = await judgeAgain(c, deps, attempt, request);
+      session = await letIn(c, deps, attempt);
+    }
+    if (session === "refused" || session === "changed") {
       await withTenant(deps.database(c), SYSTEM_TENANT, (tx) =>
         auditSession(c, tx, {
-          owner: user,
+          owner: attempt.user,
           action: "login",
           resource: "users",
           outcome: "failure",
@@ -43,28 +49,29 @@ export function registerLoginRoute(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
       );
       throw new ConfluxError("unauthenticated", "The name or the password is wrong.");
     }
-    const session = await prepareSession(deps, user);
-    await letIn(c, deps, attempt, session);
-    return c.json(await tokenPairOf(c, deps, user, session.refreshToken, session.nowMs), 200);
+    return c.json(await tokenPairOf(c, deps, session.owner, session.refreshToken, session.nowMs), 200);
   });
 }
 
-function letIn(
+/**
+ * Begins a session of who is active and has the right password; else `refused`. `changed`: password or user are no longer
+ * what the attempt was judged by, and nothing was begun.
+ */
+async function letIn(
   c: Context<AdminEnv>,
   deps: AuthDeps,
   attempt: PasswordAttempt,
-  session: NewSession,
-): Promise<void> {
+): Promise<NewSession | "refused" | "changed"> {
+  const { user, subjects, keys, rehashed } = attempt;
+  const hash = user?.passwordHash ?? null;
+  if (user === null || hash === null || !user.isActive || !attempt.isRight) return "refused";
+  const session = await prepareSession(deps, user);
   const { owner, nowMs } = session;
-  const { subjects, keys, rehashed } = attempt;
-  const old = attempt.user?.passwordHash ?? null;
   return withTenant(deps.database(c), SYSTEM_TENANT, async (tx) => {
+    if (!(await holdJudged(tx, { userId: owner.id, hash, rehashed }))) return "changed";
     await takeBackLogin(tx, { subjects, outcome: "accepted", nowMs });
     if (keys.nameAtAddress !== null) {
       await rememberLoginAddress(tx, { userId: owner.id, subject: keys.nameAtAddress, nowMs });
-    }
-    if (rehashed !== null && old !== null) {
-      await upgradePasswordHash(tx, { userId: owner.id, old, hash: rehashed });
     }
     await beginSession(tx, session);
     await auditSession(c, tx, {
@@ -75,5 +82,17 @@ function letIn(
       summary: "signed in",
       nowMs,
     });
+    return session;
   });
+}
+
+/** Upgrades the hash before it holds it: two who held it both could not. */
+async function holdJudged(
+  tx: Transaction,
+  judged: { userId: string; hash: string; rehashed: string | null },
+): Promise<boolean> {
+  const { userId, hash, rehashed } = judged;
+  if (rehashed === null) return holdLogin(tx, { userId, hash });
+  if (!(await upgradePasswordHash(tx, { userId, old: hash, hash: rehashed }))) return false;
+  return holdLogin(tx, { userId, hash: rehashed });
 }

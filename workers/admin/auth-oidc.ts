@@ -22,6 +22,7 @@ import {
 } from "./auth-session.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
+import { userResource } from "./user-views.ts";
 
 /** `__Host-` keeps other hosts and plain http from setting it; without TLS, in development, there is no such name. */
 const COOKIE = "conflux_sign_in";
@@ -88,14 +89,19 @@ async function finishSignIn(
   input: { provider: OidcProvider; identity: OidcIdentity; begun: SignInState },
 ) {
   const { provider, identity, begun } = input;
-  const found = await findOidcUser(deps.database(c), {
+  const user = await findOidcUser(deps.database(c), {
     identity,
     settings: provider.settings,
     nowMs: deps.nowMs(),
     newUserId: `usr_${ulid()}`,
+    audit: async (tx, of, summary) => {
+      const resource = userResource(SYSTEM_TENANT, of.id);
+      const act = { owner: of, action: "write", resource, outcome: "success", summary } as const;
+      await auditSession(c, tx, { ...act, nowMs: deps.nowMs() });
+    },
   });
-  const owner: SessionOwner | null = found.user;
-  const isIn = found.user?.isActive === true;
+  const owner: SessionOwner | null = user;
+  const isIn = user?.isActive === true;
   const session =
     owner === null || !isIn ? null : await prepareSession(deps, owner, { isCode: begun.redirect !== null });
   await withTenant(deps.database(c), SYSTEM_TENANT, async (tx) => {
@@ -105,7 +111,7 @@ async function finishSignIn(
       action: "login",
       resource: "users",
       outcome: session === null ? "failure" : "success",
-      summary: `${session === null ? "sign-in refused" : "signed in"} through ${identity.issuer}${found.note}`,
+      summary: `${session === null ? "sign-in refused" : "signed in"} through ${identity.issuer}`,
       nowMs: deps.nowMs(),
     });
   });

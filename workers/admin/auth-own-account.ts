@@ -23,6 +23,7 @@ import {
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireSession, sessionEnded } from "./require-permission.ts";
+import { userResource } from "./user-views.ts";
 
 const passwordRoute = declareRoute(
   { authenticated: "own" },
@@ -61,8 +62,7 @@ export function registerOwnAccountRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthD
     }
     const { traceparent } = c.var;
     const hash = await deps.passwords.hash({ password: request.new, traceparent });
-    const session = await prepareSession(deps, owner);
-    await replacePassword(c, deps, { old, hash, session, subjects: attempt.subjects });
+    const session = await replacePassword(c, deps, { owner, old, hash, subjects: attempt.subjects });
     return c.json(await tokenPairOf(c, deps, owner, session.refreshToken, session.nowMs), 200);
   });
 
@@ -71,7 +71,7 @@ export function registerOwnAccountRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthD
     const owner = await readOwner(c, deps);
     const nowMs = deps.nowMs();
     const ended = await withTenant(deps.database(c), SYSTEM_TENANT, async (tx) => {
-      const sessions = await endAllSessions(tx, { userId: owner.id, nowMs });
+      const { sessions } = await endAllSessions(tx, { userId: owner.id, nowMs });
       await auditSession(c, tx, {
         owner,
         action: "delete",
@@ -105,28 +105,32 @@ function replacePassword(
   c: Context<AdminEnv>,
   deps: AuthDeps,
   change: {
+    owner: SessionOwner;
     old: string;
     hash: string;
-    session: NewSession;
     subjects: Parameters<typeof takeBackLogin>[1]["subjects"];
   },
-): Promise<void> {
-  const { old, hash, session, subjects } = change;
-  const { owner, nowMs } = session;
+): Promise<NewSession> {
+  const { owner, old, hash, subjects } = change;
+  const nowMs = deps.nowMs();
   return withTenant(deps.database(c), SYSTEM_TENANT, async (tx) => {
-    await takeBackLogin(tx, { subjects, outcome: "accepted", nowMs });
+    // The user's row first, then what was counted: as a sign-in takes them.
     if (!(await changePassword(tx, { userId: owner.id, old, hash, nowMs }))) {
       throw new ConfluxError("conflict", "The password was changed meanwhile.");
     }
-    const ended = await endAllSessions(tx, { userId: owner.id, nowMs });
+    await takeBackLogin(tx, { subjects, outcome: "accepted", nowMs });
+    const { sessions, notBeforeMs } = await endAllSessions(tx, { userId: owner.id, nowMs });
+    // Signed in here, for only now it is known from when on tokens are good; nobody else is waited for.
+    const session = await prepareSession(deps, owner, { nowMs: notBeforeMs });
     await beginSession(tx, session);
     await auditSession(c, tx, {
       owner,
       action: "write",
-      resource: `users/${owner.id}`,
+      resource: userResource(SYSTEM_TENANT, owner.id),
       outcome: "success",
-      summary: `changed the password; ${ended} sessions ended`,
+      summary: `changed the password; ${sessions} sessions ended`,
       nowMs,
     });
+    return session;
   });
 }

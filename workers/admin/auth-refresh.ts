@@ -55,6 +55,17 @@ export function registerRefreshRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps
           nowMs,
         });
       }
+      // An exchange of the code begins the session's tokens. That of a token goes on with it, each quarter of an hour: no row.
+      if (judged.verdict === "exchange" && digests.isCode) {
+        await auditSession(c, tx, {
+          owner: { id: claims.sub, username: judged.user.username },
+          action: "write",
+          resource: "sessions",
+          outcome: "success",
+          summary: `exchanged the code of a sign-in for the tokens of session ${family}`,
+          nowMs,
+        });
+      }
       return judged;
     });
     if (outcome.verdict !== "exchange" && outcome.verdict !== "repeat") throw sessionEnded();

@@ -96,26 +96,27 @@ export async function tokenPairOf(
   };
 }
 
+export interface SessionAct extends Pick<AuditRow, "action" | "resource" | "outcome" | "summary"> {
+  /** Null for nobody we know: people type passwords into the field of the name, so it is not written down. */
+  owner: SessionOwner | null;
+  nowMs: number;
+}
+
 /** An act of somebody that belongs to no tenant: signing in and what has to do with it. */
-export function auditSession(
-  c: Context<AdminEnv>,
-  tx: Transaction,
-  act: Pick<AuditRow, "action" | "resource" | "outcome" | "summary"> & {
-    /** Null for nobody we know: people type passwords into the field of the name, so it is not written down. */
-    owner: SessionOwner | null;
-    nowMs: number;
-  },
-): Promise<number> {
+export function auditSession(c: Context<AdminEnv>, tx: Transaction, act: SessionAct): Promise<number> {
+  return appendAuditRows(tx, [sessionRow(c, act)]);
+}
+
+/** The row of such an act. */
+export function sessionRow(c: Context<AdminEnv>, act: SessionAct): AuditRow {
   const { owner, nowMs, ...rest } = act;
-  return appendAuditRows(tx, [
-    {
-      ...rest,
-      tenant: SYSTEM_TENANT,
-      actor: { type: "user", id: owner?.id ?? "", name: owner?.username ?? "" },
-      ip: clientIp(c),
-      traceId: c.var.traceId,
-      position: null,
-      createdAtMs: nowMs,
-    },
-  ]);
+  return {
+    ...rest,
+    tenant: SYSTEM_TENANT,
+    actor: { type: "user", id: owner?.id ?? "", name: owner?.username ?? "" },
+    ip: clientIp(c),
+    traceId: c.var.traceId,
+    position: null,
+    createdAtMs: nowMs,
+  };
 }

@@ -8,6 +8,7 @@ import { fullName } from "../../domain/config/config-name.ts";
 import type { Config } from "../../domain/config/config.ts";
 import { requireKeyIds, withoutQuotes } from "./encryption-keys.ts";
 import { type ConfigForWrite, findConfigForWrite } from "./find-config-for-write.ts";
+import { judgedBy } from "./judged-content.ts";
 import type { AdminEnv } from "./principal.ts";
 import { refuseOverSize } from "./quotas-of.ts";
 import { readContent, schemaText, validateContent } from "./read-content.ts";
@@ -74,6 +75,7 @@ async function readItem(
   refuseTyped(config, "/config_id");
   const schema = schemaText(item.schema);
   let content: BatchItem["content"] = null;
+  let judged: Pick<BatchItem, "judged_by"> = {};
   if (item.content !== undefined || item.content_base64 !== undefined) {
     await requirePermission(c, "write", fullName(config.namespace, config.name));
     const { bytes, sha256 } = await readContent(item);
@@ -82,6 +84,8 @@ async function readItem(
     if (live !== null) {
       const whole = { format: live.format, bytes, schema: schema ?? live.schema };
       await withoutQuotes(live.encrypted, () => validateContent({ ...whole, isSecret: live.encrypted }));
+      // What others approve is of a revision, and so of its format and schema.
+      if (!isOfNow) judged = { judged_by: await judgedBy(live) };
     }
     content = { attachment: attachments.length, sha256 };
     attachments.push(bytes);
@@ -92,11 +96,8 @@ async function readItem(
   const ofNow = isOfNow ? (live?.revision ?? 0) : null;
   const expected_revision = item.if_match === undefined ? ofNow : Number(item.if_match.slice(1, -1));
   const { config_id } = item;
-  return {
-    config,
-    live,
-    item: { config_id, expected_revision, content, schema, description, releases, default_version_id },
-  };
+  const rest = { schema, description, releases, default_version_id, ...judged };
+  return { config, live, item: { config_id, expected_revision, content, ...rest } };
 }
 
 /** The KMS keys of the applications that get a content to seal; the core's default for those that have none. */

@@ -14,7 +14,7 @@ import { breakGlass } from "./break-glass.ts";
 import { writtenIndex } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { requireForPlan } from "./bundle-permissions.ts";
-import { planFor, proposePlanned, readBundleCommand } from "./bundle-planned.ts";
+import { NO_PLAN, planFor, proposePlanned, readBundleCommand } from "./bundle-planned.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireSession } from "./require-permission.ts";
 
@@ -78,9 +78,6 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
     return c.json(viewPlan(bundle_id, answer.result.plan, await writtenIndex(c, answer)), 200);
   });
 }
-
-/** Of no plan: a command that names it changes nothing, and is only ever answered from memory. */
-const NO_PLAN = "0".repeat(64);
 
 /**
  * The first answer to a request that is repeated when its bundle can no longer be planned (C12), since something that it

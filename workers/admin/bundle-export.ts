@@ -4,6 +4,7 @@ import type { BundleExportAnswer } from "../../contracts/core/core-api.ts";
 import { NAME_CHARACTERS_MAX } from "../../domain/config/config-name.ts";
 import { grayKindOf } from "../../domain/gray-config/gray-kind.ts";
 import type { ExportedConfig, ExportedVersion } from "../../domain/bundle/export-bundle.ts";
+import { viewSchema } from "./config-views.ts";
 import { declareRoute } from "./declare-route.ts";
 import { omitUndefined } from "./omit-undefined.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -104,7 +105,7 @@ function viewEntry(
 
 /** As an object when that gives the same text again, so that it reads well. */
 function viewSchemaText(schema: string): unknown {
-  const parsed: unknown = JSON.parse(schema);
+  const parsed = viewSchema(schema);
   const isObject = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
   return isObject && JSON.stringify(parsed) === schema ? parsed : schema;
 }

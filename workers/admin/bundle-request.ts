@@ -4,8 +4,9 @@ import type { BundleConfig, BundleContent } from "../../domain/bundle/bundle.ts"
 import type { Namespace } from "../../domain/config/config-name.ts";
 import type { ConfigFormat } from "../../domain/config/config.ts";
 import type { TenantQuotas } from "../../domain/quota/tenant-quotas.ts";
+import { withoutQuotes } from "./encryption-keys.ts";
 import { refuseOverSize } from "./quotas-of.ts";
-import { readContent, schemaText, validateContent } from "./read-content.ts";
+import { readContent, schemaText, validateContent, validateSchema } from "./read-content.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { refuseTyped } from "./refuse-typed.ts";
 
@@ -54,8 +55,9 @@ class BundleReader {
 
   async readEntry(entry: BundleEntry, namespace: Namespace, path: string): Promise<BundleConfig> {
     const { name, format, description, retention, releases } = entry;
-    this.#collect(path, () => refuseTyped({ namespace, name }, "/app"));
-    const schema = this.#collect(path, () => schemaText(entry.schema ?? undefined)) ?? null;
+    await this.#collect(path, () => refuseTyped({ namespace, name }, "/app"));
+    // Here and not with the content, which may be named by its hash alone. Of one at fault, only the content's form is looked at.
+    const schema = (await this.#collect(path, () => readSchema(entry))) ?? null;
     const content = await this.#readContent(entry, { format, schema, path });
     const versions: BundleConfig["versions"] = [];
     for (const [i, version] of entry.versions.entries()) {
@@ -65,8 +67,9 @@ class BundleReader {
       const bytes = await this.#readContent(version, { format: own, schema: null, path: at });
       versions.push({ name: version.name, format: own, content: bytes });
     }
+    this.#refuseUnnamed(entry, path);
     const patterns = (releases ?? []).map(({ version: _version, ...rule }) => ({ ...rule, version_id: 1 }));
-    this.#collect("", () => refuseFaultyPatterns(patterns, `${path}/releases`));
+    await this.#collect("", () => refuseFaultyPatterns(patterns, `${path}/releases`));
     return {
       app: namespace.app,
       env: namespace.env,
@@ -81,6 +84,13 @@ class BundleReader {
     };
   }
 
+  /** Nothing holds a version that no rule names: once retention had removed it, every apply would make it anew. */
+  #refuseUnnamed({ versions, releases }: BundleEntry, path: string): void {
+    const named = new Set((releases ?? []).map(({ version }) => version));
+    for (const [i, { name }] of versions.entries())
+      if (!named.has(name)) this.errors.push({ path: `${path}/versions/${i}`, message: "no rule names it" });
+  }
+
   async #readContent(
     body: ContentFields,
     { format, schema, path }: { format: ConfigFormat; schema: string | null; path: string },
@@ -91,7 +101,8 @@ class BundleReader {
     try {
       const { bytes, sha256 } = await readContent(body);
       refuseOverSize(bytes, this.#quotas);
-      await validateContent({ format, bytes, schema });
+      // Whether its config is encrypted only the core knows, so each content is treated as one that is secret (K5).
+      await withoutQuotes(true, () => validateContent({ format, bytes, schema, isSecret: true }));
       const position = this.#positions.get(sha256) ?? this.attachments.push(bytes) - 1;
       this.#positions.set(sha256, position);
       return { attachment: position, sha256 };
@@ -101,9 +112,9 @@ class BundleReader {
     }
   }
 
-  #collect<T>(path: string, read: () => T): T | undefined {
+  async #collect<T>(path: string, read: () => T | Promise<T>): Promise<T | undefined> {
     try {
-      return read();
+      return await read();
     } catch (error) {
       this.#take(path, error);
       return undefined;
@@ -115,4 +126,10 @@ class BundleReader {
     if (error.code === "payload_too_large") this.isTooLarge = true;
     this.errors.push(...error.errors.map((field) => ({ ...field, path: `${path}${field.path}` })));
   }
+}
+
+async function readSchema({ format, schema }: BundleEntry): Promise<string | null> {
+  const text = schemaText(schema ?? undefined);
+  if (text !== null) await validateSchema(format, text);
+  return text;
 }

@@ -123,7 +123,7 @@ describe("C13 POST /mgt/apply", () => {
       entry("a", { content: "{" }),
       entry("b", { schema }),
       entry("c", { releases: [{ version: "bundle", when: [{ label: "x", op: "regex", values: ["("] }] }] }),
-      entry("d", { versions: [{ name: "old", content: "[" }] }),
+      entry("d", { versions: [{ name: "old", content: "[" }], releases: [{ version: "old" }] }),
     );
     const response = await admin.send("POST", APPLY, body);
     const problem = await readProblem(response);

@@ -12,7 +12,7 @@ import type { ChangeRequestInput } from "../../domain/command/command.ts";
 import { answerChangeRequest } from "./answer-change-request.ts";
 import { commandHead, expectedRevision } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
-import { findChangeRequest } from "./find-change-request.ts";
+import { findChangeRequest, refuseExpired } from "./find-change-request.ts";
 import type { AdminEnv } from "./principal.ts";
 import { proposeChangeOfOne, proposeChangeOfSeveral } from "./propose-change.ts";
 
@@ -39,6 +39,7 @@ const route = declareRoute(
 export function registerChangeRequestEdit(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const request = await findChangeRequest(c, c.req.valid("param").crid);
+    refuseExpired(request);
     const make = async (tenant: string, input: ChangeRequestInput) => {
       if (tenant !== request.namespace.tenant) throw ofAnother();
       return {

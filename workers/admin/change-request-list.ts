@@ -27,11 +27,13 @@ export function registerChangeRequestList(app: OpenAPIHono<AdminEnv>): void {
     const { consistency, status: state, ...filter } = c.req.valid("query");
     const { tenant, app: appName, env } = filter;
     await requireDeclared(c, { tenant, app: appName, env });
-    const page = await c.var.deps.core.listChangeRequests(omitUndefined({ ...filter, state }), {
+    // One time for what is looked for and what is shown.
+    const nowMs = Date.now();
+    const input = { ...omitUndefined({ ...filter, state }), now_ms: nowMs };
+    const page = await c.var.deps.core.listChangeRequests(input, {
       consistency,
       traceparent: c.var.traceparent,
     });
-    const nowMs = Date.now();
     const items = page.items.map((request) => viewChangeRequest(request, nowMs));
     return c.json({ items, next_cursor: page.next_cursor }, 200);
   });

@@ -4,7 +4,7 @@ import type {
   ChangeTarget,
 } from "../../domain/change-request/change-request.ts";
 import type { ChangeRules, FreezeWindow } from "../../domain/change-request/change-rules.ts";
-import { hasExpired } from "../../domain/change-request/find-change.ts";
+import { stateAt } from "../../domain/change-request/find-change.ts";
 import type {
   Actor,
   BatchItem,
@@ -57,7 +57,6 @@ const viewPerson = ({ id, name }: Actor) => ({ id, name });
 
 /** A change request as answers show it, without its operation. `expired` is said at once, the state follows later. */
 export function viewChangeRequest(request: ChangeRequestHead, nowMs: number) {
-  const expired = request.state === "open" && hasExpired(request, nowMs);
   return {
     id: request.id,
     config_id: request.config_id,
@@ -67,7 +66,7 @@ export function viewChangeRequest(request: ChangeRequestHead, nowMs: number) {
     config_etag: request.config_revision === null ? null : configEtag(request.config_revision),
     digest: request.digest,
     description: request.description,
-    status: expired ? ("expired" as const) : request.state,
+    status: stateAt(request, nowMs),
     author: viewPerson(request.author),
     approvals: request.approvals.map(({ by, at_ms, comment }) => ({
       by: viewPerson(by),

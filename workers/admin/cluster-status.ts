@@ -28,22 +28,28 @@ export function registerClusterStatus(app: OpenAPIHono<AdminEnv>): void {
     const status = await c.var.deps.core.status();
     // Asked of the core and not of the database: operators look here while that is away.
     if (c.var.principal.issuedAtMs < status.tokens_not_before_ms) throw sessionEnded();
+    const caller = await standingOf(c);
+    if (caller === "ended") throw sessionEnded();
     c.var.check.passed = true;
     const { cluster_id, epoch, leader_id, term } = status;
-    const isOperator = await maySeeAddresses(c);
     const nodes = status.nodes.map(({ raft_address, fenced = false, ...node }) => {
-      return { ...node, raft_address: isOperator ? raft_address : null, fenced };
+      return { ...node, raft_address: caller === "operator" ? raft_address : null, fenced };
     });
     return c.json({ cluster_id, epoch, leader_id, term, nodes }, 200);
   });
 }
 
-/** No while the database cannot tell: the rest of the answer does not need it, and is wanted most when things are away. */
-async function maySeeAddresses(c: Context<AdminEnv>): Promise<boolean> {
+/**
+ * Who asks, by the database. Anyone with a token that is good by itself while it cannot tell: the answer does not need it,
+ * and is wanted most when things are away.
+ */
+async function standingOf(c: Context<AdminEnv>): Promise<"operator" | "user" | "ended"> {
+  const { principal } = c.var;
   try {
-    return await c.var.principal.allows("read", CLUSTER_RESOURCE);
+    if (await principal.allows("read", CLUSTER_RESOURCE)) return "operator";
+    return (await principal.hasEnded()) ? "ended" : "user";
   } catch (error) {
-    if (error instanceof ConfluxError && error.code === "unavailable") return false;
+    if (error instanceof ConfluxError && error.code === "unavailable") return "user";
     throw error;
   }
 }

@@ -41,7 +41,13 @@ export function viewVersion(version: VersionHead) {
   };
 }
 
-/** The stored text of a schema as JSON, null when there is none. */
+/** The stored text of a schema as JSON, null when there is none; one that is no JSON as it is. */
 export function viewSchema(text: string | null): unknown {
-  return text === null ? null : (JSON.parse(text) as unknown);
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // Bundles once stored any text; what is there must still be read and exported.
+    return text;
+  }
 }

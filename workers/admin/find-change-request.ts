@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Consistency } from "../../contracts/core/core-api.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { sayEnded, stateAt } from "../../domain/change-request/find-change.ts";
 import { type ChangeRequest, isWritten } from "../../domain/change-request/change-request.ts";
 import { fullName } from "../../domain/config/config-name.ts";
 import { hideInTime } from "./find-config.ts";
@@ -25,6 +26,16 @@ export async function findChangeRequest(
   if (request.targets === undefined) await requireDeclaredOfConfig(c, request, hidden);
   else await requireOfTargets(c, request, hidden);
   return request;
+}
+
+/**
+ * Refuses (`invalid_transition`) a move of a request that has expired, whether the record says so already or not. Not asked
+ * of approvals and executions: the log refuses those itself, and still answers a repetition of one that was in time (C12).
+ * No other move can be repeated so late: it has ended the request, or given it days.
+ */
+export function refuseExpired(request: ChangeRequest): void {
+  const state = stateAt(request, Date.now());
+  if (state === "expired") throw new ConfluxError("invalid_transition", sayEnded(state));
 }
 
 /** The configs that a request would change. */

@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
-import { findSessionUser } from "../../adapters/postgres/find-session-user.ts";
+import { findSessionUser, type SessionUser } from "../../adapters/postgres/find-session-user.ts";
 import { readTenantQuotas } from "../../adapters/postgres/read-tenant-quotas.ts";
 import { withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
@@ -22,6 +22,11 @@ interface Window {
   name: string;
   limit: number;
 }
+interface CountedUser {
+  /** None of an inactive user. */
+  tenants: readonly string[];
+  tokensNotBeforeMs: number;
+}
 type Deps = Pick<AuthDeps, "database" | "nowMs"> & { windows: RequestWindows; log: (line: LogLine) => void };
 
 /**
@@ -29,24 +34,25 @@ type Deps = Pick<AuthDeps, "database" | "nowMs"> & { windows: RequestWindows; lo
  * over the quota `max_api_requests_per_minute` of the tenant (A6). It counts for the tenant in which the caller holds a
  * role: of several for the one that the request's `tenant` or the id in its path names, else for the first by name that has
  * room, so that a tenant which takes somebody in and uses its quota up keeps nobody from another one. A caller without any
- * role is counted alone, so that nobody uses up the quota of a tenant that is not theirs; so is who asks how the
+ * role, or whose session has ended, is counted alone, so that nobody uses up the quota of a tenant that is not theirs; so is who asks how the
  * cluster is, since that must be answered when the database, which knows of tenants, is away. A window that
  * is away refuses nobody: the log says how many requests passed uncounted. Stands behind authentication.
  */
 export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
-  const tenants = remembered<readonly string[]>(deps.nowMs);
+  const users = remembered<CountedUser>(deps.nowMs);
   const limits = remembered<number>(deps.nowMs);
   const full = remembered<number>(deps.nowMs);
   const uncounted = logUncounted(deps);
 
   async function windowsOf(c: Context<AdminEnv>): Promise<Window[]> {
-    const userId = c.var.principal.actor.id;
+    const { issuedAtMs, actor } = c.var.principal;
+    const userId = actor.id;
     const alone = [{ name: `user/${userId}`, limit: TENANTLESS_REQUESTS_PER_MINUTE_MAX }];
     if (c.req.path === CLUSTER_STATUS) return alone;
-    const own = await tenants(
-      userId,
-      async () => (await findSessionUser(deps.database(c), userId))?.tenants ?? [],
+    const user = await users(userId, async () =>
+      countedUser(await findSessionUser(deps.database(c), userId)),
     );
+    const own = issuedAtMs < user.tokensNotBeforeMs ? [] : user.tenants;
     if (own.length === 0) return alone;
     return Promise.all(
       tenantsOf(c, own).map(async (tenant) => {
@@ -88,7 +94,10 @@ export function limitRequests(deps: Deps): MiddlewareHandler<AdminEnv> {
   };
 }
 
-/** Asked of the core alone. */
+const countedUser = (user: SessionUser | null): CountedUser =>
+  user?.isActive === true ? user : { tenants: [], tokensNotBeforeMs: 0 };
+
+/** Answered while the database is away. */
 const CLUSTER_STATUS = "/api/v1/mgt/cluster/status";
 /** What is the installation's business names tenants without being theirs. */
 const OF_INSTALLATION = /^\/api\/v1\/(tenants|mgt\/cluster)(\/|$)/;

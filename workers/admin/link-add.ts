@@ -9,7 +9,7 @@ import { userRef } from "../../contracts/access/users-api.ts";
 import { updateHeaders } from "../../contracts/config/fields.ts";
 import { ROLES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import { noSuch, requireTenantOfId, viewNamed } from "./access-kind.ts";
+import { namedResource, noSuch, requireTenantOfId, viewNamed } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { LinkKind } from "./link-kind.ts";
@@ -51,7 +51,8 @@ export function registerLinkAdd(app: OpenAPIHono<AdminEnv>, deps: AuthDeps, kind
     const { id } = c.req.valid("param");
     const target: Target = c.req.valid("json");
     const tenant = await requireTenantOfId(c, kind.of.word, id);
-    const view = await writeAccess(c, deps, { tenant, action: "write", resource: tenant }, async (tx) => {
+    const resource = namedResource(kind.of, tenant, id);
+    const view = await writeAccess(c, deps, { tenant, action: "write", resource }, async (tx) => {
       const before = await findNamed(tx, kind.of.table, id);
       if (before === null) throw noSuch(kind.of.word, id);
       requireRevision(c, before);

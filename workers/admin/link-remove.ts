@@ -3,7 +3,7 @@ import { removeLink } from "../../adapters/postgres/access-links.ts";
 import { changeNamed, findNamed } from "../../adapters/postgres/named-rows.ts";
 import { idPath, idText } from "../../contracts/access/access-fields.ts";
 import { updateHeaders } from "../../contracts/config/fields.ts";
-import { noSuch, requireTenantOfId, viewNamed } from "./access-kind.ts";
+import { namedResource, noSuch, requireTenantOfId, viewNamed } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { LinkKind } from "./link-kind.ts";
@@ -32,7 +32,8 @@ export function registerLinkRemove(app: OpenAPIHono<AdminEnv>, deps: AuthDeps, k
   app.openapi(route, async (c) => {
     const { id, target_id: to } = c.req.valid("param");
     const tenant = await requireTenantOfId(c, kind.of.word, id);
-    const view = await writeAccess(c, deps, { tenant, action: "delete", resource: tenant }, async (tx) => {
+    const resource = namedResource(kind.of, tenant, id);
+    const view = await writeAccess(c, deps, { tenant, action: "delete", resource }, async (tx) => {
       const before = await findNamed(tx, kind.of.table, id);
       if (before === null) throw noSuch(kind.of.word, id);
       requireRevision(c, before);

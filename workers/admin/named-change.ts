@@ -2,7 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { changeNamed, findNamed } from "../../adapters/postgres/named-rows.ts";
 import { idPath } from "../../contracts/access/access-fields.ts";
 import { updateHeaders } from "../../contracts/config/fields.ts";
-import { type AccessKind, noSuch, requireTenantOfId, viewNamed } from "./access-kind.ts";
+import { type AccessKind, namedResource, noSuch, requireTenantOfId, viewNamed } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -28,7 +28,8 @@ export function registerNamedChange(app: OpenAPIHono<AdminEnv>, deps: AuthDeps, 
   app.openapi(route, async (c) => {
     const { id } = c.req.valid("param");
     const tenant = await requireTenantOfId(c, kind.word, id);
-    const view = await writeAccess(c, deps, { tenant, action: "write", resource: tenant }, async (tx) => {
+    const resource = namedResource(kind, tenant, id);
+    const view = await writeAccess(c, deps, { tenant, action: "write", resource }, async (tx) => {
       const before = await findNamed(tx, kind.table, id);
       if (before === null) throw noSuch(kind.word, id);
       requireRevision(c, before);

@@ -4,7 +4,7 @@ import { refuseOver } from "../../adapters/postgres/guard-access.ts";
 import { insertNamed } from "../../adapters/postgres/named-rows.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
 import { tenantScopedId } from "../../domain/access/tenant-scoped-id.ts";
-import { type AccessKind, viewNamed } from "./access-kind.ts";
+import { type AccessKind, namedResource, viewNamed } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -28,7 +28,8 @@ export function registerNamedCreate(app: OpenAPIHono<AdminEnv>, deps: AuthDeps, 
     const { tenant, name, description } = c.req.valid("json");
     await requireDeclared(c, { tenant });
     const id = tenantScopedId(tenant, ulid(deps.nowMs()));
-    const view = await writeAccess(c, deps, { tenant, action: "write", resource: tenant }, async (tx) => {
+    const resource = namedResource(kind, tenant, id);
+    const view = await writeAccess(c, deps, { tenant, action: "write", resource }, async (tx) => {
       await refuseOver(tx, kind.table, kind.max);
       const row = await insertNamed(tx, kind.table, { tenant, id, name, description });
       return { result: viewNamed(row), summary: `made ${kind.word} ${name} (${id})` };

@@ -2,7 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { deleteNamed, findNamed } from "../../adapters/postgres/named-rows.ts";
 import { idPath, removed } from "../../contracts/access/access-fields.ts";
 import { updateHeaders } from "../../contracts/config/fields.ts";
-import { type AccessKind, noSuch, requireTenantOfId } from "./access-kind.ts";
+import { type AccessKind, namedResource, noSuch, requireTenantOfId } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -25,7 +25,8 @@ export function registerNamedDelete(app: OpenAPIHono<AdminEnv>, deps: AuthDeps, 
   app.openapi(route, async (c) => {
     const { id } = c.req.valid("param");
     const tenant = await requireTenantOfId(c, kind.word, id);
-    const result = await writeAccess(c, deps, { tenant, action: "delete", resource: tenant }, async (tx) => {
+    const resource = namedResource(kind, tenant, id);
+    const result = await writeAccess(c, deps, { tenant, action: "delete", resource }, async (tx) => {
       const row = await findNamed(tx, kind.table, id);
       if (row === null) throw noSuch(kind.word, id);
       requireRevision(c, row);

@@ -60,8 +60,11 @@ export async function proposeChangeOfSeveral(
   const inApply = <T>(work: () => Promise<T>): Promise<T> => underPath("/operation/apply", work);
   const { command, attachments } = await inApply(() => readBundleCommand(c, body.apply, body));
   const plan = () => inApply(() => planFor(c, command, requireToAskFor));
-  return proposePlanned(command, plan, (payload) =>
-    ask(command.tenant, { kind: "apply_bundle", payload }, { attachments }),
+  return proposePlanned(
+    command,
+    plan,
+    (payload) => ask(command.tenant, { kind: "apply_bundle", payload }, { attachments }),
+    "/operation/apply",
   );
 }
 

@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { z } from "zod";
 import { changeHeaders, idParams } from "../../contracts/config/fields.ts";
 import {
   publishPreview,
@@ -16,6 +17,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import { dryRunPublish, refuseClients } from "./dry-run-publish.ts";
 import { sealUnder, withoutQuotes } from "./encryption-keys.ts";
 import { findConfigForWrite } from "./find-config-for-write.ts";
+import { judgeAnew, judgedBy, namesRevision, proposeJudged } from "./judged-content.ts";
 import type { AdminEnv } from "./principal.ts";
 import { viewPublish } from "./publish-views.ts";
 import { refuseOverSize } from "./quotas-of.ts";
@@ -56,46 +58,20 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
     const body = c.req.valid("json");
     const query = c.req.valid("query");
-    const { config, live, revision } = await findConfigForWrite(c, c.req.valid("param").id);
-    let content: { bytes: Uint8Array; sha256: string } | null = null;
-    if (body.version_id === undefined) {
-      await requirePermission(c, "write", fullName(config.namespace, config.name));
-      refuseTyped(config, "/content");
-      content = await readContent(body);
-      refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
-      // A config that is gone takes no content: the core repeats what it answered before, or refuses.
-      if (live !== null) {
-        const { encrypted, format, schema } = live;
-        const whole = { format, bytes: content.bytes, schema };
-        await withoutQuotes(encrypted, () => validateContent({ ...whole, isSecret: encrypted }));
-      }
-    }
-    const isSecret = content !== null && (live?.encrypted ?? false);
-    const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
-    const command = {
-      ...(await commandHead(c, config.namespace.tenant, revision)),
-      ...(await breakGlass(c, config)),
-      kind: "start_publish" as const,
-      payload: {
-        config_id: config.id,
-        content: content && { attachment: 0, sha256: content.sha256 },
-        version_id: body.version_id ?? null,
-        description: body.description,
-        strategy: body.strategy.type,
-        stages: await readStages(c, body, config),
-        form: 2 as const,
-        ...(query.abort_plan === "true" ? { abort_plan: true } : {}),
-      },
-    };
+    const read = () =>
+      readStart(c, { id: c.req.valid("param").id, body, abort: query.abort_plan === "true" });
     if (query.dry_run === "true") {
+      const { config, live, command, content } = await read();
       if (live === null) throw configNotFound(config.id);
-      const clients = body.clients ?? [];
-      const asked = { config: live, command, content: content?.bytes ?? null, clients };
+      const asked = { config: live, command, content, clients: body.clients ?? [] };
       return c.json(await dryRunPublish(c, asked), 200);
     }
-    refuseClients(body.clients);
-    const attachments = content === null ? [] : [content.bytes];
-    const answer = await proposePlan(c, { command, attachments, seal });
+    const propose = async () => {
+      const { command, content, seal } = await read();
+      refuseClients(body.clients);
+      return proposePlan(c, { command, attachments: content === null ? [] : [content], seal });
+    };
+    const answer = await judgeAnew(propose, { isOfRevision: namesRevision(c) });
     const { publish, config: changed, warnings } = answer.result;
     const view = viewPublish(publish);
     c.header("etag", view.etag);
@@ -115,18 +91,66 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
   });
 }
 
+/** The command that begins the plan, and its content, judged by the config as it is now. */
+async function readStart(
+  c: Context<AdminEnv>,
+  { id, body, abort }: { id: string; body: z.output<typeof publishRequest>; abort: boolean },
+) {
+  const { config, live, revision } = await findConfigForWrite(c, id);
+  let content: { bytes: Uint8Array; sha256: string } | null = null;
+  let judged: { judged_by?: string } = {};
+  if (body.version_id === undefined) {
+    await requirePermission(c, "write", fullName(config.namespace, config.name));
+    refuseTyped(config, "/content");
+    content = await readContent(body);
+    refuseOverSize(content.bytes, await c.var.deps.quotasOf(c, config.namespace.tenant));
+    // A config that is gone takes no content: the core repeats what it answered before, or refuses.
+    if (live !== null) {
+      const { encrypted, format, schema } = live;
+      const whole = { format, bytes: content.bytes, schema };
+      await withoutQuotes(encrypted, () => validateContent({ ...whole, isSecret: encrypted }));
+      judged = { judged_by: await judgedBy(live) };
+    }
+  }
+  const isSecret = content !== null && (live?.encrypted ?? false);
+  const seal = isSecret ? await sealUnder(c, config.namespace) : undefined;
+  const command = {
+    ...(await commandHead(c, config.namespace.tenant, revision)),
+    ...(await breakGlass(c, config)),
+    kind: "start_publish" as const,
+    payload: {
+      config_id: config.id,
+      content: content && { attachment: 0, sha256: content.sha256 },
+      version_id: body.version_id ?? null,
+      description: body.description,
+      strategy: body.strategy.type,
+      stages: await readStages(c, body, config),
+      form: 2 as const,
+      ...(abort ? { abort_plan: true } : {}),
+      ...judged,
+    },
+  };
+  return { config, live, command, content: content && content.bytes, seal };
+}
+
+interface PlanInput {
+  command: CommandOf<"start_publish">;
+  attachments: readonly Uint8Array[];
+  seal: { key_id: string | null } | undefined;
+}
+
+/** Proposes a plan, as a core that is being upgraded takes it. */
+export async function proposePlan(c: Context<AdminEnv>, input: PlanInput) {
+  const { judged_by: _unknown, ...payload } = input.command.payload;
+  const unjudged = { ...input, command: { ...input.command, payload } };
+  return proposeJudged((saysSo) => proposeForm(c, saysSo ? input : unjudged));
+}
+
 /**
  * Proposes a plan. While the core is upgraded from a build that knows one stage alone, a plan that such a build could make
  * does not hold up the work: then it is proposed as that build knows it, and deprecates nothing.
  */
-export async function proposePlan(
-  c: Context<AdminEnv>,
-  input: {
-    command: CommandOf<"start_publish">;
-    attachments: readonly Uint8Array[];
-    seal: { key_id: string | null } | undefined;
-  },
-) {
+async function proposeForm(c: Context<AdminEnv>, input: PlanInput) {
   const { core } = c.var.deps;
   const { command } = input;
   const options = { traceparent: c.var.traceparent };

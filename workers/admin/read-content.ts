@@ -1,5 +1,5 @@
 import { formatPlugin } from "../../adapters/format/registry.ts";
-import { validateJsonSchema } from "../../adapters/json-schema/validate-json-schema.ts";
+import { checkSchema, validateJsonSchema } from "../../adapters/json-schema/validate-json-schema.ts";
 import { CONTENT_BYTES_MAX, SCHEMA_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { ConfigFormat } from "../../domain/config/config.ts";
@@ -45,6 +45,23 @@ export function schemaText(schema: Record<string, unknown> | string | undefined)
 }
 
 /**
+ * Refuses (`validation_failed`, paths below `/schema`) a schema that cannot be used or cannot apply to the format, whatever
+ * the content is that comes with it (C3).
+ */
+export async function validateSchema(format: ConfigFormat, schema: string): Promise<void> {
+  refuseUnstructured(format);
+  checkSchema(schema);
+  // Preparing a large one is undivided, and many may come in one request.
+  await pauseForOthers();
+}
+
+function refuseUnstructured(format: ConfigFormat): void {
+  if (formatPlugin(format).structured) return;
+  const message = `a JSON Schema cannot apply to format ${format}`;
+  throw invalid("The schema cannot apply", [{ path: "/schema", message }]);
+}
+
+/**
  * Refuses (`validation_failed`) content that is not of its format or does not satisfy its schema (C3). Paths begin with
  * `/content`, or `/schema` when the schema is at fault; line and column stand where they are known. Judging a large
  * document pauses again and again, so that other requests to this isolate are answered meanwhile.
@@ -57,10 +74,7 @@ export async function validateContent(input: {
   isSecret?: boolean;
 }): Promise<void> {
   const plugin = formatPlugin(input.format);
-  if (input.schema !== null && !plugin.structured) {
-    const message = `a JSON Schema cannot apply to format ${plugin.name}`;
-    throw invalid("The schema cannot apply", [{ path: "/schema", message }]);
-  }
+  if (input.schema !== null) refuseUnstructured(input.format);
   const parsed = plugin.parse(input.bytes);
   if (!parsed.ok) {
     const words = input.isSecret === true ? { message: `no valid ${plugin.name} here` } : {};

@@ -1,4 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { z } from "zod";
 import { batchRequest, batchWritten } from "../../contracts/config/batch-schemas.ts";
 import { createChangeHeaders } from "../../contracts/config/fields.ts";
 import { abortPlanQuery } from "../../contracts/publish/publish-schemas.ts";
@@ -7,6 +9,7 @@ import { breakGlass } from "./break-glass.ts";
 import { commandHead, writtenIndex } from "./command-head.ts";
 import { viewConfig, viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
+import { judgeAnew, proposeJudged } from "./judged-content.ts";
 import type { AdminEnv } from "./principal.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 import { warnOfReleases } from "./warn-of-releases.ts";
@@ -32,25 +35,32 @@ const route = declareRoute(
 /** C7: several configs in one command. */
 export function registerReleasesBatch(app: OpenAPIHono<AdminEnv>): void {
   app.openapi(route, async (c) => {
-    const { tenant, items, configs, attachments, seal } = await readBatch(c, c.req.valid("json"));
-    const pass = await breakGlass(c, ...configs);
-    const command = {
-      ...(await commandHead(c, tenant)),
-      ...pass,
-      kind: "batch_releases" as const,
-      payload: { items, abort_plan: c.req.valid("query").abort_plan === "true" },
-    };
-    const { core, regions } = c.var.deps;
-    const answer = await core.propose({ command, attachments, seal }, { traceparent: c.var.traceparent });
+    const body = c.req.valid("json");
+    const { items } = body;
+    const abort_plan = c.req.valid("query").abort_plan === "true";
+    const isOfRevision = items.every((item) => item.if_match !== undefined);
+    const answer = await judgeAnew(() => proposeBatch(c, body, abort_plan), { isOfRevision });
+    const { regions } = c.var.deps;
     const done = answer.result.items.map(({ config, version, warnings }, i) => ({
       ...viewConfig(config),
       version: version && viewVersion(version),
       // The core says nothing of a default rule that was moved.
       warnings:
-        items[i]?.releases === null
+        items[i]?.releases === undefined
           ? warnOfReleases(config.releases, regions)
           : [...warnings, ...warnOfRegions(config.releases, regions)],
     }));
     return c.json({ items: done, index: await writtenIndex(c, answer) }, 200);
+  });
+}
+
+async function proposeBatch(c: Context<AdminEnv>, body: z.output<typeof batchRequest>, abort_plan: boolean) {
+  const { tenant, items, configs, attachments, seal } = await readBatch(c, body);
+  const head = { ...(await commandHead(c, tenant)), ...(await breakGlass(c, ...configs)) };
+  const unjudged = items.map(({ judged_by: _unknown, ...item }) => item);
+  return proposeJudged((saysSo) => {
+    const payload = { items: saysSo ? items : unjudged, abort_plan };
+    const command = { ...head, kind: "batch_releases" as const, payload };
+    return c.var.deps.core.propose({ command, attachments, seal }, { traceparent: c.var.traceparent });
   });
 }

@@ -4,7 +4,7 @@ import { changeNamed, findNamed } from "../../adapters/postgres/named-rows.ts";
 import { idPath } from "../../contracts/access/access-fields.ts";
 import { permissionBody } from "../../contracts/access/roles-api.ts";
 import { updateHeaders } from "../../contracts/config/fields.ts";
-import { noSuch, requireTenantOfId, ROLE, viewNamed } from "./access-kind.ts";
+import { namedResource, noSuch, requireTenantOfId, ROLE, viewNamed } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -35,7 +35,8 @@ export function registerRolePermissionAdd(app: OpenAPIHono<AdminEnv>, deps: Auth
     const { id } = c.req.valid("param");
     const permission = c.req.valid("json");
     const tenant = await requireTenantOfId(c, ROLE.word, id);
-    const view = await writeAccess(c, deps, { tenant, action: "write", resource: tenant }, async (tx) => {
+    const resource = namedResource(ROLE, tenant, id);
+    const view = await writeAccess(c, deps, { tenant, action: "write", resource }, async (tx) => {
       const before = await findNamed(tx, "roles", id);
       if (before === null) throw noSuch(ROLE.word, id);
       requireRevision(c, before);

@@ -4,7 +4,7 @@ import { deletePermission } from "../../adapters/postgres/role-permissions.ts";
 import { idPath } from "../../contracts/access/access-fields.ts";
 import { permissionQuery } from "../../contracts/access/roles-api.ts";
 import { updateHeaders } from "../../contracts/config/fields.ts";
-import { noSuch, requireTenantOfId, ROLE, viewNamed } from "./access-kind.ts";
+import { namedResource, noSuch, requireTenantOfId, ROLE, viewNamed } from "./access-kind.ts";
 import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
@@ -29,7 +29,8 @@ export function registerRolePermissionRemove(app: OpenAPIHono<AdminEnv>, deps: A
     const { id } = c.req.valid("param");
     const { action, resource_pattern } = c.req.valid("query");
     const tenant = await requireTenantOfId(c, ROLE.word, id);
-    const view = await writeAccess(c, deps, { tenant, action: "delete", resource: tenant }, async (tx) => {
+    const resource = namedResource(ROLE, tenant, id);
+    const view = await writeAccess(c, deps, { tenant, action: "delete", resource }, async (tx) => {
       const before = await findNamed(tx, "roles", id);
       if (before === null) throw noSuch(ROLE.word, id);
       requireRevision(c, before);

@@ -3,7 +3,7 @@ import type { CommandOf, CommandPayloads } from "../../domain/command/command.ts
 import { answerChangeRequest } from "./answer-change-request.ts";
 import { asDigested } from "./as-digested.ts";
 import { commandHead, expectedRevision } from "./command-head.ts";
-import { findChangeRequest } from "./find-change-request.ts";
+import { findChangeRequest, refuseExpired } from "./find-change-request.ts";
 import type { AdminEnv } from "./principal.ts";
 
 type StepKind = "approve_change" | "reject_change" | "withdraw_change";
@@ -24,9 +24,7 @@ export async function stepChangeRequest(c: Context<AdminEnv>, crid: string, { ki
     } as { [K in StepKind]: CommandOf<K> }[StepKind];
     return core.propose({ command, attachments: [] }, { traceparent: c.var.traceparent });
   };
-  const answer =
-    "digest" in body
-      ? await asDigested(c, request, body.digest, propose)
-      : await propose(expectedRevision(c, request));
-  return answerChangeRequest(c, answer);
+  if ("digest" in body) return answerChangeRequest(c, await asDigested(c, request, body.digest, propose));
+  refuseExpired(request);
+  return answerChangeRequest(c, await propose(expectedRevision(c, request)));
 }

@@ -9,7 +9,7 @@ import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { quotasOf, TENANTS_PATH, TENANTS_RESOURCE, viewTenant } from "./tenant-views.ts";
+import { quotasOf, TENANTS_PATH, TENANTS_RESOURCE, tenantResource, viewTenant } from "./tenant-views.ts";
 import { requireRevision, writeAccess } from "./write-access.ts";
 
 const route = declareRoute(
@@ -33,7 +33,8 @@ export function registerTenantChange(app: OpenAPIHono<AdminEnv>, deps: AuthDeps)
   app.openapi(route, async (c) => {
     const { tenant } = c.req.valid("param");
     await requireDeclared(c);
-    const write = { tenant: SYSTEM_TENANT, action: "write", resource: TENANTS_RESOURCE } as const;
+    const resource = tenantResource(tenant);
+    const write = { tenant: SYSTEM_TENANT, action: "write", resource } as const;
     const view = await writeAccess(c, deps, write, async (tx) => {
       await setTenant(tx, tenant);
       const before = await findTenant(tx, tenant);

@@ -14,7 +14,7 @@ import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { quotasOf, TENANTS_PATH, TENANTS_RESOURCE, viewTenant } from "./tenant-views.ts";
+import { quotasOf, TENANTS_PATH, TENANTS_RESOURCE, tenantResource, viewTenant } from "./tenant-views.ts";
 import { writeAccess } from "./write-access.ts";
 
 type Request = z.infer<typeof createTenantRequest>;
@@ -26,6 +26,8 @@ const route = declareRoute(
     path: TENANTS_PATH,
     tags: ["access"],
     summary: "Make a tenant, with a user who may do everything in it",
+    description:
+      "409 already_exists when there is one of this name, or was: the audit of a deleted tenant stays under its name, which is therefore not given again.",
     request: { headers: createHeaders, body: { required: true, content: json(createTenantRequest) } },
     responses: { 201: { description: "Made, and ready for use", content: json(tenantView) } },
   },
@@ -39,7 +41,8 @@ export function registerTenantCreate(app: OpenAPIHono<AdminEnv>, deps: AuthDeps)
     const { password } = request.admin;
     const { traceparent } = c.var;
     const passwordHash = password === undefined ? null : await deps.passwords.hash({ password, traceparent });
-    const write = { tenant: SYSTEM_TENANT, action: "write", resource: TENANTS_RESOURCE } as const;
+    const resource = tenantResource(request.name);
+    const write = { tenant: SYSTEM_TENANT, action: "write", resource } as const;
     const view = await writeAccess(c, deps, write, async (tx) => ({
       result: await makeTenant(tx, request, { passwordHash, nowMs: deps.nowMs() }),
       summary: `made tenant ${request.name} with administrator ${request.admin.username}`,

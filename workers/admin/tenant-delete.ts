@@ -10,7 +10,7 @@ import type { AuthDeps } from "./auth-deps.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { TENANTS_PATH, TENANTS_RESOURCE } from "./tenant-views.ts";
+import { TENANTS_PATH, TENANTS_RESOURCE, tenantResource } from "./tenant-views.ts";
 import { requireRevision, writeAccess } from "./write-access.ts";
 
 const route = declareRoute(
@@ -21,7 +21,7 @@ const route = declareRoute(
     tags: ["access"],
     summary: "Delete a tenant that has no configs and no live client tokens left",
     description:
-      "409 conflict otherwise: a tenant made anew under the name would have them. Its users, its audit and its name in old log entries stay.",
+      "409 conflict otherwise. Its users, its audit, its publish history and its name in old log entries stay, so no tenant can be made under the name again.",
     request: { params: tenantPath, headers: updateHeaders },
     responses: { 200: { description: "Deleted", content: json(tenantRemoved) } },
   },
@@ -37,7 +37,8 @@ export function registerTenantDelete(app: OpenAPIHono<AdminEnv>, deps: AuthDeps)
       { consistency: "linearizable", traceparent: c.var.traceparent },
     );
     if (items.length > 0) throw new ConfluxError("conflict", `The tenant ${tenant} still has configs.`);
-    const write = { tenant: SYSTEM_TENANT, action: "delete", resource: TENANTS_RESOURCE } as const;
+    const resource = tenantResource(tenant);
+    const write = { tenant: SYSTEM_TENANT, action: "delete", resource } as const;
     const result = await writeAccess(c, deps, write, async (tx) => {
       await setTenant(tx, tenant);
       const row = await findTenant(tx, tenant);

@@ -6,6 +6,8 @@ import { omitUndefined } from "./omit-undefined.ts";
 
 /** Tenants as such belong to no tenant: who operates the installation makes them and sets their quotas. */
 export const TENANTS_RESOURCE = `${SYSTEM_TENANT}/tenants`;
+/** One of them, as the audit names it. */
+export const tenantResource = (tenant: string): string => `${TENANTS_RESOURCE}/${tenant}`;
 export const TENANTS_PATH = "/api/v1/tenants";
 
 export function viewTenant(row: TenantRow): TenantView {

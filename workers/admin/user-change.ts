@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { endAllSessionsFrom } from "../../adapters/postgres/end-sessions.ts";
 import { findSessionUser } from "../../adapters/postgres/find-session-user.ts";
 import { loadPermissions } from "../../adapters/postgres/load-permissions.ts";
 import { changeUser, findUser, type UserRow } from "../../adapters/postgres/user-rows.ts";
@@ -16,7 +17,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireHeld } from "./require-held.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { USERS_PATH, viewUser } from "./user-views.ts";
+import { userResource, USERS_PATH, viewUser } from "./user-views.ts";
 import { requireRevision, writeAccess } from "./write-access.ts";
 
 const route = declareRoute(
@@ -50,15 +51,15 @@ export function registerUserChange(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
       password === undefined ? undefined : await deps.passwords.hash({ password, traceparent });
     const isEnd = passwordHash !== undefined || isActive === false;
     const guarded = await tenantsOf(c, deps, tenant, id);
-    const write = { tenant, action: "write", resource: tenant, guarded } as const;
+    const write = { tenant, action: "write", resource: userResource(tenant, id), guarded } as const;
     const view = await writeAccess(c, deps, write, async (tx) => {
       const before = await findUser(tx, id);
       if (before === null) throw noSuch("user", id);
       requireRevision(c, before);
       await requireAtLeastAs(c, tx, tenant, id);
-      const tokensNotBeforeMs = isEnd ? deps.nowMs() : undefined;
-      const row = await changeUser(tx, { id, email, isActive, passwordHash, tokensNotBeforeMs });
+      const row = await changeUser(tx, { id, email, isActive, passwordHash });
       if (row === null) throw notYours();
+      if (isEnd) await endAllSessionsFrom(tx, tenant, { userId: id, nowMs: deps.nowMs() });
       return {
         result: await viewUser(tx, row),
         summary: difference(before, row, passwordHash !== undefined),
@@ -69,7 +70,7 @@ export function registerUserChange(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
   });
 }
 
-/** Whose administrators the user may be the last of. */
+/** Whose administrators the user may be the last of, and whose audit says what an operator did to the user. */
 async function tenantsOf(
   c: Context<AdminEnv>,
   deps: AuthDeps,

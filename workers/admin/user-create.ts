@@ -17,7 +17,7 @@ import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireHeldRoles } from "./require-held.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { USERS_PATH, viewUser } from "./user-views.ts";
+import { userResource, USERS_PATH, viewUser } from "./user-views.ts";
 import { writeAccess } from "./write-access.ts";
 
 const route = declareRoute(
@@ -42,7 +42,8 @@ export function registerUserCreate(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
     await requireDeclared(c, { tenant });
     const passwordHash = await deps.passwords.hash({ password, traceparent: c.var.traceparent });
     const id = `usr_${ulid(deps.nowMs())}`;
-    const view = await writeAccess(c, deps, { tenant, action: "write", resource: tenant }, async (tx) => {
+    const resource = userResource(tenant, id);
+    const view = await writeAccess(c, deps, { tenant, action: "write", resource }, async (tx) => {
       await requireMayHandOn(c, tx, request);
       await createUser(tx, {
         id,

@@ -1,4 +1,5 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { endAllSessionsFrom } from "../../adapters/postgres/end-sessions.ts";
 import { changeUser, findUser, leaveTenant } from "../../adapters/postgres/user-rows.ts";
 import { idPath, removed } from "../../contracts/access/access-fields.ts";
 import { tenantQuery } from "../../contracts/access/auth-api.ts";
@@ -10,7 +11,7 @@ import { resolveTenant } from "./auth-tenant.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireDeclared } from "./require-permission.ts";
-import { USERS_PATH } from "./user-views.ts";
+import { userResource, USERS_PATH } from "./user-views.ts";
 import { requireRevision, writeAccess } from "./write-access.ts";
 
 const route = declareRoute(
@@ -33,12 +34,14 @@ export function registerUserDelete(app: OpenAPIHono<AdminEnv>, deps: AuthDeps): 
     const { id } = c.req.valid("param");
     const tenant = await resolveTenant(c, deps, c.req.valid("query").tenant);
     await requireDeclared(c, { tenant });
-    const result = await writeAccess(c, deps, { tenant, action: "delete", resource: tenant }, async (tx) => {
+    const resource = userResource(tenant, id);
+    const result = await writeAccess(c, deps, { tenant, action: "delete", resource }, async (tx) => {
       const row = await findUser(tx, id);
       if (row === null) throw noSuch("user", id);
       requireRevision(c, row);
       // Row-level security lets it through for a user of this tenant alone.
-      const own = await changeUser(tx, { id, isActive: false, tokensNotBeforeMs: deps.nowMs() });
+      const own = await changeUser(tx, { id, isActive: false });
+      if (own !== null) await endAllSessionsFrom(tx, tenant, { userId: id, nowMs: deps.nowMs() });
       await leaveTenant(tx, id);
       const rest = own === null ? "" : ", who can no longer sign in";
       return { result: { id }, summary: `took user ${row.username} (${id}) out of the tenant${rest}` };

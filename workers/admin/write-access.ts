@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { appendAuditRows } from "../../adapters/postgres/append-audit-rows.ts";
+import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
 import {
   hasAdministrator,
   lockTenant,
@@ -35,7 +35,7 @@ export async function writeAccess<T extends object>(
   c: Context<AdminEnv>,
   deps: AuthDeps,
   input: AccessWrite & {
-    /** Tenants whose administrators the change may concern; the tenant itself when left out. */
+    /** Tenants whose administrators the change may concern, and whose audit says so; the tenant itself when left out. */
     guarded?: readonly string[];
   },
   write: (tx: Transaction) => Promise<AccessResult<T>>,
@@ -50,8 +50,8 @@ export async function writeAccess<T extends object>(
     return runIdempotent(tx, key && { ...key, tenant, nowMs }, async () => {
       const { result: made, summary } = await write(tx);
       for (const of of guarded) await guard(tx, of, administered.has(of));
+      await auditAccess(c, tx, { ...input, summary, nowMs }, guarded);
       await setTenant(tx, tenant);
-      await auditAccess(c, tx, { ...input, summary, nowMs });
       return made;
     });
   });
@@ -59,28 +59,29 @@ export async function writeAccess<T extends object>(
   return result;
 }
 
-/** Adds the row of a change to the audit, and leaves its tenant set. */
-export async function auditAccess(
+/** Adds the row of a change to the audit of its tenant, and of others that it is about. */
+async function auditAccess(
   c: Context<AdminEnv>,
   tx: Transaction,
   input: AccessWrite & { summary: string; nowMs: number },
+  others: readonly string[],
 ): Promise<void> {
   const { principal, traceId } = c.var;
-  const { tenant, action, resource, summary } = input;
-  await appendAuditRows(tx, [
-    {
-      tenant,
-      actor: principal.actor,
-      ip: principal.ip,
-      action,
-      resource,
-      outcome: "success",
-      traceId,
-      summary,
-      position: null,
-      createdAtMs: input.nowMs,
-    },
-  ]);
+  const { action, summary } = input;
+  const rowOf = (tenant: string): AuditRow => ({
+    tenant,
+    actor: principal.actor,
+    ip: principal.ip,
+    action,
+    // What an operator changed is the system's own, and named without a tenant.
+    resource: tenant === input.tenant ? input.resource : `${tenant}/${input.resource}`,
+    outcome: "success",
+    traceId,
+    summary,
+    position: null,
+    createdAtMs: input.nowMs,
+  });
+  await appendAuditRows(tx, [...new Set([input.tenant, ...others])].map(rowOf));
 }
 
 /** Locks the tenants in the order of their names; answers those that have an administrator to lose. */

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { CorePort } from "../../../contracts/core/core-port.ts";
-import { testBundle } from "../../../domain/bundle/testing-bundles.ts";
+import { bundleRule, testBundle } from "../../../domain/bundle/testing-bundles.ts";
+import { testCommand, testRule } from "../../../domain/command/testing-commands.ts";
 import { codeOf, unique } from "./core-conformance.ts";
 
 /** What every `CorePort` promises of bundles. */
@@ -23,5 +24,21 @@ export function bundleConformance(core: () => CorePort): void {
     expect(await codeOf(core().planBundle(missing.command))).toBe("validation_failed");
     const swapped = core().propose({ command, attachments: [new Uint8Array([9])] });
     expect(await codeOf(swapped)).toBe("malformed_request");
+  });
+
+  it("C13 plans no rules over those that the bundle has left alone so far", async () => {
+    const [app, id] = [unique(), unique()];
+    const { command, attachments } = testBundle(id, [{ app, name: "a", content: "1" }]);
+    await core().propose({ command, attachments });
+    const { items } = await core().listConfigs({ tenant: "demo", app, limit: 1 });
+    const config_id = items[0]?.id ?? "";
+    const releases = [testRule(1, { tier: "gold" })];
+    await core().propose({ command: testCommand("put_releases", { config_id, releases }), attachments: [] });
+    const first = [{ app, name: "a", content: "1", releases: [bundleRule("bundle")] }];
+    const blockedOf = async (flags: Parameters<typeof testBundle>[2]): Promise<unknown> =>
+      (await core().planBundle(testBundle(id, first, flags).command)).plan.items[0]?.blocked?.code;
+    expect([await blockedOf({}), await blockedOf({ adopt: true }), await blockedOf({ force: true })]).toEqual(
+      ["conflict", undefined, undefined],
+    );
   });
 }

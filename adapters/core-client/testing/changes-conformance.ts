@@ -58,12 +58,8 @@ export function changesConformance(core: () => CorePort): void {
       const both = await Promise.allSettled([core().propose(execute), core().propose(execute)]);
       expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
       expect((await core().getConfig(id)).config.releases).toEqual([testRule(2)]);
-      const list = await core().listChangeRequests({
-        tenant: namespace.tenant,
-        config_id: id,
-        state: "executed",
-        limit: 1,
-      });
+      const ended = { tenant: namespace.tenant, config_id: id, state: "executed" };
+      const list = await core().listChangeRequests({ ...ended, now_ms: 0, limit: 1 });
       expect(list.items).toMatchObject([{ id: to.change_request_id, outcome: { version_id: 2 } }]);
       expect(await codeOf(core().propose(execute))).toBe("invalid_transition");
     });
@@ -74,7 +70,7 @@ export function changesConformance(core: () => CorePort): void {
       const command = testCommand("request_change", payload);
       expect(await codeOf(core().propose({ command, attachments: [] }))).toBe("malformed_request");
       expect(await codeOf(core().getChangeRequest("chr-c1-none"))).toBe("not_found");
-      const list = { tenant: "demo", limit: 1 };
+      const list = { tenant: "demo", now_ms: 0, limit: 1 };
       expect(await codeOf(core().listChangeRequests({ ...list, cursor: "x" }))).toBe("malformed_request");
       expect(await codeOf(core().listChangeRequests({ ...list, state: "x" }))).toBe("malformed_request");
     });
@@ -99,6 +95,15 @@ function describeSeveral(core: () => CorePort): void {
     const { id: change_request_id, digest } = asked.result.request;
     const { request } = await core().getChangeRequest(change_request_id);
     expect(request).toMatchObject({ config_id: null, operation, digest, targets: { length: 2 } });
+    const first = items[0]?.config_id ?? "";
+    for (const [state, now_ms] of [
+      ["open", request.expires_at_ms - 1],
+      ["expired", request.expires_at_ms],
+    ] as const) {
+      const of = { tenant: request.namespace.tenant, config_id: first, state, now_ms, limit: 9 };
+      const { items: found } = await core().listChangeRequests(of);
+      expect(found.map(({ id }) => id)).toEqual([change_request_id]);
+    }
     const tenant = request.namespace.tenant;
     for (const [i, { content }] of items.entries())
       expect(await core().getBlob({ tenant, sha256: content?.sha256 ?? "" })).toEqual(attachments[i]);
@@ -113,7 +118,7 @@ function describeSeveral(core: () => CorePort): void {
         releases: [testRule(2)],
       });
     expect(await codeOf(core().propose({ command, attachments: [] }))).toBe("invalid_transition");
-    const listed = await core().listChangeRequests({ tenant, state: "executed", limit: 1 });
+    const listed = await core().listChangeRequests({ tenant, state: "executed", now_ms: 0, limit: 1 });
     expect(listed.items).toMatchObject([{ id: change_request_id, operation_kind: "batch_releases" }]);
   });
 }

@@ -5,6 +5,10 @@ const APP = "conflux_app";
 /** What every policy for that role must say, so that no second one opens what the first closes. */
 const POLICY = "(tenant_id = conflux_tenant_id())";
 
+const ofColumns = (privilege: string, columns: readonly string[]): string[] =>
+  columns.map((column) => `${privilege}(${column})`);
+const USER_COLUMNS = ["created_at", "email", "id", "is_active", "revision", "tokens_not_before", "username"];
+
 /** Tables that belong to no tenant, what the role may do with them, and why another tenant may see that. */
 export const TABLES_WITHOUT_TENANT: Record<string, { may: string[]; why: string }> = {
   clusters: {
@@ -17,11 +21,10 @@ export const TABLES_WITHOUT_TENANT: Record<string, { may: string[]; why: string 
   },
   users: {
     may: [
-      "INSERT",
-      ...["created_at", "email", "id", "is_active", "revision", "tokens_not_before", "username"].map(
-        (c) => `SELECT(${c})`,
-      ),
-      ...["email", "is_active", "password_hash", "revision", "tokens_not_before"].map((c) => `UPDATE(${c})`),
+      // A policy of its own refuses an operator. `is_operator` is named by Workers of the release before 0012.
+      ...ofColumns("INSERT", [...USER_COLUMNS, "is_operator", "password_hash"]),
+      ...ofColumns("SELECT", USER_COLUMNS),
+      ...ofColumns("UPDATE", ["email", "is_active", "password_hash", "revision", "tokens_not_before"]),
     ],
     why: "users are global; a policy of its own shows those who hold a role in the tenant, no column their password",
   },
@@ -42,10 +45,17 @@ export const FUNCTIONS: Record<string, string> = {
     "stores another hash for who knows the one that is there; tells whether it did",
   "conflux_change_password(text,text,text,timestamp with time zone)":
     "the same, and ends the user's access tokens",
-  "conflux_end_user_tokens(text,timestamp with time zone)": "ends a user's access tokens; tells nothing",
+  "conflux_end_user_tokens(text,timestamp with time zone)":
+    "ends a user's access tokens; tells nothing (for Workers of the release before 0012)",
+  "conflux_call_in_tokens(text,timestamp with time zone)":
+    "the same, up to the moment at which it runs; tells from when on the user's tokens are good",
+  "conflux_hold_login(text,text)":
+    "keeps who knows the hash of a user's password from being changed meanwhile; tells whether that is the hash",
+  "conflux_is_break_glass(text)": "whether the user of this id was made for an emergency",
   "conflux_find_user_by_email(text)":
     "id, name and state of the user of exactly this address, for signing in at a provider; lists nobody",
   "conflux_chain_audit()": "a trigger: cannot be called",
+  "conflux_mark_deleted_tenant()": "a trigger: cannot be called",
   "conflux_audit_field(text)": "encodes the text that it is given",
   "conflux_audit_hash(audit_logs)": "hashes the row that it is given",
   "conflux_audit_heads(text,integer)":
