@@ -38,12 +38,20 @@ export function openAdminApi(io: CliIo, { url, token }: Target): AdminApi {
     }
     const text = await response.text();
     if (!response.ok) throw refusal(response, text);
-    return JSON.parse(text) as unknown;
+    return parseAnswer(url, text);
   };
   return {
     get: (path) => send("GET", path),
     post: (path, body, headers) => send("POST", path, body, headers),
   };
+}
+
+function parseAnswer(url: string, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new CliError(EXIT.refused, `${url} answers what is no JSON: it is not the admin API`, { cause });
+  }
 }
 
 function refusal(response: Response, text: string): CliError {

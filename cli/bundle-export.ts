@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { BundleDocument } from "../contracts/bundle/bundle-schemas.ts";
-import type { CliIo } from "./cli-io.ts";
+import { CliError, type CliIo, EXIT } from "./cli-io.ts";
 import { declareVerb } from "./declare-verb.ts";
 import { toYaml } from "./to-yaml.ts";
 import { writeBundle } from "./write-bundle.ts";
@@ -24,6 +24,11 @@ export function registerBundleExport(group: Command, io: CliIo): void {
     for (const name of ["tenant", "app", "env", "bundle"])
       if (typeof flags[name] === "string") query.set(name, flags[name]);
     const document = (await api.get(`/mgt/export?${query.toString()}`)) as BundleDocument;
+    if (document.configs.length === 0) {
+      // Nor is a directory emptied, which `--dir` would do: it is more often a name that is misspelt than all of it deleted.
+      const { tenant, app = "*", env = "*" } = document.bundle;
+      throw new CliError(EXIT.refused, `there is nothing to export in ${tenant}/${app}/${env}`);
+    }
     const { dir } = flags;
     if (typeof dir === "string") {
       writeBundle(resolve(io.cwd, dir), document);

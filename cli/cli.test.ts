@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -132,6 +132,39 @@ describe("U3 conflux", () => {
     expect([half.code, half.err]).toEqual([2, expect.stringContaining("no token")]);
   });
 
+  it.each(["", "/", "/api/v1", "/api/v1/", "//api/v1//"])(
+    "takes the address with what npm start prints behind it: %j",
+    async (more) => {
+      for (const [base, at] of [
+        ["http://a.test", "http://a.test/api/v1/mgt/cluster/status"],
+        ["http://a.test/below", "http://a.test/below/api/v1/mgt/cluster/status"],
+      ]) {
+        const { code, asked } = await run(["cluster", "status", "--url", `${base}${more}`, "--token", "t"]);
+        expect([code, asked[0]?.url]).toEqual([0, at]);
+      }
+    },
+  );
+
+  it.each([
+    ["--token", "sec\nret"],
+    ["--token", "sec ret"],
+    ["--token", "sec\0ret"],
+    ["--token", "secrét"],
+    ["--url", "http://sec\nret.test"],
+    ["--url", "http://ada:secret@a.test"],
+  ])("sends no %s that no header carries, and does not print it: %j", async (flag, value) => {
+    const { code, out, err, asked } = await run(["cluster", "status", flag, value]);
+    expect([code, out, asked]).toEqual([1, "", []]);
+    expect(err).not.toMatch(/sec|r[eé]t\b/);
+    const env = { ...ENV, [flag === "--url" ? "CONFLUX_ADMIN_URL" : "CONFLUX_TOKEN"]: value };
+    expect(await run(["cluster", "status"], { env })).toMatchObject({ code: 1, err, asked: [] });
+  });
+
+  it("takes a token with a line break at its end for the one without", async () => {
+    const { asked } = await run(["cluster", "status", "--token", "t2\n"]);
+    expect(asked[0]?.headers["authorization"]).toBe("Bearer t2");
+  });
+
   it.each([
     { args: ["cluster", "nothing"], says: "unknown command" },
     { args: ["nothing"], says: "unknown command" },
@@ -145,6 +178,29 @@ describe("U3 conflux", () => {
     const { code, err, asked } = await run(args);
     expect([code, err]).toEqual([2, expect.stringContaining(says)]);
     expect(asked).toEqual([]);
+  });
+
+  it.each([
+    ["cluster status", ["--url", "--token"]],
+    ["cluster backups", ["--limit", "--url", "--token"]],
+    ["break-glass open", ["--reason", "--minutes", "--tenant"]],
+    ["encryption rewrap demo", ["--cursor", "--url", "--token"]],
+    ["audit verify", ["--tenant", "--url", "--token"]],
+    ["export", ["--tenant", "--app", "--env", "--bundle", "--dir"]],
+  ])("takes no flag for a value: %s", async (verb, flags) => {
+    for (const flag of flags) {
+      const { code, err, asked } = await run([...verb.split(" "), flag, "--json"]);
+      expect([code, err, asked]).toEqual([2, expect.stringContaining(`write ${flag}=--json`), []]);
+    }
+  });
+
+  it("takes a value that looks like a flag behind =, and one of a single dash", async () => {
+    const answer = (): Response => Response.json({ items: [], next_cursor: null });
+    for (const limit of [["--limit=--json"], ["--limit", "-"], ["--limit", "-1"]]) {
+      const { code, asked } = await run(["cluster", "backups", ...limit], { answer });
+      const value = limit.at(-1)?.replace("--limit=", "");
+      expect([code, asked[0]?.url]).toEqual([0, expect.stringMatching(new RegExp(`limit=${value}$`))]);
+    }
   });
 
   it.each([
@@ -256,6 +312,25 @@ describe("K3 U3 conflux encryption rewrap", () => {
     expect(new Set(ran.asked.map(({ headers }) => headers["x-idempotency-key"])).size).toBe(2);
   });
 
+  it("says that nothing encrypted is there, and behind a cursor takes it for the end", async () => {
+    const answer = (): Response => Response.json({ rewrapped: 0, resume_cursor: null, index: "x" });
+    const typo = await run(["encryption", "rewrap", "demo/shoop"], { answer });
+    expect([typo.code, typo.err]).toEqual([
+      1,
+      expect.stringContaining("nothing encrypted was found in demo/shoop"),
+    ]);
+    const last = ["encryption", "rewrap", "demo", "--cursor", "shop/prod/a@2"];
+    expect(await run(last, { answer })).toMatchObject({ code: 0, err: "" });
+  });
+
+  it.each(["demo/shop/prod/db.json/extra", "a/b/c/d/e", "demo//prod", "demo/", "", "/"])(
+    "asks nothing with the scope %j",
+    async (scope) => {
+      const { code, err, asked } = await run(["encryption", "rewrap", scope]);
+      expect([code, err, asked]).toEqual([2, expect.stringContaining("is no scope"), []]);
+    },
+  );
+
   it("says how to go on when it is cut short", async () => {
     const away = new ConfluxError("key_service_unavailable", "The key service did not answer in time");
     const answers = [
@@ -272,6 +347,70 @@ describe("K3 U3 conflux encryption rewrap", () => {
 
 const bundle = { bundle: { id: "web", tenant: "demo" }, configs: [] };
 writeFileSync(join(cwd, "bundle.json"), JSON.stringify(bundle));
+
+describe("U3 conflux says in one line what is wrong with a file or an answer", () => {
+  it.each([
+    ["bad.yaml", "a: 1\na: 2\n", "bad.yaml:2:1: Map keys must be unique"],
+    ["bad.json", '{ "a": 1,\n "a": 2 }', "bad.json:2:2: Map keys must be unique"],
+    ["alias.yaml", "a: *x\n", "alias.yaml: Unresolved alias"],
+  ])("%s", async (name, text, says) => {
+    writeFileSync(join(cwd, name), text);
+    const { code, err, asked } = await run(["apply", name]);
+    expect([code, asked]).toEqual([1, []]);
+    expect(err).toContain(`conflux: ${join(cwd, says)}`);
+    expect(err).not.toMatch(/Error|\n./);
+  });
+
+  it("a file that is not there, and a place that cannot be written", async () => {
+    expect(await run(["apply", "nowhere"])).toMatchObject({
+      code: 1,
+      err: `conflux: ${join(cwd, "nowhere")} cannot be read: no such file or directory\n`,
+    });
+    const entry = { app: "a", env: "e", name: "n", format: "text", content: "x" };
+    const answer = (): Response => Response.json({ ...bundle, configs: [entry] });
+    const taken = await run(["export", "--tenant", "demo", "--dir", "bundle.json/x"], { answer });
+    expect(taken).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^conflux: \S*bundle\.json\/x\S*: not a directory\n$/) as string,
+    });
+  });
+
+  it("an answer of something else than the API, and a dev.json that is none", async () => {
+    const page = await run(["cluster", "status"], { answer: () => new Response("<html>") });
+    expect(page).toMatchObject({ code: 1, err: expect.stringContaining("it is not the admin API") });
+    const strange = await run(["cluster", "status"], {
+      answer: () => Response.json({ ...STATUS, term: "x" }),
+    });
+    expect([strange.code, strange.err]).toEqual([
+      1,
+      expect.stringMatching(/^conflux: the API answers what this program does not know: \/term: .*\n$/),
+    ]);
+    mkdirSync(join(cwd, "broken"));
+    writeFileSync(join(cwd, "broken/dev.json"), '{ "admin_token": secret');
+    const broken = await run(["cluster", "status"], { env: { CONFLUX_DATA_DIR: join(cwd, "broken") } });
+    expect([broken.code, broken.err]).toEqual([2, expect.stringMatching(/broken\/dev\.json is no JSON/)]);
+    expect(broken.err).not.toContain("secret");
+  });
+});
+
+describe("C13 U3 conflux export", () => {
+  it("says that nothing is there, and leaves a directory as it is", async () => {
+    const nothing = { bundle: { id: "demo-nosuch", tenant: "demo", app: "nosuch" }, configs: [] };
+    mkdirSync(join(cwd, "kept"));
+    writeFileSync(join(cwd, "kept/bundle.yaml"), "id: web\ntenant: demo\napp: shop\nenv: prod\n");
+    writeFileSync(join(cwd, "kept/a"), "x");
+    writeFileSync(join(cwd, "kept/a.meta.yaml"), "format: text\n");
+    for (const more of [[], ["--json"], ["--dir", "kept"]]) {
+      const args = ["export", "--tenant", "demo", "--app", "nosuch", ...more];
+      expect(await run(args, { answer: () => Response.json(nothing) })).toMatchObject({
+        code: 1,
+        out: "",
+        err: "conflux: there is nothing to export in demo/nosuch/*\n",
+      });
+    }
+    expect(readdirSync(join(cwd, "kept"))).toEqual(["a", "a.meta.yaml", "bundle.yaml"]);
+  });
+});
 
 describe("C13 C14 conflux apply in a freeze", () => {
   const applied = { bundle_id: "web", plan: "p", has_changes: false, items: [], warnings: [], index: "i" };
@@ -293,11 +432,22 @@ describe("C13 C14 conflux apply in a freeze", () => {
         { method: "POST", body: bundle, headers: { "x-conflux-break-glass": "the shop is down" } },
       ]);
     }
+    const meant = await apply(["--break-glass=--dry-run"]);
+    expect([meant.code, meant.asked[0]?.headers]).toEqual([
+      0,
+      expect.objectContaining({ "x-conflux-break-glass": "--dry-run" }),
+    ]);
     expect((await run(["apply", "--help"])).out).toContain("--break-glass <reason>");
   });
 
   it.each([
     { args: ["--break-glass"], says: "argument missing" },
+    { args: ["--break-glass", "--dry-run"], says: "write --break-glass=--dry-run" },
+    { args: ["--break-glass", "-h"], says: "argument missing" },
+    { args: ["--description", "--dry-run"], says: "argument missing" },
+    { args: ["--request-change", "--description", "--dry-run"], says: "argument missing" },
+    { args: ["--if-plan", "--", "--dry-run"], says: "argument missing" },
+    { args: ["--url", "--dry-run"], says: "argument missing" },
     { args: ["--break-glass", " "], says: "a reason of 1 to 512 characters" },
     { args: ["--break-glass", "x".repeat(513)], says: "512" },
     { args: ["--break-glass", "one\nx-more: two"], says: "one line of ASCII characters" },

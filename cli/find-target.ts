@@ -1,10 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type CliIo, CliError, EXIT } from "./cli-io.ts";
+import { systemWords } from "./system-words.ts";
+
+/** What a header carries of a token. */
+const VISIBLE = /^[!-~]*$/;
 
 /** Where the admin API is, and as whom to call it. */
 export interface Target {
-  /** Without a slash at the end. */
+  /** Without the API's prefix and without a slash at the end. */
   url: string;
   token: string;
 }
@@ -15,7 +19,7 @@ export interface Target {
  */
 export function findTarget(io: CliIo, flags: { url?: string; token?: string }): Target {
   const url = flags.url ?? io.env["CONFLUX_ADMIN_URL"];
-  const token = flags.token ?? io.env["CONFLUX_TOKEN"];
+  const token = checkToken(flags.token ?? io.env["CONFLUX_TOKEN"]);
   if (url !== undefined && token !== undefined) return { url: checkUrl(url), token };
   // A token of the local stack is not for another address.
   if (url !== undefined) throw new CliError(EXIT.usage, "no token: give --token or CONFLUX_TOKEN");
@@ -36,15 +40,46 @@ function readDevJson(io: CliIo): Target | null {
     text = readFileSync(path, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new CliError(EXIT.usage, `${path} cannot be read: ${String(cause)}`, { cause });
+    throw new CliError(EXIT.usage, `${path} cannot be read: ${systemWords(cause)}`, { cause });
   }
-  const { admin_url, admin_token } = JSON.parse(text) as { admin_url?: string; admin_token?: string };
+  const { admin_url, admin_token } = parseDevJson(path, text);
   if (admin_url === undefined || admin_token === undefined) return null;
   return { url: checkUrl(admin_url), token: admin_token };
 }
 
+function parseDevJson(path: string, text: string): { admin_url?: string; admin_token?: string } {
+  try {
+    return JSON.parse(text) as { admin_url?: string; admin_token?: string };
+  } catch (cause) {
+    // The parser's words would quote a token.
+    throw new CliError(EXIT.usage, `${path} is no JSON: the next \`npm start\` writes it anew`, { cause });
+  }
+}
+
+/** A blank at an end is none of the token's; any other is refused here, since what says no later would print it. */
+function checkToken(text: string | undefined): string | undefined {
+  const token = text?.trim();
+  if (token === undefined || VISIBLE.test(token)) return token;
+  throw new CliError(
+    EXIT.refused,
+    "the token has characters that no header carries (a line break, a blank, a letter beyond ASCII)",
+  );
+}
+
+/** The URL as it is, or as `npm start` prints it, which ends with the API's prefix. */
 function checkUrl(text: string): string {
+  if (!VISIBLE.test(text)) {
+    throw new CliError(EXIT.refused, "the address has a line break, a blank or a letter beyond ASCII in it");
+  }
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url !== null && ["http:", "https:"].includes(url.protocol)) return text.replace(/\/+$/, "");
+  if (url !== null && url.username + url.password !== "") {
+    throw new CliError(EXIT.refused, "the address has a user or a password in it: the token says who asks");
+  }
+  if (url !== null && ["http:", "https:"].includes(url.protocol)) {
+    return text
+      .replace(/\/+$/, "")
+      .replace(/\/+api\/v1$/, "")
+      .replace(/\/+$/, "");
+  }
   throw new CliError(EXIT.usage, `"${text}" is no address like http://localhost:8788`);
 }

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { parse } from "yaml";
+import { parse, YAMLParseError } from "yaml";
 import type { z } from "zod";
 import {
   asText,
@@ -13,6 +13,7 @@ import {
   placeOf,
 } from "./bundle-layout.ts";
 import { CliError, EXIT } from "./cli-io.ts";
+import { systemWords } from "./system-words.ts";
 
 /** A bundle from a file (JSON or YAML) or a directory (bundle-layout.ts). Throws a `CliError` that says what is wrong where. */
 export function readBundle(path: string): BundleJson {
@@ -93,15 +94,23 @@ function parseFile(path: string): unknown {
   try {
     return parse(text) as unknown;
   } catch (cause) {
-    throw refused(`${path}: ${String(cause)}`, cause);
+    throw refused(`${path}${faultOf(cause)}`, cause);
   }
+}
+
+/** Where and why the text is none of YAML (or JSON), in one line: the parser's message goes on with a picture of the place. */
+function faultOf(cause: unknown): string {
+  const [message = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+  const at = cause instanceof YAMLParseError ? cause.linePos?.[0] : undefined;
+  if (at === undefined) return `: ${message}`;
+  return `:${at.line}:${at.col}: ${message.replace(/ at line \d+, column \d+:?$/, "")}`;
 }
 
 function readBytes(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw refused(`${path} cannot be read: ${String(cause)}`, cause);
+    throw refused(`${path} cannot be read: ${systemWords(cause)}`, cause);
   }
 }
 

@@ -1,4 +1,5 @@
-import { Command, CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
+import { ZodError } from "zod";
 import { type CliIo, CliError, CliOutcome, EXIT, type ExitCode } from "./cli-io.ts";
 import { registerAuditVerify } from "./audit-verify.ts";
 import { registerBundleApply } from "./bundle-apply.ts";
@@ -15,6 +16,8 @@ import { registerClusterStatus } from "./cluster-status.ts";
 import { registerBreakGlassClose, registerBreakGlassOpen } from "./break-glass.ts";
 import { registerEncryptionRewrap } from "./encryption-rewrap.ts";
 import { paint } from "./print-table.ts";
+import { CliCommand } from "./read-options.ts";
+import { isSystemError, systemWords } from "./system-words.ts";
 
 /** Every verb, by group: `conflux <group> <verb>`. */
 const GROUPS: { name: string; summary: string; verbs: ((group: Command, io: CliIo) => void)[] }[] = [
@@ -47,7 +50,7 @@ const VERBS = [registerBundleExport, registerBundleApply];
 
 /** Runs one command line (without the program's own name) and answers the exit code. Never rejects. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
-  const program = new Command("conflux")
+  const program = new CliCommand("conflux")
     .description("Operates a Conflux installation")
     .showHelpAfterError("(--help says what there is)");
   for (const { name, summary, verbs } of GROUPS) {
@@ -81,7 +84,15 @@ function explain(io: CliIo, error: unknown): ExitCode {
   if (error instanceof CliOutcome) return error.exitCode;
   // Commander has said what is wrong; help that was asked for is no fault.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const message = error instanceof Error ? error.message : String(error);
-  io.err(`${paint(io, "red", "conflux:")} ${message}`);
+  io.err(`${paint(io, "red", "conflux:")} ${wordsFor(error)}`);
   return error instanceof CliError ? error.exitCode : EXIT.refused;
+}
+
+function wordsFor(error: unknown): string {
+  if (isSystemError(error)) return `${error.path ?? error.syscall ?? "the system"}: ${systemWords(error)}`;
+  if (error instanceof ZodError) {
+    const [issue] = error.issues;
+    return `the API answers what this program does not know: /${issue?.path.join("/")}: ${issue?.message}`;
+  }
+  return error instanceof Error ? error.message : String(error);
 }

@@ -222,7 +222,17 @@ describe("C13 a bundle", () => {
     const { machine, create } = open();
     const schema = `"${"s".repeat(SCHEMA_BYTES_MAX - 2)}"`;
     for (let i = 0; i < 6; i++) create(`c${i}`, "x", { schema });
-    expect(exportBundle(machine.state, { tenant: "demo" })).toMatchObject({ code: "payload_too_large" });
+    const { app, env } = testConfigPayload("c", sha256OfText("x")).namespace;
+    for (const [scope, help] of [
+      [{}, "name an app, or an app and an env"],
+      [{ env }, "name an app, too"],
+      [{ app }, "name an env, too"],
+      [{ app, env }, "read its configs one by one"],
+    ] as const)
+      expect(exportBundle(machine.state, { tenant: "demo", ...scope })).toMatchObject({
+        code: "payload_too_large",
+        detail: expect.stringContaining(help) as string,
+      });
   });
 
   it("is the plan that was looked at, or none", () => {

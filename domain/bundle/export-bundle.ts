@@ -29,6 +29,13 @@ export interface ExportScope {
   env?: string | undefined;
 }
 
+/** What can be done about an export that is too large: a smaller one, as long as there is any. */
+function smallerThan({ app, env }: ExportScope): string {
+  if (app === undefined) return env === undefined ? "name an app, or an app and an env" : "name an app, too";
+  if (env === undefined) return "name an env, too";
+  return "no bundle holds this env: read its configs one by one (GET /mgt/configs, and the content of their versions)";
+}
+
 /**
  * The configs of a tenant, an app or an env as entries of a bundle, in the order of their names (C13): the same for the same
  * state. Rules of running publish plans are left out, and rules name versions by content. Refuses `payload_too_large` for more
@@ -36,8 +43,10 @@ export interface ExportScope {
  */
 export function exportBundle(
   state: StateView,
-  { tenant, app, env }: ExportScope,
+  scope: ExportScope,
 ): { ok: true; configs: ExportedConfig[] } | Refusal {
+  const { tenant, app, env } = scope;
+  const tooLarge = (what: string): Refusal => refuse("payload_too_large", `${what}: ${smallerThan(scope)}`);
   const root = stateKey.configsOfTenantPrefix(tenant);
   const within = app === undefined ? "" : env === undefined ? `${app}/` : `${app}/${env}/`;
   const configs: ExportedConfig[] = [];
@@ -57,10 +66,6 @@ export function exportBundle(
     configs.push(exported);
   }
   return { ok: true, configs };
-}
-
-function tooLarge(what: string): Refusal {
-  return refuse("payload_too_large", `${what}: name an app, or an app and an env`);
 }
 
 /** The latest version, then the others that a user's rules name, each content once; and which content a version has. */

@@ -21,7 +21,7 @@ afterAll(async () => {
   rmSync(cwd, { recursive: true });
 });
 
-it.each([["README.md"], ["docs/configs.md"]])(
+it.each([["README.md"], ["docs/configs.md"], ["docs/approvals.md"]])(
   "U7 the tour of %s runs line by line and prints what it says",
   (document) => {
     const { script, expectations } = readTour(document);

@@ -24,6 +24,8 @@ async function place(): Promise<Place> {
   return made;
 }
 
+/** What an orderly stop may take on a busy machine. */
+const STOP_MS = 15_000;
 const sentence = (text: string): RegExp => new RegExp(`^${text}\\n$`);
 
 test.each([
@@ -89,6 +91,23 @@ test("Ctrl-C during the start stops what had been started", async () => {
   expect(await exited, text()).toBe(0);
   expect(processesOf(dataDir)).toEqual([]);
 });
+
+test.each(["SIGINT", "SIGTERM"] as const)(
+  "%s to the npm of npm start alone stops everything",
+  async (signal) => {
+    const { env, dataDir } = await place();
+    const { child, exited, text } = launchStack(env, { npm: true });
+    // Of a stack that outlives its npm, the supervisor ends the rest.
+    cleanups.unshift(() => {
+      for (const { pid, command } of processesOf(dataDir))
+        if (command.includes("dev/start.ts")) process.kill(pid);
+    });
+    await until(() => text().includes("Conflux is ready"), "the stack", 60_000);
+    child.kill(signal);
+    await until(() => processesOf(dataDir).length === 0, "its end", STOP_MS);
+    expect(await exited, text()).toBe(0);
+  },
+);
 
 test("Ctrl-C leaves nothing running, exits with 0 and keeps the state; a third start is as the second", async () => {
   const mine = await place();

@@ -135,9 +135,10 @@ export function processesOf(dataDir: string): { pid: number; command: string }[]
     .map(({ pid, command }) => ({ pid, command }));
 }
 
-/** Starts the program and waits for nothing. */
-export function launchStack(env: Record<string, string>) {
-  const child = spawn(process.execPath, ["dev/start.ts"], {
+/** Starts the program (or `npm start`, which starts it through a shell) and waits for nothing. */
+export function launchStack(env: Record<string, string>, { npm = false } = {}) {
+  const [program, ...args] = npm ? ["npm", "start"] : [process.execPath, "dev/start.ts"];
+  const child = spawn(program, args, {
     cwd: PROJECT_DIR,
     env: {
       ...process.env,
