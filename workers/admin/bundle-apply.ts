@@ -64,8 +64,13 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
         ...written.map(({ app: appName, env, name }) => ({ namespace: { tenant, app: appName, env }, name })),
       );
     };
-    const plan = (): Promise<BundlePlan> => planFor(c, command, requireFor);
-    if (dry_run === "true") return c.json(viewPlan(bundle_id, await plan(), null), 200);
+    const plan = () => planFor(c, command, requireFor);
+    if (dry_run === "true") {
+      const planned = await plan();
+      const passes = (code: string): boolean => code === "change_frozen" && pass.break_glass !== undefined;
+      const blocked = planned.guards.filter(({ code }) => !passes(code));
+      return c.json({ ...viewPlan(bundle_id, planned, null), blocked }, 200);
+    }
     const { core } = c.var.deps;
     const propose = (payload: BundleCommand["payload"]) =>
       core.propose<"apply_bundle">(
@@ -117,6 +122,7 @@ function viewPlan(
       ...item,
     })),
     warnings,
+    blocked: [],
     index,
   };
 }
