@@ -80,9 +80,9 @@ describe("U3 conflux", () => {
         "cluster c1, epoch 1, term 4, leader: node 1",
         "NODE  ROLE      ADDRESS  MATCH  APPLIED  STATE",
         "1     leader    h:7501   9      9        up",
-        "4     learner   h:7504   0      0        down",
+        "4     learner   h:7504   -      -        down",
         "5     follower  h:7501   0      0        fenced",
-        "6     follower  h:7501   0      0        fenced, down",
+        "6     follower  h:7501   -      -        fenced, down",
         "",
       ].join("\n"),
     );
