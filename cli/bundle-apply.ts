@@ -18,7 +18,7 @@ export function registerBundleApply(group: Command, io: CliIo): void {
   const command = group
     .command("apply")
     .description(
-      "make configs as a bundle has them; with --dry-run: 0 nothing to do, 2 something, 1 it cannot be done",
+      "make configs as a bundle has them; with --dry-run: 0 nothing to do, 2 something, 1 it cannot be done so",
     )
     .argument("<path>", "a bundle: a JSON or YAML file, or a directory")
     .option("--dry-run", "show the plan and write nothing")
@@ -31,18 +31,22 @@ export function registerBundleApply(group: Command, io: CliIo): void {
       "--break-glass <reason>",
       "pass a freeze; stands first in the audit, and needs approve on each config",
     )
-    .option("--request-change", "ask others to approve it, where changes need approval")
+    .option(
+      "--request-change",
+      "ask others to approve it, where changes need approval; with --dry-run: what the request would be of",
+    )
     .option("--description <text>", "with --request-change: what the approvers are told");
   declareVerb(command, io, async ({ api, args, flags, show }) => {
     const bundle = readBundle(resolve(io.cwd, args[0] ?? ""));
-    if (flags["requestChange"] === true) {
-      if (flags["dryRun"] === true)
-        throw new CliError(EXIT.refused, "give one of --dry-run and --request-change");
+    const isRequest = flags["requestChange"] === true;
+    if (isRequest) {
       if (flags["breakGlass"] !== undefined)
         throw new CliError(
           EXIT.refused,
           "--break-glass is for who makes the change, not for who asks for it",
         );
+    }
+    if (isRequest && flags["dryRun"] !== true) {
       const asked = changeRequestWritten.parse(
         await api.post("/mgt/change-requests", requestOf(bundle, flags)),
       );
@@ -60,7 +64,9 @@ export function registerBundleApply(group: Command, io: CliIo): void {
     );
     show(answer, () => print(io, answer));
     if (!answer.dry_run) return;
-    if (answer.items.some(({ blocked }) => blocked !== null)) throw new CliOutcome(EXIT.refused);
+    const isBlocked = answer.items.some(({ blocked }) => blocked !== null);
+    // What needs approval, and a freeze, keep nobody from asking for the change.
+    if (isBlocked || (answer.blocked.length > 0 && !isRequest)) throw new CliOutcome(EXIT.refused);
     if (answer.has_changes) throw new CliOutcome(EXIT.changes);
   });
 }
@@ -130,6 +136,10 @@ function print(io: CliIo, answer: BundleApplied): void {
     if (action === "orphan") io.out("    no longer in the bundle; --prune deletes it");
   }
   for (const warning of answer.warnings) io.out(`warning: ${warning}`);
+  for (const { code, reason } of answer.blocked) {
+    io.out(paint(io, "red", `${code}: ${reason}`));
+    io.out(`  ${HELP[code] ?? ""}`);
+  }
   const count = (action: string): number => answer.items.filter((item) => item.action === action).length;
   const counts = `${count("create")} created, ${count("update")} changed, ${count("delete")} deleted, ${count("unchanged")} unchanged`;
   io.out(answer.dry_run ? `plan ${answer.plan}: ${counts}` : `applied ${answer.bundle_id}: ${counts}`);

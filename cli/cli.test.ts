@@ -80,9 +80,9 @@ describe("U3 conflux", () => {
         "cluster c1, epoch 1, term 4, leader: node 1",
         "NODE  ROLE      ADDRESS  MATCH  APPLIED  STATE",
         "1     leader    h:7501   9      9        up",
-        "4     learner   h:7504   0      0        down",
+        "4     learner   h:7504   -      -        down",
         "5     follower  h:7501   0      0        fenced",
-        "6     follower  h:7501   0      0        fenced, down",
+        "6     follower  h:7501   -      -        fenced, down",
         "",
       ].join("\n"),
     );
@@ -499,6 +499,29 @@ describe("C13 C14 conflux apply where changes need approval", () => {
         body: { operation: { type: "apply", apply: bundle, prune: true, force: false }, description: "why" },
       },
     ]);
-    expect((await run([...args, "--dry-run"])).code).toBe(1);
   });
+
+  const stands = [
+    { code: "approval_required", reason: "the change needs 1 approval" },
+    { code: "change_frozen", reason: "changes are frozen until Monday (sale)" },
+  ];
+  const plan = { bundle_id: "web", dry_run: true, plan: "p", items: [], warnings: [], index: null };
+  it.each([
+    { args: [], blocked: stands, code: 1 },
+    { args: ["--break-glass", "why"], blocked: stands.slice(0, 1), code: 1 },
+    { args: ["--break-glass", "why"], blocked: [], code: 2 },
+    { args: ["--request-change"], blocked: stands, code: 2 },
+    { args: [], blocked: undefined, code: 2 },
+  ])(
+    "a dry run with $args that has $blocked against it exits with $code",
+    async ({ args, blocked, code }) => {
+      const answer = { ...plan, has_changes: true, ...(blocked === undefined ? {} : { blocked }) };
+      const ran = await run(["apply", "bundle.json", "--dry-run", ...args], {
+        answer: () => Response.json(answer),
+      });
+      expect(ran.code).toBe(code);
+      expect(ran.asked.map(({ url }) => url)).toEqual(["http://admin.test/api/v1/mgt/apply?dry_run=true"]);
+      for (const { code: name, reason } of blocked ?? []) expect(ran.out).toContain(`${name}: ${reason}`);
+    },
+  );
 });

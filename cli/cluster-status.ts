@@ -26,11 +26,16 @@ function printStatus(io: CliIo, status: Status): void {
       { text: String(node.node_id) },
       { text: node.role },
       { text: node.raft_address || "-" },
-      { text: String(node.match_index) },
-      { text: String(node.last_applied) },
+      { text: indexOf(node, node.match_index) },
+      { text: indexOf(node, node.last_applied) },
       stateOf(node),
     ]),
   );
+}
+
+/** A leader knows nothing of a node that has not answered it yet: of one that is down that is no empty disk. */
+function indexOf({ healthy }: Status["nodes"][number], index: number): string {
+  return index === 0 && !healthy ? "-" : String(index);
 }
 
 /** A fenced node votes for nobody, so it is as good as down for what the cluster survives, though it answers. */

@@ -173,6 +173,51 @@ const slow =
     else setTimeout(() => answers(200, "{}")(request, response), delayMs);
   };
 
+/** A leader that refuses the first writes, as while it hands leadership over. */
+function holding(refusals: number): RequestListener {
+  const itself = { "x-conflux-node-id": "1", "x-conflux-leader-id": "1" };
+  let seen = 0;
+  return (request, response) => {
+    seen += 1;
+    const answer =
+      seen > refusals ? answers(200, "{}", itself) : answers(503, problem("not_proposed", 503), itself);
+    answer(request, response);
+  };
+}
+
+describe("R14 a leader that takes no write just now", () => {
+  it("is asked again after a pause, before a node that is frozen gets the write", async () => {
+    const urls = [await listen(createServer(holding(4))), await listen(createServer(frozen))];
+    const startedMs = performance.now();
+    expect(await outcome(write({ timeoutMs: 60_000 }), urls)).toBe("answer");
+    expect(performance.now() - startedMs).toBeLessThan(2_500);
+  });
+
+  it("is left for another in the end, and within the call's own limit", async () => {
+    const urls = [
+      await listen(createServer(holding(Infinity))),
+      await listen(createServer(answers(200, "{}"))),
+    ];
+    expect(await outcome(write({ timeoutMs: 60_000 }), urls)).toBe("answer");
+    const startedMs = performance.now();
+    expect(await outcome(write({ timeoutMs: 300 }), urls)).toBe("answer");
+    expect(performance.now() - startedMs).toBeLessThan(1_500);
+  });
+
+  it("that stopped leading meanwhile is not waited for", async () => {
+    let seen = 0;
+    const stepping: RequestListener = (request, response) => {
+      seen += 1;
+      const leaderId = seen === 1 ? "1" : "2";
+      const headers = { "x-conflux-node-id": "1", "x-conflux-leader-id": leaderId };
+      answers(503, problem("not_proposed", 503), headers)(request, response);
+    };
+    const urls = [await listen(createServer(stepping)), await listen(createServer(answers(200, "{}")))];
+    expect(await outcome(write({ timeoutMs: 60_000 }), urls)).toBe("answer");
+    expect(seen).toBe(2);
+  });
+});
+
 describe("R14 frozen nodes", () => {
   it("a write with an idempotency key finds the one node of three that answers, long before its limit", async () => {
     const urls = await Promise.all(

@@ -24,6 +24,11 @@ export const CALL_TRIES_MAX = 5;
 export const CLUSTER_TRIES_MAX = 30;
 /** ... for two elections at most: the first may be lost to a split vote. Each node is asked once all the same. */
 export const LEADER_WAIT_MS = 4_000;
+/**
+ * How long a leader is asked again that does not take a write just now: it hands leadership over, which it gives up after
+ * an election timeout, or has too much to commit. Others only name it, and one that is frozen keeps the write.
+ */
+const LEADER_HOLDS_MS = 2_000;
 /** One of several nodes may take this long to answer a read before the next one is asked. */
 const READ_TRY_MS = 2_000;
 /** A node that was not reached is asked after the others for so long, unless it answers before. */
@@ -82,6 +87,7 @@ type Try =
 
 /**
  * Sends calls to whichever node serves them: the one that served last first, then a leader that is named, then the others.
+ * A leader that takes no write just now is waited for a little.
  * Invariant: nothing is sent to a URL that is neither configured nor vouched for by the cluster (verify-leader.ts).
  */
 export class CoreCaller {
@@ -134,7 +140,11 @@ export class CoreCaller {
       if (performance.now() - startedMs > patienceMs) break;
       if (i > 0 && i % order.length === 0) await pause(roundPauseMs(i / order.length));
       const url = order[i % order.length] ?? this.#preferred;
-      const tried = await this.#try(url, call);
+      const tried = await this.#tryWhileLeading(
+        url,
+        call,
+        startedMs + Math.min(LEADER_HOLDS_MS, call.timeoutMs),
+      );
       if (tried.kind === "answer" || tried.kind === "refused") {
         this.#preferred = url;
         if (tried.kind === "answer") return tried.response;
@@ -164,6 +174,23 @@ export class CoreCaller {
     const urls = [this.#preferred, ...this.#urls.filter((url) => url !== this.#preferred)];
     const isAvoided = (url: string): boolean => nowMs - (this.#missedAtMs.get(url) ?? -Infinity) < AVOIDED_MS;
     return [...urls.filter((url) => !isAvoided(url)), ...urls.filter(isAvoided)];
+  }
+
+  /** What comes of one node, which is asked again until `untilMs` while it says that it leads and takes no write just now. */
+  async #tryWhileLeading(url: string, call: CoreCall, untilMs: number): Promise<Try> {
+    for (let round = 1; ; round += 1) {
+      const tried = await this.#try(url, call);
+      const isHolding =
+        call.method !== "GET" &&
+        tried.kind === "elsewhere" &&
+        tried.refusal.code === "not_proposed" &&
+        tried.leaderId !== null &&
+        tried.leaderId === this.#nodeIds.get(url);
+      const pauseMs = roundPauseMs(round);
+      if (!isHolding || this.#urls.length === 1 || performance.now() + pauseMs > untilMs) return tried;
+      await pause(pauseMs);
+      call.signal?.throwIfAborted();
+    }
   }
 
   async #try(url: string, call: CoreCall): Promise<Try> {
@@ -229,7 +256,7 @@ export class CoreCaller {
     order.splice((tried % order.length) + 1, 0, url);
   }
 
-  /** Puts the node that leads where the next try looks; one that names itself has refused, and others are asked first. */
+  /** Puts the node that leads where the next try looks; one that names itself has refused for long, and others are asked first. */
   #putLeaderNext(
     order: string[],
     tried: number,

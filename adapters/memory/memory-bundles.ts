@@ -1,8 +1,9 @@
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { BundlePlan } from "../../domain/bundle/bundle.ts";
+import type { BundleGuard, BundlePlan } from "../../domain/bundle/bundle.ts";
 import { exportBundle, type ExportedConfig, type ExportScope } from "../../domain/bundle/export-bundle.ts";
 import { bundleOf, findEncrypted } from "../../domain/bundle/find-encrypted.ts";
 import { planForCaller } from "../../domain/bundle/plan-for-caller.ts";
+import { findGuards } from "../../domain/change-request/guard-change.ts";
 import type { Command, CommandOf } from "../../domain/command/command.ts";
 import type { MemoryState } from "../../domain/command/memory-state.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -10,10 +11,11 @@ import { stateKey } from "../../domain/command/state-view.ts";
 /** What the core in memory answers about bundles, as the real one does. */
 export function planInMemory(
   state: MemoryState,
-  { tenant, payload }: CommandOf<"apply_bundle">,
-): { plan: BundlePlan } {
-  const planned = planForCaller(state, tenant, payload);
-  if (planned.ok) return { plan: planned.plan };
+  command: CommandOf<"apply_bundle">,
+  nowMs: number,
+): { plan: BundlePlan; guards: BundleGuard[] } {
+  const planned = planForCaller(state, command.tenant, command.payload);
+  if (planned.ok) return { plan: planned.plan, guards: findGuards(state, command, { nowMs, planned }) };
   throw new ConfluxError("validation_failed", "the bundle is not valid", { errors: planned.errors });
 }
 

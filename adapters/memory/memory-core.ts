@@ -208,7 +208,7 @@ export class MemoryCore implements CorePort {
   }
 
   async planBundle(command: CommandOf<"apply_bundle">): Promise<BundlePlanAnswer> {
-    return { ...this.#position(), ...planInMemory(this.state, command) };
+    return { ...this.#position(), ...planInMemory(this.state, command, this.#now()) };
   }
 
   async exportBundle(scope: ExportScope): Promise<BundleExportAnswer> {

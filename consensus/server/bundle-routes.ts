@@ -5,6 +5,7 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { exportBundle, type ExportScope } from "../../domain/bundle/export-bundle.ts";
 import { bundleOf, findEncrypted } from "../../domain/bundle/find-encrypted.ts";
 import { planForCaller } from "../../domain/bundle/plan-for-caller.ts";
+import { findGuards } from "../../domain/change-request/guard-change.ts";
 import type { Command } from "../../domain/command/command.ts";
 import { parseCommand } from "../../domain/command/command-schema.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
@@ -26,7 +27,9 @@ async function answerPlan(core: CoreContext, request: CoreRequest): Promise<Core
   await readBarrier(core, request);
   const planned = planForCaller(core.store, command.tenant, command.payload);
   if (!planned.ok) throw invalid(planned.errors);
-  const answer: BundlePlanAnswer = { ...core.position(), plan: planned.plan };
+  const nowMs = core.clock.stampMs(core.store.lastTimestampMs());
+  const guards = findGuards(core.store, command, { nowMs, planned });
+  const answer: BundlePlanAnswer = { ...core.position(), plan: planned.plan, guards };
   return { json: answer };
 }
 

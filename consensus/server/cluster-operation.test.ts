@@ -119,6 +119,23 @@ describe("C12 R5 transfer-leader under an idempotency key", () => {
     expect(operated.kinds()).toEqual([]);
   });
 
+  it("is refused to a voter that does not answer, though it did a moment ago, and nothing is noted of it", async () => {
+    operated.log.members = operated.log.members.map((member) =>
+      member.nodeId === 3 ? { ...member, active: true, answeredRound: 7 } : member,
+    );
+    operated.log.changes = { round: 7 };
+    const asked: unknown[] = [];
+    operated.log.takesOver = (target) => {
+      asked.push(target);
+      return { leaderId: 3, term: 2 };
+    };
+    const toHung = () => transferLeader(operated.core, { target_node_id: 3, head, idempotency: key() });
+    await expect(toHung()).rejects.toMatchObject({ code: "conflict", message: /node 3 does not answer/u });
+    expect([operated.kinds(), asked]).toEqual([[], []]);
+    operated.log.members = operated.log.members.map((member) => ({ ...member, answeredRound: 8 }));
+    expect(await toHung()).toMatchObject({ leader_id: 3, replayed: false });
+  });
+
   it("to who leads already is noted once", async () => {
     const stay = () =>
       transferLeader(operated.core, { target_node_id: 1, head, idempotency: { scope: "k", digest: "d" } });

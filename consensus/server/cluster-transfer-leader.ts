@@ -7,14 +7,19 @@ import {
   noteKey,
   proposeOperation,
   requireLeader,
+  waitFor,
   withKeyOnce,
 } from "./cluster-operation.ts";
 import type { CoreContext } from "./core-context.ts";
 
+/** How long the target may take to answer a heartbeat before it counts as down, and how often that is looked at. */
+const ANSWER_MS = 1_000;
+const LOOK_EVERY_MS = 25;
+
 /**
  * Hands leadership to a voter, or to the one that has most of the log. Throws `not_found` for a target that is no voter,
- * `conflict` when it is fenced, there is no other voter or it does not take over in time, and what the log throws. A repetition under the
- * same key hands nothing over once leadership has moved since the first: it answers who leads.
+ * `conflict` when it is fenced or does not answer (then nothing is noted, and writes go on), there is no other voter or it
+ * does not take over in time, and what the log throws. A repetition under the same key hands nothing over once leadership has moved since the first: it answers who leads.
  */
 export async function transferLeader(
   core: CoreContext,
@@ -41,6 +46,7 @@ export async function transferLeader(
     return { ...answerAt(core, earlier, { worked: false }), leader_id: nodeId, term };
   }
   if (voters.length === 1) throw new ConfluxError("conflict", `node ${nodeId} is the only voter`);
+  if (target !== undefined) await requireAnswer(core, target);
   const to = target === undefined ? "the voter that has most of the log" : `node ${target}`;
   if (earlier === null) {
     const summary = `leadership from node ${nodeId} to ${to}`;
@@ -53,4 +59,20 @@ export async function transferLeader(
     if (!(cause instanceof NotProposedError)) throw cause;
     throw new ConfluxError("conflict", `${to} did not take over: ${cause.message}`, { cause });
   }
+}
+
+/**
+ * Writes stand still for an election timeout when who is to lead does not answer. One that has just gone counts as active
+ * still, so only an answer to a heartbeat that was sent after the request came counts.
+ */
+async function requireAnswer(core: CoreContext, target: number): Promise<void> {
+  const { round = 0 } = core.log.status();
+  const answers = (): true | null => {
+    const member = core.log.status().members.find(({ nodeId }) => nodeId === target);
+    return (member?.answeredRound ?? 0) > round ? true : null;
+  };
+  if ((await waitFor(answers, performance.now() + ANSWER_MS, LOOK_EVERY_MS)) !== null) return;
+  // A leader that was deposed meanwhile is answered by nobody.
+  await requireLeader(core);
+  throw new ConfluxError("conflict", `node ${target} does not answer: it would not take over`);
 }

@@ -5,6 +5,7 @@ import { CLIENT_TOKEN_STATUSES } from "../../domain/access/client-token-state.ts
 import { isConfigName, NAME_CHARACTERS_MAX, NAME_RULE } from "../../domain/config/config-name.ts";
 import { parseReadScope } from "../../domain/access/permits.ts";
 import { passwordSchema } from "./password-service.ts";
+import { wholeNumber } from "../whole-number.ts";
 
 export const USERNAME_CHARACTERS_MAX = 128;
 const TOKEN_CHARACTERS_MAX = 8192;
@@ -122,7 +123,7 @@ export const tenantQuery = z
   .max(NAME_CHARACTERS_MAX, { error: NAME_RULE, abort: true })
   .refine(isConfigName, NAME_RULE)
   .optional();
-export const limitQuery = z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT);
+export const limitQuery = wholeNumber(1, LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT);
 export const cursorQuery = z
   .string()
   .min(1)

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LONE_SURROGATE_MESSAGE } from "../problem/lone-surrogates.ts";
 
 /**
  * The password Lambda (`PASSWORD_HASH_URL`): Workers have no fast argon2id. `POST` with
@@ -29,7 +30,7 @@ export const passwordSchema = z
 
 /** What may become a password: a character is a code point, so that no script counts double. */
 export const newPasswordSchema = passwordSchema
-  .refine((text) => text.isWellFormed(), "has a lone surrogate, which is no Unicode text")
+  .refine((text) => text.isWellFormed(), LONE_SURROGATE_MESSAGE)
   .refine(
     (text) => Array.from(normalisePassword(text)).length >= PASSWORD_CHARACTERS_MIN,
     `at least ${PASSWORD_CHARACTERS_MIN} characters`,

@@ -12,8 +12,8 @@ export const clusterStatusView = z
         role: z.enum(["leader", "follower", "learner"]),
         /** Null for who is no operator. */
         raft_address: z.string().nullable(),
-        match_index: z.int(),
-        last_applied: z.int(),
+        match_index: z.int().meta({ description: "0 of a node that is not healthy: not known" }),
+        last_applied: z.int().meta({ description: "0 of a node that is not healthy: not known" }),
         healthy: z.boolean().meta({ description: "It answers its leader" }),
         fenced: z.boolean().default(false).meta({
           description:

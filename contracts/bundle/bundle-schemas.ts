@@ -133,6 +133,13 @@ export const bundleApplied = z
     has_changes: z.boolean(),
     items: z.array(planItem),
     warnings: z.array(z.string()),
+    blocked: z
+      .array(z.object({ code: z.enum(["approval_required", "change_frozen"]), reason: z.string() }))
+      .default([])
+      .meta({
+        description:
+          "Of a dry run: what the rules of changes hold against the whole, as an apply would be refused for it now",
+      }),
     index: indexSchema.nullable().meta({ description: "Of the write; null for a dry run" }),
   })
   .meta({ id: "BundleApplied" });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isConfigPlace, isVersionPlace, listCursor } from "../list-cursor.ts";
 import { CONTENT_BYTES_MAX, SCHEMA_BYTES_MAX } from "../limits.ts";
+import { LONE_SURROGATE_MESSAGE } from "../problem/lone-surrogates.ts";
 import {
   contentHashSchema,
   descriptionSchema,
@@ -19,7 +20,7 @@ import { releaseRulesInput, releaseRuleView } from "./release-schemas.ts";
 export const contentFields = {
   content: z
     .string()
-    .refine((text) => text.isWellFormed(), "has a lone surrogate, which is no Unicode text")
+    .refine((text) => text.isWellFormed(), LONE_SURROGATE_MESSAGE)
     .optional()
     .meta({ description: "The content as text; it is stored as UTF-8", maxLength: CONTENT_BYTES_MAX }),
   content_base64: z

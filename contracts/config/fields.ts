@@ -8,6 +8,7 @@ import {
   LIST_LIMIT_DEFAULT,
   LIST_LIMIT_MAX,
 } from "../limits.ts";
+import { wholeNumber } from "../whole-number.ts";
 
 const VERSION_DIGITS_MAX = 15;
 const utf8Bytes = (text: string): number => new TextEncoder().encode(text).byteLength;
@@ -57,7 +58,7 @@ export const consistencySchema = z
 export const readQuery = z.strictObject({ consistency: consistencySchema });
 /** The query of a list; each list says what its cursors are (`listCursor`). */
 export const listQuery = readQuery.extend({
-  limit: z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),
+  limit: wholeNumber(1, LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),
 });
 
 const idempotencyKey = z

@@ -1,5 +1,5 @@
 import type { AuditAnchor } from "../../domain/access/anchor-audit.ts";
-import type { BundlePlan } from "../../domain/bundle/bundle.ts";
+import type { BundleGuard, BundlePlan } from "../../domain/bundle/bundle.ts";
 import type { ExportedConfig } from "../../domain/bundle/export-bundle.ts";
 import type { EpochStart } from "../../domain/backup/backup-origin.ts";
 import type { LastRestore } from "../../domain/backup/epochs-of.ts";
@@ -114,6 +114,8 @@ export interface ChangeRequestAnswer extends Position {
 /** What an `apply_bundle` would do now. */
 export interface BundlePlanAnswer extends Position {
   plan: BundlePlan;
+  /** What the rules of changes hold against it now; left out by an older build. */
+  guards?: BundleGuard[];
 }
 export interface BundleExportAnswer extends Position {
   configs: ExportedConfig[];

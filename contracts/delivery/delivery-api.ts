@@ -12,6 +12,7 @@ import {
 } from "../config/fields.ts";
 import { isConfigPlace, listCursor } from "../list-cursor.ts";
 import { DELIVERY_CLIENT_KEPT_MS, NOT_FETCHED_DAYS_MAX, PROPAGATION_KEPT_DAYS } from "../limits.ts";
+import { wholeNumber } from "../whole-number.ts";
 import { clientIdSchema } from "./report-api.ts";
 
 const SEEN_HOURS_MAX = DELIVERY_CLIENT_KEPT_MS / (60 * 60 * 1000);
@@ -19,27 +20,19 @@ const SEEN_HOURS_DEFAULT = 24;
 const PROPAGATION_DAYS_DEFAULT = 7;
 const NOT_FETCHED_DAYS_DEFAULT = 90;
 
-const seenWithinHours = z.coerce
-  .number()
-  .int()
-  .min(1)
-  .max(SEEN_HOURS_MAX)
+const seenWithinHours = wholeNumber(1, SEEN_HOURS_MAX)
   .default(SEEN_HOURS_DEFAULT)
   .meta({ description: "Clients that have not been heard of for longer are left out" });
 
 export const deliveryQuery = readQuery.extend({
   seen_within_hours: seenWithinHours,
-  propagation_days: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(PROPAGATION_KEPT_DAYS)
+  propagation_days: wholeNumber(1, PROPAGATION_KEPT_DAYS)
     .default(PROPAGATION_DAYS_DEFAULT)
     .meta({ description: "Days of which the histogram tells, today included" }),
 });
 
 export const deliveryClientsQuery = listQuery.extend({
-  version: z.coerce.number().int().positive().max(2_147_483_647).optional(),
+  version: wholeNumber(1, 2_147_483_647).optional(),
   state: z.enum(REPORT_STATES).optional(),
   region: z.string().min(1).max(64).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE).optional(),
   cursor: clientIdSchema.optional(),
@@ -51,12 +44,7 @@ export const deadConfigsQuery = listQuery.extend({
   tenant: nameSchema,
   app: nameSchema.optional(),
   env: nameSchema.optional(),
-  not_fetched_days: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(NOT_FETCHED_DAYS_MAX)
-    .default(NOT_FETCHED_DAYS_DEFAULT),
+  not_fetched_days: wholeNumber(1, NOT_FETCHED_DAYS_MAX).default(NOT_FETCHED_DAYS_DEFAULT),
 });
 
 const share = z.number().min(0).max(1).nullable();

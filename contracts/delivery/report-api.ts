@@ -4,6 +4,7 @@ import { REPORT_STATES } from "../../domain/delivery/delivery-report.ts";
 import { INDEX_TOKEN_CHARS_MAX } from "../../domain/delivery/index-token.ts";
 import { NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE } from "../access/auth-api.ts";
 import { versionIdSchema } from "../config/fields.ts";
+import { LONE_SURROGATE_MESSAGE } from "../problem/lone-surrogates.ts";
 import { CLIENT_ID_CHARACTERS_MAX, REPORT_REASON_CHARACTERS_MAX, REPORTS_MAX } from "../limits.ts";
 
 /** A database's integer. */
@@ -11,7 +12,6 @@ const VERSION_MAX = 2_147_483_647;
 /** Text of several lines, as errors are. */
 const LINES = /^[\P{Cc}\t\n\r]*$/u;
 const isText = (text: string): boolean => text.isWellFormed();
-const NO_TEXT = "has a lone surrogate, which is no Unicode text";
 
 /** What a client calls itself: stable over its restarts, or it counts as another. */
 export const clientIdSchema = z
@@ -19,7 +19,7 @@ export const clientIdSchema = z
   .min(1)
   .max(CLIENT_ID_CHARACTERS_MAX)
   .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE)
-  .refine(isText, NO_TEXT);
+  .refine(isText, LONE_SURROGATE_MESSAGE);
 
 const reportSchema = z.strictObject({
   config: z
@@ -33,7 +33,7 @@ const reportSchema = z.strictObject({
     .string()
     .max(REPORT_REASON_CHARACTERS_MAX)
     .regex(LINES, "must have no control characters but tabs and line breaks")
-    .refine(isText, NO_TEXT)
+    .refine(isText, LONE_SURROGATE_MESSAGE)
     .optional(),
   at: z.iso.datetime({ offset: true }),
 });

@@ -28,8 +28,16 @@ const stagePercentage = percentageInput.refine(({ percent }) => percent > 0, {
   message: "above 0: else nobody is in the stage",
   path: ["percent"],
 });
+/** What a reader cannot see: stages that look the same would not be told apart. Asked for here and not by the log. */
+const UNSEEN_CHARACTERS = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 const stageFields = {
-  name: z.string().min(1).max(STAGE_NAME_BYTES_MAX).regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE),
+  name: z
+    .string()
+    .min(1)
+    .max(STAGE_NAME_BYTES_MAX)
+    .regex(NO_CONTROL_CHARACTERS, NO_CONTROL_MESSAGE)
+    .refine((name) => !UNSEEN_CHARACTERS.test(name), "must have no format characters, which nobody sees")
+    .refine((name) => name.trim() === name, "must neither begin nor end with white space"),
   regions: z.array(z.string().min(1).max(64)).min(1).max(RULE_REGIONS_MAX).optional(),
   labels: labelsSchema.optional(),
   bake_minutes: bakeMinutes.optional(),
@@ -47,8 +55,8 @@ const percentageStageInput = z
 export const stageNameAt = (position: number): string => `stage${position + 1}`;
 
 /**
- * Stages of one plan, each called otherwise than those before it: answers say by its name which stage a plan is in. Asked for
- * here and not by the log, in which there may be plans with such stages.
+ * Stages of one plan, each called otherwise than those before it, however its characters are composed: answers say by its name
+ * which stage a plan is in. Asked for here and not by the log, in which there may be plans with such stages.
  */
 export function stagesInput<S extends z.ZodType<{ name?: string | undefined }>>(stage: S): z.ZodArray<S> {
   return z
@@ -58,8 +66,9 @@ export function stagesInput<S extends z.ZodType<{ name?: string | undefined }>>(
     .superRefine((stages, context) => {
       const firstOf = new Map<string, number>();
       for (const [i, { name = stageNameAt(i) }] of stages.entries()) {
-        const first = firstOf.get(name);
-        if (first === undefined) firstOf.set(name, i);
+        const seen = name.normalize("NFC");
+        const first = firstOf.get(seen);
+        if (first === undefined) firstOf.set(seen, i);
         else {
           const message = `the stage at ${first} is called ${name} already`;
           context.addIssue({ code: "custom", path: [i, "name"], message });

@@ -76,6 +76,12 @@ export interface BundlePlanItem {
   blocked: { code: "conflict" | "publish_running"; reason: string } | null;
 }
 
+/** What the tenant's rules of changes hold against a bundle as a whole; it can be had by another way. */
+export interface BundleGuard {
+  code: "approval_required" | "change_frozen";
+  reason: string;
+}
+
 export interface BundlePlan {
   /** Names the plan: the same only for the same request on configs of the same revisions. */
   digest: string;

@@ -1,5 +1,6 @@
 import { type Refusal, refuse } from "../command/apply-verb.ts";
-import type { Command } from "../command/command.ts";
+import type { BundleGuard } from "../bundle/bundle.ts";
+import type { Command, CommandOf } from "../command/command.ts";
 import type { PlannedBundle } from "../bundle/planned-bundle.ts";
 import type { StateView } from "../command/state-view.ts";
 import { CHANGE_COMMENT_CHARACTERS_MAX } from "../limits.ts";
@@ -23,14 +24,33 @@ export function guardChange(
   // What a command changes takes its time to find: nobody has asked.
   if (approvals.length === 0 && freezes.length === 0) return { ok: true, note: "" };
   const changes = changesOf(state, command, planned);
-  const needed = neededOf(state, command.tenant, changes);
-  if (needed > 0) {
-    return refuse(
-      "approval_required",
-      `the change needs ${countApprovals(needed)}: make a change request of it`,
-    );
-  }
-  return guardFreeze(state, command, changes, nowMs);
+  return refuseUnapproved(state, command.tenant, changes) ?? guardFreeze(state, command, changes, nowMs);
+}
+
+function refuseUnapproved(
+  state: StateView,
+  tenant: string,
+  changes: readonly NamespaceChange[],
+): Refusal | null {
+  const needed = neededOf(state, tenant, changes);
+  if (needed === 0) return null;
+  const detail = `the change needs ${countApprovals(needed)}: make a change request of it`;
+  return refuse("approval_required", detail);
+}
+
+/** All that `guardChange` would refuse a bundle for now, for who asks what stands against it before it is applied. */
+export function findGuards(
+  state: StateView,
+  command: CommandOf<"apply_bundle">,
+  { nowMs, planned }: { nowMs: number; planned: PlannedBundle },
+): BundleGuard[] {
+  const changes = changesOf(state, command, planned);
+  const frozen = guardFreeze(state, command, changes, nowMs);
+  return [refuseUnapproved(state, command.tenant, changes), frozen.ok ? null : frozen].flatMap((refusal) =>
+    refusal?.code === "approval_required" || refusal?.code === "change_frozen"
+      ? [{ code: refusal.code, reason: refusal.detail }]
+      : [],
+  );
 }
 
 /** The approvals that these changes need. */

@@ -5,7 +5,7 @@ import { endRunningPublish } from "../publish/abort-publish.ts";
 import { findRunningPublish, refuseWhileRunning } from "../publish/find-publish.ts";
 import { withoutPlanRules } from "../publish/publish-rules.ts";
 import { withDefault } from "../release-rule/default-rule.ts";
-import { sayMissingVersion } from "../retention/removed-versions.ts";
+import { refuseMissingVersion } from "../retention/removed-versions.ts";
 import { configChanged, toConfigHead } from "./config-changed.ts";
 import { fullName } from "./config-name.ts";
 import type { Config } from "./config.ts";
@@ -22,9 +22,7 @@ export const rollbackConfig: ApplyVerb<"rollback"> = ({ state, command, index, t
   const running = findRunningPublish(state, config_id);
   if (running !== null && abort_plan !== true) return refuseWhileRunning(running);
   if (!state.hasKey(stateKey.version(config_id, version_id))) {
-    return refuse("validation_failed", sayMissingVersion(state, config_id, version_id), [
-      { path: "/version_id", message: `versions are 1 to ${found.config.latest_version_id}` },
-    ]);
+    return refuseMissingVersion(state, found.config, version_id);
   }
   const { releases: before } = found.config;
   const rules = running === null ? before : withoutPlanRules(before, running.id);

@@ -10,7 +10,7 @@ import { checkVersionInput, sealOf, writeVersion } from "../config/write-version
 import { DESCRIPTION_BYTES_MAX, PUBLISHES_KEPT_MAX, RULES_MAX } from "../limits.ts";
 import { defaultVersion, withDefault } from "../release-rule/default-rule.ts";
 import { countLabels } from "../release-rule/release-rule.ts";
-import { sayMissingVersion } from "../retention/removed-versions.ts";
+import { refuseMissingVersion } from "../retention/removed-versions.ts";
 import { utf8Length } from "../utf8-length.ts";
 import { endRunningPublish } from "./abort-publish.ts";
 import { checkPublishStages } from "./check-publish-stages.ts";
@@ -128,9 +128,7 @@ function takeVersion(
       return refuse("validation_failed", "the description is too long", [{ path: "/description", message }]);
     }
     if (version_id === null || !state.hasKey(stateKey.version(config.id, version_id))) {
-      const message = `versions are 1 to ${config.latest_version_id}`;
-      const detail = sayMissingVersion(state, config.id, version_id ?? 0);
-      return refuse("validation_failed", detail, [{ path: "/version_id", message }]);
+      return refuseMissingVersion(state, config, version_id ?? 0);
     }
     return { ok: true, versionId: version_id, changes: [] };
   }

@@ -87,6 +87,18 @@ describe("C10 versions are removed by their config's retention", () => {
     expect(machine.apply("rollback", { config_id: id, version_id: 1 })).toMatchObject({
       ...invalid,
       detail: said,
+      errors: [{ path: "/version_id", message: said }],
+    });
+    expect(machine.apply("rollback", { config_id: id, version_id: 4 })).toMatchObject({
+      ...invalid,
+      detail: "no version 4",
+      errors: [{ path: "/version_id", message: "versions are 1 to 3" }],
+    });
+    const item = { config_id: id, content: null, schema: null, description: "", expected_revision: null };
+    const items = [{ ...item, releases: null, default_version_id: 1 }];
+    expect(machine.apply("batch_releases", { items, abort_plan: false })).toMatchObject({
+      ...invalid,
+      errors: [{ path: "/items/0/default_version_id", message: said }],
     });
     const publish = {
       config_id: id,
@@ -96,7 +108,11 @@ describe("C10 versions are removed by their config's retention", () => {
       strategy: "all" as const,
       stages: [],
     };
-    expect(machine.apply("start_publish", publish)).toMatchObject({ ...invalid, detail: said });
+    expect(machine.apply("start_publish", publish)).toMatchObject({
+      ...invalid,
+      detail: said,
+      errors: [{ path: "/version_id", message: said }],
+    });
     expect(machine.apply("put_releases", { config_id: id, releases: [testRule(1)] })).toMatchObject({
       ...invalid,
       errors: [{ path: "/0/version_id", message: said }],

@@ -1,4 +1,6 @@
+import { type Refusal, refuse } from "../command/apply-verb.ts";
 import { stateKey, type StateView } from "../command/state-view.ts";
+import type { Config } from "../config/config.ts";
 
 /** Numbers of removed versions, first and last. */
 export type RemovedRange = [first: number, last: number];
@@ -60,6 +62,14 @@ export function sayMissingVersion(state: StateView, configId: string, versionId:
   return wasRemoved(readRemovedRanges(state, configId), versionId)
     ? `version ${versionId} was archived and removed by the config's retention`
     : `no version ${versionId}`;
+}
+
+/** The refusal of a version that a command names and that is not there: of one that was removed nothing else than that. */
+export function refuseMissingVersion(state: StateView, config: Config, versionId: number): Refusal {
+  const detail = sayMissingVersion(state, config.id, versionId);
+  const isRemoved = wasRemoved(readRemovedRanges(state, config.id), versionId);
+  const message = isRemoved ? detail : `versions are 1 to ${config.latest_version_id}`;
+  return refuse("validation_failed", detail, [{ path: "/version_id", message }]);
 }
 
 function rangeOf(ranges: readonly RemovedRange[], versionId: number): RemovedRange | undefined {

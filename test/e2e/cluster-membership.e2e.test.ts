@@ -239,3 +239,40 @@ test("R5 the leader dies between learner and voter: the repeated request finishe
   expect(done.node_id).toBe(4);
   expect((await namesIn(client)).size).toBe(20);
 });
+
+test("R5 R14 leadership is not handed to a voter that hangs, and no write waits for it", async () => {
+  const { node, client: clientOf } = await foundThree();
+  const client = clientOf([1, 2, 3]);
+  await create(client, "before");
+  const { leader_id } = await client.status();
+  const hung = [1, 2, 3].find((id) => id !== leader_id)!;
+  node(hung).pause();
+  const state = { running: true };
+  const outcomes = new Set<string>();
+  let slowestMs = 0;
+  // Without an idempotency key: what went to a node that does not answer would be unknown.
+  const writing = (async (): Promise<void> => {
+    while (state.running) {
+      const startedMs = performance.now();
+      const command = testCommand("create_config", testConfigPayload(`w-${randomUUID()}`, SHA256));
+      outcomes.add(await codeOf(client.propose({ command, attachments: [BYTES] })));
+      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+    }
+  })();
+  const error: unknown = await client
+    .transferLeader({ target_node_id: hung, head })
+    .catch((cause: unknown) => cause);
+  state.running = false;
+  await writing;
+  expect(error).toMatchObject({
+    code: "conflict",
+    message: `node ${hung} does not answer: it would not take over`,
+  });
+  expect([...outcomes]).toEqual(["accepted"]);
+  expect(slowestMs).toBeLessThan(3_000);
+  node(hung).resume();
+  await until(
+    async () => (await codeOf(client.transferLeader({ target_node_id: hung, head }))) === "accepted",
+    "it leads once it answers",
+  );
+});

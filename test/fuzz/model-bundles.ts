@@ -244,7 +244,8 @@ export function performApply(
   };
 }
 
-export function expectDryApply(state: ModelState, step: ApplyStep): Expected {
+/** `needsApproval`: by the policy of now; that does not keep a dry run from being answered. */
+export function expectDryApply(state: ModelState, step: ApplyStep, needsApproval: boolean): Expected {
   const items = planApply(state, step);
   if (items === null) return refused("validation_failed");
   const covered = coveredBy(state, step);
@@ -256,6 +257,7 @@ export function expectDryApply(state: ModelState, step: ApplyStep): Expected {
       ...shownHead(state, step, items),
       dry_run: true,
       index: null,
+      blocked: needsApproval ? [{ code: "approval_required" }] : [],
       items: shownItems(state, items),
     }),
   };

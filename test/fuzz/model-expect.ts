@@ -182,10 +182,10 @@ function expectBatch(state: ModelState, step: StepOf<"batch">, request: ModelReq
   return repeated(state, request) ?? refusedByPolicy(state, step) ?? perform(state, step);
 }
 
-/** A dry run needs no approval and remembers nothing. */
+/** A dry run needs no approval, tells of those that are missing, and remembers nothing. */
 function expectApply(state: ModelState, step: StepOf<"apply">, request: ModelRequest): Expected {
   if (isUnfit(step)) return refused("validation_failed");
-  if (step.isDry) return expectDryApply(state, step);
+  if (step.isDry) return expectDryApply(state, step, needsApproval(state, step));
   const before = repeated(state, request);
   if (before !== null) return before;
   const codes: ErrorCode[] = [];

@@ -17,6 +17,7 @@ import { requireForPlan } from "./bundle-permissions.ts";
 import { NO_PLAN, planFor, proposePlanned, readBundleCommand } from "./bundle-planned.ts";
 import type { AdminEnv } from "./principal.ts";
 import { requireSession } from "./require-permission.ts";
+import { warnOfBlanks } from "./warn-of-blanks.ts";
 
 const route = declareRoute(
   { authenticated: "planned" },
@@ -50,7 +51,6 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
       abort_plan: flags.abort_plan === "true",
       if_plan,
     });
-    const { bundle_id } = command.payload;
     let pass: { break_glass?: string } = {};
     const requireFor = async (
       of: typeof c,
@@ -64,8 +64,13 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
         ...written.map(({ app: appName, env, name }) => ({ namespace: { tenant, app: appName, env }, name })),
       );
     };
-    const plan = (): Promise<BundlePlan> => planFor(c, command, requireFor);
-    if (dry_run === "true") return c.json(viewPlan(bundle_id, await plan(), null), 200);
+    const plan = () => planFor(c, command, requireFor);
+    if (dry_run === "true") {
+      const planned = await plan();
+      const passes = (code: string): boolean => code === "change_frozen" && pass.break_glass !== undefined;
+      const blocked = planned.guards.filter(({ code }) => !passes(code));
+      return c.json({ ...viewPlan(command, planned, null), blocked }, 200);
+    }
     const { core } = c.var.deps;
     const propose = (payload: BundleCommand["payload"]) =>
       core.propose<"apply_bundle">(
@@ -75,7 +80,7 @@ export function registerBundleApply(app: OpenAPIHono<AdminEnv>): void {
     const answer = await proposePlanned(command, plan, propose).catch((error: unknown) =>
       findRepeated(command, propose, error),
     );
-    return c.json(viewPlan(bundle_id, answer.result.plan, await writtenIndex(c, answer)), 200);
+    return c.json(viewPlan(command, answer.result.plan, await writtenIndex(c, answer)), 200);
   });
 }
 
@@ -100,12 +105,15 @@ async function findRepeated<T>(
 }
 
 function viewPlan(
-  bundleId: string,
+  { payload }: BundleCommand,
   { digest, items, warnings }: BundlePlan,
   index: string | null,
 ): BundleApplied {
+  const blanks = payload.configs.flatMap(({ app, env, name, releases }) =>
+    warnOfBlanks(releases ?? []).map((warning) => `${app}/${env}/${name}: ${warning}`),
+  );
   return {
-    bundle_id: bundleId,
+    bundle_id: payload.bundle_id,
     dry_run: index === null,
     plan: digest,
     has_changes: items.some(({ action }) => action !== "unchanged" && action !== "orphan"),
@@ -113,7 +121,8 @@ function viewPlan(
       path: position === null ? null : `/configs/${position}`,
       ...item,
     })),
-    warnings,
+    warnings: [...warnings, ...blanks],
+    blocked: [],
     index,
   };
 }

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { BundleDocument } from "../../contracts/bundle/bundle-schemas.ts";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { refuseBlocked } from "../../domain/bundle/refuse-blocked.ts";
-import type { BundlePlan, BundlePlanItem, BundleRequest } from "../../domain/bundle/bundle.ts";
+import type { BundleGuard, BundlePlan, BundlePlanItem, BundleRequest } from "../../domain/bundle/bundle.ts";
 import type { Refusal } from "../../domain/command/apply-verb.ts";
 import type { CommandOf } from "../../domain/command/command.ts";
 import { requireForBundle } from "./bundle-permissions.ts";
@@ -50,16 +50,16 @@ export async function readBundleCommand(
   return { command, attachments };
 }
 
-/** What the command would do, when its caller may do it. */
+/** What the command would do, and what the rules of changes hold against it, when its caller may do it. */
 export async function planFor(
   c: Context<AdminEnv>,
   command: BundleCommand,
   requireFor: RequireFor,
-): Promise<BundlePlan> {
+): Promise<BundlePlan & { guards: BundleGuard[] }> {
   const { core } = c.var.deps;
-  const { plan } = await core.planBundle(command, { traceparent: c.var.traceparent });
+  const { plan, guards = [] } = await core.planBundle(command, { traceparent: c.var.traceparent });
   await requireFor(c, command.tenant, plan.items);
-  return plan;
+  return { ...plan, guards };
 }
 
 /**

@@ -239,6 +239,11 @@ describe("C14 POST /mgt/apply in a freeze", () => {
     const body = bundle(entry("a", { releases: [{ version: "bundle" }] }));
     const frozen = await readProblem(await admin.send("POST", APPLY, body));
     expect(frozen.code).toBe("change_frozen");
+    const dry = await apply(admin, body, "?dry_run=true");
+    expect(dry.blocked).toEqual([{ code: "change_frozen", reason: frozen.detail }]);
+    expect((await apply(admin, body, "?dry_run=true", glass)).blocked).toEqual([]);
+    // What no client gets is not held.
+    expect((await apply(admin, bundle(entry("a", { releases: [] })), "?dry_run=true")).blocked).toEqual([]);
     const may = (action: "read" | "write" | "publish") => ({ action, pattern: "demo/**" });
     GRANTS["releaser"] = [may("read"), may("write"), may("publish")];
     const releaser = { authorization: "Bearer releaser" };
@@ -249,6 +254,26 @@ describe("C14 POST /mgt/apply in a freeze", () => {
     expect(entries.at(-1)?.audit.summary).toMatch(
       /^BREAK GLASS through the freeze "sale" \(the shop is down\): applied bundle team/,
     );
+  });
+});
+
+describe("C14 POST /mgt/apply where changes need approval", () => {
+  it("C14 tells of it in a dry run, beside a freeze, and of nothing once it is applied", async () => {
+    const admin = testingAdmin();
+    const policy = { namespaces: "demo/*/prod", applies_to: ["releases"], approvals_required: 2 };
+    const freeze = { type: "absolute", name: "sale", namespaces: "demo/**" };
+    const times = { from: "2020-01-01T00:00:00Z", until: "2100-01-01T00:00:00Z" };
+    const put = (freezes: unknown[], approvals: unknown[]) =>
+      admin.send("PUT", "/api/v1/mgt/change-rules?tenant=demo", { approvals, freezes });
+    expect((await put([{ ...freeze, ...times }], [policy])).status).toBe(200);
+    const dry = await apply(admin, bundle(entry("a")), "?dry_run=true");
+    const needed = await readProblem(await admin.send("POST", APPLY, bundle(entry("a"))));
+    expect(dry.blocked).toEqual([
+      { code: "approval_required", reason: needed.detail },
+      { code: "change_frozen", reason: expect.stringContaining("(sale)") as string },
+    ]);
+    expect((await put([], [])).status).toBe(200);
+    expect((await apply(admin, bundle(entry("a")))).blocked).toEqual([]);
   });
 });
 

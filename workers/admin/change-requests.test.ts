@@ -228,6 +228,20 @@ describe("C14 a change request", () => {
     ]);
   });
 
+  it("is rejected or withdrawn without a body, too, that a client calls JSON all the same", async () => {
+    const [first, second] = [await ask(RELEASE_2), await ask(RELEASE_2)];
+    const bare = (who: string, what: string, request: Json) =>
+      call(who, "POST", `${REQUESTS}/${String(request["id"])}/${what}`, "", {
+        "content-type": "application/json",
+      });
+    const ended = [await bare("bob", "reject", first), await bare("ada", "withdraw", second)];
+    expect(ended.map(({ code, json }) => [code, json["status"]])).toEqual([
+      ["ok", "rejected"],
+      ["ok", "withdrawn"],
+    ]);
+    expect(await move("bob", "reject", await ask(RELEASE_2), { comment: 1 })).toBe("validation_failed");
+  });
+
   it("is rejected by others and withdrawn by its author", async () => {
     const [first, second] = [await ask(RELEASE_2), await ask(RELEASE_2)];
     expect([await move("ada", "reject", first), await move("bob", "withdraw", second)]).toEqual([

@@ -4,6 +4,7 @@ import { clusterOfBackup } from "../../contracts/backup/backup-manifest.ts";
 import { listCursor } from "../../contracts/list-cursor.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX } from "../../contracts/limits.ts";
+import { wholeNumber } from "../../contracts/whole-number.ts";
 import { CLUSTER_RESOURCE, operationRequest, requireOperator } from "./cluster-operator.ts";
 import { requestId } from "./command-head.ts";
 import { declareRoute, json } from "./declare-route.ts";
@@ -21,7 +22,7 @@ const listRoute = declareRoute(
     request: {
       query: z.object({
         cursor: listCursor((cursor) => clusterOfBackup(cursor) !== null),
-        limit: z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),
+        limit: wholeNumber(1, LIST_LIMIT_MAX).default(LIST_LIMIT_DEFAULT),
       }),
     },
     responses: {
@@ -63,7 +64,7 @@ const jobRoute = declareRoute(
     summary: "How a backup, drill or restore stands; waits for its end up to `wait_ms`",
     request: {
       params: z.object({ job_id: z.string().max(128) }),
-      query: z.object({ wait_ms: z.coerce.number().int().min(0).max(JOB_WAIT_MS_MAX).default(0) }),
+      query: z.object({ wait_ms: wholeNumber(0, JOB_WAIT_MS_MAX).default(0) }),
     },
     responses: { 200: job },
   },

@@ -9,6 +9,7 @@ import { previewPublish } from "../../domain/publish/preview-publish.ts";
 import { isRunning, type PublishPlan } from "../../domain/publish/publish-plan.ts";
 import type { AdminEnv } from "./principal.ts";
 import { warnOfDefault } from "./warn-of-default.ts";
+import { warnOfStageBlanks } from "./warn-of-blanks.ts";
 import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 /** Refuses clients to say something of in a request that writes. */
@@ -60,6 +61,7 @@ export async function dryRunPublish(
   const warnings = [
     ...preview.warnings,
     ...warnOfDefault(config.releases, preview.version_id),
+    ...warnOfStageBlanks(stages),
     ...warnOfStageRegions(stages, known),
   ];
   return { dry_run: true, version_id: preview.version_id, steps: preview.steps, warnings };

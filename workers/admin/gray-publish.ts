@@ -23,6 +23,7 @@ import { proposePlan } from "./publish-start.ts";
 import { readNewestPlan } from "./read-plans.ts";
 import { readStages } from "./read-publish-stages.ts";
 import { configNotFound } from "./require-permission.ts";
+import { warnOfStageBlanks } from "./warn-of-blanks.ts";
 import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 /** P2: the first stage of a version; without stages of its own those of seed 000. */
@@ -84,7 +85,11 @@ export function registerGrayPublish(app: OpenAPIHono<AdminEnv>, resource: GrayRe
     try {
       const answer = await proposePlan(c, { command, attachments: [], seal: undefined });
       const { publish, warnings } = answer.result;
-      const said = [...warnings, ...warnOfStageRegions(publish.stages, c.var.deps.regions)];
+      const said = [
+        ...warnings,
+        ...warnOfStageBlanks(publish.stages),
+        ...warnOfStageRegions(publish.stages, c.var.deps.regions),
+      ];
       return c.json(await answerGrayPlan(c, resource, answer, said), 202);
     } catch (error) {
       const isRefused = error instanceof ConfluxError && error.code === "precondition_failed";

@@ -12,7 +12,10 @@ const FIELD_ERRORS_MAX = 50;
 export function answerError(error: Error, c: Context<AdminEnv>): Response {
   const refused = toConfluxError(error, c);
   c.set("refused", refused);
-  return problemResponse(refused, c.var.traceId);
+  const response = problemResponse(refused, c.var.traceId);
+  // As the edge says it (RFC 9110: a 401 says how to show who one is).
+  if (response.status === 401) response.headers.set("www-authenticate", 'Bearer realm="conflux"');
+  return response;
 }
 
 function toConfluxError(error: Error, c: Context<AdminEnv>): ConfluxError {

@@ -24,5 +24,6 @@ export function answerUnrouted(app: Hono<AdminEnv>): (c: Context<AdminEnv>) => R
 
 function toPattern(path: string): RegExp {
   const literal = path.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
-  return new RegExp(`^${literal.replaceAll(/:[A-Za-z_]+/g, "[^/]+")}$`);
+  // A colon in the middle of a segment is itself, as to the router.
+  return new RegExp(`^${literal.replaceAll(/(?<=\/):[A-Za-z_]+/g, "[^/]+")}$`);
 }

@@ -79,6 +79,25 @@ const CASES: Case[] = [
     message: /^the stage at 0 is called few already$/,
   })),
   {
+    name: "a second stage whose name is the first's, composed otherwise",
+    body: plan({
+      strategy: {
+        type: "staged",
+        stages: ["caf\u00e9", "cafe\u0301"].map((name, i) => ({ name, labels: { a: `${i}` } })),
+      },
+    }),
+    code: "validation_failed",
+    at: "/strategy/stages/1/name",
+    message: /^the stage at 0 is called caf/,
+  },
+  ...["x ", " x", "\u00a0x", "\u200b", "x\u200dy", "x\u2028y", "\ufeffx", " "].map((name) => ({
+    name: `a stage whose name has what nobody sees, ${JSON.stringify(name)}`,
+    body: plan({ strategy: { type: "staged", stages: [{ name, labels: { a: "x" } }] } }),
+    code: "validation_failed" as const,
+    at: "/strategy/stages/0/name",
+    message: /white space|nobody sees/,
+  })),
+  {
     name: "more stages than there may be",
     body: plan({
       strategy: {

@@ -26,6 +26,7 @@ import { refuseTyped } from "./refuse-typed.ts";
 import { readStages } from "./read-publish-stages.ts";
 import { configNotFound, requirePermission } from "./require-permission.ts";
 import { warnOfDefault } from "./warn-of-default.ts";
+import { warnOfStageBlanks } from "./warn-of-blanks.ts";
 import { warnOfStageRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
@@ -83,6 +84,7 @@ export function registerPublishStart(app: OpenAPIHono<AdminEnv>): void {
         warnings: [
           ...warnings,
           ...warnOfDefault(changed.releases, publish.version_id),
+          ...warnOfStageBlanks(publish.stages),
           ...warnOfStageRegions(publish.stages, c.var.deps.regions),
         ],
       },

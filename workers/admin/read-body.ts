@@ -3,6 +3,7 @@ import { JsonScanner } from "../../adapters/format/json-scanner.ts";
 import { decodeUtf8, hasByteOrderMark, positionAt } from "../../adapters/format/text-position.ts";
 import { ADMIN_BODY_BYTES_MAX } from "../../contracts/limits.ts";
 import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
+import { findLoneSurrogates } from "../../contracts/problem/lone-surrogates.ts";
 import type { AdminEnv } from "./principal.ts";
 
 /** Bytes of a body over the limit that are read and dropped, so that its sender gets to read the refusal. */
@@ -16,7 +17,8 @@ const REFUSED_NAMES = ["__proto__"];
 
 /**
  * Reads a request's body once, within `ADMIN_BODY_BYTES_MAX`, and refuses JSON that cannot be parsed, is nested too
- * deep or names a field twice (`malformed_request`, with line and column), before anything looks at it.
+ * deep or names a field twice (`malformed_request`, with line and column), and JSON with half a character in a text or a
+ * name (`validation_failed`, with its path), before anything looks at it: no field of any route can forget that.
  */
 export const readBody: MiddlewareHandler<AdminEnv> = async (c, next) => {
   const { raw } = c.req;
@@ -73,6 +75,10 @@ function checkJson(bytes: Uint8Array): void {
   }
   const fault = new JsonScanner(text, REFUSED_NAMES).check();
   if (fault) throw malformed([{ path: "", message: fault.message, ...positionAt(text, fault.offset) }]);
+  const errors = findLoneSurrogates(text, () => JSON.parse(text) as unknown);
+  if (errors.length > 0) {
+    throw new ConfluxError("validation_failed", "The request does not satisfy its schema", { errors });
+  }
 }
 
 function malformed(errors: FieldError[]): ConfluxError {

@@ -134,6 +134,29 @@ const CASES: Case[] = [
     body: newConfig({ content: '"\uD800"' }),
     code: "validation_failed",
     at: "/content",
+    message: /has a lone surrogate, which is no Unicode text/,
+  },
+  {
+    name: "a text that is no Unicode, of no matter which field",
+    body: newConfig({ name: "n", description: "\uD800" }),
+    code: "validation_failed",
+    at: "/description",
+    message: /has a lone surrogate, which is no Unicode text/,
+  },
+  {
+    name: "a text that is no Unicode, somewhere deep",
+    body: newConfig({ name: "n", schema: { enum: ["a", { b: "x\uDC00" }] } }),
+    code: "validation_failed",
+    at: "/schema/enum/1/b",
+    message: /lone surrogate/,
+  },
+  {
+    name: "a name that is no Unicode",
+    ...put,
+    body: [{ labels: { "\uD800": "x" }, version_id: 1 }],
+    code: "validation_failed",
+    at: "/0/labels/\uFFFD",
+    message: /lone surrogate/,
   },
   {
     name: "content that does not parse",
@@ -445,7 +468,28 @@ const CASES: Case[] = [
     code: "validation_failed",
     at: "/query/label.",
   },
+  ...["1e2", "0x10", "%2010", "10%20", "+5", "1.0", ""].map((limit) => ({
+    name: `a limit that is no decimal digits, ${limit}`,
+    method: "GET",
+    path: `${CONFIGS}?tenant=demo&limit=${limit}`,
+    code: "validation_failed" as const,
+    at: "/query/limit",
+    message: /decimal digits/,
+  })),
   { name: "an unknown route", method: "GET", path: "/api/v1/mgt/nothing", code: "not_found" },
+  {
+    name: "a route that is spelled otherwise",
+    method: "POST",
+    path: "/api/v1/mgt/releases%3Abatch",
+    body: {},
+    code: "not_found",
+  },
+  {
+    name: "a method that is not answered, of a route with a colon",
+    method: "GET",
+    path: "/api/v1/mgt/releases:batch",
+    code: "method_not_allowed",
+  },
   { name: "a method that is not answered", method: "PATCH", path: () => config, code: "method_not_allowed" },
 ];
 
@@ -493,6 +537,14 @@ describe("C1 C3 C4 C12 what is refused changes nothing", () => {
       trace_id: "",
       detail: gone.detail.replace("cfg-c1-99", "ID"),
     });
+  });
+
+  it("says how to show who one is with each 401, as the edge does", async () => {
+    const headers = { authorization: "Bearer nobody" };
+    const answer = await admin.send("GET", CONFIGS, undefined, headers);
+    expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="conflux"']);
+    const denied = await admin.send("GET", config, undefined, { authorization: "Bearer stranger" });
+    expect([denied.status, denied.headers.get("www-authenticate")]).toEqual([404, null]);
   });
 
   it("counts a body that does not say how long it is", async () => {

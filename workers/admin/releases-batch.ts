@@ -11,6 +11,7 @@ import { viewConfig, viewVersion } from "./config-views.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import { judgeAnew, proposeJudged } from "./judged-content.ts";
 import type { AdminEnv } from "./principal.ts";
+import { warnOfBlanks } from "./warn-of-blanks.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 import { warnOfReleases } from "./warn-of-releases.ts";
 
@@ -48,7 +49,7 @@ export function registerReleasesBatch(app: OpenAPIHono<AdminEnv>): void {
       warnings:
         items[i]?.releases === undefined
           ? warnOfReleases(config.releases, regions)
-          : [...warnings, ...warnOfRegions(config.releases, regions)],
+          : [...warnings, ...warnOfBlanks(config.releases), ...warnOfRegions(config.releases, regions)],
     }));
     return c.json({ items: done, index: await writtenIndex(c, answer) }, 200);
   });

@@ -10,6 +10,7 @@ import { findConfigForWrite } from "./find-config-for-write.ts";
 import type { AdminEnv } from "./principal.ts";
 import { refuseFaultyPatterns } from "./refuse-faulty-patterns.ts";
 import { refuseTyped } from "./refuse-typed.ts";
+import { warnOfBlanks } from "./warn-of-blanks.ts";
 import { warnOfRegions } from "./warn-of-regions.ts";
 
 const route = declareRoute(
@@ -58,7 +59,11 @@ export function registerReleasesPut(app: OpenAPIHono<AdminEnv>): void {
         releases: changed.releases,
         etag,
         index: await writtenIndex(c, answer),
-        warnings: [...warnings, ...warnOfRegions(changed.releases, regions)],
+        warnings: [
+          ...warnings,
+          ...warnOfBlanks(changed.releases),
+          ...warnOfRegions(changed.releases, regions),
+        ],
       },
       200,
     );

@@ -147,6 +147,12 @@ describe("fetch batch", () => {
       "validation_failed",
     ],
     ["a name with ..", '{"configs":["a/b/c/../d"]}', 400, "validation_failed"],
+    [
+      "half a character in a name",
+      String.raw`{"configs":["a/b/c/d"],"if_none_match":{"x\ud800":"y"}}`,
+      400,
+      "validation_failed",
+    ],
     ["no namespace", '{"namespace":"a/b"}', 400, "validation_failed"],
     ["a huge body", "x".repeat(300_000), 413, "payload_too_large"],
   ])("refuses %s", async (_, body, status, code) => {

@@ -1,24 +1,31 @@
 import type { z } from "zod";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
+import { findLoneSurrogates } from "../../contracts/problem/lone-surrogates.ts";
 
 /** Errors of one refusal by a schema. */
 const FIELD_ERRORS_MAX = 50;
 
 /**
  * The body of a request as `schema` has it. Throws `payload_too_large` past `bytesMax`, `malformed_request` for what is
- * no JSON in UTF-8, and `validation_failed` with the fields at fault and `expected`, what would be accepted.
+ * no JSON in UTF-8, and `validation_failed` with the fields at fault (those with half a character alone, when there are
+ * any) and `expected`, what would be accepted.
  */
 export async function readJson<S extends z.ZodType>(
   request: Request,
   { bytesMax, schema, expected }: { bytesMax: number; schema: S; expected: string },
 ): Promise<z.infer<S>> {
   const body = await readBody(request, bytesMax);
+  let text: string;
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(body));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(body);
+    json = JSON.parse(text);
   } catch (cause) {
     throw new ConfluxError("malformed_request", "the body is not JSON in UTF-8", { cause });
   }
+  const halves = findLoneSurrogates(text, () => json);
+  if (halves.length > 0)
+    throw new ConfluxError("validation_failed", `expected ${expected}`, { errors: halves });
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues

@@ -74,9 +74,14 @@ export function readClientMessage(data: string | ArrayBuffer): ClientMessage | E
   for (const config of new Set(configs as unknown[])) {
     if (typeof config !== "string") refused.push(refusal("validation_failed"));
     else if (isWatchPattern(config)) taken.push(config);
-    else refused.push(refusal("validation_failed", config.slice(0, TOLD_NAME_CHARACTERS_MAX)));
+    else refused.push(refusal("validation_failed", told(config)));
   }
   return { type, configs: taken, refused };
+}
+
+/** The beginning of a text, as JSON that every reader takes: it may have half a character, or be cut in one. */
+function told(config: string): string {
+  return config.slice(0, TOLD_NAME_CHARACTERS_MAX).toWellFormed();
 }
 
 function refusal(code: ErrorCode, config: string | null = null): ErrorMessage {

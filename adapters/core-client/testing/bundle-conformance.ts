@@ -9,7 +9,8 @@ export function bundleConformance(core: () => CorePort): void {
   it("C13 plans a bundle, applies that plan alone, and exports what it applied", async () => {
     const [app, id] = [unique(), unique()];
     const { command, attachments } = testBundle(id, [{ app, name: "a", content: "1" }]);
-    const { plan } = await core().planBundle(command);
+    const { plan, guards } = await core().planBundle(command);
+    expect(guards).toEqual([]);
     expect(plan.items.map(({ action }) => action)).toEqual(["create"]);
     const payload = { ...command.payload, if_plan: plan.digest };
     const applied = await core().propose({ command: { ...command, payload }, attachments });
