@@ -130,6 +130,8 @@ export class CoreCaller {
    */
   async call(call: CoreCall): Promise<Response> {
     const startedMs = performance.now();
+    // Half of the call's own time at most, or none would be left for the others.
+    const holdsUntilMs = startedMs + Math.min(LEADER_HOLDS_MS, call.timeoutMs / 2);
     const order = this.#order(startedMs);
     const behind = new Set<string>();
     let maybeArrived = false;
@@ -140,11 +142,7 @@ export class CoreCaller {
       if (performance.now() - startedMs > patienceMs) break;
       if (i > 0 && i % order.length === 0) await pause(roundPauseMs(i / order.length));
       const url = order[i % order.length] ?? this.#preferred;
-      const tried = await this.#tryWhileLeading(
-        url,
-        call,
-        startedMs + Math.min(LEADER_HOLDS_MS, call.timeoutMs),
-      );
+      const tried = await this.#tryWhileLeading(url, call, holdsUntilMs);
       if (tried.kind === "answer" || tried.kind === "refused") {
         this.#preferred = url;
         if (tried.kind === "answer") return tried.response;
