@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
-import { connectPostgres } from "../adapters/postgres/connect.ts";
+import { connectPostgres, type Database } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
 import { ensureAdminUser, ensureOperator, ensureTenant } from "../adapters/postgres/seed-access.ts";
 import { setAppPassword } from "../adapters/postgres/set-app-password.ts";
 import { CONTENT_BYTES_MAX } from "../contracts/limits.ts";
+import { ConfluxError } from "../contracts/problem/error-codes.ts";
 import { WINDOW_REQUESTS_MAX } from "../domain/quota/sliding-window.ts";
 import { hashPassword } from "../lambdas/support/argon2id.ts";
 import { ADMIN_USERNAME, CLUSTER_ID, DEMO_TENANT } from "./names.ts";
@@ -33,9 +34,26 @@ export interface FirstAccess {
   unprintedPassword: string | null;
 }
 
+async function ensureDemoTenant(database: Database): Promise<void> {
+  try {
+    await ensureTenant(database, {
+      tenant: DEMO_TENANT,
+      clusterId: CLUSTER_ID,
+      applications: ["shop"],
+      quotas: DEMO_QUOTAS,
+    });
+  } catch (error) {
+    if (!(error instanceof ConfluxError && error.code === "already_exists")) throw error;
+    throw new Error(
+      `the tenant ${DEMO_TENANT} was deleted, and the name of a deleted tenant is given to nobody: remove the whole data directory to start anew`,
+      { cause: error },
+    );
+  }
+}
+
 /**
  * Makes the database where it is missing, migrates it, lets the application's role in, and makes the tenant and its
- * first user. Repeatable: what is there stays.
+ * first user. Repeatable: what is there stays. Rejects when that tenant was deleted.
  */
 export async function prepareDatabase(input: PreparationInput): Promise<FirstAccess> {
   const { urls, password, memoPath } = input;
@@ -44,12 +62,7 @@ export async function prepareDatabase(input: PreparationInput): Promise<FirstAcc
   await setAppPassword({ ownerUrl: urls.owner, password });
   const database = connectPostgres(urls.owner);
   try {
-    await ensureTenant(database, {
-      tenant: DEMO_TENANT,
-      clusterId: CLUSTER_ID,
-      applications: ["shop"],
-      quotas: DEMO_QUOTAS,
-    });
+    await ensureDemoTenant(database);
     // Remembered before the user is made: a start that ends in between must still be able to show it.
     const remembered = readMemo(memoPath).unprinted_password;
     const first = remembered ?? randomBytes(12).toString("base64url");

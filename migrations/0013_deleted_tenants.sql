@@ -1,6 +1,10 @@
 -- Names of tenants that were deleted. Audit and publish history outlive a tenant and stand under its name, so a tenant made
 -- anew under that name would read them: the name is not given a second time (adapters/postgres/tenant-rows.ts refuses it).
 -- The row stands under the name itself, which is the transaction's tenant when it is deleted and when it is asked for.
+-- First and in the order in which Workers take them: requests under way would wait for one of the two while this waits for
+-- the other.
+LOCK TABLE tenants, audit_logs IN ACCESS EXCLUSIVE MODE;
+
 CREATE TABLE deleted_tenants (
   tenant_id text PRIMARY KEY,
   deleted_at timestamptz NOT NULL DEFAULT now()

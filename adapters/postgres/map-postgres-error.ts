@@ -19,8 +19,8 @@ const AWAY_CODES = new Set([
 ]);
 /** SQLSTATE classes after which the server has closed the connection, or is about to. */
 const LOST_SQLSTATES = ["08", "57P"];
-/** Those, and: out of resources, cancelled by the statement's timeout, lock timeout. */
-const AWAY_SQLSTATES = [...LOST_SQLSTATES, "53", "57", "55P03"];
+/** Those, and: rolled back for a deadlock, out of resources, cancelled by the statement's timeout, lock timeout. */
+const AWAY_SQLSTATES = [...LOST_SQLSTATES, "40", "53", "57", "55P03"];
 const RETRY_AFTER_S = 1;
 
 /** The SQLSTATE or the client's code of an error or of its cause; drizzle wraps what the client threw. */

@@ -51,18 +51,20 @@ export async function refreshSession(
     if (row.currentDigest !== input.successor) return { verdict: "ended" };
     return { verdict, user, usedAtMs: row.usedAt.getTime(), expiresAtMs: row.expiresAt.getTime() };
   }
-  const next = exchangeToken(toFamily(row), input.successor, input.nowMs, input.isCode);
+  // Tokens may have been called in by a clock ahead of this one: what is signed before that would be dead.
+  const usedAtMs = Math.max(input.nowMs, user.tokensNotBeforeMs);
+  const next = exchangeToken(toFamily(row), input.successor, usedAtMs, input.isCode);
   await tx
     .update(sessionFamilies)
     .set({
       currentDigest: next.current,
       previousDigest: next.previous,
       repeatUntil: new Date(next.repeatUntilMs),
-      usedAt: new Date(input.nowMs),
+      usedAt: new Date(usedAtMs),
       expiresAt: new Date(next.expiresAtMs),
     })
     .where(ofFamily);
-  return { verdict, user, usedAtMs: input.nowMs, expiresAtMs: next.expiresAtMs };
+  return { verdict, user, usedAtMs, expiresAtMs: next.expiresAtMs };
 }
 
 function toFamily(row: typeof sessionFamilies.$inferSelect): SessionFamily {

@@ -27,7 +27,7 @@ async function answerPlan(core: CoreContext, request: CoreRequest): Promise<Core
   await readBarrier(core, request);
   const planned = planForCaller(core.store, command.tenant, command.payload);
   if (!planned.ok) throw invalid(planned.errors);
-  const nowMs = core.clock.stampMs(core.store.lastTimestampMs());
+  const nowMs = core.clock.lookMs(core.store.lastTimestampMs());
   const guards = findGuards(core.store, command, { nowMs, planned });
   const answer: BundlePlanAnswer = { ...core.position(), plan: planned.plan, guards };
   return { json: answer };

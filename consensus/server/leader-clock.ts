@@ -34,10 +34,20 @@ export class LeaderClock {
 
   /** Milliseconds since 1970 for the next command; `floorMs` is the newest stamp in the state. */
   stampMs(floorMs: number): number {
+    const next = this.#next(floorMs);
+    this.#last = next;
+    return next.stampMs;
+  }
+
+  /** What `stampMs` would give now, for a read, which must not move the clock. */
+  lookMs(floorMs: number): number {
+    return this.#next(floorMs).stampMs;
+  }
+
+  #next(floorMs: number): LastStamp {
     const elapsedMs = this.#elapsedMs();
     const stampMs = Math.round(nextStampMs({ wallMs: this.#wallMs(), elapsedMs, last: this.#last, floorMs }));
-    this.#last = { stampMs, elapsedMs };
-    return stampMs;
+    return { stampMs, elapsedMs };
   }
 
   /**

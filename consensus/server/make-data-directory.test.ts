@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeDataDirectory } from "./make-data-directory.ts";
 
@@ -23,6 +23,11 @@ describe("R3 the data directory", () => {
     makeDataDirectory(directory, sync);
     makeDataDirectory(relative(process.cwd(), join(root, "c")), sync);
     expect(synced.slice(3)).toEqual([""]);
+  });
+
+  it("R3 ends at a path that goes up again", () => {
+    makeDataDirectory(`${root}/missing/../../${basename(root)}/d`, () => undefined);
+    expect([existsSync(join(root, "d")), existsSync(join(root, "missing"))]).toEqual([true, false]);
   });
 
   it("R3 is synced on this system", () => {

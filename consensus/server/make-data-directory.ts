@@ -9,14 +9,15 @@ export function makeDataDirectory(
   directory: string,
   sync: (directory: string) => void = syncDirectory,
 ): void {
-  const first = mkdirSync(directory, { recursive: true });
+  const path = resolve(directory);
+  const first = mkdirSync(path, { recursive: true });
   if (first === undefined) return;
   const end = dirname(resolve(first));
-  let parent = resolve(directory);
+  let parent = path;
   do {
     parent = dirname(parent);
     sync(parent);
-  } while (parent !== end);
+  } while (parent !== end && parent !== dirname(parent));
 }
 
 function syncDirectory(directory: string): void {

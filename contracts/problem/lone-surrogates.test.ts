@@ -22,6 +22,11 @@ test.each([
   expect(find(text)).toEqual([]);
 });
 
+test("one of millions of members is found, and nothing is kept of the others", () => {
+  const million = "0,".repeat(1_000_000);
+  expect(find(`["\\ud83d\\ude00",${million}"\\ud800"]`)).toEqual([{ path: "/1000001", message }]);
+});
+
 test("a document may be nested as deep as JSON can be read, and says no more than 50 of its faults", () => {
   expect(find(`${"[".repeat(5_000)}"\\ud800"${"]".repeat(5_000)}`)).toHaveLength(1);
   expect(find(JSON.stringify(Array.from({ length: 200 }, () => "\ud800")))).toHaveLength(50);

@@ -28,8 +28,12 @@ const stagePercentage = percentageInput.refine(({ percent }) => percent > 0, {
   message: "above 0: else nobody is in the stage",
   path: ["percent"],
 });
-/** What a reader cannot see: stages that look the same would not be told apart. Asked for here and not by the log. */
-const UNSEEN_CHARACTERS = /[\p{Cf}\p{Zl}\p{Zp}]/u;
+/**
+ * What a reader cannot see: stages that look the same would not be told apart. Asked for here and not by the log. The joiners
+ * within a name change what is seen, in emoji and in some scripts.
+ */
+const JOINERS = /[\u200C\u200D]/gu;
+const UNSEEN_CHARACTERS = /(?![\u200C\u200D])[\p{Cf}\p{Zl}\p{Zp}]|^[\u200C\u200D]|[\u200C\u200D]$/u;
 const stageFields = {
   name: z
     .string()
@@ -66,7 +70,7 @@ export function stagesInput<S extends z.ZodType<{ name?: string | undefined }>>(
     .superRefine((stages, context) => {
       const firstOf = new Map<string, number>();
       for (const [i, { name = stageNameAt(i) }] of stages.entries()) {
-        const seen = name.normalize("NFC");
+        const seen = name.normalize("NFC").replaceAll(JOINERS, "");
         const first = firstOf.get(seen);
         if (first === undefined) firstOf.set(seen, i);
         else {

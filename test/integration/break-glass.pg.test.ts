@@ -169,18 +169,37 @@ describe("A3 break-glass", () => {
     await database.close();
   });
 
+  /** As builds before left it: these users have the role that all grants of a tenant shared, and none of their own. */
+  async function shareRole(...usernames: string[]): Promise<void> {
+    const { owner } = place;
+    await owner`delete from roles where name in ${owner(usernames)}`;
+    await owner`insert into roles (tenant_id, id, name) values ('demo', 'demo.shared', 'break-glass')`;
+    await owner`insert into permissions select 'demo', 'demo.shared', unnest(enum_range(null::rbac_action)), '**'`;
+    await owner`insert into permissions values ('demo', 'demo.shared', 'read', 'demo/shop/**')`;
+    await owner`insert into user_roles select 'demo', id, 'demo.shared' from users
+      where username in ${owner([...usernames, "reader"])}`;
+  }
+  const given = () =>
+    place.owner`select 1 from permissions p join roles r on r.id = p.role_id where r.name = 'break-glass'`;
+
+  test("an expired one of an older build leaves another that is open what the two shared", async () => {
+    const expired = String((await open("--tenant", "demo"))["username"]);
+    await place.owner`update break_glass_grants set created_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'`;
+    const going = String((await open("--tenant", "demo"))["username"]);
+    await place.owner`update users set is_active = true where username = ${expired}`;
+    await shareRole(expired, going);
+    await open("--tenant", "demo");
+    expect(await given()).toHaveLength(8);
+    await run(["close"]);
+    expect(await given()).toHaveLength(1);
+    await place.owner`delete from roles where name = 'break-glass'`;
+  });
+
   test("close ends expired ones, too, and takes what an older build gave a role that others hold", async () => {
     const { username } = await open("--tenant", "demo");
     await place.owner`update break_glass_grants set created_at = now() - interval '2 hours', expires_at = now() - interval '1 hour'`;
     await place.owner`update users set is_active = false where username = ${String(username)}`;
-    await place.owner`delete from roles where name = ${String(username)}`;
-    await place.owner`insert into roles (tenant_id, id, name) values ('demo', 'demo.shared', 'break-glass')`;
-    await place.owner`insert into permissions select 'demo', 'demo.shared', unnest(enum_range(null::rbac_action)), '**'`;
-    await place.owner`insert into permissions values ('demo', 'demo.shared', 'read', 'demo/shop/**')`;
-    await place.owner`insert into user_roles select 'demo', id, 'demo.shared' from users
-      where username in (${String(username)}, 'reader')`;
-    const given = () =>
-      place.owner`select 1 from permissions p join roles r on r.id = p.role_id where r.name = 'break-glass'`;
+    await shareRole(String(username));
     expect(await given()).toHaveLength(8);
     expect((await run(["close"])).exitCode).toBe(EXIT.ok);
     expect(await given()).toHaveLength(1);

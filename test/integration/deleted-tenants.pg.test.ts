@@ -4,6 +4,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { expect, inject, test } from "vitest";
 import { migrate } from "../../adapters/postgres/migrate.ts";
+import { prepareDatabase } from "../../dev/prepare-database.ts";
 import { createDatabase, databaseUrl, MIGRATIONS_DIRECTORY } from "../testing/postgres.ts";
 
 test("L9 A2 tenants that were deleted before are marked by their rows of the audit, by an owner who is no superuser", async () => {
@@ -53,5 +54,13 @@ test("L9 A2 tenants that were deleted before are marked by their rows of the aud
     await tx`delete from tenants where tenant_id = 'anew'`;
   });
   expect((await marks()).map((mark) => mark["tenant_id"] as string)).toEqual(["anew", "gone"]);
+  // A local stack whose demo tenant was deleted says what there is to do.
+  await inside`insert into deleted_tenants (tenant_id) values ('demo')`;
+  const superusers = new URL(url);
+  superusers.username = new URL(server).username;
+  const urls = { owner: superusers.href, app: url.href, maintenance: null };
+  const memoPath = join(tmpdir(), `${role}.json`);
+  const input = { urls, password: "x", memoPath, migrationsDir: MIGRATIONS_DIRECTORY };
+  await expect(prepareDatabase(input)).rejects.toThrow(/demo was deleted.*remove the whole data directory/u);
   await Promise.all([superuser.end(), inside.end(), owner.end()]);
 });

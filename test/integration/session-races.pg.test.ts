@@ -126,6 +126,18 @@ describe("A3 what ends all sessions ends what was issued until then, by whicheve
     expect(await use((await signIn(testing, "reader")).bearer)).toBe(200);
   });
 
+  test("and what begins or goes on afterwards is good, also by a clock behind the one that ended them", async () => {
+    const mine = await signIn(testing, "reader");
+    const ended = await testing.send("POST", "/api/v1/auth/logout-all", undefined, mine.bearer);
+    expect(ended.status).toBe(200);
+    const begun = await json(await login(behind, PASSWORD));
+    expect(await use(bearerOf(begun))).toBe(200);
+    const body = { refresh_token: begun["refresh_token"] };
+    const next = await json(await behind.send("POST", "/api/v1/auth/refresh", body));
+    expect(await use(bearerOf(next))).toBe(200);
+    expect(await refresh(next["refresh_token"])).toBe(200);
+  });
+
   test("changing the password, and the tokens that it answers are good", async () => {
     const mine = await signIn(testing, "reader");
     const thief = await signIn(testing, "reader");

@@ -10,7 +10,14 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import { SYSTEM_TENANT } from "../../domain/access/system-tenant.ts";
 import { judgeAgain, type PasswordAttempt, tryPassword } from "./auth-attempt.ts";
 import type { AuthDeps } from "./auth-deps.ts";
-import { auditSession, beginSession, type NewSession, prepareSession, tokenPairOf } from "./auth-session.ts";
+import {
+  auditSession,
+  beginSession,
+  type NewSession,
+  prepareSession,
+  signedInTime,
+  tokenPairOf,
+} from "./auth-session.ts";
 import { declareRoute, json } from "./declare-route.ts";
 import type { AdminEnv } from "./principal.ts";
 
@@ -65,10 +72,11 @@ async function letIn(
   const { user, subjects, keys, rehashed } = attempt;
   const hash = user?.passwordHash ?? null;
   if (user === null || hash === null || !user.isActive || !attempt.isRight) return "refused";
-  const session = await prepareSession(deps, user);
-  const { owner, nowMs } = session;
+  const prepared = await prepareSession(deps, user);
   return withTenant(deps.database(c), SYSTEM_TENANT, async (tx) => {
-    if (!(await holdJudged(tx, { userId: owner.id, hash, rehashed }))) return "changed";
+    if (!(await holdJudged(tx, { userId: user.id, hash, rehashed }))) return "changed";
+    const session = await signedInTime(deps, tx, prepared);
+    const { owner, nowMs } = session;
     await takeBackLogin(tx, { subjects, outcome: "accepted", nowMs });
     if (keys.nameAtAddress !== null) {
       await rememberLoginAddress(tx, { userId: owner.id, subject: keys.nameAtAddress, nowMs });

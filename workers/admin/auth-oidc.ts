@@ -17,6 +17,7 @@ import {
   auditSession,
   beginSession,
   prepareSession,
+  signedInTime,
   type SessionOwner,
   tokenPairOf,
 } from "./auth-session.ts";
@@ -102,18 +103,20 @@ async function finishSignIn(
   });
   const owner: SessionOwner | null = user;
   const isIn = user?.isActive === true;
-  const session =
-    owner === null || !isIn ? null : await prepareSession(deps, owner, { isCode: begun.redirect !== null });
-  await withTenant(deps.database(c), SYSTEM_TENANT, async (tx) => {
-    if (session !== null) await beginSession(tx, session);
+  const kind = { isCode: begun.redirect !== null };
+  const prepared = owner === null || !isIn ? null : await prepareSession(deps, owner, kind);
+  const session = await withTenant(deps.database(c), SYSTEM_TENANT, async (tx) => {
+    const signed = prepared && (await signedInTime(deps, tx, prepared, kind));
+    if (signed !== null) await beginSession(tx, signed);
     await auditSession(c, tx, {
       owner,
       action: "login",
       resource: "users",
-      outcome: session === null ? "failure" : "success",
-      summary: `${session === null ? "sign-in refused" : "signed in"} through ${identity.issuer}`,
+      outcome: signed === null ? "failure" : "success",
+      summary: `${signed === null ? "sign-in refused" : "signed in"} through ${identity.issuer}`,
       nowMs: deps.nowMs(),
     });
+    return signed;
   });
   if (owner === null || session === null) {
     throw new ConfluxError("forbidden", "This identity may not sign in here; ask an administrator.");

@@ -79,7 +79,8 @@ export function registerRefreshRoutes(app: OpenAPIHono<AdminEnv>, deps: AuthDeps
       nowMs: outcome.usedAtMs,
       expiresAtMs: outcome.expiresAtMs,
     });
-    return c.json(await tokenPairOf(c, deps, owner, refresh.token, nowMs), 200);
+    const issuedAtMs = Math.max(nowMs, outcome.user.tokensNotBeforeMs);
+    return c.json(await tokenPairOf(c, deps, owner, refresh.token, issuedAtMs), 200);
   });
 
   app.openapi(logoutRoute, async (c) => {

@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import type { Context } from "hono";
 import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
+import { readSessionUser } from "../../adapters/postgres/find-session-user.ts";
 import { startSession } from "../../adapters/postgres/start-session.ts";
 import type { Transaction } from "../../adapters/postgres/with-tenant.ts";
 import { ACCESS_TOKEN_TTL_S, signAccessToken, signRefreshToken } from "../../adapters/tokens/sign-token.ts";
@@ -52,6 +53,21 @@ export async function prepareSession(
     expiresAtMs,
   });
   return { id, family: { ...begun, expiresAtMs }, owner, nowMs, refreshToken: refresh.token };
+}
+
+/**
+ * The session, or the same signed later: by the database's clock, or meanwhile, all of the user's tokens may have been called
+ * in until after the moment it was signed at, and it would be dead when it begins. In the transaction that begins it.
+ */
+export async function signedInTime(
+  deps: AuthDeps,
+  tx: Transaction,
+  session: NewSession,
+  options: { isCode?: boolean } = {},
+): Promise<NewSession> {
+  const notBeforeMs = (await readSessionUser(tx, session.owner.id))?.tokensNotBeforeMs ?? 0;
+  if (session.nowMs >= notBeforeMs) return session;
+  return prepareSession(deps, session.owner, { ...options, nowMs: notBeforeMs });
 }
 
 export function beginSession(tx: Transaction, session: NewSession): Promise<void> {

@@ -74,11 +74,14 @@ describe.each(WRITES)("C3 the content of %s", (_name, kind, request) => {
     expect([refused.code, tries(), await latest()]).toEqual(["precondition_failed", 3, 1]);
   });
 
-  it("R5 is proposed as builds before knew it while the core is upgraded", async () => {
+  it.each([
+    ["voters of such a build", "upgrade_in_progress"],
+    ["a leader of such a build, which takes the field for a fault", "malformed_request"],
+  ] as const)("R5 is proposed as builds before knew it, with %s", async (_name, code) => {
     const real = admin.core.propose.bind(admin.core);
     admin.core.propose = (async (input: Parameters<typeof real>[0]) => {
       if (!JSON.stringify(input.command).includes("judged_by")) return real(input);
-      throw new ConfluxError("upgrade_in_progress", "judged_content is not taken yet");
+      throw new ConfluxError(code, "judged_content is not taken yet");
     }) as typeof real;
     expect((await write('{"a":2}')).ok).toBe(true);
     expect(await latest()).toBe(2);

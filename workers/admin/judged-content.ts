@@ -45,7 +45,9 @@ export async function proposeJudged<T>(propose: (saysSo: boolean) => Promise<T>)
   try {
     return await propose(true);
   } catch (error) {
-    if (!(error instanceof ConfluxError && error.code === "upgrade_in_progress")) throw error;
+    if (!(error instanceof ConfluxError)) throw error;
+    // A leader of an older build finds no fault but that it does not know the field.
+    if (error.code !== "upgrade_in_progress" && error.code !== "malformed_request") throw error;
     return propose(false);
   }
 }

@@ -90,7 +90,23 @@ const CASES: Case[] = [
     at: "/strategy/stages/1/name",
     message: /^the stage at 0 is called caf/,
   },
-  ...["x ", " x", "\u00a0x", "\u200b", "x\u200dy", "x\u2028y", "\ufeffx", " "].map((name) => ({
+  {
+    name: "a second stage whose name is the first's but for a joiner",
+    body: plan({
+      strategy: {
+        type: "staged",
+        // The first is taken: an emoji of three characters that two joiners make one.
+        stages: ["\u{1f468}\u200d\u{1f469}\u200d\u{1f467}", "\u{1f468}\u{1f469}\u{1f467}"].map((name, i) => ({
+          name,
+          labels: { a: `${i}` },
+        })),
+      },
+    }),
+    code: "validation_failed",
+    at: "/strategy/stages/1/name",
+    message: /^the stage at 0 is called /,
+  },
+  ...["x ", " x", "\u00a0x", "\u200b", "\u200dx", "x\u200c", "x\u2028y", "\ufeffx", " "].map((name) => ({
     name: `a stage whose name has what nobody sees, ${JSON.stringify(name)}`,
     body: plan({ strategy: { type: "staged", stages: [{ name, labels: { a: "x" } }] } }),
     code: "validation_failed" as const,
