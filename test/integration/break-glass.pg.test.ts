@@ -172,12 +172,12 @@ describe("A3 break-glass", () => {
   /** As builds before left it: these users have the role that all grants of a tenant shared, and none of their own. */
   async function shareRole(...usernames: string[]): Promise<void> {
     const { owner } = place;
-    await owner`delete from roles where name in ${owner(usernames)}`;
+    await owner`delete from roles where name = any(${usernames})`;
     await owner`insert into roles (tenant_id, id, name) values ('demo', 'demo.shared', 'break-glass')`;
     await owner`insert into permissions select 'demo', 'demo.shared', unnest(enum_range(null::rbac_action)), '**'`;
     await owner`insert into permissions values ('demo', 'demo.shared', 'read', 'demo/shop/**')`;
     await owner`insert into user_roles select 'demo', id, 'demo.shared' from users
-      where username in ${owner([...usernames, "reader"])}`;
+      where username = any(${[...usernames, "reader"]})`;
   }
   const given = () =>
     place.owner`select 1 from permissions p join roles r on r.id = p.role_id where r.name = 'break-glass'`;

@@ -77,7 +77,7 @@ describe.each(WRITES)("C3 the content of %s", (_name, kind, request) => {
   it.each([
     ["voters of such a build", "upgrade_in_progress"],
     ["a leader of such a build, which takes the field for a fault", "malformed_request"],
-  ] as const)("R5 is proposed as builds before knew it, with %s", async (_name, code) => {
+  ] as const)("R5 is proposed as builds before knew it, with %s", async (_build, code) => {
     const real = admin.core.propose.bind(admin.core);
     admin.core.propose = (async (input: Parameters<typeof real>[0]) => {
       if (!JSON.stringify(input.command).includes("judged_by")) return real(input);
