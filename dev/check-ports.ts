@@ -1,6 +1,10 @@
 import { createServer } from "node:net";
 import { StartRefusal, systemErrorCode } from "./refusal.ts";
 
+const PORT_FIRST = 10_000;
+const PORT_COUNT = 10_000;
+const PORT_ATTEMPTS_MAX = 200;
+
 export interface WantedPort {
   port: number;
   /** The environment variable that moves it. */
@@ -25,17 +29,16 @@ export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
   }
 }
 
-/** A port nobody listens on at this moment; the caller must still be ready to lose it. */
+/**
+ * A port nobody listens on at this moment; the caller must still be ready to lose it. Of those that the kernel gives to no
+ * connection on its way out: one of them could have taken it by the time it is listened on.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done, fail) => {
-    server.once("error", fail);
-    server.listen(0, "127.0.0.1", done);
-  });
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === "string") throw new Error("a TCP server has no port");
-  return address.port;
+  for (let attempt = 0; attempt < PORT_ATTEMPTS_MAX; attempt += 1) {
+    const port = PORT_FIRST + Math.floor(Math.random() * PORT_COUNT);
+    if (await isPortFree(port)) return port;
+  }
+  throw new StartRefusal(`No port from ${PORT_FIRST} to ${PORT_FIRST + PORT_COUNT - 1} was found free.`);
 }
 
 /** Whether anyone listens on `port` of 127.0.0.1. */

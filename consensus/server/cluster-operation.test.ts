@@ -112,6 +112,14 @@ describe("C12 R5 transfer-leader under an idempotency key", () => {
     expect(operated.kinds()).toEqual(["note_operation"]);
   });
 
+  it("goes on at whoever leads when this node was deposed meanwhile", async () => {
+    operated.log.takesOver = () => {
+      operated.log.changes = { role: "follower", leaderId: 3 };
+      throw new NotProposedError("this node does not lead", 3);
+    };
+    await expect(handOver()).rejects.toMatchObject({ name: "NotProposedError", leaderId: 3 });
+  });
+
   it("is refused to a fenced voter, and nothing is noted of it", async () => {
     operated.fenced.add(3);
     const toFenced = transferLeader(operated.core, { target_node_id: 3, head, idempotency: key() });

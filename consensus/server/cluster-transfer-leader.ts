@@ -56,7 +56,8 @@ export async function transferLeader(
     const { leaderId, term: newTerm } = await core.log.transferLeader(target);
     return { ...answerAt(core, earlier, { worked: true }), leader_id: leaderId, term: newTerm };
   } catch (cause) {
-    if (!(cause instanceof NotProposedError)) throw cause;
+    // Deposed meanwhile: who leads now is to be asked.
+    if (!(cause instanceof NotProposedError) || core.log.status().role !== "leader") throw cause;
     throw new ConfluxError("conflict", `${to} did not take over: ${cause.message}`, { cause });
   }
 }
