@@ -1,3 +1,4 @@
+// Over 400 lines: every way to say a command line wrong, over one server that answers what each verb asks.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

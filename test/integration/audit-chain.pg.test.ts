@@ -1,6 +1,3 @@
-import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { appendAuditRows, type AuditRow } from "../../adapters/postgres/append-audit-rows.ts";
@@ -13,7 +10,8 @@ import { verifyAuditChain } from "../../adapters/postgres/verify-audit-chain.ts"
 import { inTransaction, withTenant } from "../../adapters/postgres/with-tenant.ts";
 import { CHAIN_START } from "../../domain/access/audit-chain.ts";
 import { BEFORE_CHAIN, type ChainPlace } from "../../domain/access/verify-chain.ts";
-import { cloneDatabase, createDatabase, databaseUrl, MIGRATIONS_DIRECTORY } from "../testing/postgres.ts";
+import { olderDatabase } from "../testing/older-database.ts";
+import { cloneDatabase, MIGRATIONS_DIRECTORY } from "../testing/postgres.ts";
 
 let owner: postgres.Sql;
 let app: postgres.Sql;
@@ -291,22 +289,7 @@ describe("A5 the verifier names what somebody with the owner's rights did", () =
 
 test("L9 A5 rows from before the chain are chained in the order in which they were added, by an owner who is no superuser", async () => {
   const server = inject("postgresUrl");
-  const superuser = postgres(server, { max: 1, onnotice: () => undefined });
-  const role = `owner_${crypto.randomUUID().replaceAll("-", "")}`;
-  await superuser.unsafe(`create role ${role} login createrole`);
-  await superuser.unsafe(
-    `grant conflux_app, conflux_login to ${role} with admin true, inherit false, set false`,
-  );
-  const url = new URL(databaseUrl(server, await createDatabase(`owner ${role}`)));
-  const inside = postgres(url.href, { max: 1 });
-  url.username = role;
-  const before = await mkdtemp(join(tmpdir(), "conflux-migrations-"));
-  for (const file of await readdir(MIGRATIONS_DIRECTORY)) {
-    if (file.endsWith(".sql") && file < "0010")
-      await copyFile(join(MIGRATIONS_DIRECTORY, file), join(before, file));
-  }
-  await migrate({ url: url.href, directory: before });
-  await rm(before, { recursive: true });
+  const { role, url, inside, superuser } = await olderDatabase(server, "0010");
   await inside`
     insert into audit_logs (tenant_id, actor_type, actor_id, actor_name, ip, action, resource, outcome, trace_id, summary, created_at)
     select 't' || n % 2, 'user', '', '', '', 'write', '', 'success', '', 'n ' || n, now() - n * interval '1 ms' from generate_series(1, 7) n`;

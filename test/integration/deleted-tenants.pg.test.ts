@@ -1,30 +1,15 @@
-import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { expect, inject, test } from "vitest";
 import { migrate } from "../../adapters/postgres/migrate.ts";
 import { prepareDatabase } from "../../dev/prepare-database.ts";
-import { createDatabase, databaseUrl, MIGRATIONS_DIRECTORY } from "../testing/postgres.ts";
+import { olderDatabase } from "../testing/older-database.ts";
+import { MIGRATIONS_DIRECTORY } from "../testing/postgres.ts";
 
 test("L9 A2 tenants that were deleted before are marked by their rows of the audit, by an owner who is no superuser", async () => {
   const server = inject("postgresUrl");
-  const superuser = postgres(server, { max: 1, onnotice: () => undefined });
-  const role = `owner_${crypto.randomUUID().replaceAll("-", "")}`;
-  await superuser.unsafe(`create role ${role} login createrole`);
-  await superuser.unsafe(
-    `grant conflux_app, conflux_login to ${role} with admin true, inherit false, set false`,
-  );
-  const url = new URL(databaseUrl(server, await createDatabase(`owner ${role}`)));
-  const inside = postgres(url.href, { max: 1 });
-  url.username = role;
-  const before = await mkdtemp(join(tmpdir(), "conflux-migrations-"));
-  for (const file of await readdir(MIGRATIONS_DIRECTORY)) {
-    if (file.endsWith(".sql") && file < "0013")
-      await copyFile(join(MIGRATIONS_DIRECTORY, file), join(before, file));
-  }
-  await migrate({ url: url.href, directory: before });
-  await rm(before, { recursive: true });
+  const { role, url, inside, superuser } = await olderDatabase(server, "0013");
   await inside`insert into clusters (id) values ('c1')`;
   await inside`insert into tenants (tenant_id, cluster_id) values ('anew', 'c1'), ('here', 'c1')`;
   const audited = (tenant: string, action: string, outcome: string, summary: string) =>
