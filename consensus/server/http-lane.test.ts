@@ -42,7 +42,10 @@ beforeEach(async () => {
     leaderId: () => 7,
     proveLeader: () => "",
     urlOf: () => "",
-    counted: (method) => (path, status) => counted.push([method, path, status]),
+    requests: {
+      began: () => 0,
+      ended: (method, path, status) => counted.push([method, path, status]),
+    },
     onClosing: () => undefined,
     logger: () => undefined,
   });
