@@ -58,7 +58,7 @@ export class Urgent {
     this.#dropNotice();
   }
 
-  /** Entries took the news along: the next commit has its own time to wait. */
+  /** Nothing waits to be told any more; the next commit has its own time to wait. */
   #dropNotice(): void {
     this.#cancelNotice?.();
     this.#cancelNotice = null;

@@ -4,8 +4,8 @@
  *
  * Invariant: what a batch promises to others (`messages`) leaves only after its write is durable, and an entry is
  * applied only after the batch that brought it is durable, so the state machine is never ahead of the log. Applying overlaps
- * the sync of a *later* batch: the one that says it is committed. Nothing here is re-entrant: one batch is out at a time, and
- * proposals, messages and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
+ * the sync of a *later* batch (raft-log-committed.ts). Nothing here is re-entrant: one batch is out at a time, and proposals,
+ * messages and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
  */
 import type { Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
 import { readBarrier } from "./raft-log-barrier.ts";
@@ -317,7 +317,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#send(batch.messagesNow);
     this.#reads.confirmed(batch.readStates, this.#applied);
     this.#urgent.noticeCommit();
-    const { during, after } = splitCommitted(batch, this.#toApply);
+    const { during, after } = splitCommitted(batch, this.#toApply, this.#wal.wouldWaitFor(batch.entries));
     const meanwhile = during.length === 0 ? undefined : (): void => this.#apply(during);
     await this.#wal.append(batch, meanwhile);
     if (batch.snapshot !== null && snapshotPath !== null) this.#install(batch.snapshot, snapshotPath);

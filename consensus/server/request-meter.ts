@@ -11,8 +11,8 @@ interface Answered {
 }
 
 /**
- * Counts and times the requests of a node's HTTP server. Answered at every request, so the sums are kept here and handed to the
- * registry when it is read: finding a counter by its labels costs more than all else that a request pays for being counted.
+ * Counts and times the requests of a node's HTTP server. What is counted is summed here and handed to the registry when it is
+ * read: at every request finding a counter by its labels would cost more than counting. Times go to it at once.
  */
 export class RequestMeter {
   readonly #seconds: Histogram<"protocol" | "method" | "path">;
