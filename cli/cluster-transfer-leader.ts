@@ -9,7 +9,7 @@ export function registerClusterTransferLeader(group: Command, io: CliIo): void {
   const command = group
     .command("transfer-leader")
     .description("hand leadership to another voter")
-    .argument("[node_id]", "by default the one that has most of the log");
+    .argument("[node_id]", "by default the one that has most of the log, of those that answer");
   declareVerb(command, io, async ({ api, args: [id], show }) => {
     const body = id === undefined ? {} : { target_node_id: nodeIdOf(id) };
     const answer = leaderTransferred.parse(await api.post("/mgt/cluster/transfer-leader", body));

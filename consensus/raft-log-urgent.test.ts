@@ -92,6 +92,22 @@ describe("R2 a commit index that waits for entries to travel with", () => {
     expect(timers.size).toBe(1);
   });
 
+  it("that entries took along is not told again, and the next one has its own time to wait", () => {
+    const { urgent, core, timers, fire } = start();
+    core.untold = true;
+    urgent.noticeCommit();
+    const [first] = timers;
+    core.untold = false;
+    urgent.noticeCommit();
+    expect(timers.size).toBe(0);
+    core.untold = true;
+    urgent.noticeCommit();
+    expect(timers.size).toBe(1);
+    expect(timers.has(first!)).toBe(false);
+    fire();
+    expect([core.told, timers.size]).toEqual([1, 0]);
+  });
+
   it("is not told by a log that has ended", () => {
     const { urgent, core, timers } = start();
     core.untold = true;

@@ -40,7 +40,11 @@ export class Urgent {
 
   /** When no entries have told the followers of the commit index by then, a message does. */
   noticeCommit(): void {
-    if (this.#cancelNotice !== null || !this.#node.commitIsUntold()) return;
+    if (!this.#node.commitIsUntold()) this.#dropNotice();
+    else if (this.#cancelNotice === null) this.#noticeLater();
+  }
+
+  #noticeLater(): void {
     const cancel = this.#options.clock.every(this.#options.limits.commitNoticeMs, () => {
       cancel();
       this.#cancelNotice = null;
@@ -51,6 +55,12 @@ export class Urgent {
 
   close(): void {
     this.#closed = true;
+    this.#dropNotice();
+  }
+
+  /** Nothing waits to be told any more; the next commit has its own time to wait. */
+  #dropNotice(): void {
     this.#cancelNotice?.();
+    this.#cancelNotice = null;
   }
 }

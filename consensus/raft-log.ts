@@ -3,12 +3,13 @@
  * works off the core's batches in the order that types.ts prescribes.
  *
  * Invariant: what a batch promises to others (`messages`) leaves only after its write is durable, and an entry is
- * applied only after the batch that brought it is durable, so the state machine is never ahead of the log. Applying
- * overlaps the *next* batch's sync. Nothing here is re-entrant: one batch is out at a time, and proposals, messages
- * and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
+ * applied only after the batch that brought it is durable, so the state machine is never ahead of the log. Applying overlaps
+ * the sync of a *later* batch (raft-log-committed.ts). Nothing here is re-entrant: one batch is out at a time, and proposals,
+ * messages and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
  */
 import type { Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
 import { readBarrier } from "./raft-log-barrier.ts";
+import { splitCommitted } from "./raft-log-committed.ts";
 import { Compactor } from "./raft-log-compact.ts";
 import { createRaftLogNode, initialiseRaftLog, openRaftLogWal } from "./raft-log-initialise.ts";
 import { type RaftLogOptions, type ResolvedOptions, resolveOptions } from "./raft-log-options.ts";
@@ -18,13 +19,8 @@ import { Reads } from "./raft-log-reads.ts";
 import { Snapshots } from "./raft-log-snapshots.ts";
 import { raftLogStatus } from "./raft-log-status.ts";
 import { Urgent } from "./raft-log-urgent.ts";
-import {
-  type MembershipTarget,
-  NotProposedError,
-  type ReplicatedLog,
-  type ReplicatedLogStatus,
-  type StateMachine,
-} from "./replicated-log.ts";
+import type { MembershipTarget, ReplicatedLog, ReplicatedLogStatus, StateMachine } from "./replicated-log.ts";
+import { NotProposedError } from "./replicated-log.ts";
 import type { DirectoryLock } from "./storage/directory-lock.ts";
 import type { Wal } from "./storage/wal.ts";
 import { fenceTransport } from "./transport/fence-transport.ts";
@@ -75,7 +71,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
   readonly #compactor: Compactor;
   #phase: Phase = "opened";
   #applied: { index: number; term: number };
-  /** Committed and durable here, to be applied while the next batch is synced. */
+  /** Committed and durable here, to be applied while a batch is synced. */
   #toApply: Entry[] = [];
   #wakeScheduled = false;
   #working: Promise<void> | null = null;
@@ -304,7 +300,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
         await this.#takeBatch();
         this.#watchLeadership();
         if (this.#toApply.length === 0 || this.#node.hasReady()) continue;
-        this.#applyWaiting();
+        this.#apply(this.#toApply.splice(0));
         // Who was answered may propose again at once: one turn lets them share the next batch.
         await new Promise<void>((resolve) => this.#options.host.nextTurn(resolve));
       }
@@ -321,12 +317,13 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#send(batch.messagesNow);
     this.#reads.confirmed(batch.readStates, this.#applied);
     this.#urgent.noticeCommit();
-    const meanwhile = this.#toApply.length === 0 ? undefined : (): void => this.#applyWaiting();
+    const { during, after } = splitCommitted(batch, this.#toApply, this.#wal.wouldWaitFor(batch.entries));
+    const meanwhile = during.length === 0 ? undefined : (): void => this.#apply(during);
     await this.#wal.append(batch, meanwhile);
     if (batch.snapshot !== null && snapshotPath !== null) this.#install(batch.snapshot, snapshotPath);
     this.#node.persisted(batch);
     this.#send(batch.messages);
-    this.#toApply = batch.committed;
+    this.#toApply = after;
     this.#urgent.noticeCommit();
   }
 
@@ -357,9 +354,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#transport.send(messages.filter((message) => message.type !== "snapshot"));
   }
 
-  #applyWaiting(): void {
-    const entries = this.#toApply;
-    this.#toApply = [];
+  #apply(entries: readonly Entry[]): void {
     const last = entries.at(-1);
     if (last === undefined || this.#phase === "failed") return;
     try {
@@ -395,6 +390,10 @@ class RaftLog<R> implements ReplicatedLog<R> {
     this.#leadership = { term, leader };
     this.#operations.led(leader, term);
     if (before.leader === this.#nodeId) this.#reads.leadershipEnded(leader || null);
-    this.#observer.onLeadership?.({ term, leaderId: leader || null, isLeader: leader === this.#nodeId });
+    this.#observer.onLeadership?.({
+      term,
+      leaderId: leader || null,
+      isLeader: leader === this.#nodeId,
+    });
   }
 }

@@ -66,7 +66,7 @@ export interface ReadState {
  * One batch of work for the driver. In this order: (1) send `messagesNow` (a leader's appends: its own fsync runs in
  * parallel with replication); (2) make `hardState`, `snapshot` and `entries` durable; (3) call `persisted(batch)`,
  * which counts the node's own vote and match; (4) send `messages`; (5) apply `committed`. A driver may overlap (5)
- * with the next batch, never (2) with (4).
+ * with the next batch, and with (2) for what lies before `entries[0]`, which was durable already; never (2) with (4).
  */
 export interface Batch {
   hardState: HardState | null;

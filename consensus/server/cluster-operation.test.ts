@@ -144,6 +144,42 @@ describe("C12 R5 transfer-leader under an idempotency key", () => {
     expect(await toHung()).toMatchObject({ leader_id: 3, replayed: false });
   });
 
+  it("to nobody by name goes to who has most of the log among the voters that answer and are not fenced", async () => {
+    const add4 = { nodeId: 4, voter: true, active: true, matchIndex: 9, answeredRound: 8 };
+    operated.log.members = [
+      ...operated.log.members.map((member) =>
+        member.nodeId === 3
+          ? { ...member, matchIndex: 8, answeredRound: 7 }
+          : { ...member, matchIndex: 5, answeredRound: 8 },
+      ),
+      add4,
+      { ...add4, nodeId: 5, matchIndex: 6 },
+      { ...add4, nodeId: 6, voter: false, matchIndex: 9 },
+    ];
+    operated.log.changes = { round: 7 };
+    operated.fenced.add(4);
+    const asked: unknown[] = [];
+    operated.log.takesOver = (target) => {
+      asked.push(target);
+      return { leaderId: 5, term: 2 };
+    };
+    // 3 hangs, 4 is fenced, 6 is a learner: of 2 and 5 the latter has more.
+    expect(await handOver()).toMatchObject({ leader_id: 5, replayed: false });
+    expect(asked).toEqual([5]);
+  });
+
+  it("to nobody by name is refused when no other voter answers, or all are fenced, and nothing is noted", async () => {
+    operated.log.members = operated.log.members.map((member) => ({ ...member, answeredRound: 7 }));
+    operated.log.changes = { round: 7 };
+    await expect(handOver()).rejects.toMatchObject({ code: "conflict", message: /no other voter answers/u });
+    for (const id of [2, 3]) operated.fenced.add(id);
+    await expect(handOver()).rejects.toMatchObject({
+      code: "conflict",
+      message: /every other voter .* fenced/u,
+    });
+    expect(operated.kinds()).toEqual([]);
+  });
+
   it("to who leads already is noted once", async () => {
     const stay = () =>
       transferLeader(operated.core, { target_node_id: 1, head, idempotency: { scope: "k", digest: "d" } });

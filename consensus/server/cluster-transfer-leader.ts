@@ -12,14 +12,15 @@ import {
 } from "./cluster-operation.ts";
 import type { CoreContext } from "./core-context.ts";
 
-/** How long the target may take to answer a heartbeat before it counts as down, and how often that is looked at. */
+/** How long a voter may take to answer a heartbeat before it counts as down, and how often that is looked at. */
 const ANSWER_MS = 1_000;
 const LOOK_EVERY_MS = 25;
 
 /**
- * Hands leadership to a voter, or to the one that has most of the log. Throws `not_found` for a target that is no voter,
- * `conflict` when it is fenced or does not answer (then nothing is noted, and writes go on), there is no other voter or it
- * does not take over in time, and what the log throws. A repetition under the same key hands nothing over once leadership has moved since the first: it answers who leads.
+ * Hands leadership to a voter, or to the one that has most of the log among those that answer. Throws `not_found` for a target
+ * that is no voter, `conflict` when it, or every other voter, is fenced or does not answer (then nothing is noted, and writes go
+ * on), there is no other voter or it does not take over in time, and what the log throws. A repetition under the same key hands
+ * nothing over once leadership has moved since the first: it answers who leads.
  */
 export async function transferLeader(
   core: CoreContext,
@@ -46,14 +47,17 @@ export async function transferLeader(
     return { ...answerAt(core, earlier, { worked: false }), leader_id: nodeId, term };
   }
   if (voters.length === 1) throw new ConfluxError("conflict", `node ${nodeId} is the only voter`);
-  if (target !== undefined) await requireAnswer(core, target);
-  const to = target === undefined ? "the voter that has most of the log" : `node ${target}`;
+  const successors = voters.filter((id) => id !== nodeId && !core.peers.isFenced(id));
+  if (successors.length === 0)
+    throw new ConfluxError("conflict", "every other voter has lost its disk and is fenced: none ever leads");
+  const chosen = await requireAnswer(core, target === undefined ? successors : [target]);
+  const to = `node ${chosen}`;
   if (earlier === null) {
     const summary = `leadership from node ${nodeId} to ${to}`;
     await proposeOperation(core, input, "note_operation", { summary });
   }
   try {
-    const { leaderId, term: newTerm } = await core.log.transferLeader(target);
+    const { leaderId, term: newTerm } = await core.log.transferLeader(chosen);
     return { ...answerAt(core, earlier, { worked: true }), leader_id: leaderId, term: newTerm };
   } catch (cause) {
     // Deposed meanwhile: who leads now is to be asked.
@@ -63,17 +67,21 @@ export async function transferLeader(
 }
 
 /**
- * Writes stand still for an election timeout when who is to lead does not answer. One that has just gone counts as active
- * still, so only an answer to a heartbeat that was sent after the request came counts.
+ * The one that has most of the log among the first of `nodes` to answer. Writes stand still for an election timeout when who is
+ * to lead does not answer. One that has just gone counts as active still, so only an answer to a heartbeat that was sent after
+ * the request came counts.
  */
-async function requireAnswer(core: CoreContext, target: number): Promise<void> {
+async function requireAnswer(core: CoreContext, nodes: readonly number[]): Promise<number> {
   const { round = 0 } = core.log.status();
-  const answers = (): true | null => {
-    const member = core.log.status().members.find(({ nodeId }) => nodeId === target);
-    return (member?.answeredRound ?? 0) > round ? true : null;
+  const answering = (): number | null => {
+    const members = core.log.status().members.filter(({ nodeId }) => nodes.includes(nodeId));
+    const answered = members.filter(({ answeredRound = 0 }) => answeredRound > round);
+    return answered.toSorted((a, b) => b.matchIndex - a.matchIndex)[0]?.nodeId ?? null;
   };
-  if ((await waitFor(answers, performance.now() + ANSWER_MS, LOOK_EVERY_MS)) !== null) return;
+  const found = await waitFor(answering, performance.now() + ANSWER_MS, LOOK_EVERY_MS);
+  if (found !== null) return found;
   // A leader that was deposed meanwhile is answered by nobody.
   await requireLeader(core);
-  throw new ConfluxError("conflict", `node ${target} does not answer: it would not take over`);
+  const who = nodes.length === 1 ? `node ${nodes[0]} does not answer` : "no other voter answers";
+  throw new ConfluxError("conflict", `${who}: nobody would take over`);
 }

@@ -53,7 +53,7 @@ export function createCoreServer(
     leaderId: () => core.log.status().leaderId,
     urlOf: (id) => core.addressOf(id).url,
     proveLeader: (id, url) => auth.proveLeader(String(id), url),
-    counted: (method) => core.metrics.request(method),
+    requests: core.metrics.requests,
     onClosing: () => core.waiters.close(),
     logger: core.logger,
   });

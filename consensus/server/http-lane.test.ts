@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { CoreRequest } from "./http-router.ts";
 import { HttpServer } from "./http-server.ts";
 
@@ -28,6 +29,18 @@ beforeEach(async () => {
       },
       {
         method: "GET",
+        path: "/odd",
+        roles: null,
+        handle: () => ({ bytes: new Uint8Array(1), contentType: "text/\u00e4\r\nx-b: c" }),
+      },
+      {
+        method: "GET",
+        path: "/role",
+        roles: ["admin", "lambda"],
+        handle: ({ role }) => ({ json: role }),
+      },
+      {
+        method: "GET",
         path: "/held/:name",
         roles: null,
         handle: (request) =>
@@ -37,12 +50,19 @@ beforeEach(async () => {
           }),
       },
     ],
-    roleOf: () => "admin",
+    roleOf: (authorization) => {
+      if (authorization === "late") return Promise.resolve("lambda");
+      if (authorization === "never") return Promise.reject(new ConfluxError("unauthenticated", "no"));
+      return authorization === undefined ? "replica" : "admin";
+    },
     nodeId: () => 7,
     leaderId: () => 7,
     proveLeader: () => "",
     urlOf: () => "",
-    counted: (method) => (path, status) => counted.push([method, path, status]),
+    requests: {
+      began: () => 0,
+      ended: (method, path, status) => counted.push([method, path, status]),
+    },
     onClosing: () => undefined,
     logger: () => undefined,
   });
@@ -125,6 +145,32 @@ describe("R0 plain requests", () => {
     await until("third");
     expect(received().indexOf("first")).toBeLessThan(received().indexOf("second"));
     expect(statuses(received())).toHaveLength(3);
+  });
+
+  it("R0 are answered by the role of each, on one connection", async () => {
+    const { socket, received, until } = await open();
+    const asked: [string, string][] = [
+      ["authorization: now\r\n", '"admin"'],
+      ["authorization: late\r\n", '"lambda"'],
+      ["authorization: never\r\n", '"unauthenticated"'],
+      ["", '"forbidden"'],
+      ["authorization: now\r\n", '"admin"'],
+    ];
+    for (const [i, [fields, answer]] of asked.entries()) {
+      socket.write(`GET /role HTTP/1.1\r\nhost: x\r\n${fields}\r\n`);
+      await expect.poll(() => statuses(received()), { timeout: 10_000 }).toHaveLength(i + 1);
+      await until(answer);
+    }
+    expect(statuses(received())).toEqual([200, 200, 401, 403, 200].map((code) => `HTTP/1.1 ${code}`));
+  });
+
+  it("R0 whose answer has a field that no head can have are answered 500, and the connection goes on", async () => {
+    const { socket, received, until } = await open();
+    for (const _ of [1, 2]) socket.write(get("/odd"));
+    socket.write(echo("after"));
+    await until("after");
+    expect(statuses(received())).toEqual([500, 500, 200].map((code) => `HTTP/1.1 ${code}`));
+    expect(received()).not.toContain("x-b");
   });
 
   it("R0 tell who waits when the client has gone", async () => {

@@ -7,21 +7,8 @@
  */
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { readWholeRequest, type WholeRequest } from "./http-whole-request.ts";
-
-/** What an answer is written to, a response of node:http or one of these. */
-export interface ReplyTarget {
-  readonly headersSent: boolean;
-  readonly closed: boolean;
-  readonly destroyed: boolean;
-  readonly statusCode: number;
-  /** `fields`: name and value by turns, `content-length` among them. */
-  writeHead(status: number, fields: string[]): unknown;
-  /** `encoding` is that of a string. */
-  end(body: string | Uint8Array, encoding: BufferEncoding): unknown;
-  destroy(): unknown;
-  once(event: "close", act: () => void): unknown;
-}
+import { type LastFields, readWholeRequest, type WholeRequest } from "./http-whole-request.ts";
+import { fieldLines, type ReplyHead, type ReplyTarget } from "./reply-target.ts";
 
 export interface HttpLaneOptions {
   /** Answers a request; never rejects. */
@@ -59,6 +46,7 @@ class LaneConnection {
   #answering: LaneReply | null = null;
   /** Came before the answer to what came before it. */
   #early: Buffer | null = null;
+  readonly #last: LastFields = { text: "", headers: {} };
 
   constructor(socket: Socket, options: HttpLaneOptions, onLeft: () => void) {
     this.#socket = socket;
@@ -84,21 +72,21 @@ class LaneConnection {
       this.#socket.pause();
       return;
     }
-    const request = readWholeRequest(chunk);
+    const request = readWholeRequest(chunk, this.#last);
     if (request === null) {
       this.#leave(chunk);
       return;
     }
-    const reply = new LaneReply(this.#socket, this.#options.keepAliveMs, (isLast) => this.#answered(isLast));
+    const reply = new LaneReply(this.#socket, this.#options.keepAliveMs, this.#answered);
     this.#answering = reply;
     void this.#options.answer(request, reply);
   };
 
-  #answered(isLast: boolean): void {
+  readonly #answered = (isLast: boolean): void => {
     this.#answering = null;
     if (isLast) this.#socket.end();
     else this.#goOn();
-  }
+  };
 
   readonly #goOn = (): void => {
     const early = this.#early;
@@ -144,23 +132,39 @@ class LaneConnection {
   };
 }
 
-const VALUE = /^[\t -~]*$/;
-let date = { second: 0, text: "" };
+/** The end of a head, for as long as the date it says holds. */
+let headEnd = { second: 0, keepAliveMs: 0, kept: "", last: "" };
 
-function dateNow(): string {
+function headEndNow(keepAliveMs: number): typeof headEnd {
   const second = Math.floor(Date.now() / 1000);
-  if (second !== date.second) date = { second, text: new Date(second * 1000).toUTCString() };
-  return date.text;
+  if (second !== headEnd.second || keepAliveMs !== headEnd.keepAliveMs) {
+    const date = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
+    const seconds = Math.floor(keepAliveMs / 1000);
+    const kept = `${date}connection: keep-alive\r\nkeep-alive: timeout=${seconds}\r\n\r\n`;
+    headEnd = { second, keepAliveMs, kept, last: `${date}\r\n` };
+  }
+  return headEnd;
+}
+
+const statusLines = new Map<number, string>();
+
+function statusLine(status: number): string {
+  const known = statusLines.get(status);
+  if (known !== undefined) return known;
+  const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+  statusLines.set(status, line);
+  return line;
 }
 
 class LaneReply implements ReplyTarget {
   readonly #socket: Socket;
   readonly #keepAliveMs: number;
   readonly #onEnd: (isLast: boolean) => void;
-  #onClose: (() => void)[] = [];
-  #head = "";
-  #isLast = false;
+  /** Nearly every answer has one who wants to know its end, and none has more but those that wait. */
+  #onClose: (() => void) | null = null;
+  #onCloseMore: (() => void)[] = [];
   statusCode = 200;
+  headersSent = false;
   closed = false;
 
   constructor(socket: Socket, keepAliveMs: number, onEnd: (isLast: boolean) => void) {
@@ -169,53 +173,40 @@ class LaneReply implements ReplyTarget {
     this.#onEnd = onEnd;
   }
 
-  get headersSent(): boolean {
-    return this.#head !== "";
-  }
-
   get destroyed(): boolean {
     return this.#socket.destroyed;
   }
 
-  /** Throws for a value that would not stay one. */
-  writeHead(status: number, fields: string[]): void {
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-    for (let i = 0; i + 1 < fields.length; i += 2) {
-      const name = fields[i]!;
-      const value = fields[i + 1]!;
-      if (!VALUE.test(value)) throw new TypeError(`the field ${name} cannot have that value`);
-      if (name === "connection") this.#isLast = value === "close";
-      head += `${name}: ${value}\r\n`;
-    }
-    const seconds = Math.floor(this.#keepAliveMs / 1000);
-    const kept = this.#isLast ? "" : `connection: keep-alive\r\nkeep-alive: timeout=${seconds}\r\n`;
+  send({ status, common, own }: ReplyHead, body: string | Uint8Array, encoding: BufferEncoding): void {
+    const end = headEndNow(this.#keepAliveMs);
+    const { isLast } = common;
+    const head = statusLine(status) + common.text + fieldLines(own) + (isLast ? end.last : end.kept);
     this.statusCode = status;
-    this.#head = `${head}date: ${dateNow()}\r\n${kept}\r\n`;
-  }
-
-  end(body: string | Uint8Array, encoding: BufferEncoding): void {
+    this.headersSent = true;
     if (typeof body !== "string") {
       this.#socket.cork();
-      this.#socket.write(this.#head, "latin1");
+      this.#socket.write(head, "latin1");
       this.#socket.write(body);
       this.#socket.uncork();
-    } else this.#socket.write(this.#head + body, encoding);
+    } else this.#socket.write(head + body, encoding);
     this.gone();
-    this.#onEnd(this.#isLast);
+    this.#onEnd(isLast);
   }
 
   destroy(): void {
     this.#socket.destroy();
   }
 
-  once(_event: "close", act: () => void): void {
-    this.#onClose.push(act);
+  onceClosed(act: () => void): void {
+    if (this.#onClose === null) this.#onClose = act;
+    else this.#onCloseMore.push(act);
   }
 
   /** The answer is out, or nobody is there to take it. */
   gone(): void {
     if (this.closed) return;
     this.closed = true;
-    for (const act of this.#onClose.splice(0)) act();
+    this.#onClose?.();
+    for (const act of this.#onCloseMore) act();
   }
 }

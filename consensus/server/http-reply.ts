@@ -12,12 +12,43 @@ import {
   TRACE_ID_HEADER,
 } from "../../contracts/problem/problem.ts";
 import { NotProposedError, OutcomeUnknownError } from "../replicated-log.ts";
-import type { ReplyTarget } from "./http-lane.ts";
 import type { CoreReply } from "./http-router.ts";
+import { CommonFields, type ReplyTarget } from "./reply-target.ts";
+
+/** Types of body whose fields are kept ready; a node has a handful. */
+const COMMON_TYPES_MAX = 64;
+
+/** The fields that all answers of a node with a type of body have alike. */
+export class CommonHeads {
+  readonly #nodeId: string;
+  readonly #lasting = new Map<string, CommonFields>();
+  readonly #last = new Map<string, CommonFields>();
+
+  constructor(nodeId: number) {
+    this.#nodeId = String(nodeId);
+  }
+
+  of(contentType: string, isLast: boolean): CommonFields {
+    const known = isLast ? this.#last : this.#lasting;
+    const found = known.get(contentType);
+    if (found !== undefined) return found;
+    const fields = [
+      CORE_NODE_ID_HEADER,
+      this.#nodeId,
+      "content-type",
+      contentType,
+      "cache-control",
+      "no-store",
+    ];
+    const made = new CommonFields(fields, isLast);
+    if (known.size < COMMON_TYPES_MAX) known.set(contentType, made);
+    return made;
+  }
+}
 
 /** What every answer says. */
 export interface ReplyContext {
-  nodeId: number;
+  heads: CommonHeads;
   traceId: string;
   /** Whether the connection ends with this answer. */
   isLast: boolean;
@@ -46,49 +77,41 @@ export function toRefusal(error: unknown): { refusal: ConfluxError; leaderId: nu
   return { refusal: new ConfluxError("internal", "unexpected error", { cause: error }), leaderId: null };
 }
 
-/** Name and value by turns: the one form of headers that node:http writes without taking it apart. */
-function headers(context: ReplyContext, contentType: string, bodyBytes: number): string[] {
-  const fields = [
-    CORE_NODE_ID_HEADER,
-    String(context.nodeId),
-    "content-type",
-    contentType,
-    "content-length",
-    String(bodyBytes),
-    "cache-control",
-    "no-store",
-    TRACE_ID_HEADER,
-    context.traceId,
-  ];
-  if (context.isLast) fields.push("connection", "close");
-  return fields;
-}
-
 export function sendReply(response: ReplyTarget, reply: CoreReply, context: ReplyContext): void {
   const status = reply.status ?? 200;
   if ("json" in reply) {
-    sendText(response, status, JSON.stringify(reply.json), (bytes) =>
-      headers(context, "application/json", bytes),
+    sendText(
+      response,
+      { status, contentType: "application/json", text: JSON.stringify(reply.json) },
+      context,
     );
     return;
   }
   const { bytes, contentType } = reply;
-  response.writeHead(status, headers(context, contentType, bytes.byteLength));
-  if (bytes.byteLength > JOINED_BYTES_MAX) response.end(bytes, "utf8");
-  else
-    response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"), "latin1");
+  const head = headOf(status, contentType, bytes.byteLength, context);
+  if (bytes.byteLength > JOINED_BYTES_MAX) response.send(head, bytes, "utf8");
+  else {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    response.send(head, text, "latin1");
+  }
 }
 
-/** Text without anything but ASCII, which nearly all is, need not be encoded. */
+function headOf(status: number, contentType: string, bodyBytes: number, context: ReplyContext) {
+  const own = ["content-length", String(bodyBytes), TRACE_ID_HEADER, context.traceId];
+  return { status, common: context.heads.of(contentType, context.isLast), own };
+}
+
+/** Text without anything but ASCII, which nearly all is, need not be encoded. `more`: further fields. */
 function sendText(
   response: ReplyTarget,
-  status: number,
-  text: string,
-  fieldsOf: (bodyBytes: number) => string[],
+  { status, contentType, text }: { status: number; contentType: string; text: string },
+  context: ReplyContext,
+  more: readonly string[] = [],
 ): void {
   const bodyBytes = Buffer.byteLength(text);
-  response.writeHead(status, fieldsOf(bodyBytes));
-  response.end(text, bodyBytes === text.length ? "latin1" : "utf8");
+  const head = headOf(status, contentType, bodyBytes, context);
+  head.own.push(...more);
+  response.send(head, text, bodyBytes === text.length ? "latin1" : "utf8");
 }
 
 export function sendRefusal(
@@ -101,14 +124,13 @@ export function sendRefusal(
   const text = JSON.stringify(problem);
   // An unread body makes the connection useless: say so instead of reading megabytes to the end.
   const isLast = context.isLast || refusal.code === "payload_too_large";
-  sendText(response, problem.status, text, (bodyBytes) => {
-    const fields = headers({ ...context, isLast }, PROBLEM_CONTENT_TYPE, bodyBytes);
-    if (leader !== null) fields.push(CORE_LEADER_ID_HEADER, String(leader.nodeId));
-    if (leader !== null && leader.url !== "") {
-      fields.push(CORE_LEADER_URL_HEADER, leader.url, CORE_LEADER_PROOF_HEADER, leader.proof);
-    }
-    const retryAfterS = retryAfterSeconds(refusal);
-    if (retryAfterS !== null) fields.push("retry-after", String(retryAfterS));
-    return fields;
-  });
+  const more: string[] = [];
+  if (leader !== null) more.push(CORE_LEADER_ID_HEADER, String(leader.nodeId));
+  if (leader !== null && leader.url !== "") {
+    more.push(CORE_LEADER_URL_HEADER, leader.url, CORE_LEADER_PROOF_HEADER, leader.proof);
+  }
+  const retryAfterS = retryAfterSeconds(refusal);
+  if (retryAfterS !== null) more.push("retry-after", String(retryAfterS));
+  const answer = { status: problem.status, contentType: PROBLEM_CONTENT_TYPE, text };
+  sendText(response, answer, { ...context, isLast }, more);
 }

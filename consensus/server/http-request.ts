@@ -1,15 +1,15 @@
 import { randomFillSync } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { ConfluxError } from "../../contracts/problem/error-codes.ts";
-import type { ReplyTarget } from "./http-lane.ts";
+import type { ReplyTarget } from "./reply-target.ts";
 
-/** Path and query of a request's target. */
-export function splitTarget(target: string): { path: string; query: URLSearchParams } {
+/** Path and query of a request's target; the query without its question mark. */
+export function splitTarget(target: string): { path: string; search: string } {
   // A proxy may send the absolute form.
   const local = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "");
   const at = local.indexOf("?");
-  if (at === -1) return { path: local === "" ? "/" : local, query: new URLSearchParams() };
-  return { path: local.slice(0, at) || "/", query: new URLSearchParams(local.slice(at + 1)) };
+  if (at === -1) return { path: local === "" ? "/" : local, search: "" };
+  return { path: local.slice(0, at) || "/", search: local.slice(at + 1) };
 }
 
 const TRACE_ID_BYTES = 16;
@@ -67,6 +67,6 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
 export function goneSignal(response: ReplyTarget): AbortSignal {
   const gone = new AbortController();
   if (response.closed) gone.abort();
-  else response.once("close", () => gone.abort());
+  else response.onceClosed(() => gone.abort());
   return gone.signal;
 }

@@ -4,16 +4,16 @@ import { ConfluxError } from "../../contracts/problem/error-codes.ts";
 
 export interface CoreRequest {
   /** Path segments that the route leaves open, decoded. */
-  params: string[];
-  query: URLSearchParams;
-  headers: IncomingMessage["headers"];
-  role: ServiceRole;
+  readonly params: readonly string[];
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<IncomingMessage["headers"]>;
+  readonly role: ServiceRole;
   /** 32 hex digits. */
-  traceId: string;
+  readonly traceId: string;
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal;
   /** The whole body. Throws `payload_too_large` as soon as it is known to be over `bytesMax`. */
-  body: (bytesMax: number) => Promise<Uint8Array>;
+  readonly body: (bytesMax: number) => Promise<Uint8Array>;
 }
 export type CoreReply =
   | { json: unknown; status?: number }
@@ -55,7 +55,7 @@ export class Router {
     let isKnown = exact.length > 0;
     const segments = segmentsOf(path);
     for (const { route, segments: wanted } of this.#open.get(segments.length) ?? []) {
-      if (!wanted.every((part, i) => isOpen(part) || part === segments[i])) continue;
+      if (!isPathOf(wanted, segments)) continue;
       if (fits(route)) return { route, params: openSegments(wanted, segments) };
       isKnown = true;
     }
@@ -73,11 +73,24 @@ function addTo<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   else list.push(value);
 }
 
+function isPathOf(wanted: readonly string[], segments: readonly string[]): boolean {
+  for (let i = 0; i < wanted.length; i += 1) {
+    const part = wanted[i]!;
+    if (part !== segments[i] && !isOpen(part)) return false;
+  }
+  return true;
+}
+
 function openSegments(wanted: readonly string[], segments: readonly string[]): string[] {
-  return wanted.flatMap((part, i) => (isOpen(part) ? [decodeSegment(segments[i] ?? "")] : []));
+  const params: string[] = [];
+  for (let i = 0; i < wanted.length; i += 1) {
+    if (isOpen(wanted[i]!)) params.push(decodeSegment(segments[i] ?? ""));
+  }
+  return params;
 }
 
 function decodeSegment(segment: string): string {
+  if (!segment.includes("%")) return segment;
   try {
     return decodeURIComponent(segment);
   } catch (cause) {

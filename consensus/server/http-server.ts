@@ -1,12 +1,20 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { ServiceRole } from "../../contracts/core/core-api.ts";
 import { STATUS_BY_CODE, ConfluxError } from "../../contracts/problem/error-codes.ts";
 import type { Logger } from "./core-context.ts";
-import { HttpLane, type ReplyTarget } from "./http-lane.ts";
-import { type LeaderAddress, type ReplyContext, sendRefusal, sendReply, toRefusal } from "./http-reply.ts";
-import { goneSignal, readBody, splitTarget, traceIdOf, wholeBody } from "./http-request.ts";
+import { type AskedRequest, HttpExchange } from "./http-exchange.ts";
+import { HttpLane } from "./http-lane.ts";
+import {
+  CommonHeads,
+  type LeaderAddress,
+  type ReplyContext,
+  sendRefusal,
+  sendReply,
+  toRefusal,
+} from "./http-reply.ts";
 import { type Route, Router } from "./http-router.ts";
+import { NodeReply, type ReplyTarget } from "./reply-target.ts";
 
 /** How long requests in flight may take to end when the node stops. */
 const SHUTDOWN_GRACE_MS = 3000;
@@ -24,19 +32,14 @@ export interface HttpServerOptions {
   urlOf(nodeId: number): string;
   /** The cluster's signature of the leader's address. */
   proveLeader(nodeId: number, url: string): string;
-  /** Counts a request from now on; the answer is called with its route and status once it is answered. */
-  counted(method: string): (path: string, status: number) => void;
+  /** Counts and times requests: `beganMs` is what `began` said, `path` the route's. */
+  requests: {
+    began(): number;
+    ended(method: string, path: string, status: number, beganMs: number): void;
+  };
   /** Ends the requests that wait for something: the server stops. */
   onClosing(): void;
   logger: Logger;
-}
-
-/** What a request is, however it was read. */
-interface Asked {
-  method: string;
-  target: string;
-  headers: IncomingMessage["headers"];
-  body: (bytesMax: number) => Promise<Uint8Array>;
 }
 
 /**
@@ -48,6 +51,7 @@ export class HttpServer {
   readonly #router: Router;
   readonly #server: Server;
   readonly #lane: HttpLane;
+  readonly #heads: CommonHeads;
   #inFlight = 0;
   #closing = false;
   /** Called when the last request in flight has ended. */
@@ -56,17 +60,16 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     this.#options = options;
     this.#router = new Router(options.routes);
+    this.#heads = new CommonHeads(options.nodeId());
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       const { method = "GET", url = "/", headers } = request;
-      const body = (bytesMax: number): Promise<Uint8Array> => readBody(request, bytesMax);
-      void this.#answer({ method, target: url, headers, body }, response);
+      void this.#answer({ method, target: url, headers, body: request }, new NodeReply(response));
     });
     // Connections come to the short way first; what is not for it goes on to who was to have them.
     const listeners = this.#server.listeners("connection");
     this.#server.removeAllListeners("connection");
     this.#lane = new HttpLane({
-      answer: ({ body, ...request }, reply) =>
-        this.#answer({ ...request, body: (bytesMax) => wholeBody(body, bytesMax) }, reply),
+      answer: (request, reply) => this.#answer(request, reply),
       handOver: (socket) => {
         for (const listener of listeners) listener.call(this.#server, socket);
       },
@@ -109,67 +112,54 @@ export class HttpServer {
     await closed;
   }
 
-  async #answer(asked: Asked, response: ReplyTarget): Promise<void> {
-    const { method, headers, body } = asked;
-    const counted = this.#options.counted(method);
-    const traceId = traceIdOf(headers);
+  async #answer(asked: AskedRequest, reply: ReplyTarget): Promise<void> {
+    const exchange = new HttpExchange(asked, reply, this.#options.requests.began());
     this.#inFlight += 1;
-    response.once("close", () => {
-      counted(path, response.statusCode);
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#drained();
-    });
-    let path = "(none)";
+    reply.onceClosed(() => this.#ended(exchange));
     try {
-      const target = splitTarget(asked.target);
-      const { route, params } = this.#router.find(method, target.path);
-      path = route.path;
-      const role = route.roles === null ? "replica" : await this.#options.roleOf(headers.authorization);
-      if (route.roles !== null && !route.roles.includes(role)) {
-        throw new ConfluxError("forbidden", `the role ${role} may not call ${route.path}`);
+      const { route, params } = this.#router.find(exchange.method, exchange.path());
+      exchange.route = route.path;
+      exchange.params = params;
+      if (route.roles !== null) {
+        const role = this.#options.roleOf(exchange.headers.authorization);
+        exchange.role = typeof role === "string" ? role : await role;
+        if (!route.roles.includes(exchange.role))
+          throw new ConfluxError("forbidden", `the role ${exchange.role} may not call ${route.path}`);
       }
-      const reply = await route.handle({
-        params,
-        query: target.query,
-        headers,
-        role,
-        traceId,
-        get signal() {
-          return goneSignal(response);
-        },
-        body,
-      });
-      sendReply(response, reply, this.#context(traceId));
+      const answer = await route.handle(exchange);
+      sendReply(reply, answer, this.#context(exchange.traceId));
     } catch (error) {
-      this.#refuse(response, error, { traceId, method, path });
+      this.#refuse(exchange, error);
     }
   }
 
-  #refuse(
-    response: ReplyTarget,
-    error: unknown,
-    at: { traceId: string; method: string; path: string },
-  ): void {
-    if (response.destroyed) return;
+  #ended({ method, route, reply, beganMs }: HttpExchange): void {
+    this.#options.requests.ended(method, route, reply.statusCode, beganMs);
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) this.#drained();
+  }
+
+  #refuse({ method, route, reply, traceId }: HttpExchange, error: unknown): void {
+    if (reply.destroyed) return;
     const { refusal, leaderId } = toRefusal(error);
     if (STATUS_BY_CODE[refusal.code] >= 500) {
       this.#options.logger({
         level: refusal.code === "internal" ? "error" : "warn",
         msg: refusal.message,
-        trace_id: at.traceId,
+        trace_id: traceId,
         code: refusal.code,
-        method: at.method,
-        path: at.path,
+        method,
+        path: route,
         ...(refusal.code === "internal" ? { error: describeError(error) } : {}),
       });
     }
     const hint = refusal.code === "unavailable" ? this.#options.leaderId() : leaderId;
-    if (response.headersSent) {
-      response.destroy();
+    if (reply.headersSent) {
+      reply.destroy();
       return;
     }
     const leader = hint === null ? null : this.#leaderAt(hint);
-    sendRefusal(response, this.#namingLeader(refusal, hint), leader, this.#context(at.traceId));
+    sendRefusal(reply, this.#namingLeader(refusal, hint), leader, this.#context(traceId));
   }
 
   #leaderAt(nodeId: number): LeaderAddress {
@@ -191,7 +181,7 @@ export class HttpServer {
 
   /** A connection kept alive would keep a stopping server from closing. */
   #context(traceId: string): ReplyContext {
-    return { nodeId: this.#options.nodeId(), traceId, isLast: this.#closing };
+    return { heads: this.#heads, traceId, isLast: this.#closing };
   }
 }
 

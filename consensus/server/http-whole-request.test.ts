@@ -1,21 +1,24 @@
 import { describe, expect, it } from "vitest";
-import { readWholeRequest } from "./http-whole-request.ts";
+import { readWholeRequest, type WholeRequest } from "./http-whole-request.ts";
 
 const post = (fields: string, body = "abc", line = "POST /v1/propose?a=1 HTTP/1.1"): Buffer =>
   Buffer.from(`${line}\r\nhost: x\r\n${fields}\r\n${body}`, "latin1");
 
+/** On a connection of its own. */
+const readOne = (bytes: Buffer): WholeRequest | null => readWholeRequest(bytes, { text: "", headers: {} });
+
 describe("R0 a request that came whole", () => {
   it("R0 is taken apart when it is plain", () => {
-    const read = readWholeRequest(post("Content-Length: 3\r\nX-Trace:  \r\nConnection: Keep-Alive\r\n"));
+    const read = readOne(post("Content-Length: 3\r\nX-Trace:  \r\nConnection: Keep-Alive\r\n"));
     expect(read).toBeNull();
-    const plain = readWholeRequest(post("Content-Length: 3\r\nX-Empty:\r\nConnection: Keep-Alive\r\n"));
+    const plain = readOne(post("Content-Length: 3\r\nX-Empty:\r\nConnection: Keep-Alive\r\n"));
     expect(plain).toMatchObject({
       method: "POST",
       target: "/v1/propose?a=1",
       headers: { host: "x", "content-length": "3", "x-empty": "", connection: "Keep-Alive" },
     });
     expect(Buffer.from(plain!.body).toString()).toBe("abc");
-    const get = readWholeRequest(Buffer.from("GET /healthz HTTP/1.1\r\nHost: y\r\nAccept: a b, c\r\n\r\n"));
+    const get = readOne(Buffer.from("GET /healthz HTTP/1.1\r\nHost: y\r\nAccept: a b, c\r\n\r\n"));
     expect(get).toMatchObject({ method: "GET", target: "/healthz", headers: { accept: "a b, c" } });
     expect(get!.body.byteLength).toBe(0);
   });
@@ -58,6 +61,44 @@ describe("R0 a request that came whole", () => {
     ],
     ["TLS", Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3])],
   ])("R0 is left to node:http: %s", (_what, bytes) => {
-    expect(readWholeRequest(bytes)).toBeNull();
+    expect(readOne(bytes)).toBeNull();
+  });
+});
+
+describe("R0 requests of one connection", () => {
+  const ofOne = () => {
+    const last = { text: "", headers: {} };
+    return (bytes: Buffer) => readWholeRequest(bytes, last);
+  };
+
+  it("R0 with the same fields share them, which nobody can change, and each has its own target and body", () => {
+    const read = ofOne();
+    const first = read(post("content-length: 3\r\nx-a: b\r\n", "abc", "POST /a HTTP/1.1"))!;
+    const second = read(post("content-length: 3\r\nx-a: b\r\n", "def", "POST /b HTTP/1.1"))!;
+    expect(second.headers).toBe(first.headers);
+    expect(Object.isFrozen(second.headers)).toBe(true);
+    expect([first.target, second.target]).toEqual(["/a", "/b"]);
+    expect([first.body, second.body].map(String)).toEqual(["abc", "def"]);
+  });
+
+  it.each([
+    ["another value", post("content-length: 3\r\nx-a: c\r\n"), { "x-a": "c" }],
+    ["another name", post("content-length: 3\r\nx-c: b\r\n"), { "x-c": "b" }],
+    ["one field less", post("content-length: 3\r\n"), { "content-length": "3" }],
+  ])("R0 with %s than the one before have their own", (_what, bytes, fields) => {
+    const read = ofOne();
+    const first = read(post("content-length: 3\r\nx-a: b\r\n"))!;
+    const { headers } = read(bytes)!;
+    expect(headers).toEqual({ host: "x", "content-length": "3", ...fields });
+    expect(first.headers).toEqual({ host: "x", "content-length": "3", "x-a": "b" });
+  });
+
+  it("R0 are held against their own body, whatever the one before was", () => {
+    const read = ofOne();
+    expect(read(post("content-length: 3\r\n"))).not.toBeNull();
+    expect(read(post("content-length: 3\r\n", "abcd"))).toBeNull();
+    expect(read(post("content-length: 3\r\n", "abc", "GET / HTTP/1.1"))).toBeNull();
+    expect(read(post("content-length: 4\r\ntransfer-encoding: chunked\r\n", "abcd"))).toBeNull();
+    expect(read(post("content-length: 3\r\n"))!.headers).toEqual({ host: "x", "content-length": "3" });
   });
 });

@@ -2,15 +2,14 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type { FeedEntry } from "../../domain/command/feed-entry.ts";
 import type { ReplicatedLogStatus } from "../replicated-log.ts";
 import type { StateStore } from "../state/state-store.ts";
+import { RequestMeter } from "./request-meter.ts";
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25];
 
 /** The node's metrics (M1), one registry a node, so that several nodes may share a process in tests. */
 export class CoreMetrics {
   readonly registry = new Registry();
-  readonly #requests: Counter<"protocol" | "method" | "path" | "status">;
-  readonly #requestSeconds: Histogram<"protocol" | "method" | "path">;
-  readonly #inFlight: Gauge<"protocol">;
+  readonly requests: RequestMeter;
   readonly #applySeconds: Histogram;
   readonly #configs: Gauge<"tenant" | "app" | "env">;
   readonly #updates: Counter<"tenant" | "app" | "result">;
@@ -19,25 +18,7 @@ export class CoreMetrics {
   constructor(status: () => ReplicatedLogStatus) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
-    this.#requests = new Counter({
-      name: "http_requests_total",
-      help: "Requests answered.",
-      labelNames: ["protocol", "method", "path", "status"],
-      registers,
-    });
-    this.#requestSeconds = new Histogram({
-      name: "http_requests_duration_seconds",
-      help: "From the request's head to the answer's end, long polls included.",
-      labelNames: ["protocol", "method", "path"],
-      buckets: SECONDS,
-      registers,
-    });
-    this.#inFlight = new Gauge({
-      name: "http_requests_in_flight",
-      help: "Requests being answered.",
-      labelNames: ["protocol"],
-      registers,
-    });
+    this.requests = new RequestMeter(this.registry, SECONDS);
     this.#applySeconds = new Histogram({
       name: "state_machine_apply_duration_seconds",
       help: "Time to apply a batch of log entries.",
@@ -99,18 +80,6 @@ export class CoreMetrics {
 
   configUpdate(tenant: string, app: string, result: string): void {
     this.#updates.inc({ tenant, app, result });
-  }
-
-  /** Counts a request from now on; call the answer with the route and status once it is answered. */
-  request(method: string): (path: string, status: number) => void {
-    const protocol = "http";
-    const startedMs = performance.now();
-    this.#inFlight.inc({ protocol });
-    return (path, status) => {
-      this.#inFlight.dec({ protocol });
-      this.#requests.inc({ protocol, method, path, status: String(status) });
-      this.#requestSeconds.observe({ protocol, method, path }, (performance.now() - startedMs) / 1000);
-    };
   }
 
   #gaugeOf(name: string, help: string, value: () => number): void {

@@ -196,10 +196,9 @@ export const STATE_MUTANTS: readonly Mutant[] = [
       {
         file: "raft-log.ts",
         find: "await this.#wal.append(batch, meanwhile);",
-        replace:
-          "this.#toApply = batch.committed;\n    this.#applyWaiting();\n    await this.#wal.append(batch);",
+        replace: "this.#apply(during);\n    this.#apply(after);\n    await this.#wal.append(batch);",
       },
-      { file: "raft-log.ts", find: "\n    this.#toApply = batch.committed;", replace: "" },
+      { file: "raft-log.ts", find: "\n    this.#toApply = after;", replace: "" },
     ],
   },
   mutant(

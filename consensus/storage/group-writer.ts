@@ -76,7 +76,8 @@ export class GroupWriter {
     const { bytes, next } = encodeGroup(records, this.#cursor);
     const pieces = this.#padded(bytes, next.offset);
     let syncStartMs = this.#nowMs();
-    if (file.writevSynced !== undefined && this.#isPrompt(pieces, duringSync)) {
+    const isFree = pieces.length === 1 && duringSync.every((act) => act === undefined);
+    if (file.writevSynced !== undefined && isFree && this.isPrompt(bytes.byteLength)) {
       file.writevSynced(pieces, this.#cursor.offset);
     } else {
       await writeAll(file, pieces, this.#cursor.offset);
@@ -104,16 +105,13 @@ export class GroupWriter {
     else if (this.#handedOver > 0) this.#handedOver -= 1;
   }
 
-  /** Whether waiting for the disk on this thread costs less than handing it over twice, and nothing else is to be done. */
-  #isPrompt(pieces: readonly Uint8Array[], duringSync: readonly ((() => void) | undefined)[]): boolean {
-    const [only] = pieces;
+  /** Whether waiting for the disk on this thread would cost less than handing a group of this size over twice. */
+  isPrompt(groupBytes: number): boolean {
     return (
       this.#lastSyncMs < PROMPT_SYNC_MS_MAX &&
       this.#handedOver === 0 &&
-      pieces.length === 1 &&
-      only !== undefined &&
-      only.byteLength <= PROMPT_BYTES_MAX &&
-      duringSync.every((act) => act === undefined)
+      groupBytes <= PROMPT_BYTES_MAX &&
+      this.#file?.writevSynced !== undefined
     );
   }
 

@@ -17,13 +17,15 @@ import type { EntryWindow } from "./entry-window.ts";
 import { type FileLayer, nodeFileLayer } from "./file-layer.ts";
 import { GroupWriter } from "./group-writer.ts";
 import { type RecoveryReport, type Recovered, recoverWal, type SegmentInfo } from "./recover-wal.ts";
-import type { ClusterMeta, WalRecord } from "./wal-record.ts";
+import { FRAME_HEADER_BYTES } from "./wal-frame.ts";
+import { type ClusterMeta, ENTRY_PREFIX_BYTES, type WalRecord } from "./wal-record.ts";
 import { encodeSegmentPrefix, firstCursor, segmentName, UNFINISHED_SUFFIX } from "./wal-segment.ts";
 
 /** A segment that has reached this size is followed by a new one; one group may carry it past. */
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Zeros written ahead of the log in one go, so that most syncs change no file size. At most SEGMENT_BYTES. */
 export const PREALLOCATE_BYTES = 1024 * 1024;
+const ENTRY_FRAME_BYTES = FRAME_HEADER_BYTES + ENTRY_PREFIX_BYTES;
 
 /** One group made durable. */
 export interface WalSync {
@@ -184,6 +186,12 @@ export class Wal {
     return this.#enqueue(() => this.#plan(snapshot, entries, hardState), duringSync);
   }
 
+  /** Whether this thread would wait for the disk if nothing were to be done while these are written. Decides nothing. */
+  wouldWaitFor(entries: readonly Entry[]): boolean {
+    const bytes = entries.reduce((sum, { data }) => sum + ENTRY_FRAME_BYTES + data.byteLength, 0);
+    return this.#flushing === null && this.#writer.isPrompt(bytes);
+  }
+
   /**
    * Lets go of entries up to the snapshot's index, which must be durable and applied. Resolves when it is recorded. Rejects
    * with a `RangeError` for what is no such entry, or no more after what was given before (nothing is written).
@@ -273,6 +281,7 @@ export class Wal {
     if (hardState !== null) records.push({ type: "hard_state", hardState });
     try {
       if (records.length > 0) await this.#writeRecords(records, accepted, startMs);
+      else for (const item of accepted) item.duringSync?.();
       if (hardState !== null) this.#hardState = hardState;
       if (this.#unwritten === hardState) this.#unwritten = null;
       for (const item of accepted) item.resolve();

@@ -81,7 +81,7 @@ const server = new HttpServer({
   leaderId: () => log.status().leaderId,
   urlOf: (nodeId) => env.peers?.members.find((member) => member.nodeId === nodeId)?.url ?? "",
   proveLeader: (nodeId, leaderUrl) => auth.proveLeader(String(nodeId), leaderUrl),
-  counted: (method) => metrics.request(method),
+  requests: metrics.requests,
   onClosing: () => undefined,
   logger,
 });

@@ -13,7 +13,7 @@ const route = declareRoute(
     path: "/api/v1/mgt/cluster/transfer-leader",
     tags: ["cluster"],
     summary: "Hand leadership to another voter",
-    description: "Without a target: to the voter that has most of the log.",
+    description: "Without a target: to the voter that has most of the log, of those that answer.",
     request: { headers: operationHeaders, body: { required: true, content: json(transferLeaderBody) } },
     responses: { 200: { description: "Who leads now", content: json(leaderTransferred) } },
   },
