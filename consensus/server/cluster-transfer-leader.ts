@@ -82,6 +82,10 @@ async function requireAnswer(core: CoreContext, nodes: readonly number[]): Promi
   if (found !== null) return found;
   // A leader that was deposed meanwhile is answered by nobody.
   await requireLeader(core);
-  const who = nodes.length === 1 ? `node ${nodes[0]} does not answer` : "no other voter answers";
-  throw new ConfluxError("conflict", `${who}: nobody would take over`);
+  const [only, ...others] = nodes;
+  const why =
+    others.length === 0
+      ? `node ${only} does not answer: it would not take over`
+      : "no other voter answers: none would take over";
+  throw new ConfluxError("conflict", why);
 }
