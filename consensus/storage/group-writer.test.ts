@@ -73,6 +73,38 @@ describe("R3 a small group on a fast disk", () => {
   });
 });
 
+describe("R3 whether the thread would wait for the disk", () => {
+  it.each([
+    ["a fast disk and few bytes: yes", true, 0, 10, true],
+    ["many bytes: no", true, 0, PROMPT_BYTES_MAX, false],
+    ["a slow disk: no", true, PROMPT_SYNC_MS_MAX, 10, false],
+    ["a file that cannot: no", false, 0, 10, false],
+  ])("R3 %s", async (_what, canWriteSynced, syncMs, bytes, expected) => {
+    const directory = mkdtempSync(join(tmpdir(), "conflux-group-"));
+    let nowMs = 0;
+    const files = faultyFileLayer({ canWriteSynced });
+    const wal = await openWal({
+      directory,
+      files,
+      nowMs: () => (nowMs += syncMs),
+      onPoisoned: () => undefined,
+    });
+    const entry = (index: number, size: number) => ({
+      index,
+      term: 1,
+      kind: "command" as const,
+      data: new Uint8Array(size),
+    });
+    // Nobody knows how fast the disk is yet.
+    expect(wal.wouldWaitFor([entry(1, bytes)])).toBe(false);
+    await wal.append({ entries: [entry(1, 10)] });
+    await wal.append({ entries: [entry(2, 10)] });
+    expect(wal.wouldWaitFor([entry(3, bytes)])).toBe(expected);
+    await wal.close();
+    rmSync(directory, { recursive: true });
+  });
+});
+
 describe("R3 a disk that fails on the spot", () => {
   it.each(["syncsBeforeFailure", "writesBeforeFailure"] as const)(
     "R3 poisons the log for good (%s), and what was durable is there at the next start",

@@ -189,7 +189,7 @@ export class Wal {
   /** Whether this thread would wait for the disk if nothing were to be done while these are written. Decides nothing. */
   wouldWaitFor(entries: readonly Entry[]): boolean {
     const bytes = entries.reduce((sum, { data }) => sum + ENTRY_FRAME_BYTES + data.byteLength, 0);
-    return this.#flushing === null && this.#writer.isPrompt(bytes);
+    return this.#queue.length === 0 && this.#writer.isPrompt(bytes);
   }
 
   /**
