@@ -85,8 +85,13 @@ describe("A5 R13 the audit of backups, drills and restores", () => {
     const begun = node.service.startBackup(null, TESTING_AUTHOR);
     node.log.failAt = 0;
     expect(await node.service.job(begun.job_id, 60_000)).toMatchObject({ state: "complete" });
-    expect(node.lines).toContainEqual(
-      expect.objectContaining({ level: "warn", msg: "an operation is not in the audit", trace_id }),
-    );
+    const { backup_id } = await node.service.job(begun.job_id, 0);
+    expect(node.lines).toContainEqual({
+      level: "warn",
+      msg: "an operation is not in the audit",
+      trace_id,
+      summary: `took backup ${backup_id}`,
+      error: expect.stringContaining("NotProposedError") as string,
+    });
   });
 });

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CoreClient } from "../../adapters/core-client/core-client.ts";
 import { dataPaths } from "../../dev/data-directory.ts";
@@ -39,6 +41,8 @@ async function changeRules(version: number): Promise<void> {
     attachments: [],
   });
 }
+/** What the Workers of the stack have logged. */
+const readLog = (): string => readFileSync(join(dataPaths(stack.dataDir).logs, "workers.log"), "utf8");
 const writes = [
   [
     "POST",
@@ -61,6 +65,11 @@ async function expectUnmoved(version: number): Promise<void> {
       const answer = await admin(stack, method, typeof path === "string" ? path : path(), body);
       expect([answer.status, answer.headers.get("retry-after")], String(path)).toEqual([503, "1"]);
       expect(answer.json).toMatchObject({ code: "unavailable" });
+      const traceId = String(answer.json["trace_id"]);
+      await until(
+        () => readLog().includes(traceId),
+        `the log says why ${String(path)} of ${traceId} was not served`,
+      );
     }),
   );
   for (let i = 0; i < 20; i += 1) expect((await fetchConfig(stack, NAME)).status).toBe(200);

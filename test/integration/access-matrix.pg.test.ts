@@ -18,6 +18,8 @@ const PREFIX = "/api/v1";
 const OWN = "demo";
 const FOREIGN = "other";
 const GHOST = "ghost";
+const ENDED = "ended session";
+const SIGN_IN_AGAIN = "The session has ended; sign in again.";
 /** What a role of these tests reaches: all of its tenant, or what is below it. */
 const allow = (actions: readonly PermissionAction[], ...patterns: string[]): Permission[] =>
   actions.flatMap((action) => patterns.map((resource_pattern) => ({ action, resource_pattern })));
@@ -98,6 +100,7 @@ beforeAll(async () => {
     ["client token", client.token],
     ["no token", ""],
     ["expired token", expired.token],
+    [ENDED, await endedSession()],
   ] as const) {
     callers.push({
       name,
@@ -111,6 +114,15 @@ afterAll(async () => {
   process.stdout.write(`access matrix: ${routes.length} routes, ${callers.length} callers, ${cells} cells\n`);
   await app.close();
 });
+
+/** The token, good for minutes, of someone who may do everything and whose sessions were ended after it was issued. */
+async function endedSession(): Promise<string> {
+  const { bearer, renew } = await app.user(OWN, "signed-out", allow(PERMISSION_ACTIONS, "**"));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const answer = await app.send("POST", `${PREFIX}/auth/logout-all`, {}, await renew());
+  expect(answer.status).toBe(200);
+  return bearer.authorization.replace("Bearer ", "");
+}
 
 /** What the table of routes says of a caller, and nothing else does. */
 function expectedOf(access: RouteAccess, path: string, caller: Caller, tenant: string): Expected {
@@ -183,6 +195,26 @@ describe("A4 every route, every caller, both tenants", () => {
       expect(publicStatuses.size).toBeLessThanOrEqual(1);
     },
     120_000,
+  );
+
+  test.each(routes.filter(({ access }) => !("public" in access)))(
+    "$method $path tells an ended session so of what is not there, too",
+    async (route) => {
+      const build = MATRIX_REQUESTS[keyOf(route)];
+      const ended = callers.find(({ name }) => name === ENDED);
+      if (build === undefined || ended === undefined) throw new Error("nobody asks");
+      const answer = await send(route.method, await build(ghost()), ended);
+      expect([answer.status, answer.text]).toEqual([401, expect.stringContaining(SIGN_IN_AGAIN)]);
+    },
+  );
+
+  test.each(["roles/x", "user-groups/x", "applications/x"])(
+    "GET %s tells an ended session so of an id that is none, too",
+    async (path) => {
+      const ended = callers.find(({ name }) => name === ENDED);
+      const answer = await app.send("GET", `${PREFIX}/${path}`, undefined, ended?.bearer);
+      expect(answer.status).toBe(401);
+    },
   );
 });
 

@@ -17,7 +17,7 @@ import { tenantOfId } from "../../domain/access/tenant-scoped-id.ts";
 import { configEtag } from "./command-head.ts";
 import { toTime } from "./config-views.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requireDeclaredOrHide } from "./require-permission.ts";
+import { hiddenOrEnded, requireDeclaredOrHide } from "./require-permission.ts";
 
 /** Roles and user groups are made, named and deleted alike. */
 export interface AccessKind {
@@ -79,7 +79,7 @@ export function noSuch(word: string, id: string): ConfluxError {
  */
 export async function requireTenantOfId(c: Context<AdminEnv>, word: string, id: string): Promise<string> {
   const tenant = tenantOfId(id);
-  if (tenant === null) throw noSuch(word, id);
+  if (tenant === null) throw await hiddenOrEnded(c, noSuch(word, id));
   await requireDeclaredOrHide(c, { tenant }, () => noSuch(word, id));
   return tenant;
 }

@@ -5,7 +5,7 @@ import { isConfigName } from "../../domain/config/config-name.ts";
 import { noSuch } from "./access-kind.ts";
 import { configEtag } from "./command-head.ts";
 import type { AdminEnv } from "./principal.ts";
-import { requireDeclaredOrHide } from "./require-permission.ts";
+import { hiddenOrEnded, requireDeclaredOrHide } from "./require-permission.ts";
 
 export const APPLICATIONS_PATH = "/api/v1/applications";
 /** Neither a tenant's nor an application's name can have it. */
@@ -33,7 +33,8 @@ export async function requireApplicationOfId(
   id: string,
 ): Promise<{ tenant: string; app: string }> {
   const [tenant = "", app = "", ...rest] = id.split(SEPARATOR);
-  if (!isConfigName(tenant) || !isConfigName(app) || rest.length > 0) throw noApplication(id);
+  if (!isConfigName(tenant) || !isConfigName(app) || rest.length > 0)
+    throw await hiddenOrEnded(c, noApplication(id));
   await requireDeclaredOrHide(c, { tenant, app }, () => noApplication(id));
   return { tenant, app };
 }

@@ -7,7 +7,7 @@ import { fullName } from "../../domain/config/config-name.ts";
 import { hideInTime } from "./find-config.ts";
 import type { AdminEnv } from "./principal.ts";
 import { notHeldByEnv, type Wanted } from "./require-each.ts";
-import { declaredAction, requireDeclaredOfConfig } from "./require-permission.ts";
+import { declaredAction, hiddenOrEnded, requireDeclaredOfConfig } from "./require-permission.ts";
 
 /**
  * Reads a change request and checks that the caller may do what the route declares with its config, or with each of those that
@@ -64,6 +64,7 @@ async function requireOfTargets(
   for (const { action, app, env, name } of await notHeldByEnv(c, tenant, wanted)) {
     const namespace = { tenant, app, env };
     if (action === declared) await requireDeclaredOfConfig(c, { namespace, name }, hidden);
-    else if (!(await c.var.principal.allows("read", fullName(namespace, name)))) throw hidden();
+    else if (!(await c.var.principal.allows("read", fullName(namespace, name))))
+      throw await hiddenOrEnded(c, hidden());
   }
 }

@@ -31,7 +31,7 @@ export async function hideInTime<T>(c: Context<AdminEnv>, read: () => Promise<T>
   try {
     return await read();
   } catch (error) {
-    if (error instanceof ConfluxError && error.code === "not_found") await askInVain(c);
+    if (error instanceof ConfluxError && error.code === "not_found") throw await askInVain(c, error);
     throw error;
   }
 }

@@ -1,17 +1,19 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ZodError } from "zod";
-import { ConfluxError, type FieldError } from "../../contracts/problem/error-codes.ts";
+import { ConfluxError, type FieldError, STATUS_BY_CODE } from "../../contracts/problem/error-codes.ts";
 import { problemResponse } from "../../contracts/problem/problem.ts";
+import { logFailure } from "./log-failure.ts";
 import type { AdminEnv } from "./principal.ts";
 
 /** Errors of one refusal by a request schema. */
 const FIELD_ERRORS_MAX = 50;
 
-/** The one place where what a handler throws becomes an answer. What nobody foresaw is logged and told as `internal`. */
+/** The one place where what a handler throws becomes an answer. Each 5xx is logged; what nobody foresaw is told as `internal`. */
 export function answerError(error: Error, c: Context<AdminEnv>): Response {
   const refused = toConfluxError(error, c);
   c.set("refused", refused);
+  if (refused === error && STATUS_BY_CODE[refused.code] >= 500) logFailure(c, refused);
   const response = problemResponse(refused, c.var.traceId);
   // As the edge says it (RFC 9110: a 401 says how to show who one is).
   if (response.status === 401) response.headers.set("www-authenticate", 'Bearer realm="conflux"');

@@ -43,20 +43,29 @@ export async function requireDeclaredOrHide(
   const wanted = resourceOf(resource, values);
   if (await holds(c, action, wanted)) return;
   const mayRead = action !== "read" && (await c.var.principal.allows("read", wanted));
-  throw mayRead ? await refusal(c, action, wanted) : hidden();
+  throw mayRead ? await refusal(c, action, wanted) : await hiddenOrEnded(c, hidden());
+}
+
+/**
+ * What a caller is told who may not even read what an id names: `hidden`, or that the session has ended, whatever the id
+ * names. A script that runs on over a restore would else be told that its configs are gone.
+ */
+export async function hiddenOrEnded(c: Context<AdminEnv>, hidden: ConfluxError): Promise<ConfluxError> {
+  return (await c.var.principal.hasEnded()) ? sessionEnded() : hidden;
 }
 
 /** Where nobody has anything: what is asked there is asked for the time that it takes. */
 const NOWHERE = "nobody/nothing/at/all";
 
 /**
- * Does for an id that nobody has what `requireDeclaredOrHide` does for one that is another tenant's, so that the time of
- * an answer does not tell the two apart either.
+ * What is to be told of an id that nobody has, after all that `requireDeclaredOrHide` does for one that is another
+ * tenant's, so that the time of an answer does not tell the two apart either.
  */
-export async function askInVain(c: Context<AdminEnv>): Promise<void> {
+export async function askInVain(c: Context<AdminEnv>, hidden: ConfluxError): Promise<ConfluxError> {
   const { action } = declared(c);
   await c.var.principal.allows(action, NOWHERE);
   if (action !== "read") await c.var.principal.allows("read", NOWHERE);
+  return hiddenOrEnded(c, hidden);
 }
 
 /** What the route declares, of a config that was found by its id. */
