@@ -161,7 +161,42 @@ describe("a core node that cannot run says why in one sentence and ends with cod
       join(directory, "state.db"),
       "this is not a database, and long enough to be looked at".repeat(9),
     );
-    expect(await failure(run())).toContain("cannot be used");
+    expect(await failure(run())).toContain(
+      `${join(directory, "state.db")} is damaged (file is not a database): restore the disk`,
+    );
+  });
+
+  it("R3 a state whose pages were overwritten", async () => {
+    const first = run();
+    await createIn(client(await ready(first)), "a.json", `{"a":1}`);
+    await end(first.child, "SIGTERM");
+    const path = join(directory, "state.db");
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0xa5, 4_096));
+    expect(await failure(run())).toContain(`${path} is damaged (database disk image is malformed)`);
+  });
+
+  it("R3 a state without its log, and one that belongs to another node", async () => {
+    const first = run();
+    await createIn(client(await ready(first)), "a.json", `{"a":1}`);
+    await end(first.child, "SIGTERM");
+    expect(await failure(run({ CONFLUX_NODE_ID: "7" }))).toContain(
+      `${directory} belongs to node 1, not to node 7: set CONFLUX_NODE_ID to 1`,
+    );
+    rmSync(join(directory, "wal"), { recursive: true });
+    expect(await failure(run())).toMatch(
+      /but no log: it was removed or is elsewhere; put back what is missing/,
+    );
+  });
+
+  it("a peer credential that is not there", async () => {
+    const peers = {
+      CONFLUX_PEERS: "1=127.0.0.1:7599@http://127.0.0.1:7499",
+      CONFLUX_PEER_CA_FILE: join(directory, "nope"),
+      CONFLUX_PEER_CERT_FILE: join(directory, "nope"),
+      CONFLUX_PEER_KEY_FILE: join(directory, "nope"),
+    };
+    expect(await failure(run(peers))).toContain("nope cannot be read: ENOENT: no such file or directory");
   });
 
   it("R3 a log whose middle fails its checksum, and it leaves the log as it was", async () => {

@@ -157,7 +157,8 @@ async function readCredential(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new EnvironmentError(`the peer credential ${path} cannot be read: ${String(cause)}`);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EnvironmentError(`the peer credential ${path} cannot be read: ${reason}`);
   }
 }
 
