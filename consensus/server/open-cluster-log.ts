@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openRaftLog } from "../raft-log.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
@@ -13,6 +12,7 @@ import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { talkToPeers } from "./talk-to-peers.ts";
 import { EnvironmentError } from "./environment-error.ts";
+import { readPeerCredentials } from "./read-peer-credentials.ts";
 import type { CoreEnvironment } from "./read-environment.ts";
 import type { PeerEnvironment } from "./read-peers.ts";
 
@@ -128,9 +128,7 @@ async function makeTransport({
   book: PeerBook;
   logger: Logger;
 }): Promise<TlsTransport> {
-  const [ca, cert, key] = await Promise.all(
-    [peers.caFile, peers.certFile, peers.keyFile].map(readCredential),
-  );
+  const credentials = await readPeerCredentials(peers, { clusterId, nodeId });
   const sayRemoved = once(() =>
     logger({
       level: "error",
@@ -142,7 +140,7 @@ async function makeTransport({
   return new TlsTransport({
     clusterId,
     nodeId,
-    credentials: { ca: ca ?? "", cert: cert ?? "", key: key ?? "" },
+    credentials,
     peers: peers.members.filter((member) => member.nodeId !== nodeId),
     host: peers.listenHost,
     port: peers.listenPort,
@@ -151,15 +149,6 @@ async function makeTransport({
     onRemoved: sayRemoved,
     log: logger,
   });
-}
-
-async function readCredential(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EnvironmentError(`the peer credential ${path} cannot be read: ${reason}`);
-  }
 }
 
 /** The log, and what to close once it has stopped. */
