@@ -26,6 +26,7 @@ interface Spawned {
   child: ChildProcess;
   /** Standard error once the process has ended. */
   stderr: () => string;
+  stdout: () => string;
 }
 function run(env: Record<string, string> = {}, ipc = false): Spawned {
   const child = spawn(process.execPath, [new URL("main.ts", import.meta.url).pathname], {
@@ -43,7 +44,11 @@ function run(env: Record<string, string> = {}, ipc = false): Spawned {
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     text += chunk;
   });
-  return { child, stderr: () => text };
+  let lines = "";
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+    lines += chunk;
+  });
+  return { child, stderr: () => text, stdout: () => lines };
 }
 /** The URL of the line that says ready; rejects when the process ends before. */
 async function ready({ child, stderr }: Spawned): Promise<string> {
@@ -110,6 +115,32 @@ describe("a core node as a process", () => {
     expect(feed.entries.length).toBeGreaterThanOrEqual(acknowledged.length);
     expect(feed.last_index).toBeLessThanOrEqual(index);
     feed.entries.forEach((entry, i) => expect(entry.prev_index).toBe(feed.entries[i - 1]?.index ?? 0));
+  });
+
+  it("R1 R3 tells who leads, and of a torn end of its log that it cut off, once", async () => {
+    const TORN = "ended in a write that was never acknowledged";
+    const first = run();
+    await createIn(client(await ready(first)), "a.json", `{"a":1}`);
+    await end(first.child, "SIGKILL");
+    expect(first.stdout()).toContain(`"msg":"node 1 leads term 1"`);
+    const path = join(directory, "wal", readdirSync(join(directory, "wal"))[0]!);
+    const bytes = readFileSync(path);
+    const written = bytes.findLastIndex((byte) => byte !== 0) + 1;
+    writeFileSync(path, Buffer.concat([bytes.subarray(0, written + 64), Buffer.from("half a record")]));
+    const second = run();
+    await ready(second);
+    await end(second.child, "SIGTERM");
+    const told = second
+      .stdout()
+      .split("\n")
+      .filter((line) => line.includes(TORN));
+    expect(told.map((line) => JSON.parse(line) as object)).toEqual([
+      expect.objectContaining({ level: "warn", file: path, bytes_dropped: expect.any(Number) }),
+    ]);
+    const third = run();
+    await ready(third);
+    await end(third.child, "SIGTERM");
+    expect(third.stdout()).not.toContain(TORN);
   });
 
   it("ends with the parent that started it with an IPC channel", async () => {

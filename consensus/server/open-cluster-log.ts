@@ -7,6 +7,7 @@ import { TlsTransport } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
 import { enterCluster } from "./enter-cluster.ts";
 import { readFoundingRecord } from "./founding-record.ts";
+import { observeLog } from "./observe-log.ts";
 import { OWN_ABILITIES, readsSnapshots } from "./own-abilities.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
@@ -35,7 +36,7 @@ interface OpenOptions<R> {
  * Throws `EnvironmentError` when the data directory is of the other kind, and whatever log and transport throw.
  */
 export async function openClusterLog<R>(options: OpenOptions<R>): Promise<ReplicatedLog<R>> {
-  const { env, stateMachine, onFatal } = options;
+  const { env, stateMachine, logger, onFatal } = options;
   const { nodeId, dataDirectory: directory, peers } = env;
   if (peers !== null) return openMember(options, peers);
   if (readFoundingRecord(directory) !== null) {
@@ -50,6 +51,7 @@ export async function openClusterLog<R>(options: OpenOptions<R>): Promise<Replic
     stateMachine,
     transport: createMemoryNetwork().transport(nodeId),
     onFatal,
+    observer: observeLog(logger),
   });
 }
 
@@ -86,9 +88,8 @@ async function openMember<R>(
       readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
       isFenced: (id) => knowledge.isFenced(id),
       observer: {
+        ...observeLog(logger),
         onMembership: (applied) => book.membershipApplied(applied),
-        onSnapshotTrouble: ({ to, reason }) =>
-          logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
       },
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
