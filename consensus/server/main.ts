@@ -1,6 +1,6 @@
 /**
  * One core node as a process: `node consensus/server/main.ts`, set up by environment variables (read-environment.ts).
- * Writes JSON lines to standard output; the one with `"ready": true` has the URL. Ends by SIGTERM, SIGINT or, when a
+ * Writes JSON lines to standard output; the one with `"ready"` has the URL (started-line.ts). Ends by SIGTERM, SIGINT or, when a
  * parent started it with an IPC channel, by the parent's end; ends with code 1 and one sentence when it cannot run.
  */
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { explainFailure, STATE_FILE } from "./explain-failure.ts";
 import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, type KeyServiceEnvironment, readEnvironment } from "./read-environment.ts";
+import { startedLine } from "./started-line.ts";
 import { makeDataDirectory } from "./make-data-directory.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
@@ -98,7 +99,7 @@ try {
   env = readEnvironment(process.env);
   const node = await start(env);
   endWith(node);
-  logger({ level: "info", msg: "ready", ready: true, url: node.url, node_id: env.nodeId, pid: process.pid });
+  logger({ ...startedLine(node), url: node.url, node_id: env.nodeId, pid: process.pid });
 } catch (error) {
   process.stderr.write(`conflux core: ${explainFailure(error, env)}\n`);
   process.exit(1);

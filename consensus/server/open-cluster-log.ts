@@ -130,13 +130,14 @@ async function makeTransport({
   logger: Logger;
 }): Promise<TlsTransport> {
   const credentials = await readPeerCredentials(peers, { clusterId, nodeId });
-  const sayRemoved = once(() =>
+  const sayRemoved = once(() => {
+    book.heardOfOwnRemoval = true;
     logger({
       level: "error",
       msg: "this node was removed from the cluster and serves nothing any more: stop it and remove its data",
       node_id: nodeId,
-    }),
-  );
+    });
+  });
   book.onOwnRemoval = sayRemoved;
   return new TlsTransport({
     clusterId,
