@@ -9,6 +9,17 @@ import { openWal, type Wal } from "./storage/wal.ts";
 
 const WAL_DIRECTORY = "wal";
 
+/** What lies in the data directory does not belong together, or not to this node. */
+export class DirectoryContradictionError extends Error {
+  /** The node that the directory belongs to; null when something in it is missing. */
+  readonly owner: number | null;
+  constructor(message: string, owner: number | null = null) {
+    super(message);
+    this.name = "DirectoryContradictionError";
+    this.owner = owner;
+  }
+}
+
 /** Opens the log's files and recovers them. `onPoisoned`: the disk failed, nothing more will be written. */
 export function openRaftLogWal(
   { directory, host, limits, clock, observer }: ResolvedOptions<unknown>,
@@ -28,7 +39,7 @@ export function openRaftLogWal(
 
 /**
  * First boot: notes whose log this is and the cluster's first membership. Later: checks that log, state machine and node
- * belong together, and throws an `Error` that says how they do not.
+ * belong together, and throws a `DirectoryContradictionError` that says how they do not.
  */
 export async function initialiseRaftLog<R>(
   wal: Wal,
@@ -40,12 +51,12 @@ export async function initialiseRaftLog<R>(
   const applied = stateMachine.lastApplied();
   if (known === null) {
     if (applied > 0) {
-      throw new Error(
+      throw new DirectoryContradictionError(
         `${directory} holds state up to index ${applied} but no log: it was removed or is elsewhere`,
       );
     }
     if (joins !== true && members.length === 0)
-      throw new Error(`${directory} has lost the log of node ${nodeId}`);
+      throw new DirectoryContradictionError(`${directory} has lost the log of node ${nodeId}`);
     if (joins !== true && !members.includes(nodeId))
       throw new Error(`node ${nodeId} is not among the members ${members.join(", ")}`);
     const voters = members.toSorted((a, b) => a - b);
@@ -53,16 +64,19 @@ export async function initialiseRaftLog<R>(
     return;
   }
   if (known.nodeId !== nodeId)
-    throw new Error(`${directory} belongs to node ${known.nodeId}, not to node ${nodeId}`);
+    throw new DirectoryContradictionError(
+      `${directory} belongs to node ${known.nodeId}, not to node ${nodeId}`,
+      known.nodeId,
+    );
   if (applied > wal.log.lastIndex()) {
     const last = wal.log.lastIndex();
-    throw new Error(
+    throw new DirectoryContradictionError(
       `${directory} holds state up to index ${applied} but its log ends at ${last}: entries were lost`,
     );
   }
   if (applied < wal.log.firstIndex() - 1) {
     const first = wal.log.firstIndex();
-    throw new Error(
+    throw new DirectoryContradictionError(
       `${directory} holds state up to index ${applied} but its log begins at ${first}: state was lost`,
     );
   }

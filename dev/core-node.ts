@@ -137,6 +137,9 @@ function wordsFor(settings: Settings, nodeId: number, line: string): string | nu
   if (line.includes('"ready":true')) {
     return `Node ${nodeId} runs at http://localhost:${settings.corePort + nodeId}; Ctrl-C stops it.`;
   }
+  if (line.includes('"ready":false')) {
+    return `Node ${nodeId} was removed from the cluster and serves nothing: stop it (Ctrl-C) and remove its data.`;
+  }
   if (line.includes('"waiting to be let into the cluster"')) {
     const address = `127.0.0.1:${peerPort(settings, nodeId)}`;
     return `Node ${nodeId} waits to be let in; in another terminal: npx conflux cluster add-node ${nodeId} ${address}`;

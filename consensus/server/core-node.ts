@@ -14,6 +14,7 @@ import { CoreMetrics } from "./metrics.ts";
 import { OverduePublishWatch } from "./watch-overdue-publishes.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { PeerBook } from "./peer-book.ts";
+import { isKnownRemoved } from "./removed-node.ts";
 import { type RetentionParts, RetentionService } from "./retention-service.ts";
 import { ServiceAuth } from "./service-auth.ts";
 
@@ -46,6 +47,8 @@ export interface CoreNodeOptions {
 export interface CoreNode {
   url: string;
   store: StateStore;
+  /** Whether this node was removed from the cluster, as far as it knows: it never becomes ready. */
+  isRemoved(): boolean;
   /** Hands over leadership, answers what is in flight, stops the log, closes the state. Idempotent. */
   stop(): Promise<void>;
 }
@@ -113,7 +116,7 @@ export async function startCoreNode(options: CoreNodeOptions): Promise<CoreNode>
     const retention = openRetention(core, options);
     retention?.start();
     closers.push(() => retention?.close());
-    return { url, store, stop: closeAll };
+    return { url, store, isRemoved: () => isKnownRemoved(core), stop: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

@@ -26,6 +26,7 @@ interface Spawned {
   child: ChildProcess;
   /** Standard error once the process has ended. */
   stderr: () => string;
+  stdout: () => string;
 }
 function run(env: Record<string, string> = {}, ipc = false): Spawned {
   const child = spawn(process.execPath, [new URL("main.ts", import.meta.url).pathname], {
@@ -43,7 +44,11 @@ function run(env: Record<string, string> = {}, ipc = false): Spawned {
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     text += chunk;
   });
-  return { child, stderr: () => text };
+  let lines = "";
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+    lines += chunk;
+  });
+  return { child, stderr: () => text, stdout: () => lines };
 }
 /** The URL of the line that says ready; rejects when the process ends before. */
 async function ready({ child, stderr }: Spawned): Promise<string> {
@@ -112,6 +117,32 @@ describe("a core node as a process", () => {
     feed.entries.forEach((entry, i) => expect(entry.prev_index).toBe(feed.entries[i - 1]?.index ?? 0));
   });
 
+  it("R1 R3 tells who leads, and of a torn end of its log that it cut off, once", async () => {
+    const TORN = "ended in a write that was never acknowledged";
+    const first = run();
+    await createIn(client(await ready(first)), "a.json", `{"a":1}`);
+    await end(first.child, "SIGKILL");
+    expect(first.stdout()).toContain(`"msg":"node 1 leads term 1"`);
+    const path = join(directory, "wal", readdirSync(join(directory, "wal"))[0]!);
+    const bytes = readFileSync(path);
+    const written = bytes.findLastIndex((byte) => byte !== 0) + 1;
+    writeFileSync(path, Buffer.concat([bytes.subarray(0, written + 64), Buffer.from("half a record")]));
+    const second = run();
+    await ready(second);
+    await end(second.child, "SIGTERM");
+    const told = second
+      .stdout()
+      .split("\n")
+      .filter((line) => line.includes(TORN));
+    expect(told.map((line) => JSON.parse(line) as object)).toEqual([
+      expect.objectContaining({ level: "warn", file: path, bytes_dropped: expect.any(Number) }),
+    ]);
+    const third = run();
+    await ready(third);
+    await end(third.child, "SIGTERM");
+    expect(third.stdout()).not.toContain(TORN);
+  });
+
   it("ends with the parent that started it with an IPC channel", async () => {
     const spawned = run({}, true);
     const exited = once(spawned.child, "exit");
@@ -161,7 +192,42 @@ describe("a core node that cannot run says why in one sentence and ends with cod
       join(directory, "state.db"),
       "this is not a database, and long enough to be looked at".repeat(9),
     );
-    expect(await failure(run())).toContain("cannot be used");
+    expect(await failure(run())).toContain(
+      `${join(directory, "state.db")} is damaged (file is not a database): restore the disk`,
+    );
+  });
+
+  it("R3 a state whose pages were overwritten", async () => {
+    const first = run();
+    await createIn(client(await ready(first)), "a.json", `{"a":1}`);
+    await end(first.child, "SIGTERM");
+    const path = join(directory, "state.db");
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0xa5, 4_096));
+    expect(await failure(run())).toContain(`${path} is damaged (database disk image is malformed)`);
+  });
+
+  it("R3 a state without its log, and one that belongs to another node", async () => {
+    const first = run();
+    await createIn(client(await ready(first)), "a.json", `{"a":1}`);
+    await end(first.child, "SIGTERM");
+    expect(await failure(run({ CONFLUX_NODE_ID: "7" }))).toContain(
+      `${directory} belongs to node 1, not to node 7: set CONFLUX_NODE_ID to 1`,
+    );
+    rmSync(join(directory, "wal"), { recursive: true });
+    expect(await failure(run())).toMatch(
+      /but no log: it was removed or is elsewhere; put back what is missing/,
+    );
+  });
+
+  it("a peer credential that is not there", async () => {
+    const peers = {
+      CONFLUX_PEERS: "1=127.0.0.1:7599@http://127.0.0.1:7499",
+      CONFLUX_PEER_CA_FILE: join(directory, "nope"),
+      CONFLUX_PEER_CERT_FILE: join(directory, "nope"),
+      CONFLUX_PEER_KEY_FILE: join(directory, "nope"),
+    };
+    expect(await failure(run(peers))).toContain("nope cannot be read: ENOENT: no such file or directory");
   });
 
   it("R3 a log whose middle fails its checksum, and it leaves the log as it was", async () => {

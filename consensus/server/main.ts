@@ -1,24 +1,22 @@
 /**
  * One core node as a process: `node consensus/server/main.ts`, set up by environment variables (read-environment.ts).
- * Writes JSON lines to standard output; the one with `"ready": true` has the URL. Ends by SIGTERM, SIGINT or, when a
+ * Writes JSON lines to standard output; the one with `"ready"` has the URL (started-line.ts). Ends by SIGTERM, SIGINT or, when a
  * parent started it with an IPC channel, by the parent's end; ends with code 1 and one sentence when it cannot run.
  */
 import { join } from "node:path";
 import type { AwsEndpoint } from "../../adapters/aws/aws-endpoint.ts";
 import { KmsKeyService } from "../../adapters/kms/kms-key-service.ts";
 import { KEY_SERVICE_DEADLINE_MS } from "../../contracts/limits.ts";
-import { DirectoryLockedError } from "../storage/directory-lock.ts";
-import { WalCorruptError } from "../storage/wal-segment.ts";
 import { type CoreNode, startCoreNode } from "./core-node.ts";
 import { backupParts } from "./backup-parts.ts";
-import { EnvironmentError } from "./environment-error.ts";
+import { explainFailure, STATE_FILE } from "./explain-failure.ts";
 import { createLineLog } from "./line-log.ts";
 import { openClusterLog } from "./open-cluster-log.ts";
 import { type CoreEnvironment, type KeyServiceEnvironment, readEnvironment } from "./read-environment.ts";
+import { startedLine } from "./started-line.ts";
 import { makeDataDirectory } from "./make-data-directory.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
-import { StateFormatError } from "../state/state-schema.ts";
 
 const PEERS_FILE = "peers.json";
 
@@ -36,7 +34,7 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
   const book = new PeerBook(env.nodeId, env.peers?.members ?? []);
   return startCoreNode({
     clusterId: env.clusterId,
-    statePath: join(env.dataDirectory, "state.db"),
+    statePath: join(env.dataDirectory, STATE_FILE),
     journal: env.journal,
     serviceKey: env.serviceKey,
     host: env.host,
@@ -58,7 +56,7 @@ async function start(env: CoreEnvironment): Promise<CoreNode> {
         book,
         logger,
         onFatal: (error) => {
-          logger({ level: "error", msg: "the node cannot go on", error: error.stack ?? error.message });
+          logger({ level: "error", msg: "the node cannot go on", error: explainFailure(error, env) });
           process.exit(1);
         },
       }),
@@ -72,29 +70,6 @@ function endpointOf({ endpointUrl, region, accessKeyId }: KeyServiceEnvironment)
     ...(endpointUrl === undefined ? {} : { url: endpointUrl }),
     ...(region === undefined ? {} : { region }),
   };
-}
-
-/** One sentence for what an operator can put right; the stack for everything else. */
-function explain(error: unknown, env: CoreEnvironment | null): string {
-  if (error instanceof EnvironmentError || error instanceof DirectoryLockedError) return error.message;
-  if (error instanceof WalCorruptError) {
-    return `${error.message}; nothing was changed: restore the disk, or remove this node and add a new one in its place`;
-  }
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE") {
-    const { port } = error as { port?: number };
-    const isPeerPort = port !== env?.port && port === env?.peers?.listenPort;
-    const where = isPeerPort ? "CONFLUX_PEERS" : "CONFLUX_CORE_LISTEN_PORT";
-    return `port ${port} on ${env?.host} is taken: set ${where} to another`;
-  }
-  const unreadable = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ERR_SQLITE_ERROR"].includes(
-    code ?? "",
-  );
-  if (unreadable || error instanceof StateFormatError) {
-    return `the data directory ${env?.dataDirectory} cannot be used: ${error.message}`;
-  }
-  return error.stack ?? error.message;
 }
 
 function endWith(node: CoreNode): void {
@@ -124,8 +99,8 @@ try {
   env = readEnvironment(process.env);
   const node = await start(env);
   endWith(node);
-  logger({ level: "info", msg: "ready", ready: true, url: node.url, node_id: env.nodeId, pid: process.pid });
+  logger({ ...startedLine(node), url: node.url, node_id: env.nodeId, pid: process.pid });
 } catch (error) {
-  process.stderr.write(`conflux core: ${explain(error, env)}\n`);
+  process.stderr.write(`conflux core: ${explainFailure(error, env)}\n`);
   process.exit(1);
 }

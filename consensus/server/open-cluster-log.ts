@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openRaftLog } from "../raft-log.ts";
 import type { ReplicatedLog, StateMachine } from "../replicated-log.ts";
@@ -8,11 +7,13 @@ import { TlsTransport } from "../transport/tls-transport.ts";
 import type { Logger } from "./core-context.ts";
 import { enterCluster } from "./enter-cluster.ts";
 import { readFoundingRecord } from "./founding-record.ts";
+import { observeLog } from "./observe-log.ts";
 import { OWN_ABILITIES, readsSnapshots } from "./own-abilities.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PeerKnowledge } from "./peer-knowledge.ts";
 import { talkToPeers } from "./talk-to-peers.ts";
 import { EnvironmentError } from "./environment-error.ts";
+import { readPeerCredentials } from "./read-peer-credentials.ts";
 import type { CoreEnvironment } from "./read-environment.ts";
 import type { PeerEnvironment } from "./read-peers.ts";
 
@@ -35,7 +36,7 @@ interface OpenOptions<R> {
  * Throws `EnvironmentError` when the data directory is of the other kind, and whatever log and transport throw.
  */
 export async function openClusterLog<R>(options: OpenOptions<R>): Promise<ReplicatedLog<R>> {
-  const { env, stateMachine, onFatal } = options;
+  const { env, stateMachine, logger, onFatal } = options;
   const { nodeId, dataDirectory: directory, peers } = env;
   if (peers !== null) return openMember(options, peers);
   if (readFoundingRecord(directory) !== null) {
@@ -50,6 +51,7 @@ export async function openClusterLog<R>(options: OpenOptions<R>): Promise<Replic
     stateMachine,
     transport: createMemoryNetwork().transport(nodeId),
     onFatal,
+    observer: observeLog(logger),
   });
 }
 
@@ -86,9 +88,8 @@ async function openMember<R>(
       readsSnapshots: (id, format) => readsSnapshots(knowledge.abilitiesOf(id), format),
       isFenced: (id) => knowledge.isFenced(id),
       observer: {
+        ...observeLog(logger),
         onMembership: (applied) => book.membershipApplied(applied),
-        onSnapshotTrouble: ({ to, reason }) =>
-          logger({ level: "warn", msg: "a member could not be sent a snapshot", to, reason }),
       },
       limits: { electionTicks: Math.ceil(peers.electionTimeoutMs / TICK_MS), tickMs: TICK_MS },
     });
@@ -128,21 +129,20 @@ async function makeTransport({
   book: PeerBook;
   logger: Logger;
 }): Promise<TlsTransport> {
-  const [ca, cert, key] = await Promise.all(
-    [peers.caFile, peers.certFile, peers.keyFile].map(readCredential),
-  );
-  const sayRemoved = once(() =>
+  const credentials = await readPeerCredentials(peers, { clusterId, nodeId });
+  const sayRemoved = once(() => {
+    book.heardOfOwnRemoval = true;
     logger({
       level: "error",
       msg: "this node was removed from the cluster and serves nothing any more: stop it and remove its data",
       node_id: nodeId,
-    }),
-  );
+    });
+  });
   book.onOwnRemoval = sayRemoved;
   return new TlsTransport({
     clusterId,
     nodeId,
-    credentials: { ca: ca ?? "", cert: cert ?? "", key: key ?? "" },
+    credentials,
     peers: peers.members.filter((member) => member.nodeId !== nodeId),
     host: peers.listenHost,
     port: peers.listenPort,
@@ -151,14 +151,6 @@ async function makeTransport({
     onRemoved: sayRemoved,
     log: logger,
   });
-}
-
-async function readCredential(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new EnvironmentError(`the peer credential ${path} cannot be read: ${String(cause)}`);
-  }
 }
 
 /** The log, and what to close once it has stopped. */

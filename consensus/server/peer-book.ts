@@ -49,6 +49,8 @@ export class PeerBook {
   requestOf: (nodeId: NodeId) => JoinRequest | undefined = () => undefined;
   /** Called, again and again, when the state says that this node was removed. */
   onOwnRemoval: () => void = () => undefined;
+  /** Whether anybody, the state or another member, has said that this node was removed. */
+  heardOfOwnRemoval = false;
 
   constructor(nodeId: NodeId, named: readonly NamedMember[]) {
     this.#nodeId = nodeId;

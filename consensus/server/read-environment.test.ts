@@ -78,6 +78,26 @@ it.each([
   expect(() => readEnvironment({ ...good, [name]: value })).toThrow(name);
 });
 
+const ALONE = PEERS.split(",")[1];
+it.each([
+  {
+    peers: undefined,
+    join: "1",
+    says: "CONFLUX_JOIN is set, but CONFLUX_PEERS names no member of the cluster",
+  },
+  { peers: "", join: "1", says: "CONFLUX_JOIN is set, but CONFLUX_PEERS names no member of the cluster" },
+  { peers: ALONE, join: "1", says: "CONFLUX_JOIN is set, but CONFLUX_PEERS names no member of the cluster" },
+  { peers: undefined, join: "yes", says: "CONFLUX_JOIN is not valid: 1 to join a cluster, or not set" },
+  { peers: PEERS, join: "yes", says: "CONFLUX_JOIN is not valid: 1 to join a cluster, or not set" },
+])("R7 with CONFLUX_JOIN $join and the peers $peers it says: $says", ({ peers, join, says }) => {
+  const env = { ...member, CONFLUX_PEERS: peers, CONFLUX_JOIN: join };
+  expect(() => readEnvironment(env)).toThrow(says);
+});
+
+it.each([undefined, "", "0"])("R7 with CONFLUX_JOIN %j a node may be alone", (join) => {
+  expect(readEnvironment({ ...good, CONFLUX_JOIN: join }).peers).toBeNull();
+});
+
 it("K2 finds KMS by its region, or a stand-in by its URL, each with a default key or without", () => {
   const none = { endpointUrl: undefined, region: undefined, accessKeyId: undefined, defaultKeyId: null };
   const keyService = (env: Record<string, string>) => readEnvironment({ ...good, ...env }).keyService;

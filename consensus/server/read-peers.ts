@@ -31,13 +31,19 @@ const MEMBERS_MAX = 9;
 const ELECTION_TIMEOUT_MS = { min: 200, default: 500, max: 10_000 };
 const RULE = "id=host:peerPort@http://host:port, separated by commas, this node among them";
 
-/** Reads what a node needs to know of its cluster; null when CONFLUX_PEERS is not set. Throws `EnvironmentError`. */
+/**
+ * Reads what a node needs to know of its cluster; null when CONFLUX_PEERS is not set. Throws `EnvironmentError`, also for
+ * CONFLUX_JOIN alone: a node that founds a cluster of its own where it was to join one would take writes that nobody else has.
+ */
 export function readPeers(
   env: Readonly<Record<string, string | undefined>>,
   node: { nodeId: number; host: string },
 ): PeerEnvironment | null {
   const text = env["CONFLUX_PEERS"];
-  if (text === undefined || text === "") return null;
+  if (text === undefined || text === "") {
+    readJoin(env["CONFLUX_JOIN"], 0);
+    return null;
+  }
   const members = text
     .split(",")
     .map((part) => readMember(part.trim()))

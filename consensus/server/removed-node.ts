@@ -11,6 +11,11 @@ export function isRemoved(core: CoreContext): boolean {
   return core.book.recordOf(nodeId)?.removed === true;
 }
 
+/** As `isRemoved`, and besides when only the other members have said so: who was down meanwhile has no record of it. */
+export function isKnownRemoved(core: CoreContext): boolean {
+  return isRemoved(core) || (core.book.heardOfOwnRemoval && core.log.status().leaderId === null);
+}
+
 /** A removed node serves nothing: what it has grows old, and nobody would notice. Throws `unavailable`. */
 export function refuseWhenRemoved(core: CoreContext): void {
   if (!isRemoved(core)) return;

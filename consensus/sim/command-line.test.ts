@@ -7,6 +7,7 @@ describe("the simulator's command line", () => {
   it.each([
     { args: [], run: { run: "seeds", first: 1, seeds: 200, isCore: false } },
     { args: ["--seed", "7"], run: { run: "seeds", first: 7, seeds: 1, isCore: false } },
+    { args: ["--seed", "0"], run: { run: "seeds", first: 0, seeds: 1, isCore: false } },
     { args: ["--core", "--seeds", "9"], run: { run: "seeds", first: 1, seeds: 9, isCore: true } },
     { args: ["--mutants"], run: { run: "mutants", mutant: undefined, first: 1, seedsMax: 2_000 } },
     {
@@ -29,6 +30,10 @@ describe("the simulator's command line", () => {
     { args: ["--seeds", "x"], says: /^--seeds takes a whole number, not "x"\.$/ },
     { args: ["--seeds", ""], says: /^--seeds takes a whole number, not ""\.$/ },
     { args: ["--mutants", "--seeds", "1.5"], says: /^--seeds takes a whole number/ },
+    { args: ["--seeds", "0"], says: /^--seeds takes at least 1, not "0"\.$/ },
+    { args: ["--mutants", "--seeds", "0"], says: /^--seeds takes at least 1/ },
+    { args: ["--hours", "0"], says: /^--hours takes at least 1/ },
+    { args: ["--hours", "1", "--keys", "0"], says: /^--keys takes at least 1/ },
     { args: ["--hours", "1", "--keys", "k"], says: /^--keys takes a whole number/ },
     { args: ["--mutant", "nosuch"], says: /^No deliberate bug is called "nosuch"; there are: .*no-fsync/ },
   ])("refuses $args in one sentence", ({ args, says }) => {

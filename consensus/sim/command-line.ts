@@ -27,7 +27,7 @@ export type SimRun =
 export function readCommandLine(args: string[]): SimRun {
   const values = parse(args);
   if (values.help === true) return { run: "help" };
-  const first = wholeNumber("seed", values.seed, 1);
+  const first = wholeNumber("seed", values.seed, 1, 0);
   if (values.mutants === true || values.mutant !== undefined) {
     if (values.mutant !== undefined && !MUTANTS.some(({ name }) => name === values.mutant)) {
       throw new UsageError(
@@ -67,11 +67,13 @@ function parse(args: string[]) {
   }
 }
 
-function wholeNumber(name: string, text: string | undefined, otherwise: number): number {
+/** From 1 on by default: a run of nothing would pass. */
+function wholeNumber(name: string, text: string | undefined, otherwise: number, min = 1): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
   if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0) {
     throw new UsageError(`--${name} takes a whole number, not ${JSON.stringify(text)}.`);
   }
+  if (value < min) throw new UsageError(`--${name} takes at least ${min}, not ${JSON.stringify(text)}.`);
   return value;
 }

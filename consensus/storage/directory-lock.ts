@@ -40,7 +40,7 @@ export class DirectoryLockedError extends Error {
  * lease: a holder that is cut off from the server for longer than the lease (EFS: about 90 s) loses it without being told,
  * while it may still run. So the infrastructure must not start a second task before the first has ended (0 % / 100 % in
  * ECS); the lock is the second line, not the first.
- * Throws `DirectoryLockedError`, or the file system's error for a directory that cannot be written.
+ * Throws `DirectoryLockedError`, or the file system's or SQLite's error for a directory that cannot be written.
  */
 export function lockDirectory(directory: string): DirectoryLock {
   mkdirSync(directory, { recursive: true });
@@ -49,7 +49,8 @@ export function lockDirectory(directory: string): DirectoryLock {
     database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+    const isBusy = (error as { errcode?: number }).errcode === SQLITE_BUSY;
+    if (!isBusy) throw Object.assign(error as Error, { path: join(directory, LOCK_FILE) });
     const { pid, host } = readHolder(directory);
     throw new DirectoryLockedError(directory, pid, host);
   }

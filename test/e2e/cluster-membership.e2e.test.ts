@@ -169,6 +169,7 @@ test("R7 R5 a node that names nobody else founds a cluster of one, which grows; 
     () => node(3).output.includes("this node was removed from the cluster"),
     "node 3 says what to do",
   );
+  await until(() => node(3).output.includes('"ready":false'), "node 3 does not say that it is ready");
   const refusals = (id: number): number =>
     node(id).output.split("node 3 was removed and still runs").length - 1;
   await until(() => refusals(1) > 0 && refusals(2) > 0, "both tell of it");

@@ -55,7 +55,8 @@ export async function makeCoreProcesses(): Promise<CoreProcesses> {
         ...(joins ? { CONFLUX_JOIN: "1" } : {}),
       },
       isReady: (line) =>
-        line.includes(joins ? '"waiting to be let into' : '"ready":true') || line.includes('"ready":true'),
+        // False: it was removed.
+        /"ready":(?:true|false)/.test(line) || (joins && line.includes('"waiting to be let into')),
     });
     nodes.set(id, node);
     return node;
