@@ -254,6 +254,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       this.#proposals.expire(nowMs);
       this.#operations.expire(nowMs);
       this.#reads.expire(nowMs, this.#leaderId());
+      this.#stateMachine.settle?.();
       this.#snapshots.check((to) =>
         this.#node.status().progress.some(({ id, state }) => id === to && state === "snapshot"),
       );

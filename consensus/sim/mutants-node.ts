@@ -185,7 +185,7 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     "applied-index-apart-from-state",
     "the applied index is written apart from the state",
     "sim/sim-machine.ts",
-    "    this.#since = this.#since.slice(0, prng.below(this.#since.length + 1));\n    this.makeDurable();",
+    "    this.#since = this.#since.slice(0, prng.below(this.#committed + 1));\n    this.makeDurable();",
     "    const { index } = this.#durable;\n    this.makeDurable();\n    this.#durable.index = index;",
   ),
   {

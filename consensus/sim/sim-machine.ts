@@ -1,8 +1,9 @@
 /**
- * The state machine of a simulated node. Its store is atomic at some index, like SQLite's: killed, it is where the last
- * `apply` left it; after a power cut, at any batch since the last `makeDurable`.
+ * The state machine of a simulated node. Its store is atomic at some index, like SQLite's, and many batches may share one commit:
+ * killed, it is where the last commit left it; after a power cut, at any batch between that and the last `makeDurable`.
  */
 import type { StateMachine } from "../replicated-log.ts";
+import { TRANSACTION_BATCHES_MAX } from "../state/open-transaction.ts";
 import type { Prng } from "./prng.ts";
 import type { SimResult } from "./sim-command.ts";
 import { type SimDisk, SimDiskError } from "./sim-disk.ts";
@@ -15,39 +16,71 @@ type Applied = { index: number; data: Uint8Array | null };
 export class SimStore {
   #durable = new SimState();
   #since: (readonly Applied[])[] = [];
-  /** Each `apply` is durable by itself, as on a network file system. */
-  readonly syncsAlways: boolean;
+  /** So many of `#since` are committed. */
+  #committed = 0;
+  readonly #settings: SimStoreSettings;
 
-  constructor(syncsAlways: boolean) {
-    this.syncsAlways = syncsAlways;
+  constructor(settings: SimStoreSettings) {
+    this.#settings = settings;
   }
 
   note(batch: readonly Applied[]): void {
     this.#since.push(batch);
-    if (this.syncsAlways) this.makeDurable();
+    if (this.#since.length - this.#committed >= this.#settings.batchesMax) this.commit();
+  }
+
+  isOpen(): boolean {
+    return this.#since.length > this.#committed;
+  }
+
+  commit(): void {
+    this.#committed = this.#since.length;
+    if (this.#settings.syncsAlways) this.makeDurable();
   }
 
   makeDurable(): void {
     for (const batch of this.#since) for (const { index, data } of batch) this.#durable.apply(index, data);
     this.#since = [];
+    this.#committed = 0;
   }
 
   replace(bytes: Uint8Array): void {
     this.#durable = SimState.parse(bytes);
     this.#since = [];
+    this.#committed = 0;
+  }
+
+  /** The process ended: what was open is gone. */
+  rollBack(): void {
+    this.#since = this.#since.slice(0, this.#committed);
   }
 
   cutPower(prng: Prng): void {
-    this.#since = this.#since.slice(0, prng.below(this.#since.length + 1));
+    this.#since = this.#since.slice(0, prng.below(this.#committed + 1));
     this.makeDurable();
   }
 
   /** The state a process finds when it opens the store. */
   open(): SimState {
     const state = SimState.parse(this.#durable.serialise());
-    for (const batch of this.#since) for (const { index, data } of batch) state.apply(index, data);
+    const committed = this.#since.slice(0, this.#committed);
+    for (const batch of committed) for (const { index, data } of batch) state.apply(index, data);
     return state;
   }
+}
+
+/** How a node's store writes. */
+export interface SimStoreSettings {
+  /** Each commit is durable by itself, as on a network file system. */
+  syncsAlways: boolean;
+  /** That share a commit. */
+  batchesMax: number;
+}
+
+/** Three of ten sync each commit; up to 32 batches share one. */
+export function drawStoreSettings(prng: Prng): SimStoreSettings {
+  const drawn = prng.next();
+  return { syncsAlways: drawn < 0.3, batchesMax: 1 + Math.floor((drawn * 1000) % TRANSACTION_BATCHES_MAX) };
 }
 
 export interface SimMachineOptions {
@@ -84,6 +117,14 @@ export class SimMachine implements StateMachine<SimResult> {
     store.note(entries);
     if (prng.chance(0.02)) store.makeDurable();
     return results;
+  }
+
+  settle(): void {
+    const { disk, store, process, prng } = this.#options;
+    if (!store.isOpen()) return;
+    process.crashPoint();
+    if (disk.isFull && prng.chance(0.2)) throw new SimDiskError("ENOSPC", "the state cannot grow");
+    store.commit();
   }
 
   makeDurable(): void {
@@ -123,6 +164,6 @@ export class SimMachine implements StateMachine<SimResult> {
   }
 
   close(): void {
-    // Nothing is open.
+    if (this.#options.process.isAlive) this.#options.store.commit();
   }
 }

@@ -10,6 +10,7 @@ import { checkInvariants } from "../../domain/command/check-invariants.ts";
 import { scanAll } from "../../domain/command/scan-all.ts";
 import { stateKey } from "../../domain/command/state-view.ts";
 import { testCommand, testConfigPayload } from "../../domain/command/testing-commands.ts";
+import { TRANSACTION_BATCHES_MAX } from "./open-transaction.ts";
 import { StateFormatError } from "./state-schema.ts";
 import { StateStore, type StateStoreOptions } from "./state-store.ts";
 import { createEntry, entryOf } from "./testing-entries.ts";
@@ -71,6 +72,7 @@ describe("R3 the state store", () => {
   it("a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
     const store = openStore();
     store.apply([createEntry(1, "a")]);
+    store.settle();
     const hash = store.stateHash();
     const unknown = { index: 3, data: new Uint8Array([9, 9]) };
     expect(() => store.apply([createEntry(2, "b"), unknown])).toThrow("unknown log entry format 9");
@@ -78,6 +80,26 @@ describe("R3 the state store", () => {
     expect(store.stateHash()).toBe(hash);
     expect(store.apply([createEntry(2, "b")])).toMatchObject([{ ok: true }]);
   });
+
+  it.each(["wal", "truncate"] as const)(
+    "a failed batch takes those with it that were not committed, and says so (%s)",
+    (journal) => {
+      const store = openStore({ journal });
+      store.apply([createEntry(1, "a")]);
+      store.settle();
+      const hash = store.stateHash();
+      store.apply([createEntry(2, "b")]);
+      expect(() => store.apply([{ index: 3, data: new Uint8Array([9, 9]) }])).toThrow("format");
+      expect([store.lastApplied(), store.stateHash()]).toEqual([1, hash]);
+      expect(store.apply([createEntry(2, "b"), createEntry(3, "c")])).toMatchObject([
+        { ok: true },
+        { ok: true },
+      ]);
+      store.close();
+      const again = openStore({ journal });
+      expect([again.lastApplied(), checkInvariants(again)]).toEqual([3, []]);
+    },
+  );
 
   it("comes to the same state however the log is cut into batches", () => {
     const entries = Array.from({ length: 40 }, (_, i) =>
@@ -133,10 +155,11 @@ describe("files that are not ours", () => {
 
 describe("R3 kill -9 while batches are applied", () => {
   it.each(["wal", "truncate"] as const)(
-    "leaves whole batches and a matching lastApplied (%s)",
+    "leaves whole batches and a matching lastApplied, and all that was settled (%s)",
     async (journal) => {
       const path = join(directory, "crash.db");
       let acknowledged = 0;
+      let settled = 0;
       for (let round = 0; round < 3; round += 1) {
         const child = spawn(
           process.execPath,
@@ -146,15 +169,20 @@ describe("R3 kill -9 while batches are applied", () => {
           },
         );
         const exited = once(child, "exit");
-        const target = acknowledged + 30 + round;
+        const target = acknowledged + 3 * (10 + round);
         child.stdout.setEncoding("utf8").on("data", (text: string) => {
-          acknowledged = Math.max(acknowledged, ...text.trim().split("\n").map(Number));
+          const said = text.trim().split("\n");
+          acknowledged = Math.max(acknowledged, ...said.map((line) => Number(line.split(" ")[0])));
+          settled = Math.max(settled, ...said.map((line) => Number(line.split(" ")[1] ?? 0)));
           if (acknowledged >= target) child.kill("SIGKILL");
         });
         await exited;
         const store = openStore({ path, journal });
         const applied = store.lastApplied();
-        expect(applied).toBeGreaterThanOrEqual(acknowledged);
+        expect(settled).toBeGreaterThan(0);
+        expect(applied).toBeGreaterThanOrEqual(settled);
+        // What is behind it the log has still; the next process applies it again.
+        expect(applied).toBeGreaterThan(acknowledged - 3 * TRANSACTION_BATCHES_MAX);
         expect(applied % 3).toBe(0);
         expect([...scanAll(store, "c/")]).toHaveLength(applied);
         expect(store.hasKey(stateKey.config(`cfg-c1-${applied}`))).toBe(true);

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { OpenTransaction } from "../../consensus/state/open-transaction.ts";
 import type { StateMachine } from "../../consensus/replicated-log.ts";
 
 const KEY_LENGTH_BYTES = 2;
@@ -19,7 +20,7 @@ export function encodePut(key: string, value: Uint8Array): Uint8Array {
 
 /**
  * What etcd is compared with: opaque values by key in an ordered SQLite store, each with the revision it was put at,
- * `last_applied` in the same transaction, the journal mode and durability of the real state store. Without the revision a
+ * `last_applied` in the same transaction, which is the real state store's, as are the journal mode and durability. Without the revision a
  * value put again would change no page, and SQLite would write none.
  */
 export class KvMachine implements StateMachine<PutOutcome> {
@@ -27,6 +28,7 @@ export class KvMachine implements StateMachine<PutOutcome> {
   readonly #put;
   readonly #get;
   readonly #advance;
+  readonly #transaction: OpenTransaction;
   #lastApplied: number;
 
   constructor(path: string) {
@@ -41,6 +43,10 @@ export class KvMachine implements StateMachine<PutOutcome> {
     );
     this.#get = db.prepare("SELECT value FROM kv WHERE key = ?");
     this.#advance = db.prepare("UPDATE meta SET last_applied = ?");
+    this.#transaction = new OpenTransaction(db, {
+      beforeCommit: () => this.#advance.run(this.#lastApplied),
+      afterCommit: () => undefined,
+    });
     this.#lastApplied = Number(db.prepare("SELECT last_applied FROM meta").get()?.["last_applied"]);
   }
 
@@ -53,7 +59,7 @@ export class KvMachine implements StateMachine<PutOutcome> {
   }
 
   apply(entries: readonly { index: number; data: Uint8Array | null }[]): (PutOutcome | null)[] {
-    this.#db.exec("BEGIN IMMEDIATE");
+    this.#transaction.begin();
     const outcomes = entries.map(({ index, data }) => {
       if (data === null) return null;
       const command = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -61,18 +67,22 @@ export class KvMachine implements StateMachine<PutOutcome> {
       this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt), index);
       return { index };
     });
-    const last = entries.at(-1)?.index ?? this.#lastApplied;
-    this.#advance.run(last);
-    this.#db.exec("COMMIT");
-    this.#lastApplied = last;
+    this.#lastApplied = entries.at(-1)?.index ?? this.#lastApplied;
+    this.#transaction.end(entries);
     return outcomes;
   }
 
+  settle(): void {
+    this.#transaction.commit();
+  }
+
   makeDurable(): void {
+    this.settle();
     this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
   close(): void {
+    this.settle();
     this.#db.close();
   }
 }
