@@ -132,39 +132,6 @@ describe("R3 one node on real files", () => {
     await expect(openNode(directory)).rejects.toThrow(/its log begins at \d+: state was lost/);
   });
 
-  it("R3 a tick brings what was applied into the state's file", async () => {
-    const statePath = join(root, "settled.db");
-    const { log, machine } = await openNode(newDirectory(), { limits: { tickMs: 20 } }, statePath);
-    await log.start();
-    await log.propose(commandOf("one"));
-    const other = new DatabaseSync(statePath, { readOnly: true });
-    const settled = other.prepare("SELECT idx FROM applied");
-    await until(() => settled.get()?.["idx"] === machine.lastApplied());
-    other.close();
-  });
-
-  it("R3 a commit of the state that fails at a tick is fatal, and the next start has what was answered", async () => {
-    const directory = newDirectory();
-    const statePath = join(root, "unsettled.db");
-    const { log, machine, fatal } = await openNode(directory, { limits: { tickMs: 20 } }, statePath);
-    await log.start();
-    machine.settle = () => {
-      throw new Error("the disk is full");
-    };
-    await log.propose(commandOf("answered"));
-    await until(() => fatal.length > 0);
-    expect(fatal[0]!.message).toBe("the disk is full");
-    await expect(log.propose(commandOf("late"))).rejects.toBeInstanceOf(NotProposedError);
-    // What a kill in this moment leaves.
-    const image = newDirectory();
-    cpSync(join(directory, "wal"), join(image, "wal"), { recursive: true });
-    for (const suffix of ["", "-wal"]) cpSync(statePath + suffix, join(root, `killed.db${suffix}`));
-    const again = await openNode(image, {}, join(root, "killed.db"));
-    expect(again.machine.commands()).toEqual([]);
-    await again.log.start();
-    expect(again.machine.commands()).toEqual(["answered"]);
-  });
-
   it("R3 refuses files that contradict each other, and lets go of the directory", async () => {
     const statePath = join(root, "contradiction.db");
     const directory = newDirectory();
@@ -215,5 +182,40 @@ describe("R3 one node on real files", () => {
       if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(NotProposedError);
     }
     await log.propose(commandOf("later"));
+  });
+});
+
+describe("R3 what one node applied and has not written into its file yet", () => {
+  it("R3 a tick brings what was applied into the state's file", async () => {
+    const statePath = join(root, "settled.db");
+    const { log, machine } = await openNode(newDirectory(), { limits: { tickMs: 20 } }, statePath);
+    await log.start();
+    await log.propose(commandOf("one"));
+    const other = new DatabaseSync(statePath, { readOnly: true });
+    const settled = other.prepare("SELECT idx FROM applied");
+    await until(() => settled.get()?.["idx"] === machine.lastApplied());
+    other.close();
+  });
+
+  it("R3 a commit of the state that fails at a tick is fatal, and the next start has what was answered", async () => {
+    const directory = newDirectory();
+    const statePath = join(root, "unsettled.db");
+    const { log, machine, fatal } = await openNode(directory, { limits: { tickMs: 20 } }, statePath);
+    await log.start();
+    machine.settle = () => {
+      throw new Error("the disk is full");
+    };
+    await log.propose(commandOf("answered"));
+    await until(() => fatal.length > 0);
+    expect(fatal[0]!.message).toBe("the disk is full");
+    await expect(log.propose(commandOf("late"))).rejects.toBeInstanceOf(NotProposedError);
+    // What a kill in this moment leaves.
+    const image = newDirectory();
+    cpSync(join(directory, "wal"), join(image, "wal"), { recursive: true });
+    for (const suffix of ["", "-wal"]) cpSync(statePath + suffix, join(root, `killed.db${suffix}`));
+    const again = await openNode(image, {}, join(root, "killed.db"));
+    expect(again.machine.commands()).toEqual([]);
+    await again.log.start();
+    expect(again.machine.commands()).toEqual(["answered"]);
   });
 });
