@@ -50,6 +50,12 @@ export function describeStateStore(name: string, makeMaker: () => StateStoreMake
   });
 }
 
+/** What the store holds, once that is written. */
+function settled(store: AnyStateStore): string {
+  store.settle?.();
+  return dumpOf(store);
+}
+
 function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
   it("R3 begins at index 0 with nothing", () => {
     const store = create();
@@ -80,8 +86,7 @@ function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateS
   it("R3 a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
     const store = create();
     store.apply([createEntry(1, "a")]);
-    store.settle?.();
-    const before = dumpOf(store);
+    const before = settled(store);
     const unknown = { index: 3, data: new Uint8Array([9, 9]) };
     expect(() => store.apply([createEntry(2, "b"), unknown])).toThrow("unknown log entry format 9");
     expect(() => store.apply([createEntry(3, "b")])).toThrow("gap");
@@ -257,8 +262,7 @@ function describeRestoreEnds(create: (feedRetainedEntriesMax?: number) => AnySta
     const { store, backup, rows } = prepared();
     const own = rowsOf(store);
     store.apply([beginEntry(7, "r1", backup), chunkEntry(8, "r1", backup, 0)]);
-    store.settle?.();
-    const pending = dumpOf(store);
+    const pending = settled(store);
     const broken = { index: 10, data: new Uint8Array([9, 9]) };
     expect(() => store.apply([restoreEntry(9, "abort_restore", { restore_id: "r1" }), broken])).toThrow(
       "format",
