@@ -60,6 +60,19 @@ describeReplicatedLog("Raft, one node", () => {
   };
 });
 
+/** From now on the position cannot be written; false while the file is in use. */
+function triggerFailures(db: DatabaseSync): boolean {
+  try {
+    db.exec(
+      `CREATE TRIGGER broken BEFORE UPDATE ON applied BEGIN SELECT RAISE(FAIL, 'the disk failed'); END`,
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.message === "database is locked") return false;
+    throw error;
+  }
+}
+
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -202,10 +215,12 @@ describe("R3 what one node applied and has not written into its file yet", () =>
     const statePath = join(root, "unsettled.db");
     const { log, machine, fatal } = await openNode(directory, { limits: { tickMs: 20 } }, statePath);
     await log.start();
+    const answered = { isSo: false };
     machine.settle = () => {
-      throw new Error("the disk is full");
+      if (answered.isSo) throw new Error("the disk is full");
     };
     await log.propose(commandOf("answered"));
+    answered.isSo = true;
     await until(() => fatal.length > 0);
     expect(fatal[0]!.message).toBe("the disk is full");
     await expect(log.propose(commandOf("late"))).rejects.toBeInstanceOf(NotProposedError);
@@ -217,5 +232,41 @@ describe("R3 what one node applied and has not written into its file yet", () =>
     expect(again.machine.commands()).toEqual([]);
     await again.log.start();
     expect(again.machine.commands()).toEqual(["answered"]);
+  });
+
+  it("R4 what could not be made durable on request is not let go of, and ends the node", async () => {
+    const directory = newDirectory();
+    const statePath = join(root, "undurable.db");
+    const { log, fatal } = await openNode(directory, { limits: { tickMs: 20 } }, statePath);
+    await log.start();
+    await log.propose(commandOf("one"));
+    const other = new DatabaseSync(statePath);
+    await until(() => triggerFailures(other));
+    await log.propose(commandOf("two"));
+    await expect(log.triggerSnapshot()).rejects.toThrow(/the disk failed|not running/);
+    await expect(log.triggerSnapshot()).rejects.toThrow(/the disk failed|not running/);
+    await until(() => fatal.length > 0);
+    expect(fatal[0]!.message).toBe("the disk failed");
+    expect(log.status().firstIndex).toBe(1);
+    await log.stop();
+    other.exec("DROP TRIGGER broken");
+    other.close();
+    const again = await openNode(directory, {}, statePath);
+    await again.log.start();
+    expect(again.machine.commands()).toEqual(["one", "two"]);
+  });
+
+  it("R3 a state that cannot be closed leaves the directory free", async () => {
+    const directory = newDirectory();
+    const { log, machine } = await openNode(directory);
+    await log.start();
+    opened.pop();
+    const { close } = machine;
+    machine.close = () => {
+      close();
+      throw new Error("the disk is full");
+    };
+    await expect(log.stop()).rejects.toThrow("the disk is full");
+    await (await openNode(directory)).log.start();
   });
 });

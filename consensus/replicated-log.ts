@@ -84,7 +84,9 @@ export class OutcomeUnknownError extends Error {
 
 /**
  * What the log drives. `apply` is synchronous; after a crash the state is what some batch left, with `lastApplied` of that batch,
- * and no older than the last `makeDurable`. When `apply` throws, the log applies nothing more. Entries arrive in index order without gaps from `lastApplied() + 1`; no-op and membership entries arrive with
+ * and no older than the last `makeDurable`. When `apply`, `settle`, `makeDurable` or `copyTo` could not write what was applied, it
+ * throws, and from then on every one of them does, so that the log ends the node at the next tick and lets go of nothing.
+ * Entries arrive in index order without gaps from `lastApplied() + 1`; no-op and membership entries arrive with
  * `data: null` and are answered with `null`.
  */
 export interface StateMachine<R> {

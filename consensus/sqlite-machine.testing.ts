@@ -11,8 +11,8 @@ export interface CommandMachine extends StateMachine<string> {
 }
 
 /**
- * Commands in a SQLite file (or memory), `lastApplied` in the same transaction, which is the real state store's. A command that is applied twice violates the
- * table's uniqueness, so it throws: exactly once is checked by the store. Answers `applied <text>`.
+ * Commands in a SQLite file (or memory), `lastApplied` in the same transaction, which is the real state store's. A command that is
+ * applied twice violates the table's uniqueness, so it throws: exactly once is checked by the store. Answers `applied <text>`.
  */
 export function openCommandMachine(path = ":memory:"): CommandMachine {
   const database = new DatabaseSync(path);
@@ -25,10 +25,7 @@ export function openCommandMachine(path = ":memory:"): CommandMachine {
   const position = database.prepare("SELECT idx FROM applied");
   let last = Number(position.get()?.["idx"]);
   let isFailing = false;
-  const transaction = new OpenTransaction(database, {
-    beforeCommit: () => advance.run(last),
-    afterCommit: () => undefined,
-  });
+  const transaction = new OpenTransaction(database, () => advance.run(last));
   const applyOne = (entry: { index: number; data: Uint8Array | null }): string | null => {
     if (entry.index !== last + 1) throw new Error(`entry ${entry.index} after ${last}`);
     last = entry.index;
@@ -41,18 +38,12 @@ export function openCommandMachine(path = ":memory:"): CommandMachine {
     lastApplied: () => last,
     apply: (entries) => {
       if (isFailing) throw new Error("the state machine failed");
-      transaction.begin();
-      const results = entries.map(applyOne);
-      transaction.end(entries);
-      return results;
+      return transaction.apply(entries, () => entries.map(applyOne));
     },
     settle: () => transaction.commit(),
-    makeDurable: () => {
-      transaction.commit();
-      database.exec("PRAGMA wal_checkpoint(FULL)");
-    },
+    makeDurable: () => transaction.commitDurably(() => database.exec("PRAGMA wal_checkpoint(FULL)")),
     close: () => {
-      transaction.commit();
+      if (!transaction.hasFailed()) transaction.commit();
       database.close();
     },
     commands: () =>

@@ -202,6 +202,20 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     ],
   },
   mutant(
+    "durable-without-what-is-open",
+    "the log lets go of entries that the state has applied but not committed",
+    "sim/sim-machine.ts",
+    "for (const batch of this.#since) for (const { index, data } of batch) this.#durable.apply(index, data);\n    this.#since = [];",
+    "for (const batch of this.#since.splice(0, this.#committed)) for (const { index, data } of batch) this.#durable.apply(index, data);",
+  ),
+  mutant(
+    "failed-commit-forgotten",
+    "a commit of the state fails, what it held is lost, and the node goes on",
+    "sim/sim-machine.ts",
+    '    this.#failure = new SimDiskError("ENOSPC", "the state cannot grow");\n    throw this.#failure;',
+    '    throw new SimDiskError("ENOSPC", "the state cannot grow");',
+  ),
+  mutant(
     "compaction-without-durable-state",
     "the log lets go of entries whose effect is not durable",
     "raft-log-compact.ts",

@@ -92,23 +92,32 @@ export interface SimMachineOptions {
   onInstalled: (state: SimState) => void;
 }
 
+/** Of the operations of a state on a disk that is full. */
+const FULL_DISK_CHANCE = 0.2;
+
 export class SimMachine implements StateMachine<SimResult> {
   readonly #options: SimMachineOptions;
-  state: SimState;
+  #state: SimState;
+  /** What was applied and not committed is lost: nothing may be read or done any more. */
+  #failure: SimDiskError | null = null;
 
   constructor(options: SimMachineOptions) {
     this.#options = options;
-    this.state = options.store.open();
+    this.#state = options.store.open();
+  }
+
+  get state(): SimState {
+    if (this.#failure !== null) throw this.#failure;
+    return this.#state;
   }
 
   lastApplied(): number {
-    return this.state.index;
+    return this.#state.index;
   }
 
   apply(entries: readonly Applied[]): (SimResult | null)[] {
-    const { disk, store, process, prng, onApplied } = this.#options;
-    process.crashPoint();
-    if (disk.isFull && prng.chance(0.2)) throw new SimDiskError("ENOSPC", "the state cannot grow");
+    const { store, prng, onApplied } = this.#options;
+    this.#write(FULL_DISK_CHANCE);
     const results = entries.map((entry) => {
       const result = this.state.apply(entry.index, entry.data);
       onApplied(this.state, entry, result);
@@ -120,21 +129,21 @@ export class SimMachine implements StateMachine<SimResult> {
   }
 
   settle(): void {
-    const { disk, store, process, prng } = this.#options;
-    if (!store.isOpen()) return;
-    process.crashPoint();
-    if (disk.isFull && prng.chance(0.2)) throw new SimDiskError("ENOSPC", "the state cannot grow");
-    store.commit();
+    if (this.#failure !== null || this.#options.store.isOpen()) this.#write(FULL_DISK_CHANCE);
+    this.#options.store.commit();
   }
 
   makeDurable(): void {
-    this.#options.process.crashPoint();
+    if (this.#failure !== null || this.#options.store.isOpen()) this.#write(1);
+    else this.#options.process.crashPoint();
     this.#options.store.makeDurable();
   }
 
-  /** The copy takes a while; it is of the state as it is at the end. */
+  /** The copy takes a while; it is of what is committed at its end. */
   copyTo(path: string): Promise<number> {
-    const { disk, process, prng } = this.#options;
+    const { disk, process, prng, store } = this.#options;
+    if (this.#failure !== null || store.isOpen()) this.#write(1);
+    store.commit();
     return new Promise((resolve, reject) => {
       process.after(1 + prng.next() * 20, () => {
         try {
@@ -142,8 +151,9 @@ export class SimMachine implements StateMachine<SimResult> {
           disk.allocate(1);
           const file = disk.has(path) ? disk.get(path) : disk.create(path);
           file.truncate(0);
-          file.write(0, this.state.serialise());
-          resolve(this.state.index);
+          const state = store.open();
+          file.write(0, state.serialise());
+          resolve(state.index);
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)));
         }
@@ -158,12 +168,24 @@ export class SimMachine implements StateMachine<SimResult> {
     const state = SimState.parse(bytes);
     if (state.index !== index) throw new Error(`the snapshot stands at ${state.index}, not at ${index}`);
     store.replace(bytes);
-    this.state = state;
+    this.#state = state;
     disk.unlink(path);
     onInstalled(state);
   }
 
   close(): void {
-    if (this.#options.process.isAlive) this.#options.store.commit();
+    if (this.#options.process.isAlive && this.#failure === null) this.#options.store.commit();
+  }
+
+  /** May crash, or fail on a full disk: then what is open is lost, as with SQLite, and so it is told from then on. */
+  #write(chance: number): void {
+    const { disk, process, prng, store } = this.#options;
+    if (this.#failure !== null) throw this.#failure;
+    process.crashPoint();
+    if (!disk.isFull || !prng.chance(chance)) return;
+    store.rollBack();
+    this.#state = store.open();
+    this.#failure = new SimDiskError("ENOSPC", "the state cannot grow");
+    throw this.#failure;
   }
 }

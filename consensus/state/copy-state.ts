@@ -82,8 +82,8 @@ function runThread(order: CopyOrder): Promise<CopyAnswer> {
 }
 
 /**
- * Copies through the writer's own connection, page by page; pages that change meanwhile are copied again. Between two steps no
- * transaction may be open, or the copy would have what is not committed. Rejects when the disk fails.
+ * Copies through the writer's own connection, page by page; pages that change meanwhile are copied again. SQLite takes no step
+ * while a transaction is open: one that stayed open would have the copy try in vain. Rejects when the disk fails.
  */
 export async function copyStepwise(db: DatabaseSync, path: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {

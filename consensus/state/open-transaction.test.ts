@@ -21,11 +21,9 @@ beforeEach(() => {
   other = new DatabaseSync(path);
   commits = 0;
   position = 0;
-  transaction = new OpenTransaction(db, {
-    beforeCommit: () => db.prepare("INSERT OR REPLACE INTO rows VALUES (0, ?)").run(position),
-    afterCommit: () => {
-      commits += 1;
-    },
+  transaction = new OpenTransaction(db, () => {
+    commits += 1;
+    db.prepare("INSERT OR REPLACE INTO rows VALUES (0, ?)").run(position);
   });
 });
 afterEach(() => {
@@ -40,10 +38,10 @@ const seen = (by: DatabaseSync): unknown[] =>
     .all()
     .map(({ n }) => n);
 function batch(bytes = 1): void {
-  transaction.begin();
-  position += 1;
-  db.prepare("INSERT INTO rows VALUES (?, 0)").run(position);
-  transaction.end([{ data: new Uint8Array(bytes) }, { data: null }]);
+  transaction.apply([{ data: new Uint8Array(bytes) }, { data: null }], () => {
+    position += 1;
+    db.prepare("INSERT INTO rows VALUES (?, 0)").run(position);
+  });
 }
 
 describe("R3 one transaction for many batches", () => {
@@ -72,20 +70,70 @@ describe("R3 one transaction for many batches", () => {
     expect(commits).toBe(2);
   });
 
-  it("R3 rolls back to the last commit, also when the commit itself failed, and goes on from there", () => {
-    batch();
-    transaction.commit();
+  it("R3 a change, a commit or a sync that fails is told from then on, whatever is asked, and leaves the last commit", () => {
+    const failures: [string, () => void][] = [
+      [
+        "UNIQUE constraint failed",
+        () => transaction.apply([], () => db.exec("INSERT INTO rows VALUES (1, 0)")),
+      ],
+      ["CHECK constraint failed", () => ((position = 1000), transaction.commit())],
+      [
+        "the disk failed",
+        () =>
+          transaction.commitDurably(() => {
+            throw new Error("the disk failed");
+          }),
+      ],
+    ];
+    for (const [message, fail] of failures) {
+      db.exec("DELETE FROM rows");
+      position = 0;
+      transaction = new OpenTransaction(db, () => db.prepare("INSERT INTO rows VALUES (0, ?)").run(position));
+      batch();
+      transaction.commit();
+      db.exec("DELETE FROM rows WHERE n = 0");
+      batch();
+      expect(fail).toThrow(message);
+      expect(transaction.hasFailed()).toBe(true);
+      const asked = [
+        () => transaction.check(),
+        () => batch(),
+        () => transaction.commit(),
+        () => transaction.commitDurably(() => undefined),
+      ];
+      for (const ask of asked) expect(ask).toThrow(message);
+      // Of a sync that failed all is committed, and may be gone after a power cut.
+      expect(seen(other)).toEqual(message === "the disk failed" ? [1, 2] : [1]);
+      expect(db.isTransaction).toBe(false);
+    }
+  });
+
+  it.each(["check", "commit", "apply"] as const)(
+    "R3 what SQLite rolled back by itself is never taken for committed (%s)",
+    (asked) => {
+      batch();
+      transaction.commit();
+      batch();
+      // As it does when a page cannot be read in the middle of a SELECT.
+      db.exec("ROLLBACK");
+      const ask = {
+        check: () => transaction.check(),
+        commit: () => transaction.commit(),
+        apply: () => batch(),
+      };
+      expect(ask[asked]).toThrow("SQLite has rolled back what was applied and not committed");
+      expect(() => batch()).toThrow("SQLite has rolled back");
+      expect(() => transaction.commitDurably(() => undefined)).toThrow("SQLite has rolled back");
+      expect(seen(other)).toEqual([1]);
+    },
+  );
+
+  it("R3 what is dropped on purpose is no failure", () => {
     batch();
     transaction.rollBack();
-    expect([seen(db), commits]).toEqual([[1], 1]);
-    batch();
-    position = 1000;
-    expect(() => transaction.commit()).toThrow("CHECK constraint failed");
-    transaction.rollBack();
-    expect([seen(db), seen(other), commits]).toEqual([[1], [1], 1]);
-    position = 5;
+    position = 0;
     batch();
     transaction.commit();
-    expect([seen(other), commits]).toEqual([[1, 6], 2]);
+    expect([seen(other), transaction.hasFailed()]).toEqual([[1], false]);
   });
 });

@@ -69,37 +69,57 @@ describe("R3 the state store", () => {
     }
   });
 
-  it("a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
-    const store = openStore();
-    store.apply([createEntry(1, "a")]);
-    store.settle();
-    const hash = store.stateHash();
-    const unknown = { index: 3, data: new Uint8Array([9, 9]) };
-    expect(() => store.apply([createEntry(2, "b"), unknown])).toThrow("unknown log entry format 9");
-    expect(() => store.apply([createEntry(3, "b")])).toThrow("gap");
-    expect(store.stateHash()).toBe(hash);
-    expect(store.apply([createEntry(2, "b")])).toMatchObject([{ ok: true }]);
-  });
-
   it.each(["wal", "truncate"] as const)(
-    "a failed batch takes those with it that were not committed, and says so (%s)",
-    (journal) => {
+    "R3 a failed batch takes those with it that were not committed; all it is asked says so (%s)",
+    async (journal) => {
       const store = openStore({ journal });
       store.apply([createEntry(1, "a")]);
       store.settle();
       const hash = store.stateHash();
       store.apply([createEntry(2, "b")]);
-      expect(() => store.apply([{ index: 3, data: new Uint8Array([9, 9]) }])).toThrow("format");
-      expect([store.lastApplied(), store.stateHash()]).toEqual([1, hash]);
-      expect(store.apply([createEntry(2, "b"), createEntry(3, "c")])).toMatchObject([
-        { ok: true },
-        { ok: true },
-      ]);
+      const unknown = { index: 3, data: new Uint8Array([9, 9]) };
+      const failure = "unknown log entry format 9";
+      expect(() => store.apply([unknown])).toThrow(failure);
+      const asked: (() => unknown)[] = [
+        () => store.apply([createEntry(3, "c")]),
+        () => store.settle(),
+        () => store.makeDurable(),
+        () => store.json("c/cfg-c1-1"),
+        () => store.bytes("b/none"),
+        () => store.hasKey("c/cfg-c1-1"),
+        () => store.scan("c/", { limit: 1 }),
+        () => [...store.configCounts()],
+        () => store.feed(),
+        () => store.stateHash(),
+        () => [...store.rows()],
+      ];
+      for (const ask of asked) expect(ask).toThrow(failure);
+      await expect(store.copyTo(join(directory, "copy.db"))).rejects.toThrow(failure);
       store.close();
       const again = openStore({ journal });
+      expect([again.lastApplied(), again.stateHash()]).toEqual([1, hash]);
+      again.apply([createEntry(2, "b"), createEntry(3, "c")]);
       expect([again.lastApplied(), checkInvariants(again)]).toEqual([3, []]);
     },
   );
+
+  it("R4 a snapshot takes the place of a state that could not be written, and the position is its own", async () => {
+    const other = openStore({ path: join(directory, "other.db") });
+    other.apply([1, 2, 3, 4, 5].map((i) => createEntry(i, `o${i}`)));
+    expect(await other.copyTo(join(directory, "incoming.db"))).toBe(5);
+    const store = openStore();
+    const intruder = new DatabaseSync(join(directory, "state.db"));
+    intruder.exec(
+      `CREATE TRIGGER broken BEFORE UPDATE ON meta BEGIN SELECT RAISE(FAIL, 'the disk failed'); END`,
+    );
+    intruder.close();
+    store.apply([createEntry(1, "a")]);
+    store.install(join(directory, "incoming.db"), 5);
+    expect([store.lastApplied(), store.stateHash()]).toEqual([5, other.stateHash()]);
+    store.apply([createEntry(6, "o6")]);
+    store.close();
+    expect(openStore().lastApplied()).toBe(6);
+  });
 
   it("comes to the same state however the log is cut into batches", () => {
     const entries = Array.from({ length: 40 }, (_, i) =>

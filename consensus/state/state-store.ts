@@ -52,6 +52,7 @@ export interface AppliedBatch {
   lastApplied: number;
   lastTimestampMs: number;
   feedEntries: FeedEntry[];
+  /** With the commits since the batch before. */
   durationMs: number;
 }
 
@@ -65,10 +66,10 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   #sql: ReturnType<typeof prepare>;
   #transaction: OpenTransaction;
   #at: Position;
-  /** Where the last commit left it. */
-  #committed: Position;
-  /** Copies that are made page by page through this connection: they must not see what is not committed. */
+  /** Copies that are made page by page through this connection: none goes on while a transaction is open. */
   #stepwiseCopies = 0;
+  /** Since the last batch, which is told of it. */
+  #settlingMs = 0;
 
   /** Opens or makes the file. Throws `StateFormatError`, or SQLite's error for a file that cannot be read or written. */
   constructor(options: StateStoreOptions) {
@@ -78,9 +79,8 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#onApplied = options.onApplied ?? (() => undefined);
     this.#db = openDatabase(options);
     this.#sql = prepare(this.#db);
-    this.#transaction = this.#openTransaction();
+    this.#transaction = new OpenTransaction(this.#db, () => writePosition(this.#sql, this.#at));
     this.#at = readPosition(this.#sql);
-    this.#committed = { ...this.#at };
   }
 
   /** Of the state as it is now: only a restore changes it. */
@@ -111,40 +111,42 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 
   /**
    * Applies a batch; later commands see what earlier ones wrote. Throws when an entry is not the next one, is of an unknown
-   * format, or the disk fails: then nothing of the batch is kept, nor of those before it that were not committed yet;
-   * `lastApplied` says how far the state is, and the node must stop.
+   * format, or the disk fails: then nothing of the batch is kept, nor of those before it that were not committed yet. The store
+   * is of no use any more and throws the same whatever it is asked: the node must stop, and the next one opens it where it is.
    */
   apply(entries: readonly { index: number; data: Uint8Array | null }[]): (ApplyOutcome | null)[] {
     const startedMs = performance.now();
     const feedEntries: FeedEntry[] = [];
-    const outcomes = this.#orRollBack(() => {
-      this.#transaction.begin();
-      const answers = entries.map((entry) => this.#applyOne(entry, feedEntries));
-      this.#transaction.end(entries);
-      if (this.#stepwiseCopies > 0) this.#transaction.commit();
-      return answers;
-    });
+    const outcomes = this.#transaction.apply(entries, () =>
+      entries.map((entry) => this.#applyOne(entry, feedEntries)),
+    );
+    if (this.#stepwiseCopies > 0) this.#transaction.commit();
     const { lastApplied, lastTimestampMs } = this.#at;
-    const durationMs = performance.now() - startedMs;
+    const durationMs = performance.now() - startedMs + this.#settlingMs;
+    this.#settlingMs = 0;
     this.#onApplied({ lastApplied, lastTimestampMs, feedEntries, durationMs });
     return outcomes;
   }
 
   json(key: string): unknown {
+    this.#transaction.check();
     const row = this.#sql.getJson.get(key) as { value: string } | undefined;
     return row === undefined ? undefined : (JSON.parse(row.value) as unknown);
   }
 
   bytes(key: string): Uint8Array | undefined {
+    this.#transaction.check();
     return (this.#sql.getBlob.get(key) as { bytes: Uint8Array } | undefined)?.bytes;
   }
 
   hasKey(key: string): boolean {
+    this.#transaction.check();
     return this.#sql.hasJson.get(key) !== undefined || this.#sql.hasBlob.get(key) !== undefined;
   }
 
   /** Reads a page at once and not row by row: a reader that stops early leaves no open cursor behind. */
   scan(prefix: string, options: { after?: string; limit: number }): { key: string; value: unknown }[] {
+    this.#transaction.check();
     const { after } = options;
     const end = endOf(prefix);
     const rows = (
@@ -163,6 +165,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     const end = endOf(stateKey.configByNamePrefix);
     let from: string = stateKey.configByNamePrefix;
     for (;;) {
+      this.#transaction.check();
       const row = this.#sql.scanFrom.get(from, end, 1) as { key: string } | undefined;
       if (row === undefined) return;
       const [, tenant = "", app = "", env = ""] = row.key.split("/");
@@ -174,14 +177,18 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   }
 
   feed(): FeedSource {
-    const readAfter = this.#sql.feedAfter;
+    this.#transaction.check();
+    const readAfter = (after: number): { idx: number; entry: string }[] => {
+      this.#transaction.check();
+      return this.#sql.feedAfter.all(after, FEED_PAGE) as { idx: number; entry: string }[];
+    };
     return {
       appliedIndex: this.index(),
       compactedIndex: this.#at.compactedIndex,
       *entriesAfter(after) {
         let cursor = after;
         for (;;) {
-          const rows = readAfter.all(cursor, FEED_PAGE) as { idx: number; entry: string }[];
+          const rows = readAfter(cursor);
           for (const { idx, entry } of rows) {
             yield { entry: JSON.parse(entry) as FeedEntry, chars: entry.length };
             cursor = idx;
@@ -194,6 +201,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 
   /** SHA-256 over all that the log decides: equal on two nodes that have applied the same index. Reads everything. */
   stateHash(): string {
+    this.#transaction.check();
     const hash = createHash("sha256");
     const { feedCount: _count, ...at } = this.#at;
     hash.update(JSON.stringify(at));
@@ -214,6 +222,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
    * may be applied until the last one has been taken: this is for copies.
    */
   *rows(): Generator<StateRow> {
+    this.#transaction.check();
     const utf8 = new TextEncoder();
     for (const row of this.#sql.allJson.iterate()) {
       const { key, value } = row as { key: string; value: string };
@@ -228,7 +237,9 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 
   /** Brings everything applied into the file. Throws like `apply`. */
   settle(): void {
-    this.#orRollBack(() => this.#transaction.commit());
+    const startedMs = performance.now();
+    this.#transaction.commit();
+    this.#settlingMs += performance.now() - startedMs;
   }
 
   /**
@@ -236,15 +247,16 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
    * too; in TRUNCATE mode every commit does it. Throws like `apply`.
    */
   makeDurable(): void {
-    this.settle();
-    if (this.#options.journal === "truncate") return;
-    const journal = openSync(`${this.#options.path}-wal`, "r");
-    try {
-      fdatasyncSync(journal);
-    } finally {
-      closeSync(journal);
-    }
-    syncDirectory(dirname(this.#options.path));
+    this.#transaction.commitDurably(() => {
+      if (this.#options.journal === "truncate") return;
+      const journal = openSync(`${this.#options.path}-wal`, "r");
+      try {
+        fdatasyncSync(journal);
+      } finally {
+        closeSync(journal);
+      }
+      syncDirectory(dirname(this.#options.path));
+    });
   }
 
   /**
@@ -280,9 +292,8 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     replaceFile(path, this.#options.path);
     this.#db = openDatabase(this.#options);
     this.#sql = prepare(this.#db);
-    this.#transaction = this.#openTransaction();
+    this.#transaction = new OpenTransaction(this.#db, () => writePosition(this.#sql, this.#at));
     this.#at = readPosition(this.#sql);
-    this.#committed = { ...this.#at };
     this.#options.onInstalled?.();
   }
 
@@ -291,28 +302,9 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#copies.stop();
     if (!this.#db.isOpen) return;
     try {
-      this.settle();
+      if (!this.#transaction.hasFailed()) this.settle();
     } finally {
       this.#db.close();
-    }
-  }
-
-  #openTransaction(): OpenTransaction {
-    return new OpenTransaction(this.#db, {
-      beforeCommit: () => writePosition(this.#sql, this.#at),
-      afterCommit: () => {
-        this.#committed = { ...this.#at };
-      },
-    });
-  }
-
-  #orRollBack<T>(act: () => T): T {
-    try {
-      return act();
-    } catch (error) {
-      this.#at = { ...this.#committed };
-      this.#transaction.rollBack();
-      throw error;
     }
   }
 

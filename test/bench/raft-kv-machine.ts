@@ -20,8 +20,8 @@ export function encodePut(key: string, value: Uint8Array): Uint8Array {
 
 /**
  * What etcd is compared with: opaque values by key in an ordered SQLite store, each with the revision it was put at,
- * `last_applied` in the same transaction, which is the real state store's, as are the journal mode and durability. Without the revision a
- * value put again would change no page, and SQLite would write none.
+ * `last_applied` in the same transaction. That one, the journal mode and the durability are the real state store's. Without the
+ * revision a value put again would change no page, and SQLite would write none.
  */
 export class KvMachine implements StateMachine<PutOutcome> {
   readonly #db: DatabaseSync;
@@ -43,10 +43,7 @@ export class KvMachine implements StateMachine<PutOutcome> {
     );
     this.#get = db.prepare("SELECT value FROM kv WHERE key = ?");
     this.#advance = db.prepare("UPDATE meta SET last_applied = ?");
-    this.#transaction = new OpenTransaction(db, {
-      beforeCommit: () => this.#advance.run(this.#lastApplied),
-      afterCommit: () => undefined,
-    });
+    this.#transaction = new OpenTransaction(db, () => this.#advance.run(this.#lastApplied));
     this.#lastApplied = Number(db.prepare("SELECT last_applied FROM meta").get()?.["last_applied"]);
   }
 
@@ -55,21 +52,16 @@ export class KvMachine implements StateMachine<PutOutcome> {
   }
 
   get(key: string): Uint8Array | undefined {
+    this.#transaction.check();
     return (this.#get.get(key) as { value: Uint8Array } | undefined)?.value;
   }
 
   apply(entries: readonly { index: number; data: Uint8Array | null }[]): (PutOutcome | null)[] {
-    this.#transaction.begin();
-    const outcomes = entries.map(({ index, data }) => {
-      if (data === null) return null;
-      const command = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-      const valueAt = KEY_LENGTH_BYTES + command.readUInt16BE(0);
-      this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt), index);
-      return { index };
+    return this.#transaction.apply(entries, () => {
+      const outcomes = entries.map((entry) => this.#applyOne(entry));
+      this.#lastApplied = entries.at(-1)?.index ?? this.#lastApplied;
+      return outcomes;
     });
-    this.#lastApplied = entries.at(-1)?.index ?? this.#lastApplied;
-    this.#transaction.end(entries);
-    return outcomes;
   }
 
   settle(): void {
@@ -77,12 +69,19 @@ export class KvMachine implements StateMachine<PutOutcome> {
   }
 
   makeDurable(): void {
-    this.settle();
-    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#transaction.commitDurably(() => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
 
   close(): void {
-    this.settle();
+    if (!this.#transaction.hasFailed()) this.settle();
     this.#db.close();
+  }
+
+  #applyOne({ index, data }: { index: number; data: Uint8Array | null }): PutOutcome | null {
+    if (data === null) return null;
+    const command = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    const valueAt = KEY_LENGTH_BYTES + command.readUInt16BE(0);
+    this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt), index);
+    return { index };
   }
 }
