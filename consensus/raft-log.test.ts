@@ -261,7 +261,7 @@ describe("R3 what one node applied and has not written into its file yet", () =>
     const { log, machine } = await openNode(directory);
     await log.start();
     opened.pop();
-    const { close } = machine;
+    const close = machine.close.bind(machine);
     machine.close = () => {
       close();
       throw new Error("the disk is full");

@@ -51,6 +51,7 @@ export function describeStateStore(name: string, makeMaker: () => StateStoreMake
       return again;
     };
     describeApplying(create, reopen);
+    describeMonotony(create);
     describeReading(create);
     describeRestoring(create);
     describeRestoreEnds(create, reopen);
@@ -129,7 +130,10 @@ function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateS
     memory.apply(entries);
     expect(new Set([...dumps, dumpOf(memory)]).size).toBe(1);
   });
+}
 
+/** What no command may undo. */
+function describeMonotony(create: () => AnyStateStore): void {
   it("R9 time in the state never goes back", () => {
     const store = create();
     store.apply([createEntry(1, "a")]);
