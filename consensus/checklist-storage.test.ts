@@ -67,11 +67,14 @@ describe("R3 checklist: disk", () => {
     const path = join(root, "atomic.db");
     const store = new StateStore({ path, clusterId: "c1", journal: "wal" });
     store.apply([createEntry(1, "a")]);
+    store.settle();
     // The disk fails at the position alone: after the rows were written, in whatever order the store writes.
     const other = new DatabaseSync(path);
     other.exec(`CREATE TRIGGER broken BEFORE UPDATE ON meta WHEN NEW.key = 'last_applied'
       BEGIN SELECT RAISE(FAIL, 'the disk failed'); END`);
-    expect(() => store.apply([createEntry(2, "b"), createEntry(3, "c")])).toThrow("the disk failed");
+    store.apply([createEntry(2, "b"), createEntry(3, "c")]);
+    expect(() => store.settle()).toThrow("the disk failed");
+    expect(() => store.apply([createEntry(4, "d")])).toThrow("the disk failed");
     other.exec("DROP TRIGGER broken");
     other.close();
     store.close();

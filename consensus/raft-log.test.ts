@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { openRaftLog } from "./raft-log.ts";
 import type { RaftLogOptions } from "./raft-log-options.ts";
@@ -58,6 +59,23 @@ describeReplicatedLog("Raft, one node", () => {
     cleanUp: () => undefined,
   };
 });
+
+/** From now on the position cannot be written; false while the file is in use. */
+function triggerFailures(db: DatabaseSync): boolean {
+  try {
+    db.exec(
+      `CREATE TRIGGER broken BEFORE UPDATE ON applied BEGIN SELECT RAISE(FAIL, 'the disk failed'); END`,
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.message === "database is locked") return false;
+    throw error;
+  }
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
 
 describe("R3 one node on real files", () => {
   it("R3 shares syncs between concurrent proposers", async () => {
@@ -177,5 +195,78 @@ describe("R3 one node on real files", () => {
       if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(NotProposedError);
     }
     await log.propose(commandOf("later"));
+  });
+});
+
+describe("R3 what one node applied and has not written into its file yet", () => {
+  it("R3 a tick brings what was applied into the state's file", async () => {
+    const statePath = join(root, "settled.db");
+    const { log, machine } = await openNode(newDirectory(), { limits: { tickMs: 20 } }, statePath);
+    await log.start();
+    await log.propose(commandOf("one"));
+    const other = new DatabaseSync(statePath, { readOnly: true });
+    const settled = other.prepare("SELECT idx FROM applied");
+    await until(() => settled.get()?.["idx"] === machine.lastApplied());
+    other.close();
+  });
+
+  it("R3 a commit of the state that fails at a tick is fatal, and the next start has what was answered", async () => {
+    const directory = newDirectory();
+    const statePath = join(root, "unsettled.db");
+    const { log, machine, fatal } = await openNode(directory, { limits: { tickMs: 20 } }, statePath);
+    await log.start();
+    const answered = { isSo: false };
+    machine.settle = () => {
+      if (answered.isSo) throw new Error("the disk is full");
+    };
+    await log.propose(commandOf("answered"));
+    answered.isSo = true;
+    await until(() => fatal.length > 0);
+    expect(fatal[0]!.message).toBe("the disk is full");
+    await expect(log.propose(commandOf("late"))).rejects.toBeInstanceOf(NotProposedError);
+    // What a kill in this moment leaves.
+    const image = newDirectory();
+    cpSync(join(directory, "wal"), join(image, "wal"), { recursive: true });
+    for (const suffix of ["", "-wal"]) cpSync(statePath + suffix, join(root, `killed.db${suffix}`));
+    const again = await openNode(image, {}, join(root, "killed.db"));
+    expect(again.machine.commands()).toEqual([]);
+    await again.log.start();
+    expect(again.machine.commands()).toEqual(["answered"]);
+  });
+
+  it("R4 what could not be made durable on request is not let go of, and ends the node", async () => {
+    const directory = newDirectory();
+    const statePath = join(root, "undurable.db");
+    const { log, fatal } = await openNode(directory, { limits: { tickMs: 20 } }, statePath);
+    await log.start();
+    await log.propose(commandOf("one"));
+    const other = new DatabaseSync(statePath);
+    await until(() => triggerFailures(other));
+    await log.propose(commandOf("two"));
+    await expect(log.triggerSnapshot()).rejects.toThrow(/the disk failed|not running/);
+    await expect(log.triggerSnapshot()).rejects.toThrow(/the disk failed|not running/);
+    await until(() => fatal.length > 0);
+    expect(fatal[0]!.message).toBe("the disk failed");
+    expect(log.status().firstIndex).toBe(1);
+    await log.stop();
+    other.exec("DROP TRIGGER broken");
+    other.close();
+    const again = await openNode(directory, {}, statePath);
+    await again.log.start();
+    expect(again.machine.commands()).toEqual(["one", "two"]);
+  });
+
+  it("R3 a state that cannot be closed leaves the directory free", async () => {
+    const directory = newDirectory();
+    const { log, machine } = await openNode(directory);
+    await log.start();
+    opened.pop();
+    const close = machine.close.bind(machine);
+    machine.close = () => {
+      close();
+      throw new Error("the disk is full");
+    };
+    await expect(log.stop()).rejects.toThrow("the disk is full");
+    await (await openNode(directory)).log.start();
   });
 });

@@ -7,6 +7,7 @@
  * the sync of a *later* batch (raft-log-committed.ts). Nothing here is re-entrant: one batch is out at a time, and proposals,
  * messages and ticks that come meanwhile wait in the core for the next one, which is what makes groups.
  */
+import { closeInTurn } from "./close-in-turn.ts";
 import type { Entry, Message, RawNode, SnapshotMeta } from "./raft/types.ts";
 import { readBarrier } from "./raft-log-barrier.ts";
 import { splitCommitted } from "./raft-log-committed.ts";
@@ -211,12 +212,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       await this.#wal.close();
     } finally {
       this.#phase = "stopped";
-      try {
-        this.#snapshots.close();
-      } finally {
-        this.#stateMachine.close();
-        this.#lock.release();
-      }
+      closeInTurn(this.#snapshots, this.#stateMachine, { close: () => this.#lock.release() });
     }
   }
 
@@ -254,6 +250,7 @@ class RaftLog<R> implements ReplicatedLog<R> {
       this.#proposals.expire(nowMs);
       this.#operations.expire(nowMs);
       this.#reads.expire(nowMs, this.#leaderId());
+      this.#stateMachine.settle?.();
       this.#snapshots.check((to) =>
         this.#node.status().progress.some(({ id, state }) => id === to && state === "snapshot"),
       );

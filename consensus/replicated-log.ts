@@ -83,13 +83,17 @@ export class OutcomeUnknownError extends Error {
 }
 
 /**
- * What the log drives. `apply` is synchronous and all or nothing: one transaction for the batch, `lastApplied` in it.
+ * What the log drives. `apply` is synchronous; after a crash the state is what some batch left, with `lastApplied` of that batch,
+ * and no older than the last `makeDurable`. When `apply`, `settle`, `makeDurable` or `copyTo` could not write what was applied, it
+ * throws, and from then on every one of them does, so that the log ends the node at the next tick and lets go of nothing.
  * Entries arrive in index order without gaps from `lastApplied() + 1`; no-op and membership entries arrive with
  * `data: null` and are answered with `null`.
  */
 export interface StateMachine<R> {
   lastApplied(): number;
   apply(entries: readonly { index: number; data: Uint8Array | null }[]): (R | null)[];
+  /** Called at each tick: writes down what `apply` has gathered for one commit. Absent: it gathers nothing. */
+  settle?(): void;
   /**
    * Makes everything applied survive a power cut; the log calls it before it lets go of applied entries. Absent: each
    * `apply` does so by itself.

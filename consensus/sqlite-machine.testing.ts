@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import type { StateMachine } from "./replicated-log.ts";
+import { OpenTransaction } from "./state/open-transaction.ts";
 
 /** A state machine that keeps every command in order, and can be made to fail. */
 export interface CommandMachine extends StateMachine<string> {
@@ -10,8 +11,8 @@ export interface CommandMachine extends StateMachine<string> {
 }
 
 /**
- * Commands in a SQLite file (or memory), `lastApplied` in the same transaction. A command that is applied twice violates the
- * table's uniqueness, so it throws: exactly once is checked by the store. Answers `applied <text>`.
+ * Commands in a SQLite file (or memory), `lastApplied` in the same transaction, which is the real state store's. A command that is
+ * applied twice violates the table's uniqueness, so it throws: exactly once is checked by the store. Answers `applied <text>`.
  */
 export function openCommandMachine(path = ":memory:"): CommandMachine {
   const database = new DatabaseSync(path);
@@ -24,6 +25,7 @@ export function openCommandMachine(path = ":memory:"): CommandMachine {
   const position = database.prepare("SELECT idx FROM applied");
   let last = Number(position.get()?.["idx"]);
   let isFailing = false;
+  const transaction = new OpenTransaction(database, () => advance.run(last));
   const applyOne = (entry: { index: number; data: Uint8Array | null }): string | null => {
     if (entry.index !== last + 1) throw new Error(`entry ${entry.index} after ${last}`);
     last = entry.index;
@@ -36,14 +38,14 @@ export function openCommandMachine(path = ":memory:"): CommandMachine {
     lastApplied: () => last,
     apply: (entries) => {
       if (isFailing) throw new Error("the state machine failed");
-      database.exec("BEGIN IMMEDIATE");
-      const results = entries.map(applyOne);
-      advance.run(last);
-      database.exec("COMMIT");
-      return results;
+      return transaction.apply(entries, () => entries.map(applyOne));
     },
-    makeDurable: () => database.exec("PRAGMA wal_checkpoint(FULL)"),
-    close: () => database.close(),
+    settle: () => transaction.commit(),
+    makeDurable: () => transaction.commitDurably(() => database.exec("PRAGMA wal_checkpoint(FULL)")),
+    close: () => {
+      if (!transaction.hasFailed()) transaction.commit();
+      database.close();
+    },
     commands: () =>
       database
         .prepare("SELECT text FROM commands ORDER BY idx")

@@ -43,6 +43,7 @@ describe("R11 the state's invariants in production", () => {
     await log.start();
     for (let i = 0; i < 4; i += 1) await log.propose(createEntry(0, `n${i}`).data);
     expect(fatal).toEqual([]);
+    store.settle();
     // Something other than a command changes the file.
     const intruder = new DatabaseSync(path);
     intruder.exec("DELETE FROM kv WHERE key LIKE 'v/%'");

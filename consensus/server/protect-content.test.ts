@@ -64,6 +64,7 @@ const restart = async (encryption?: Parameters<typeof start>[0]): Promise<void> 
 
 /** Everything that the node has written: files, log lines. */
 function written(): string {
+  node.store.settle();
   const files = readdirSync(node.directory, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   );

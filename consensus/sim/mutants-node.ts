@@ -185,7 +185,7 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     "applied-index-apart-from-state",
     "the applied index is written apart from the state",
     "sim/sim-machine.ts",
-    "    this.#since = this.#since.slice(0, prng.below(this.#since.length + 1));\n    this.makeDurable();",
+    "    this.#since = this.#since.slice(0, prng.below(this.#committed + 1));\n    this.makeDurable();",
     "    const { index } = this.#durable;\n    this.makeDurable();\n    this.#durable.index = index;",
   ),
   {
@@ -201,6 +201,20 @@ export const STATE_MUTANTS: readonly Mutant[] = [
       { file: "raft-log.ts", find: "\n    this.#toApply = after;", replace: "" },
     ],
   },
+  mutant(
+    "durable-without-what-is-open",
+    "the log lets go of entries that the state has applied but not committed",
+    "sim/sim-machine.ts",
+    "for (const batch of this.#since) for (const { index, data } of batch) this.#durable.apply(index, data);\n    this.#since = [];",
+    "for (const batch of this.#since.splice(0, this.#committed)) for (const { index, data } of batch) this.#durable.apply(index, data);",
+  ),
+  mutant(
+    "failed-commit-forgotten",
+    "a commit of the state fails, what it held is lost, and the node goes on",
+    "sim/sim-machine.ts",
+    '    this.#failure = new SimDiskError("ENOSPC", "the state cannot grow");\n    throw this.#failure;',
+    '    throw new SimDiskError("ENOSPC", "the state cannot grow");',
+  ),
   mutant(
     "compaction-without-durable-state",
     "the log lets go of entries whose effect is not durable",

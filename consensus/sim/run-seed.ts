@@ -164,7 +164,7 @@ async function proveEquality(world: World): Promise<void> {
     const late = status.members.find(({ nodeId }) => {
       const node = world.node(nodeId);
       if (node === undefined || node.isLost) return false;
-      return node.running?.machine.state.index !== status.appliedIndex;
+      return node.running?.machine.lastApplied() !== status.appliedIndex;
     });
     return late === undefined ? null : `node ${late.nodeId} is behind ${status.appliedIndex}`;
   };

@@ -12,7 +12,7 @@ import type { SimResult } from "./sim-command.ts";
 import { SimDisk, SimDiskError } from "./sim-disk.ts";
 import { SimFailure } from "./sim-failure.ts";
 import { simHost } from "./sim-files.ts";
-import { SimMachine, SimStore } from "./sim-machine.ts";
+import { drawStoreSettings, SimMachine, SimStore } from "./sim-machine.ts";
 import { SimProcess, SimProcessEnded } from "./sim-process.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Prng } from "./prng.ts";
@@ -70,7 +70,7 @@ export class SimNode {
     this.#world = world;
     this.#members = members;
     this.disk = new SimDisk(world.prng);
-    this.#store = new SimStore(world.prng.chance(0.3));
+    this.#store = new SimStore(drawStoreSettings(world.prng));
   }
 
   /** It may vote, and is sure to start again. */
@@ -177,7 +177,7 @@ export class SimNode {
   wipe(): void {
     this.crash(true);
     this.disk = new SimDisk(this.#world.prng);
-    this.#store = new SimStore(this.#world.prng.chance(0.3));
+    this.#store = new SimStore(drawStoreSettings(this.#world.prng));
     this.isFenced = true;
     this.#world.trace(this.id, () => "its disk is lost");
   }
@@ -204,7 +204,10 @@ export class SimNode {
     if (!process.isAlive) return;
     process.end();
     this.#world.trace(this.id, () => `process ${process.pid} ends: ${how}`);
-    if (this.disk.lockedBy === process) this.disk.lockedBy = null;
+    if (this.disk.lockedBy === process) {
+      this.disk.lockedBy = null;
+      this.#store.rollBack();
+    }
     if (powerCut) this.#cutPower();
     if (this.running?.process === process) this.running = null;
     if (this.process !== process) return;

@@ -1,6 +1,7 @@
 import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkInvariants } from "../../domain/command/check-invariants.ts";
 import { StateStore } from "./state-store.ts";
@@ -73,6 +74,30 @@ describe("R4 a copy of the state", () => {
     store.makeDurable();
     store.close();
     expect(openStore("state.db").lastApplied()).toBe(2);
+  });
+
+  it.each(["wal", "truncate"] as const)(
+    "is of all that was applied when it was begun (%s)",
+    async (journal) => {
+      const store = openStore("state.db", journal);
+      store.apply([createEntry(1, "a")]);
+      store.apply([createEntry(2, "b")]);
+      expect(await store.copyTo(join(directory, "copy.db"))).toBe(2);
+    },
+  );
+
+  it("in TRUNCATE mode no transaction stays open beside it, for which it would wait in vain", async () => {
+    const store = openStore("state.db", "truncate");
+    fill(store, FILLED);
+    const copying = store.copyTo(join(directory, "copy.db"));
+    store.apply([createEntry(FILLED + 1, "beside")]);
+    const reader = new DatabaseSync(join(directory, "state.db"), { readOnly: true });
+    const written = reader.prepare("SELECT value FROM meta WHERE key = 'last_applied'").get();
+    reader.close();
+    expect(written).toEqual({ value: String(FILLED + 1) });
+    await copying;
+    store.apply([createEntry(FILLED + 2, "after")]);
+    expect(store.lastApplied()).toBe(FILLED + 2);
   });
 
   it("makes several at once, and SQLite carries its journal over again afterwards", async () => {

@@ -9,7 +9,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { CHECKPOINT_PAGES } from "./state-schema.ts";
-import type { DatabaseSync } from "node:sqlite";
+import { backup, type DatabaseSync } from "node:sqlite";
 
 /** What the thread is told. */
 export interface CopyOrder {
@@ -24,6 +24,11 @@ export type CopyAnswer = { index: number } | { failure: string };
 
 /** Whether the thread's connection is open: a state must not be replaced below it. */
 export const CONNECTION = { none: 0, open: 1, toClose: 2, closed: 3 } as const;
+
+/** Database pages that are copied in one step through the writer's connection, while which writes wait. */
+const STEP_PAGES = 1_000;
+/** Beginnings of such a copy: each fails only where it meets a write, so this many hardly ever do. */
+const COPY_TRIES_MAX = 200;
 
 /** How long a thread may take to close its connection: a step and a sync of what was written since the last. */
 const CLOSE_MS_MAX = 10_000;
@@ -74,4 +79,28 @@ function runThread(order: CopyOrder): Promise<CopyAnswer> {
     thread.once("error", reject);
     thread.once("exit", (code) => reject(new Error(`the thread that copies the state ended with ${code}`)));
   });
+}
+
+/**
+ * Copies through the writer's own connection, page by page; pages that change meanwhile are copied again. SQLite takes no step
+ * while a transaction is open: one that stayed open would have the copy try in vain. Rejects when the disk fails.
+ */
+export async function copyStepwise(db: DatabaseSync, path: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await backup(db, path, { rate: STEP_PAGES });
+      return;
+    } catch (error) {
+      if (!metWrite(error) || tries === COPY_TRIES_MAX) throw error;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+/**
+ * Whether a copy ended because its first step fell into a transaction of `apply`: SQLite says busy, which Node takes for
+ * the end as long as nothing is copied, and tells as an error with SQLite's code for none.
+ */
+function metWrite(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 0;
 }

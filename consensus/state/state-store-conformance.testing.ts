@@ -20,6 +20,8 @@ import {
 export interface StateStoreMaker {
   /** An empty store of cluster `c1`. */
   create(options: { feedRetainedEntriesMax: number }): AnyStateStore;
+  /** What the next process finds; the one before is closed. */
+  reopen(store: AnyStateStore): AnyStateStore;
   cleanUp(): void;
 }
 
@@ -43,14 +45,32 @@ export function describeStateStore(name: string, makeMaker: () => StateStoreMake
       open.push(store);
       return store;
     };
-    describeApplying(create);
+    const reopen: Reopen = (store) => {
+      const again = maker!.reopen(store);
+      open = open.filter((one) => one !== store).concat(again);
+      return again;
+    };
+    describeApplying(create, reopen);
+    describeMonotony(create);
     describeReading(create);
     describeRestoring(create);
-    describeRestoreEnds(create);
+    describeRestoreEnds(create, reopen);
   });
 }
 
-function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+type Reopen = (store: AnyStateStore) => AnyStateStore;
+
+/** Settles the store, has it fail, and answers it as the next process finds it, which must be as it was. */
+function failAndReopen(store: AnyStateStore, fail: () => void, reopen: Reopen): AnyStateStore {
+  store.settle?.();
+  const before = dumpOf(store);
+  fail();
+  const again = reopen(store);
+  expect(dumpOf(again)).toBe(before);
+  return again;
+}
+
+function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateStore, reopen: Reopen): void {
   it("R3 begins at index 0 with nothing", () => {
     const store = create();
     expect([store.lastApplied(), store.lastFeedIndex(), store.lastTimestampMs()]).toEqual([0, 0, 0]);
@@ -77,15 +97,19 @@ function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateS
     expect(checkInvariants(store)).toEqual([]);
   });
 
-  it("R3 a batch that fails in its middle leaves nothing, and goes on from where it was", () => {
-    const store = create();
+  it("R3 a batch that fails in its middle leaves nothing, and the next process goes on from where it was", () => {
+    let store = create();
     store.apply([createEntry(1, "a")]);
-    const before = dumpOf(store);
     const unknown = { index: 3, data: new Uint8Array([9, 9]) };
-    expect(() => store.apply([createEntry(2, "b"), unknown])).toThrow("unknown log entry format 9");
-    expect(() => store.apply([createEntry(3, "b")])).toThrow("gap");
-    expect(() => store.apply([createEntry(2, "b"), createEntry(4, "c")])).toThrow("gap");
-    expect(dumpOf(store)).toBe(before);
+    const failures: [{ index: number; data: Uint8Array }[], string][] = [
+      [[createEntry(2, "b"), unknown], "unknown log entry format 9"],
+      [[createEntry(3, "b")], "gap"],
+      [[createEntry(2, "b"), createEntry(4, "c")], "gap"],
+    ];
+    for (const [entries, message] of failures) {
+      const failing = store;
+      store = failAndReopen(failing, () => expect(() => failing.apply(entries)).toThrow(message), reopen);
+    }
     expect(store.apply([createEntry(2, "b")])).toMatchObject([{ ok: true }]);
   });
 
@@ -106,7 +130,10 @@ function describeApplying(create: (feedRetainedEntriesMax?: number) => AnyStateS
     memory.apply(entries);
     expect(new Set([...dumps, dumpOf(memory)]).size).toBe(1);
   });
+}
 
+/** What no command may undo. */
+function describeMonotony(create: () => AnyStateStore): void {
   it("R9 time in the state never goes back", () => {
     const store = create();
     store.apply([createEntry(1, "a")]);
@@ -250,18 +277,20 @@ function describeRestoring(create: (feedRetainedEntriesMax?: number) => AnyState
   });
 }
 
-function describeRestoreEnds(create: (feedRetainedEntriesMax?: number) => AnyStateStore): void {
+function describeRestoreEnds(
+  create: (feedRetainedEntriesMax?: number) => AnyStateStore,
+  reopen: Reopen,
+): void {
   const prepared = () => prepareRestore(create());
   it("R13 drops what was staged when a restore is aborted or another one begins, and a failed batch keeps it", () => {
-    const { store, backup, rows } = prepared();
-    const own = rowsOf(store);
-    store.apply([beginEntry(7, "r1", backup), chunkEntry(8, "r1", backup, 0)]);
-    const pending = dumpOf(store);
-    const broken = { index: 10, data: new Uint8Array([9, 9]) };
-    expect(() => store.apply([restoreEntry(9, "abort_restore", { restore_id: "r1" }), broken])).toThrow(
-      "format",
-    );
-    expect(dumpOf(store)).toBe(pending);
+    const { store: failing, backup, rows } = prepared();
+    const own = rowsOf(failing);
+    failing.apply([beginEntry(7, "r1", backup), chunkEntry(8, "r1", backup, 0)]);
+    const broken = [
+      restoreEntry(9, "abort_restore", { restore_id: "r1" }),
+      { index: 10, data: new Uint8Array([9, 9]) },
+    ];
+    const store = failAndReopen(failing, () => expect(() => failing.apply(broken)).toThrow("format"), reopen);
     store.apply([restoreEntry(9, "abort_restore", { restore_id: "r1" })]);
     expect(store.hasKey(stateKey.pendingRestore)).toBe(false);
     expect(rowsOf(store)).toEqual(own);

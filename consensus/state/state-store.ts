@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, fdatasyncSync, openSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { backup, type DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { FEED_RETAINED_ENTRIES_MAX } from "../../contracts/limits.ts";
 import { type ApplyOutcome, applyCommand } from "../../domain/command/apply-command.ts";
 import { type RestoredState } from "../../domain/backup/backup-origin.ts";
@@ -12,8 +12,9 @@ import type { Namespace } from "../../domain/config/config-name.ts";
 import type { FeedSource } from "../../domain/command/read-feed.ts";
 import { replaceFile, syncDirectory } from "../storage/replace-file.ts";
 import type { StateMachine } from "../replicated-log.ts";
-import { StateCopies } from "./copy-state.ts";
+import { copyStepwise, StateCopies } from "./copy-state.ts";
 import { decodeLogEntry } from "./log-entry.ts";
+import { OpenTransaction } from "./open-transaction.ts";
 import {
   openDatabase,
   prepare,
@@ -23,28 +24,26 @@ import {
   type StateFile,
   StateFormatError,
 } from "./state-schema.ts";
+import { type Position, readPosition, writePosition } from "./state-position.ts";
 import { adoptStaged, dropStaged, stageRows } from "./staged-rows.ts";
 
 /**
  * The state machine's store: ordered rows, contents, the feed and how far the log has been applied, in one SQLite file.
  *
- * Invariant: everything a command changed and `last_applied` are in the same transaction. A crash therefore leaves the
- * state exactly at some index, and the log goes on from there; were `last_applied` written on its own, a command would be
- * applied twice or never. Nothing here may depend on how entries were cut into batches, or nodes would come apart.
+ * Invariant: everything a command changed and `last_applied` are in the same transaction, which may hold many batches
+ * (open-transaction.ts). A crash therefore leaves the state exactly at some index, and the log goes on from there; were
+ * `last_applied` written on its own, a command would be applied twice or never. Nothing here may depend on how entries were cut
+ * into batches or batches into transactions, or nodes would come apart.
  *
  * The index that the world is told is the log's plus `indexBase`: a restore into a young cluster moves it past the
  * backup's, so that ids and revisions never come twice. `lastApplied` alone is the log's own.
  */
-/** Database pages that are copied in one step of a snapshot, while which writes wait. */
-const SNAPSHOT_PAGES = 1_000;
-/** Beginnings of a copy: each fails only where it meets a write, so this many hardly ever do. */
-const COPY_TRIES_MAX = 200;
 /** Feed entries that one page of a read may look at. */
 const FEED_PAGE = 256;
 
 export interface StateStoreOptions extends StateFile {
   feedRetainedEntriesMax?: number;
-  /** Called after a batch is durable as far as SQLite's NORMAL mode goes: to wake readers and count. */
+  /** Called after each batch: to wake readers and count. */
   onApplied?: (applied: AppliedBatch) => void;
   /** Called when a snapshot has taken the place of the state. */
   onInstalled?: () => void;
@@ -53,18 +52,8 @@ export interface AppliedBatch {
   lastApplied: number;
   lastTimestampMs: number;
   feedEntries: FeedEntry[];
+  /** With the commits since the batch before. */
   durationMs: number;
-}
-
-interface Position {
-  lastApplied: number;
-  /** What the index that the world is told is ahead of the log's. */
-  indexBase: number;
-  lastTimestampMs: number;
-  lastFeedIndex: number;
-  compactedIndex: number;
-  feedCount: number;
-  epoch: number;
 }
 
 export class StateStore implements StateMachine<ApplyOutcome>, StateView {
@@ -75,7 +64,12 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   readonly #onApplied: (applied: AppliedBatch) => void;
   readonly #copies = new StateCopies();
   #sql: ReturnType<typeof prepare>;
+  #transaction: OpenTransaction;
   #at: Position;
+  /** Copies that are made page by page through this connection: none goes on while a transaction is open. */
+  #stepwiseCopies = 0;
+  /** Since the last batch, which is told of it. */
+  #settlingMs = 0;
 
   /** Opens or makes the file. Throws `StateFormatError`, or SQLite's error for a file that cannot be read or written. */
   constructor(options: StateStoreOptions) {
@@ -85,7 +79,8 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#onApplied = options.onApplied ?? (() => undefined);
     this.#db = openDatabase(options);
     this.#sql = prepare(this.#db);
-    this.#at = this.#readPosition();
+    this.#transaction = new OpenTransaction(this.#db, () => writePosition(this.#sql, this.#at));
+    this.#at = readPosition(this.#sql);
   }
 
   /** Of the state as it is now: only a restore changes it. */
@@ -115,46 +110,43 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   }
 
   /**
-   * Applies a batch in one transaction; later commands see what earlier ones wrote. Throws when an entry is not the next
-   * one, is of an unknown format, or the disk fails: then nothing of the batch is kept and the node must stop.
+   * Applies a batch; later commands see what earlier ones wrote. Throws when an entry is not the next one, is of an unknown
+   * format, or the disk fails: then nothing of the batch is kept, nor of those before it that were not committed yet. The store
+   * is of no use any more and throws the same whatever it is asked: the node must stop, and the next one opens it where it is.
    */
   apply(entries: readonly { index: number; data: Uint8Array | null }[]): (ApplyOutcome | null)[] {
     const startedMs = performance.now();
-    const before = { ...this.#at };
     const feedEntries: FeedEntry[] = [];
-    this.#db.exec("BEGIN IMMEDIATE");
-    let outcomes: (ApplyOutcome | null)[];
-    try {
-      outcomes = entries.map((entry) => this.#applyOne(entry, feedEntries));
-      this.#writePosition();
-      this.#db.exec("COMMIT");
-    } catch (error) {
-      this.#at = before;
-      // A failed COMMIT may have ended the transaction already.
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw error;
-    }
+    const outcomes = this.#transaction.apply(entries, () =>
+      entries.map((entry) => this.#applyOne(entry, feedEntries)),
+    );
+    if (this.#stepwiseCopies > 0) this.#transaction.commit();
     const { lastApplied, lastTimestampMs } = this.#at;
-    const durationMs = performance.now() - startedMs;
+    const durationMs = performance.now() - startedMs + this.#settlingMs;
+    this.#settlingMs = 0;
     this.#onApplied({ lastApplied, lastTimestampMs, feedEntries, durationMs });
     return outcomes;
   }
 
   json(key: string): unknown {
+    this.#transaction.check();
     const row = this.#sql.getJson.get(key) as { value: string } | undefined;
     return row === undefined ? undefined : (JSON.parse(row.value) as unknown);
   }
 
   bytes(key: string): Uint8Array | undefined {
+    this.#transaction.check();
     return (this.#sql.getBlob.get(key) as { bytes: Uint8Array } | undefined)?.bytes;
   }
 
   hasKey(key: string): boolean {
+    this.#transaction.check();
     return this.#sql.hasJson.get(key) !== undefined || this.#sql.hasBlob.get(key) !== undefined;
   }
 
   /** Reads a page at once and not row by row: a reader that stops early leaves no open cursor behind. */
   scan(prefix: string, options: { after?: string; limit: number }): { key: string; value: unknown }[] {
+    this.#transaction.check();
     const { after } = options;
     const end = endOf(prefix);
     const rows = (
@@ -173,6 +165,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     const end = endOf(stateKey.configByNamePrefix);
     let from: string = stateKey.configByNamePrefix;
     for (;;) {
+      this.#transaction.check();
       const row = this.#sql.scanFrom.get(from, end, 1) as { key: string } | undefined;
       if (row === undefined) return;
       const [, tenant = "", app = "", env = ""] = row.key.split("/");
@@ -184,14 +177,18 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   }
 
   feed(): FeedSource {
-    const readAfter = this.#sql.feedAfter;
+    this.#transaction.check();
+    const readAfter = (after: number): { idx: number; entry: string }[] => {
+      this.#transaction.check();
+      return this.#sql.feedAfter.all(after, FEED_PAGE) as { idx: number; entry: string }[];
+    };
     return {
       appliedIndex: this.index(),
       compactedIndex: this.#at.compactedIndex,
       *entriesAfter(after) {
         let cursor = after;
         for (;;) {
-          const rows = readAfter.all(cursor, FEED_PAGE) as { idx: number; entry: string }[];
+          const rows = readAfter(cursor);
           for (const { idx, entry } of rows) {
             yield { entry: JSON.parse(entry) as FeedEntry, chars: entry.length };
             cursor = idx;
@@ -204,6 +201,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 
   /** SHA-256 over all that the log decides: equal on two nodes that have applied the same index. Reads everything. */
   stateHash(): string {
+    this.#transaction.check();
     const hash = createHash("sha256");
     const { feedCount: _count, ...at } = this.#at;
     hash.update(JSON.stringify(at));
@@ -224,6 +222,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
    * may be applied until the last one has been taken: this is for copies.
    */
   *rows(): Generator<StateRow> {
+    this.#transaction.check();
     const utf8 = new TextEncoder();
     for (const row of this.#sql.allJson.iterate()) {
       const { key, value } = row as { key: string; value: string };
@@ -236,36 +235,44 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     }
   }
 
+  /** Brings everything applied into the file. Throws like `apply`. */
+  settle(): void {
+    const startedMs = performance.now();
+    this.#transaction.commit();
+    this.#settlingMs += performance.now() - startedMs;
+  }
+
   /**
    * Makes everything applied survive a power cut. In WAL mode NORMAL leaves that to checkpoints, but the journal alone does
-   * too; in TRUNCATE mode every commit has done it.
+   * too; in TRUNCATE mode every commit does it. Throws like `apply`.
    */
   makeDurable(): void {
-    if (this.#options.journal === "truncate") return;
-    const journal = openSync(`${this.#options.path}-wal`, "r");
-    try {
-      fdatasyncSync(journal);
-    } finally {
-      closeSync(journal);
-    }
-    syncDirectory(dirname(this.#options.path));
+    this.#transaction.commitDurably(() => {
+      if (this.#options.journal === "truncate") return;
+      const journal = openSync(`${this.#options.path}-wal`, "r");
+      try {
+        fdatasyncSync(journal);
+      } finally {
+        closeSync(journal);
+      }
+      syncDirectory(dirname(this.#options.path));
+    });
   }
 
   /**
    * In WAL mode the state as it is when the copying begins, by a thread (copy-state.ts). In TRUNCATE mode as it is at the end,
-   * page by page beside the writes; pages that change meanwhile are copied again.
+   * page by page beside the writes; pages that change meanwhile are copied again. Either is of everything applied before.
    */
   async copyTo(path: string): Promise<number> {
     const { journal, path: from, clusterId } = this.#options;
+    this.settle();
     if (journal === "wal") return this.#copies.make({ db: this.#db, path: from, clusterId }, path);
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await backup(this.#db, path, { rate: SNAPSHOT_PAGES });
-        return readCopy(path, this.#clusterId).index;
-      } catch (error) {
-        if (!metWrite(error) || tries === COPY_TRIES_MAX) throw error;
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+    this.#stepwiseCopies += 1;
+    try {
+      await copyStepwise(this.#db, path);
+      return readCopy(path, clusterId).index;
+    } finally {
+      this.#stepwiseCopies -= 1;
     }
   }
 
@@ -276,6 +283,8 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   install(path: string, index: number): void {
     const found = readCopy(path, this.#clusterId).index;
     if (found !== index) throw new StateFormatError(`the snapshot stands at ${found}, not at ${index}`);
+    // What is open goes with the state that is replaced.
+    this.#transaction.rollBack();
     // Closing it brings all of the journal into the file, if nobody else has it open.
     this.close();
     // Of the old state; closing has emptied and removed them, but the new one must never meet them.
@@ -283,14 +292,20 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     replaceFile(path, this.#options.path);
     this.#db = openDatabase(this.#options);
     this.#sql = prepare(this.#db);
-    this.#at = this.#readPosition();
+    this.#transaction = new OpenTransaction(this.#db, () => writePosition(this.#sql, this.#at));
+    this.#at = readPosition(this.#sql);
     this.#options.onInstalled?.();
   }
 
-  /** Idempotent. */
+  /** Brings everything applied into the file first; throws when it cannot, and is closed all the same. Idempotent. */
   close(): void {
     this.#copies.stop();
-    if (this.#db.isOpen) this.#db.close();
+    if (!this.#db.isOpen) return;
+    try {
+      if (!this.#transaction.hasFailed()) this.settle();
+    } finally {
+      this.#db.close();
+    }
   }
 
   #applyOne(
@@ -348,41 +363,6 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#at.feedCount -= 1;
     this.#at.compactedIndex = oldest.idx;
   }
-
-  #readPosition(): Position {
-    const number = (key: string): number => Number((this.#sql.getMeta.get(key) as { value: string }).value);
-    return {
-      lastApplied: number("last_applied"),
-      indexBase: number("index_base"),
-      lastTimestampMs: number("last_timestamp_ms"),
-      lastFeedIndex: number("last_feed_index"),
-      compactedIndex: number("compacted_index"),
-      feedCount: number("feed_count"),
-      epoch: number("epoch"),
-    };
-  }
-
-  #writePosition(): void {
-    const at = this.#at;
-    const set = (key: string, value: number): unknown => this.#sql.setMeta.run(String(value), key);
-    set("last_applied", at.lastApplied);
-    set("last_timestamp_ms", at.lastTimestampMs);
-    set("last_feed_index", at.lastFeedIndex);
-    set("compacted_index", at.compactedIndex);
-    set("feed_count", at.feedCount);
-    set("epoch", at.epoch);
-    set("index_base", at.indexBase);
-    // A build that knows no index base must not open this.
-    if (at.indexBase > 0) this.#sql.setMeta.run(String(STATE_FORMAT_MOVED), "format");
-  }
-}
-
-/**
- * Whether a copy ended because its first step fell into a transaction of `apply`: SQLite says busy, which Node takes for
- * the end as long as nothing is copied, and tells as an error with SQLite's code for none.
- */
-function metWrite(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && error.errcode === 0;
 }
 
 /** The first text after every text that begins with `prefix` (which ends in an ASCII character). */

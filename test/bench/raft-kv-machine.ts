@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { OpenTransaction } from "../../consensus/state/open-transaction.ts";
 import type { StateMachine } from "../../consensus/replicated-log.ts";
 
 const KEY_LENGTH_BYTES = 2;
@@ -19,14 +20,15 @@ export function encodePut(key: string, value: Uint8Array): Uint8Array {
 
 /**
  * What etcd is compared with: opaque values by key in an ordered SQLite store, each with the revision it was put at,
- * `last_applied` in the same transaction, the journal mode and durability of the real state store. Without the revision a
- * value put again would change no page, and SQLite would write none.
+ * `last_applied` in the same transaction. That one, the journal mode and the durability are the real state store's. Without the
+ * revision a value put again would change no page, and SQLite would write none.
  */
 export class KvMachine implements StateMachine<PutOutcome> {
   readonly #db: DatabaseSync;
   readonly #put;
   readonly #get;
   readonly #advance;
+  readonly #transaction: OpenTransaction;
   #lastApplied: number;
 
   constructor(path: string) {
@@ -41,6 +43,7 @@ export class KvMachine implements StateMachine<PutOutcome> {
     );
     this.#get = db.prepare("SELECT value FROM kv WHERE key = ?");
     this.#advance = db.prepare("UPDATE meta SET last_applied = ?");
+    this.#transaction = new OpenTransaction(db, () => this.#advance.run(this.#lastApplied));
     this.#lastApplied = Number(db.prepare("SELECT last_applied FROM meta").get()?.["last_applied"]);
   }
 
@@ -49,30 +52,36 @@ export class KvMachine implements StateMachine<PutOutcome> {
   }
 
   get(key: string): Uint8Array | undefined {
+    this.#transaction.check();
     return (this.#get.get(key) as { value: Uint8Array } | undefined)?.value;
   }
 
   apply(entries: readonly { index: number; data: Uint8Array | null }[]): (PutOutcome | null)[] {
-    this.#db.exec("BEGIN IMMEDIATE");
-    const outcomes = entries.map(({ index, data }) => {
-      if (data === null) return null;
-      const command = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-      const valueAt = KEY_LENGTH_BYTES + command.readUInt16BE(0);
-      this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt), index);
-      return { index };
+    return this.#transaction.apply(entries, () => {
+      const outcomes = entries.map((entry) => this.#applyOne(entry));
+      this.#lastApplied = entries.at(-1)?.index ?? this.#lastApplied;
+      return outcomes;
     });
-    const last = entries.at(-1)?.index ?? this.#lastApplied;
-    this.#advance.run(last);
-    this.#db.exec("COMMIT");
-    this.#lastApplied = last;
-    return outcomes;
+  }
+
+  settle(): void {
+    this.#transaction.commit();
   }
 
   makeDurable(): void {
-    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#transaction.commitDurably(() => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
 
   close(): void {
+    if (!this.#transaction.hasFailed()) this.settle();
     this.#db.close();
+  }
+
+  #applyOne({ index, data }: { index: number; data: Uint8Array | null }): PutOutcome | null {
+    if (data === null) return null;
+    const command = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    const valueAt = KEY_LENGTH_BYTES + command.readUInt16BE(0);
+    this.#put.run(command.toString("latin1", KEY_LENGTH_BYTES, valueAt), command.subarray(valueAt), index);
+    return { index };
   }
 }

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { preparePeerCertificates } from "../../dev/peer-certificates.ts";
 import { StateStore } from "../../consensus/state/state-store.ts";
 import { freePorts } from "./free-ports.ts";
@@ -145,14 +146,18 @@ export class CoreCluster {
   }
 
   /**
-   * Ends all nodes at one moment, when they are equally far, and answers the hash of each one's state. Nothing may be
+   * Ends all nodes at one moment, when they are equally far and have written it into their files, and answers the hash of each one's state. Nothing may be
    * writing any more.
    */
   async stateHashes(): Promise<{ applied: number; hash: string }[]> {
     await this.whole();
+    await until(async () => {
+      const { gauges } = await this.#look();
+      return this.nodes.every((node, i) => gauges[i]?.applied === writtenIndex(statePathOf(node))) || null;
+    }, "all nodes have written what they applied");
     await this.kill();
-    return this.nodes.map(({ dataDirectory }) => {
-      const path = join(dataDirectory, "state.db");
+    return this.nodes.map((node) => {
+      const path = statePathOf(node);
       const store = new StateStore({ path, clusterId: CLUSTER_ID, journal: "wal" });
       try {
         return { applied: store.lastApplied(), hash: store.stateHash() };
@@ -171,6 +176,18 @@ export class CoreCluster {
     const term = Math.max(...gauges.map((g) => g?.term ?? 0));
     const at = gauges.findIndex((g) => g !== null && g.isLeader && g.term === term);
     return { leader: this.nodes[at] ?? null, gauges };
+  }
+}
+
+const statePathOf = ({ dataDirectory }: CoreClusterNode): string => join(dataDirectory, "state.db");
+
+/** How far the state is in its file: what the node would find when it is killed now. */
+function writtenIndex(path: string): number {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    return Number(db.prepare("SELECT value FROM meta WHERE key = 'last_applied'").get()?.["value"]);
+  } finally {
+    db.close();
   }
 }
 
