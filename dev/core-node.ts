@@ -18,7 +18,7 @@ import { CLUSTER_ID } from "./names.ts";
 import { preparePeerCertificates } from "./peer-certificates.ts";
 import { StartRefusal } from "./refusal.ts";
 import { loadSecrets } from "./secrets.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { type GivenSettings, readSettings, type Settings } from "./settings.ts";
 
 /** Peers listen a hundred above, so ids end there. */
 const NODE_ID_MAX = 99;
@@ -32,11 +32,12 @@ try {
   process.exitCode = 1;
 }
 
-async function run(given: Settings, text: string): Promise<number> {
+async function run(given: GivenSettings, text: string): Promise<number> {
   const paths = dataPaths(given.dataDir, given.buildDir);
-  const nodeId = checkNodeId(text, paths);
+  const founders = readMemo(paths.memo).nodes ?? 1;
+  const nodeId = checkNodeId(text, paths, founders);
   // The peers listen where the stack was told to, of which another terminal's environment knows nothing.
-  const settings = { ...given, corePort: corePortOf(paths.devJson) };
+  const settings: Settings = { ...given, nodes: founders, corePort: corePortOf(paths.devJson) };
   await checkPorts(
     [settings.corePort + nodeId, peerPort(settings, nodeId)].map((port) => ({
       port,
@@ -71,11 +72,10 @@ async function run(given: Settings, text: string): Promise<number> {
   );
 }
 
-function checkNodeId(text: string, paths: DataPaths): number {
+function checkNodeId(text: string, paths: DataPaths, founders: number): number {
   if (!existsSync(paths.devJson)) {
     throw new StartRefusal(`No stack runs on ${paths.dataDir}: start one with CONFLUX_NODES=3 npm start.`);
   }
-  const founders = readMemo(paths.memo).nodes ?? 1;
   if (founders === 1) {
     throw new StartRefusal(
       "The stack has one core node, which no other can join: start one with CONFLUX_NODES=3.",

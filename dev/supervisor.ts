@@ -18,7 +18,7 @@ import {
   postgresSpec,
   workersSpec,
 } from "./child-specs.ts";
-import { checkCorePort, checkNodeCount, coreNodeIds, peerPort, prepareCoreCluster } from "./core-cluster.ts";
+import { checkCorePort, coreNodeIds, decideNodes, peerPort, prepareCoreCluster } from "./core-cluster.ts";
 import { CLUSTER_ID } from "./names.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
@@ -33,7 +33,7 @@ import { type ProcessIdentity, identify } from "./process-identity.ts";
 import { prepareTenant } from "./prepare-tenant.ts";
 import { StartRefusal } from "./refusal.ts";
 import { type SigningJwk, loadSecrets } from "./secrets.ts";
-import type { Settings } from "./settings.ts";
+import type { GivenSettings, Settings } from "./settings.ts";
 import { loadSigningKey } from "./signing-key.ts";
 
 /** How long a stop waits for the preparation of the database to end by itself. */
@@ -53,17 +53,20 @@ export interface Stack {
  * is in use or unusable, a taken port; and stops what a killed run left behind.
  * Invariant: the holder of the data directory's lock is the only one who starts or reaps processes of that directory.
  */
-export async function startStack(input: { settings: Settings; say: (line: string) => void }): Promise<Stack> {
-  const { settings } = input;
-  const paths = dataPaths(settings.dataDir, settings.buildDir);
+export async function startStack(input: {
+  settings: GivenSettings;
+  say: (line: string) => void;
+}): Promise<Stack> {
+  const { settings: given, say } = input;
+  const paths = dataPaths(given.dataDir, given.buildDir);
   prepareDataDirectory(paths);
-  const lock = takeLock(settings.dataDir);
+  const lock = takeLock(given.dataDir);
   try {
-    checkNodeCount(settings, paths);
+    const settings = decideNodes(given, paths);
     checkCorePort(settings, paths);
-    await reapEarlierRun(paths, input.say);
+    await reapEarlierRun(paths, say);
     await checkPorts(wantedPorts(settings));
-    return new RunningStack({ ...input, paths, lock });
+    return new RunningStack({ settings, say, paths, lock });
   } catch (error) {
     lock.release();
     throw error;
