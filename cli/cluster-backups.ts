@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { z } from "zod";
-import { backupView } from "../contracts/backup/backup-api.ts";
+import { backupPage } from "../contracts/backup/backup-api.ts";
 import type { CliIo } from "./cli-io.ts";
 import { declareVerb } from "./declare-verb.ts";
 import { printTable } from "./print-table.ts";
 
-const page = z.object({ items: z.array(backupView), next_cursor: z.string().nullable() });
+/** Ids that cannot be used and are named; of more only their number is told. */
+const NAMED_MAX = 5;
 
 /** `conflux cluster backups` */
 export function registerClusterBackups(group: Command, io: CliIo): void {
@@ -15,10 +15,9 @@ export function registerClusterBackups(group: Command, io: CliIo): void {
     .option("--limit <count>", "how many, 1 to 200", "20");
   declareVerb(command, io, async ({ api, flags, show }) => {
     const query = new URLSearchParams({ limit: String(flags["limit"]) });
-    const backups = page.parse(await api.get(`/mgt/cluster/backups?${query.toString()}`));
-    show(backups, ({ items }) => {
-      if (items.length === 0) io.out("there is no backup yet");
-      else {
+    const backups = backupPage.parse(await api.get(`/mgt/cluster/backups?${query.toString()}`));
+    show(backups, ({ items, unusable = [] }) => {
+      if (items.length > 0) {
         printTable(
           io,
           ["BACKUP", "EPOCH", "INDEX", "TAKEN", "STORED"],
@@ -30,7 +29,16 @@ export function registerClusterBackups(group: Command, io: CliIo): void {
             { text: String(backup.stored_bytes) },
           ]),
         );
-      }
+      } else if (unusable.length === 0) io.out("there is no backup yet");
+      if (unusable.length > 0) io.out(sayUnusable(unusable));
     });
   });
+}
+
+/** Why each of them cannot be used is in the log of the node that leads. */
+function sayUnusable(ids: readonly string[]): string {
+  const count = ids.length === 1 ? "1 backup" : `${ids.length} backups`;
+  const names = ids.slice(0, NAMED_MAX).join(", ");
+  const more = ids.length > NAMED_MAX ? ` and ${ids.length - NAMED_MAX} more` : "";
+  return `${count} cannot be used: ${names}${more} (the leader's log says why)`;
 }
