@@ -117,6 +117,9 @@ describe("R13 U3 conflux cluster backup, backups, drill, restore", () => {
     const refused = await run(["restore", ID]);
     expect([refused.code, refused.asked]).toEqual([2, []]);
     expect(refused.err).toContain("say --yes");
+    const latest = await run(["restore", "latest", "--yes"]);
+    expect([latest.code, latest.asked]).toEqual([2, []]);
+    expect(latest.err).toContain("`conflux cluster drill` proves the newest and names it");
     const restore = {
       restore_id: "r1",
       backup_id: ID,

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { backupPage } from "../contracts/backup/backup-api.ts";
-import type { CliIo } from "./cli-io.ts";
+import { LIST_LIMIT_MAX } from "../contracts/limits.ts";
+import { type CliIo, CliError, EXIT } from "./cli-io.ts";
 import { declareVerb } from "./declare-verb.ts";
 import { printTable } from "./print-table.ts";
 
@@ -12,9 +13,9 @@ export function registerClusterBackups(group: Command, io: CliIo): void {
   const command = group
     .command("backups")
     .description("backups in the core's storage, newest first")
-    .option("--limit <count>", "how many, 1 to 200", "20");
+    .option("--limit <count>", `how many, 1 to ${LIST_LIMIT_MAX}`, "20");
   declareVerb(command, io, async ({ api, flags, show }) => {
-    const query = new URLSearchParams({ limit: String(flags["limit"]) });
+    const query = new URLSearchParams({ limit: String(limitOf(String(flags["limit"]))) });
     const backups = backupPage.parse(await api.get(`/mgt/cluster/backups?${query.toString()}`));
     show(backups, ({ items, unusable = [] }) => {
       if (items.length > 0) {
@@ -33,6 +34,12 @@ export function registerClusterBackups(group: Command, io: CliIo): void {
       if (unusable.length > 0) io.out(sayUnusable(unusable));
     });
   });
+}
+
+function limitOf(text: string): number {
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= LIST_LIMIT_MAX) return limit;
+  throw new CliError(EXIT.usage, `--limit is a whole number from 1 to ${LIST_LIMIT_MAX}, not "${text}"`);
 }
 
 /** Why each of them cannot be used is in the log of the node that leads. */
