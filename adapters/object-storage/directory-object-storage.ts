@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -141,8 +140,11 @@ export class DirectoryObjectStorage implements ObjectStorage {
    */
   async #isNothingThere(error: unknown): Promise<boolean> {
     if (codeOf(error) !== "ENOTDIR") return isMissing(error);
-    const own = await stat(this.#directory).catch((cause: unknown) => cause);
-    return own instanceof Error ? codeOf(own) === "ENOENT" : (own as Stats).isDirectory();
+    try {
+      return (await stat(this.#directory)).isDirectory();
+    } catch (cause) {
+      return codeOf(cause) === "ENOENT";
+    }
   }
 
   #away(cause: unknown): ConfluxError {
