@@ -84,6 +84,9 @@ describe("U3 conflux", () => {
         "4     learner   h:7504   -      -        down",
         "5     follower  h:7501   0      0        fenced",
         "6     follower  h:7501   -      -        fenced, down",
+        "node 5 has lost its disk and never votes: add a node under a new id, then remove node 5",
+        "node 6 has lost its disk and never votes: add a node under a new id, then remove node 6",
+        "until then one more lost disk may leave the cluster without a majority",
         "",
       ].join("\n"),
     );
@@ -91,6 +94,37 @@ describe("U3 conflux", () => {
       url: "http://admin.test/api/v1/mgt/cluster/status",
       headers: { authorization: "Bearer t1" },
     });
+  });
+
+  it("R5 says that no leader is known, and calls no node down that nobody has asked", async () => {
+    const nodes = [
+      { ...NODE, node_id: 1, healthy: true },
+      { ...NODE, node_id: 2, healthy: false },
+      { ...NODE, node_id: 3, healthy: false },
+    ];
+    const answer = (): Response => Response.json({ ...STATUS, leader_id: null, nodes });
+    const { code, out } = await run(["cluster", "status"], { answer });
+    expect([code, out.match(/(up|down|not known)$/gm)]).toEqual([
+      0,
+      ["up", "not known", "not known", "not known"],
+    ]);
+    expect(out).toMatch(/\nno leader is known: writes are refused, and .* is not known\n$/);
+  });
+
+  it("R5 tells of no near end while a fenced voter leaves more than a majority", async () => {
+    const nodes = [1, 2, 3, 4, 5].map((node_id) => ({ ...NODE, node_id, fenced: node_id === 5 }));
+    const { out } = await run(["cluster", "status"], { answer: () => Response.json({ ...STATUS, nodes }) });
+    expect(out).toContain("remove node 5\n");
+    expect(out).not.toContain("one more lost disk");
+  });
+
+  it("R5 add-node says of a fenced voter that it must be replaced, and ends with 1", async () => {
+    const added = { node_id: 5, role: "voter", match_index: 9, last_index: 9, index: "i" };
+    const answers = [added, STATUS];
+    const answer = (): Response => Response.json(answers.shift());
+    const { code, out, err, asked } = await run(["cluster", "add-node", "5", "h:7505"], { answer });
+    expect([code, out, asked.length]).toEqual([1, "", 2]);
+    expect(err).toMatch(/node 5 is a voter, but it is fenced: .* new id, then remove node 5/);
   });
 
   it("R5 takes the nodes of an API that does not know of fences yet for not fenced", async () => {
@@ -124,6 +158,11 @@ describe("U3 conflux", () => {
       JSON.stringify({ admin_url: "http://localhost:1", admin_token: "t3" }),
     );
     expect((await run(["cluster", "status"], { env: { CONFLUX_DATA_DIR: cwd } })).asked[0]).toMatchObject({
+      url: "http://localhost:1/api/v1/mgt/cluster/status",
+      headers: { authorization: "Bearer t3" },
+    });
+    const empty = { CONFLUX_DATA_DIR: cwd, CONFLUX_TOKEN: "", CONFLUX_ADMIN_URL: "" };
+    expect((await run(["cluster", "status"], { env: empty })).asked[0]).toMatchObject({
       url: "http://localhost:1/api/v1/mgt/cluster/status",
       headers: { authorization: "Bearer t3" },
     });
@@ -174,6 +213,11 @@ describe("U3 conflux", () => {
     { args: ["cluster", "add-node", "4"], says: "missing required argument" },
     { args: ["cluster", "add-node", "four", "h:1"], says: "is no node id" },
     { args: ["cluster", "remove-node", "0"], says: "is no node id" },
+    { args: ["cluster", "add-node", "4", "127.0.0.1"], says: "is no raft address: expected host:port" },
+    { args: ["cluster", "add-node", "4", "h:99999"], says: "a port is at most 65535" },
+    { args: ["cluster", "backups", "--limit", "0"], says: "a whole number from 1 to 200" },
+    { args: ["cluster", "backups", "--limit", "201"], says: "a whole number from 1 to 200" },
+    { args: ["cluster", "backups", "--limit", "ten"], says: "a whole number from 1 to 200" },
     { args: ["cluster", "status", "--url", "ftp://x", "--token", "t"], says: "no address like" },
   ])("ends with 2 for $args", async ({ args, says }) => {
     const { code, err, asked } = await run(args);
@@ -196,11 +240,10 @@ describe("U3 conflux", () => {
   });
 
   it("takes a value that looks like a flag behind =, and one of a single dash", async () => {
-    const answer = (): Response => Response.json({ items: [], next_cursor: null });
-    for (const limit of [["--limit=--json"], ["--limit", "-"], ["--limit", "-1"]]) {
-      const { code, asked } = await run(["cluster", "backups", ...limit], { answer });
-      const value = limit.at(-1)?.replace("--limit=", "");
-      expect([code, asked[0]?.url]).toEqual([0, expect.stringMatching(new RegExp(`limit=${value}$`))]);
+    for (const token of [["--token=--json"], ["--token", "-"], ["--token", "-1"]]) {
+      const { code, asked } = await run(["cluster", "status", ...token]);
+      const value = token.at(-1)?.replace("--token=", "");
+      expect([code, asked[0]?.headers["authorization"]]).toEqual([0, `Bearer ${value}`]);
     }
   });
 

@@ -80,6 +80,18 @@ describe("R13 U3 conflux cluster backup, backups, drill, restore", () => {
     expect((await run(["backups"], { items: [], next_cursor: null })).out).toBe("there is no backup yet\n");
   });
 
+  it("says which backups cannot be used, and that there are some when none can", async () => {
+    const items = [BACKUP];
+    const ran = await run(["backups"], { items, unusable: ["bak-x"], next_cursor: null });
+    expect(ran.out).toContain(ID);
+    expect(ran.out).toContain("\n1 backup cannot be used: bak-x (the leader's log says why)\n");
+    const unusable = Array.from({ length: 7 }, (_, i) => `bak-${i}`);
+    const none = await run(["backups"], { items: [], unusable, next_cursor: null });
+    expect(none.out).toBe(
+      "7 backups cannot be used: bak-0, bak-1, bak-2, bak-3, bak-4 and 2 more (the leader's log says why)\n",
+    );
+  });
+
   it("drills the newest backup, or the one named", async () => {
     const drill = {
       backup_id: ID,
@@ -105,6 +117,9 @@ describe("R13 U3 conflux cluster backup, backups, drill, restore", () => {
     const refused = await run(["restore", ID]);
     expect([refused.code, refused.asked]).toEqual([2, []]);
     expect(refused.err).toContain("say --yes");
+    const latest = await run(["restore", "latest", "--yes"]);
+    expect([latest.code, latest.asked]).toEqual([2, []]);
+    expect(latest.err).toContain("`conflux cluster drill` proves the newest and names it");
     const restore = {
       restore_id: "r1",
       backup_id: ID,

@@ -12,6 +12,12 @@ export function registerClusterRestore(group: Command, io: CliIo): void {
     .option("--yes", "yes: undo every write after the backup, and end every token and session");
   declareVerb(command, io, async ({ api, args, flags, show }) => {
     const backup = args[0] ?? "";
+    if (backup === "latest") {
+      throw new CliError(
+        EXIT.usage,
+        "a restore takes the id of a backup, or its manifest's url, not latest: `conflux cluster drill` proves the newest and names it",
+      );
+    }
     if (flags["yes"] !== true) {
       throw new CliError(
         EXIT.usage,

@@ -18,8 +18,9 @@ export interface Target {
  * `dev.json` (in `CONFLUX_DATA_DIR`, or `.conflux`). Throws a `CliError` (usage) when one cannot be found.
  */
 export function findTarget(io: CliIo, flags: { url?: string; token?: string }): Target {
-  const url = flags.url ?? io.env["CONFLUX_ADMIN_URL"];
-  const token = checkToken(flags.token ?? io.env["CONFLUX_TOKEN"]);
+  // A variable that is set to nothing says nothing.
+  const url = flags.url ?? (io.env["CONFLUX_ADMIN_URL"] || undefined);
+  const token = checkToken(flags.token ?? (io.env["CONFLUX_TOKEN"]?.trim() || undefined));
   if (url !== undefined && token !== undefined) return { url: checkUrl(url), token };
   // A token of the local stack is not for another address.
   if (url !== undefined) throw new CliError(EXIT.usage, "no token: give --token or CONFLUX_TOKEN");

@@ -9,6 +9,8 @@ export interface WantedPort {
   port: number;
   /** The environment variable that moves it. */
   variable: string;
+  /** What to do when it is taken, where setting the variable is not enough. */
+  wayOut?: string;
 }
 
 /**
@@ -20,12 +22,11 @@ export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
     const twin = wanted.slice(0, i).find((other) => other.port === port);
     if (twin) throw new StartRefusal(`${twin.variable} and ${variable} both name port ${port}.`);
   }
-  for (const { port, variable } of wanted) {
+  for (const { port, variable, wayOut = `set ${variable} to a free one` } of wanted) {
     const trouble = (await tryToListen(port, "127.0.0.1")) ?? (await tryToListen(port, "::1"));
     if (trouble === "EACCES")
       throw new StartRefusal(`Port ${port} needs privileges; set ${variable} to one above 1023.`);
-    if (trouble !== null)
-      throw new StartRefusal(`Port ${port} is taken by another program; set ${variable} to a free one.`);
+    if (trouble !== null) throw new StartRefusal(`Port ${port} is taken by another program; ${wayOut}.`);
   }
 }
 

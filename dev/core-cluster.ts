@@ -3,36 +3,39 @@ import type { DataPaths } from "./data-directory.ts";
 import { readMemo, remember } from "./memo.ts";
 import { type PeerFiles, preparePeerCertificates } from "./peer-certificates.ts";
 import { StartRefusal } from "./refusal.ts";
-import type { Settings } from "./settings.ts";
+import type { GivenSettings, Settings } from "./settings.ts";
 
 /** Peers listen this far above their HTTP port (api.md). */
 const PEER_PORT_OFFSET = 100;
 
 /** Ids of the stack's core nodes, in the order of dev.json. */
-export const coreNodeIds = ({ nodes }: Settings): number[] => Array.from({ length: nodes }, (_, i) => i + 1);
-export const peerPort = ({ corePort }: Settings, nodeId: number): number =>
+export const coreNodeIds = ({ nodes }: Pick<Settings, "nodes">): number[] =>
+  Array.from({ length: nodes }, (_, i) => i + 1);
+export const peerPort = ({ corePort }: Pick<Settings, "corePort">, nodeId: number): number =>
   corePort + PEER_PORT_OFFSET + nodeId;
 
 /**
- * How many nodes a cluster has is decided at its first start: a start that names another number is refused, since a node
- * more or less is a change of membership, which is not made by starting.
+ * How many nodes a cluster has is decided at its first start: later ones need not say it, and one that names another number is
+ * refused, since a node more or less is a change of membership, which is not made by starting.
  */
-export function checkNodeCount(settings: Settings, paths: DataPaths): void {
+export function decideNodes(given: GivenSettings, paths: DataPaths): Settings {
   const memo = readMemo(paths.memo);
-  const known = memo.nodes ?? (existsSync(paths.core(1)) ? 1 : settings.nodes);
-  if (known !== settings.nodes) {
+  const known = memo.nodes ?? (existsSync(paths.core(1)) ? 1 : null);
+  const nodes = given.nodes ?? known ?? 1;
+  if (known !== null && known !== nodes) {
     throw new StartRefusal(
-      `${settings.dataDir} holds a cluster of ${known}, not of ${settings.nodes}: set CONFLUX_NODES=${known}, or CONFLUX_DATA_DIR to another folder.`,
+      `${given.dataDir} holds a cluster of ${known}, not of ${nodes}: leave CONFLUX_NODES out or set it to ${known}, or set CONFLUX_DATA_DIR to another folder.`,
     );
   }
-  if (memo.nodes === undefined) remember(paths.memo, { nodes: settings.nodes });
+  if (memo.nodes === undefined) remember(paths.memo, { nodes });
+  return { ...given, nodes };
 }
 
 /**
  * Once a further node was let in, the nodes go by the addresses in their state and no longer by what they are started with:
  * with other ports they would not find each other, and nobody would lead.
  */
-export function checkCorePort(settings: Settings, paths: DataPaths): void {
+export function checkCorePort(settings: Pick<Settings, "corePort" | "dataDir">, paths: DataPaths): void {
   const { core_port: known } = readMemo(paths.memo);
   if (known === undefined || known === settings.corePort) return;
   throw new StartRefusal(

@@ -5,12 +5,19 @@
  */
 import { spawn } from "node:child_process";
 import { createWriteStream, existsSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import {
+  DirectoryLockedError,
+  type DirectoryLock,
+  lockDirectory,
+} from "../consensus/storage/directory-lock.ts";
 import { awsEndpoint } from "./aws-endpoint.ts";
-import { checkPorts } from "./check-ports.ts";
+import { checkPorts, type WantedPort } from "./check-ports.ts";
 import { coreSpec } from "./child-specs.ts";
 import { peerPort, peerVariables } from "./core-cluster.ts";
+import { CoreNodeWords } from "./core-node-words.ts";
 import { type DataPaths, dataPaths } from "./data-directory.ts";
 import { corePortOf } from "./dev-json.ts";
 import { readMemo, remember } from "./memo.ts";
@@ -18,12 +25,14 @@ import { CLUSTER_ID } from "./names.ts";
 import { preparePeerCertificates } from "./peer-certificates.ts";
 import { StartRefusal } from "./refusal.ts";
 import { loadSecrets } from "./secrets.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { type GivenSettings, readSettings, type Settings } from "./settings.ts";
 
 /** Peers listen a hundred above, so ids end there. */
 const NODE_ID_MAX = 99;
 /** Nodes that a new one is told of; it learns of the others from the state. */
 const SEEDS_MAX = 8;
+/** What a shell answers for a process that a signal ended, without the signal's number. */
+const SIGNAL_EXIT = 128;
 
 try {
   process.exitCode = await run(readSettings(process.env, process.cwd()), process.argv[2] ?? "");
@@ -32,17 +41,14 @@ try {
   process.exitCode = 1;
 }
 
-async function run(given: Settings, text: string): Promise<number> {
+async function run(given: GivenSettings, text: string): Promise<number> {
   const paths = dataPaths(given.dataDir, given.buildDir);
-  const nodeId = checkNodeId(text, paths);
+  const founders = readMemo(paths.memo).nodes ?? 1;
+  const nodeId = checkNodeId(text, paths, founders);
   // The peers listen where the stack was told to, of which another terminal's environment knows nothing.
-  const settings = { ...given, corePort: corePortOf(paths.devJson) };
-  await checkPorts(
-    [settings.corePort + nodeId, peerPort(settings, nodeId)].map((port) => ({
-      port,
-      variable: "CONFLUX_CORE_PORT",
-    })),
-  );
+  const settings: Settings = { ...given, nodes: founders, corePort: corePortOf(paths.devJson) };
+  const lock = takeNodeLock(paths, nodeId);
+  await checkPorts(wantedPorts(settings, nodeId));
   remember(paths.memo, { core_port: settings.corePort });
   const files = await preparePeerCertificates({
     directory: paths.peers,
@@ -63,19 +69,36 @@ async function run(given: Settings, text: string): Promise<number> {
     accessKeyId: secrets.kms_access_key_id,
     env: process.env,
   });
-  return runNode(
-    settings,
-    nodeId,
-    coreSpec({ settings, paths, secrets, peers, kms }, nodeId),
-    join(paths.logs, `core-${nodeId}.log`),
-  );
+  const spec = coreSpec({ settings, paths, secrets, peers, kms }, nodeId);
+  const code = await runNode(settings, nodeId, spec, join(paths.logs, `core-${nodeId}.log`));
+  lock.release();
+  return code;
 }
 
-function checkNodeId(text: string, paths: DataPaths): number {
+/** Held until this process ends: a second one for the same node would fail on the first one's ports. */
+function takeNodeLock(paths: DataPaths, nodeId: number): DirectoryLock {
+  try {
+    return lockDirectory(paths.coreLock(nodeId));
+  } catch (error) {
+    if (!(error instanceof DirectoryLockedError)) throw error;
+    const holder = error.pid === null ? "another process" : `process ${error.pid}`;
+    throw new StartRefusal(
+      `Node ${nodeId} runs here already (${holder}): stop it there with Ctrl-C, or name another id for one more node.`,
+    );
+  }
+}
+
+/** They follow from the stack's port and the id: no variable of this command moves them. */
+function wantedPorts(settings: Settings, nodeId: number): WantedPort[] {
+  const ports = [settings.corePort + nodeId, peerPort(settings, nodeId)];
+  const wayOut = `node ${nodeId} listens on ${ports.join(" and ")}, counted from the running stack's CONFLUX_CORE_PORT=${settings.corePort}: stop that program, name another id, or start the stack with another CONFLUX_CORE_PORT`;
+  return ports.map((port) => ({ port, variable: "CONFLUX_CORE_PORT", wayOut }));
+}
+
+function checkNodeId(text: string, paths: DataPaths, founders: number): number {
   if (!existsSync(paths.devJson)) {
     throw new StartRefusal(`No stack runs on ${paths.dataDir}: start one with CONFLUX_NODES=3 npm start.`);
   }
-  const founders = readMemo(paths.memo).nodes ?? 1;
   if (founders === 1) {
     throw new StartRefusal(
       "The stack has one core node, which no other can join: start one with CONFLUX_NODES=3.",
@@ -110,39 +133,29 @@ async function runNode(
     env: spec.env,
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
-  const stop = (): void => void child.kill("SIGTERM");
+  let isAsked = false;
+  const stop = (): void => {
+    isAsked = true;
+    child.kill("SIGTERM");
+  };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, stop);
-  const exited = new Promise<number>((resolve) => {
-    child.once("exit", (code) => resolve(code ?? 1));
-    child.once("error", (error) => {
-      console.error(error);
-      resolve(1);
+  const ended = new Promise<{ code: number; how: string }>((resolve) => {
+    // Not at its exit: what it said last may come after that.
+    child.once("close", (code, signal) => {
+      if (signal === null) resolve({ code: code ?? 1, how: `ended with code ${code}` });
+      else resolve({ code: SIGNAL_EXIT + constants.signals[signal], how: `was killed by ${signal}` });
     });
+    child.once("error", (error) => resolve({ code: 1, how: `could not be started: ${error.message}` }));
   });
-  let said = "";
-  const lines = createInterface({ input: child.stdout! });
-  lines.on("line", (line) => {
+  const words = new CoreNodeWords(settings, nodeId, (text) => console.log(text));
+  createInterface({ input: child.stdout! }).on("line", (line) => {
     log.write(`${line}\n`);
-    const next = wordsFor(settings, nodeId, line);
-    if (next !== null && next !== said) console.log(next);
-    said = next ?? said;
+    words.take(line);
   });
-  const code = await exited;
+  const { code, how } = await ended;
+  words.close();
   log.end();
+  if (!isAsked)
+    console.error(`Node ${nodeId} ${how}; npm run core-node -- ${nodeId} starts it again (${logPath}).`);
   return code;
-}
-
-/** What a line of the node's log means for whoever looks at the terminal; null for most. */
-function wordsFor(settings: Settings, nodeId: number, line: string): string | null {
-  if (line.includes('"ready":true')) {
-    return `Node ${nodeId} runs at http://localhost:${settings.corePort + nodeId}; Ctrl-C stops it.`;
-  }
-  if (line.includes('"ready":false')) {
-    return `Node ${nodeId} was removed from the cluster and serves nothing: stop it (Ctrl-C) and remove its data.`;
-  }
-  if (line.includes('"waiting to be let into the cluster"')) {
-    const address = `127.0.0.1:${peerPort(settings, nodeId)}`;
-    return `Node ${nodeId} waits to be let in; in another terminal: npx conflux cluster add-node ${nodeId} ${address}`;
-  }
-  return null;
 }

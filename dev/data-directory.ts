@@ -26,6 +26,8 @@ export interface DataPaths {
   /** The one file that a program was bundled into. */
   bundle: (name: string) => string;
   core: (nodeId: number) => string;
+  /** Held by whoever runs a node beside the stack. */
+  coreLock: (nodeId: number) => string;
   /** Backups of the core, whichever node takes them. */
   backups: string;
   /** Certificates with which core nodes know each other; 0700. */
@@ -49,6 +51,7 @@ export function dataPaths(dataDir: string, buildDir: string | null = null): Data
     compileCache: join(build, "compile-cache"),
     bundle: (name) => join(build, `${name}.mjs`),
     core: (nodeId) => join(dataDir, `core-${nodeId}`),
+    coreLock: (nodeId) => join(dataDir, "locks", `core-${nodeId}`),
     backups: join(dataDir, "backups"),
     peers: join(dataDir, "peers"),
   };

@@ -9,7 +9,7 @@ import { readSettings } from "./settings.ts";
 test("the table names what answers; dev.json has the callback_url besides, where nothing does yet", () => {
   const dataDir = mkdtempSync(join(tmpdir(), "conflux-dev-json-"));
   try {
-    const settings = readSettings({ CONFLUX_DATA_DIR: dataDir }, "/");
+    const settings = { ...readSettings({ CONFLUX_DATA_DIR: dataDir }, "/"), nodes: 1 };
     const names = stackTable(settings, dataPaths(dataDir)).map((row) => row.trim().split(/ {2,}/)[0]);
     expect(names).toEqual(["edge", "admin", "API docs", "core", "data", "tokens", "logs"]);
     const path = join(dataDir, "dev.json");

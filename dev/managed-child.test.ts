@@ -103,3 +103,27 @@ test("a stop during the pause of a restart cancels it", async () => {
   expect(child.pid).toBeNull();
   expect(readies).toEqual([0]);
 });
+
+test("U1 a crash is told with the last error of the child, a kill without", async () => {
+  const { child, crashes } = make(
+    `console.log('ready'); process.once('message', () => {
+      console.log(JSON.stringify({ level: 'error', error: 'database or disk is full' })); process.exit(1) });`,
+  );
+  await child.start();
+  child.send({ fail: true });
+  await vi.waitFor(() => expect(crashes).toEqual(["ended with code 1: database or disk is full"]));
+  await vi.waitFor(() => expect(child.pid).not.toBeNull());
+  process.kill(child.pid ?? 0, "SIGKILL");
+  await vi.waitFor(() => expect(crashes[1]).toBe("killed by SIGKILL"));
+});
+
+test("R7 a child that is to be tried on is started again though its first start failed", async () => {
+  const { child, readies, crashes } = make(
+    `const fs = require('node:fs'); if (fs.existsSync('mended')) { ${LIVE} } else { fs.writeFileSync('mended', '');
+      console.error('conflux core: not yet'); process.exit(1); }`,
+  );
+  await expect(child.start({ keepTrying: true })).rejects.toThrow(/sample ended with code 1/);
+  expect(child.lastEnd).toBe("ended with code 1: not yet");
+  await vi.waitFor(() => expect(readies).toEqual([1]), { timeout: 10_000 });
+  expect([child.lastEnd, crashes]).toEqual([null, ["ended with code 1: not yet"]]);
+});

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { BoundedLog } from "./bounded-log.ts";
 import type { ChildLedger } from "./child-ledger.ts";
+import { lastErrorOf } from "./last-error.ts";
 import { StartRefusal } from "./refusal.ts";
 
 /** First pause before a crashed child is started again; doubles with every crash in a row. */
@@ -12,6 +13,8 @@ export const RESTART_DELAY_MAX_MS = 5_000;
 export const RESTART_STABLE_MS = 10_000;
 /** How long a child may take from its spawn until it says it is ready. */
 export const CHILD_READY_MS = 60_000;
+/** How long the last words of a child that has ended may take to arrive. */
+const LAST_WORDS_MS = 500;
 /** How long a child may take to stop before it is killed. */
 export const CHILD_STOP_MS = 4_000;
 
@@ -45,7 +48,7 @@ export interface ChildSpec {
 export interface ChildEvents {
   /** The child runs (again); `restarts` is 0 the first time. */
   onReady: (child: ManagedChild, restarts: number) => void;
-  /** It ended without being asked to, and will be started again in `delayMs`. */
+  /** It ended without being asked to (`how`: with its last error when it told one), and will be started again in `delayMs`. */
   onCrash: (child: ManagedChild, how: string, delayMs: number) => void;
 }
 
@@ -67,6 +70,9 @@ export class ManagedChild {
   private restartTimer: NodeJS.Timeout | null = null;
   private crashesInARow = 0;
   private restarts = 0;
+  private keepsTrying = false;
+  private isReady = false;
+  private end: string | null = null;
 
   constructor(spec: ChildSpec, options: { ledger: ChildLedger; logPath: string; events: ChildEvents }) {
     this.spec = spec;
@@ -80,9 +86,22 @@ export class ManagedChild {
     return this.process?.pid ?? null;
   }
 
-  /** Starts it and waits until it is ready. Rejects, naming its last words and its log, when it ends before. */
-  async start(): Promise<void> {
+  /** How it ended last, while it is not ready (again); null before its first end. */
+  get lastEnd(): string | null {
+    return this.isReady ? null : this.end;
+  }
+
+  get logPath(): string {
+    return this.log.path;
+  }
+
+  /**
+   * Starts it and waits until it is ready. Rejects, naming its last words and its log, when it ends before; with `keepTrying`
+   * it is started again all the same, as after a crash.
+   */
+  async start({ keepTrying = false } = {}): Promise<void> {
     this.state = "running";
+    this.keepsTrying = keepTrying;
     await this.run();
   }
 
@@ -143,10 +162,10 @@ export class ManagedChild {
     const end = Promise.withResolvers<void>();
     this.exited = end.promise;
     const startedAtMs = performance.now();
-    let isReady = false;
+    this.isReady = false;
     const ready = (): void => {
-      if (isReady) return;
-      isReady = true;
+      if (this.isReady || this.process !== child) return;
+      this.isReady = true;
       clearTimeout(impatience);
       resolve();
       this.events.onReady(this, this.restarts);
@@ -161,21 +180,36 @@ export class ManagedChild {
     });
     const ended = (how: string): void => {
       if (this.process !== child) return;
+      const wasReady = this.isReady;
+      const livedMs = performance.now() - startedAtMs;
       clearTimeout(impatience);
-      this.process = null;
+      [this.process, this.isReady] = [null, false];
+      this.end = this.withReason(how);
       if (child.pid !== undefined) this.ledger.remove(child.pid);
       this.log.append(`-- ${how}`);
       end.resolve();
-      if (!isReady) reject(new StartRefusal(this.obituary(how)));
-      this.afterEnd(how, isReady, performance.now() - startedAtMs);
+      if (!wasReady) reject(new StartRefusal(this.obituary(how)));
+      this.afterEnd(this.end, wasReady, livedMs);
     };
     child.once("error", (error) => ended(`could not be started: ${error.message}`));
-    child.once("exit", (code, signal) => ended(signal ? `killed by ${signal}` : `ended with code ${code}`));
+    child.once("exit", (code, signal) => {
+      const how = signal ? `killed by ${signal}` : `ended with code ${code}`;
+      // What it wrote last may come after its end; a process that it left behind may hold its output open for ever.
+      child.once("close", () => ended(how));
+      setTimeout(() => ended(how), LAST_WORDS_MS).unref();
+    });
     return promise;
   }
 
+  /** A child that was killed has told of no reason: what stands in its log last is another matter. */
+  private withReason(how: string): string {
+    const reason = how.startsWith("ended") ? lastErrorOf(this.log.tail()) : null;
+    return reason === null ? how : `${how}: ${reason}`;
+  }
+
   private afterEnd(how: string, wasReady: boolean, livedMs: number): void {
-    if (this.state !== "running" || (!wasReady && this.restarts === 0)) return;
+    const isTriedAgain = wasReady || this.restarts > 0 || this.keepsTrying;
+    if (this.state !== "running" || !isTriedAgain) return;
     this.crashesInARow = livedMs > RESTART_STABLE_MS ? 1 : this.crashesInARow + 1;
     const delayMs = Math.min(RESTART_DELAY_MIN_MS * 2 ** (this.crashesInARow - 1), RESTART_DELAY_MAX_MS);
     this.restarts += 1;

@@ -9,7 +9,7 @@ test("defaults are those of the documentation", () => {
     adminPort: 8788,
     lambdaPort: 8789,
     corePort: 7400,
-    nodes: 1,
+    nodes: null,
     regions: ["us-east-1", "eu-central-1", "ap-southeast-2", "cn-chengdu", "cn-shanghai"],
     databaseUrl: null,
     dynamoDbUrl: null,

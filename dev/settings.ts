@@ -14,6 +14,7 @@ export interface Settings {
   lambdaPort: number;
   /** Node i listens on `corePort + i`. */
   corePort: number;
+  /** Core nodes of the cluster. */
   nodes: number;
   /** The first is the default region. */
   regions: string[];
@@ -31,6 +32,9 @@ export interface Settings {
   oidcClientSecret: string;
 }
 
+/** What the environment alone says: without CONFLUX_NODES the data directory decides (`decideNodes`). */
+export type GivenSettings = Omit<Settings, "nodes"> & { nodes: number | null };
+
 const PORT_MAX = 65_535;
 const REGIONS_DEFAULT = "us-east-1,eu-central-1,ap-southeast-2,cn-chengdu,cn-shanghai";
 const REGIONS_MAX = 32;
@@ -43,7 +47,7 @@ const NODE_COUNTS = [1, 3, 5];
 const CORE_PORT_SPAN = 200;
 
 /** Reads the settings; throws a `StartRefusal` that names the variable and what it would accept. */
-export function readSettings(env: Record<string, string | undefined>, cwd: string): Settings {
+export function readSettings(env: Record<string, string | undefined>, cwd: string): GivenSettings {
   const port = (name: string, fallback: number, highest = PORT_MAX): number => {
     const text = env[name];
     if (text === undefined || text === "") return fallback;
@@ -53,8 +57,8 @@ export function readSettings(env: Record<string, string | undefined>, cwd: strin
     }
     return value;
   };
-  const nodes = Number(env["CONFLUX_NODES"] || "1");
-  if (!NODE_COUNTS.includes(nodes)) {
+  const nodes = env["CONFLUX_NODES"] ? Number(env["CONFLUX_NODES"]) : null;
+  if (nodes !== null && !NODE_COUNTS.includes(nodes)) {
     throw new StartRefusal(`CONFLUX_NODES must be 1, 3 or 5, not "${env["CONFLUX_NODES"]}".`);
   }
   return {

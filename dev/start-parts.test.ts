@@ -42,6 +42,9 @@ describe("ports", () => {
       await expect(checkPorts(wanted)).rejects.toThrow(
         `Port ${port} is taken by another program; set CONFLUX_EDGE_PORT to a free one.`,
       );
+      await expect(checkPorts(wanted.map((one) => ({ ...one, wayOut: "stop it" })))).rejects.toThrow(
+        `Port ${port} is taken by another program; stop it.`,
+      );
       await new Promise((done) => server.close(done));
       await expect(checkPorts(wanted)).resolves.toBeUndefined();
     },

@@ -9,6 +9,8 @@ import {
 import { KmsKeyService } from "../adapters/kms/kms-key-service.ts";
 import { awsEndpoint } from "./aws-endpoint.ts";
 import { ChildLedger, readLedger, reapLeftovers } from "./child-ledger.ts";
+import { CrashLines } from "./crash-lines.ts";
+import { startAllBut } from "./start-all-but.ts";
 import { type WantedPort, checkPorts, freePort, isPortFree } from "./check-ports.ts";
 import {
   type StackContext,
@@ -18,7 +20,7 @@ import {
   postgresSpec,
   workersSpec,
 } from "./child-specs.ts";
-import { checkCorePort, checkNodeCount, coreNodeIds, peerPort, prepareCoreCluster } from "./core-cluster.ts";
+import { checkCorePort, coreNodeIds, decideNodes, peerPort, prepareCoreCluster } from "./core-cluster.ts";
 import { CLUSTER_ID } from "./names.ts";
 import { type DataPaths, dataPaths, prepareDataDirectory } from "./data-directory.ts";
 import { type StackTokens, type StackPids, stackTable, writeStackFile } from "./dev-json.ts";
@@ -33,7 +35,7 @@ import { type ProcessIdentity, identify } from "./process-identity.ts";
 import { prepareTenant } from "./prepare-tenant.ts";
 import { StartRefusal } from "./refusal.ts";
 import { type SigningJwk, loadSecrets } from "./secrets.ts";
-import type { Settings } from "./settings.ts";
+import type { GivenSettings, Settings } from "./settings.ts";
 import { loadSigningKey } from "./signing-key.ts";
 
 /** How long a stop waits for the preparation of the database to end by itself. */
@@ -53,17 +55,20 @@ export interface Stack {
  * is in use or unusable, a taken port; and stops what a killed run left behind.
  * Invariant: the holder of the data directory's lock is the only one who starts or reaps processes of that directory.
  */
-export async function startStack(input: { settings: Settings; say: (line: string) => void }): Promise<Stack> {
-  const { settings } = input;
-  const paths = dataPaths(settings.dataDir, settings.buildDir);
+export async function startStack(input: {
+  settings: GivenSettings;
+  say: (line: string) => void;
+}): Promise<Stack> {
+  const { settings: given, say } = input;
+  const paths = dataPaths(given.dataDir, given.buildDir);
   prepareDataDirectory(paths);
-  const lock = takeLock(settings.dataDir);
+  const lock = takeLock(given.dataDir);
   try {
-    checkNodeCount(settings, paths);
+    const settings = decideNodes(given, paths);
     checkCorePort(settings, paths);
-    await reapEarlierRun(paths, input.say);
+    await reapEarlierRun(paths, say);
     await checkPorts(wantedPorts(settings));
-    return new RunningStack({ ...input, paths, lock });
+    return new RunningStack({ settings, say, paths, lock });
   } catch (error) {
     lock.release();
     throw error;
@@ -185,7 +190,7 @@ class RunningStack implements Stack {
     const [access, key] = await Promise.all([
       database,
       signingJwk,
-      ...cores.map((core) => this.launch(core)),
+      this.launchCores(cores),
       this.launch(lambda),
       this.launch(workers),
       ...(dynamoDbPort === null ? [] : [this.launch(this.add(dynamoDbSpec(context, dynamoDbPort)))]),
@@ -240,25 +245,38 @@ class RunningStack implements Stack {
   }
 
   private add(spec: ChildSpec, place?: "first"): ManagedChild {
+    const logPath = join(this.paths.logs, `${spec.name}.log`);
+    const lines = new CrashLines(spec.name, logPath);
     const events: ChildEvents = {
       onReady: (_child, restarts) => {
+        lines.forget();
         if (restarts > 0) this.say(`${spec.name} runs again.`);
         this.writeStackFile();
       },
       onCrash: (_child, how, delayMs) => {
-        this.say(`${spec.name} ${how}; starting it again in ${delayMs} ms.`);
+        const line = lines.next(how, delayMs);
+        if (line !== null) this.say(line);
       },
     };
-    const logPath = join(this.paths.logs, `${spec.name}.log`);
     const child = new ManagedChild(spec, { ledger: this.ledger, logPath, events });
     if (place === "first") this.children.unshift(child);
     else this.children.push(child);
     return child;
   }
 
-  private async launch(child: ManagedChild): Promise<void> {
+  private async launch(child: ManagedChild, options: { keepTrying?: boolean } = {}): Promise<void> {
     if (this.stopping) throw new Error("the stack is being stopped");
-    await child.start();
+    await child.start(options);
+  }
+
+  /** A cluster that has run before runs without a minority; at the first start nodes wait for each other, so all are needed. */
+  private async launchCores(cores: readonly ManagedChild[]): Promise<void> {
+    const hasRun = readMemo(this.paths.memo).sample_data === true;
+    const downMax = hasRun ? Math.floor((cores.length - 1) / 2) : 0;
+    await startAllBut(
+      downMax,
+      cores.map((core) => this.launch(core, { keepTrying: downMax > 0 })),
+    );
   }
 
   private workerdSlot(): WorkerdSlot {
@@ -294,6 +312,10 @@ class RunningStack implements Stack {
   private announce(password: string | null): void {
     const seconds = ((performance.now() - this.startedAtMs) / 1000).toFixed(1);
     const lines = [`Started in ${seconds} s.`, ...stackTable(this.settings, this.paths)];
+    for (const { lastEnd, spec, logPath } of this.children) {
+      if (lastEnd === null || !spec.name.startsWith("core-")) continue;
+      lines.push(`  ${spec.name} is down, the other nodes run without it: it ${lastEnd} (${logPath})`);
+    }
     if (password !== null) lines.push(`  sign in   admin / ${password} (this password is shown only now)`);
     this.say([...lines, "Conflux is ready"].join("\n"));
     if (password !== null) remember(this.paths.memo, { unprinted_password: undefined });

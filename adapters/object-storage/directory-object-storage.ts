@@ -69,7 +69,7 @@ export class DirectoryObjectStorage implements ObjectStorage {
       }
     } catch (error) {
       if (error instanceof ConfluxError) throw error;
-      if (isMissing(error)) throw objectNotFound(name);
+      if (await this.#isNothingThere(error)) throw objectNotFound(name);
       throw this.#away(error);
     }
   }
@@ -111,10 +111,12 @@ export class DirectoryObjectStorage implements ObjectStorage {
     const folder = prefix.includes("/") ? prefix.slice(0, prefix.lastIndexOf("/")) : "";
     if (folder !== "") checkObjectName(folder);
     const root = join(this.#directory, folder);
-    const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
-      if (isMissing(error)) return [];
-      throw error;
-    });
+    const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(
+      async (error: unknown) => {
+        if (await this.#isNothingThere(error)) return [];
+        throw error;
+      },
+    );
     const names: string[] = [];
     for (const entry of entries) {
       if (!entry.isFile()) continue;
@@ -130,6 +132,19 @@ export class DirectoryObjectStorage implements ObjectStorage {
     await rmdir(folder).catch((error: unknown) => {
       if (!isMissing(error) && !["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) throw error;
     });
+  }
+
+  /**
+   * Whether an error only says that there is no such file or folder yet. Where a file stands in the place of the storage's own
+   * directory the storage is broken, though the system says the same as of one below it.
+   */
+  async #isNothingThere(error: unknown): Promise<boolean> {
+    if (codeOf(error) !== "ENOTDIR") return isMissing(error);
+    try {
+      return (await stat(this.#directory)).isDirectory();
+    } catch (cause) {
+      return codeOf(cause) === "ENOENT";
+    }
   }
 
   #away(cause: unknown): ConfluxError {

@@ -123,7 +123,14 @@ describe("a directory", () => {
     mkdirSync(root, { recursive: true });
     writeFileSync(path, "");
     const storage = new DirectoryObjectStorage(path);
-    await expect(storage.put("c1/a", new Uint8Array(1))).rejects.toMatchObject({ code: "unavailable" });
+    const away = { code: "unavailable", message: expect.stringContaining("cannot be used") as unknown };
+    await expect(storage.put("c1/a", new Uint8Array(1))).rejects.toMatchObject(away);
+    await expect(storage.get("c1/a", 1)).rejects.toMatchObject(away);
+    for (const prefix of ["c1/", ""]) {
+      await expect(storage.list(prefix, { after: null, limit: 1 })).rejects.toMatchObject(away);
+    }
+    const below = new DirectoryObjectStorage(join(path, "below"));
+    await expect(below.list("c1/", { after: null, limit: 1 })).rejects.toMatchObject(away);
   });
 });
 

@@ -400,6 +400,25 @@ describe("R13 a restore that is cut off", () => {
 });
 
 describe("R13 a drill", () => {
+  it("R13 one whose manifest is damaged is named by the list, and a drill takes the newest that can be used", async () => {
+    let nowMs = 1_700_000_000_000;
+    const node = await start({ nowMs: () => (nowMs += 1000) });
+    await node.write("a");
+    const [old, newest] = [await node.backup(), await node.backup()];
+    const damage = (id: string) => node.storage.put(`c1/manifests/${id}.json`, new TextEncoder().encode("{"));
+    await damage(newest);
+    expect(await node.service.list({ cursor: null, limit: 10 })).toMatchObject({
+      items: [{ backup_id: old }],
+      unusable: [newest],
+      next_cursor: null,
+    });
+    const { job_id } = await node.service.startDrill(null, TESTING_AUTHOR);
+    expect(await node.service.job(job_id, 60_000)).toMatchObject({ backup_id: old, drill: { proven: true } });
+    await damage(old);
+    const why = { code: "validation_failed", message: `c1/manifests/${newest}.json is damaged` };
+    await expect(node.service.startDrill(null, TESTING_AUTHOR)).rejects.toMatchObject(why);
+  });
+
   it("R13 proves the newest backup beside the state and leaves nothing behind", async () => {
     const node = await start();
     await node.write("a", "b");

@@ -116,13 +116,11 @@ export class BackupService {
     });
   }
 
-  /** Proves a backup: the newest when none is named. Rejects with `not_found` when there is none. */
+  /** Proves a backup: the newest that can be used when none is named. Rejects with `not_found` when there is none. */
   async startDrill(backupId: string | null, author: RestoreAuthor): Promise<ClusterJob> {
     this.#requireLeader();
-    const { storage, nowMs } = this.#parts;
-    const id = backupId ?? byAge(await listBackupIds(storage, this.#core.clusterId), nowMs())[0];
-    if (id === undefined) throw new ConfluxError("not_found", "there is no backup yet");
-    await readManifest(storage, id);
+    const id = backupId ?? (await this.#newestUsable());
+    await readManifest(this.#parts.storage, id);
     return this.#start("drill", null, author, async (note) => {
       note({ backup_id: id });
       const drill = await this.#parts.drill(id);
@@ -208,7 +206,17 @@ export class BackupService {
     );
   }
 
-  /** Newest first. A damaged manifest is left out and logged. */
+  /** The newest backup when none can be used: what ails it is then said of it. */
+  async #newestUsable(): Promise<string> {
+    const { storage, nowMs } = this.#parts;
+    const ids = byAge(await listBackupIds(storage, this.#core.clusterId), nowMs());
+    for (const id of ids) if ((await this.#readUsable(id)) !== null) return id;
+    const [newest] = ids;
+    if (newest === undefined) throw new ConfluxError("not_found", "there is no backup yet");
+    return newest;
+  }
+
+  /** Newest first. What cannot be used is named by its id alone, and logged. */
   async list(input: { cursor: string | null; limit: number }): Promise<BackupListAnswer> {
     const { storage } = this.#parts;
     const ids = await listBackupIds(storage, this.#core.clusterId);
@@ -216,21 +224,27 @@ export class BackupService {
     const from = cursor === null ? 0 : ids.findIndex((id) => id < cursor);
     const page = from < 0 ? [] : ids.slice(from, from + limit);
     const items: BackupView[] = [];
+    const unusable: string[] = [];
     for (const id of page) {
-      try {
-        items.push(this.#view(await readManifest(storage, id)));
-      } catch (error) {
-        if (!(error instanceof ConfluxError) || error.code === "unavailable") throw error;
-        this.#core.logger({
-          level: "warn",
-          msg: "a backup cannot be used",
-          backup_id: id,
-          error: error.message,
-        });
-      }
+      const manifest = await this.#readUsable(id);
+      if (manifest === null) unusable.push(id);
+      else items.push(this.#view(manifest));
     }
     const isLast = from < 0 || from + limit >= ids.length;
-    return { items, next_cursor: isLast ? null : (page.at(-1) ?? null) };
+    const next_cursor = isLast ? null : (page.at(-1) ?? null);
+    return { items, ...(unusable.length === 0 ? {} : { unusable }), next_cursor };
+  }
+
+  /** Null, and a line of the log, for a backup that cannot be used. Rejects when the storage cannot. */
+  async #readUsable(id: string): Promise<BackupManifest | null> {
+    try {
+      return await readManifest(this.#parts.storage, id);
+    } catch (error) {
+      if (!(error instanceof ConfluxError) || error.code === "unavailable") throw error;
+      const told = { backup_id: id, error: error.message };
+      this.#core.logger({ level: "warn", msg: "a backup cannot be used", ...told });
+      return null;
+    }
   }
 
   /** One look: drops a restore that nobody feeds any more, and takes the backup that is due. Never rejects. */

@@ -69,10 +69,16 @@ export const clusterJob = z
   .meta({ id: "ClusterJob" });
 export type ClusterJob = z.infer<typeof clusterJob>;
 
-export interface BackupListAnswer {
-  items: BackupView[];
-  next_cursor: string | null;
-}
+export const backupPage = z
+  .object({
+    items: z.array(backupView),
+    unusable: z.array(z.string()).optional().meta({
+      description: "Ids of this page whose manifest is damaged, or of a format that this build does not know",
+    }),
+    next_cursor: z.string().nullable(),
+  })
+  .meta({ id: "BackupPage" });
+export type BackupListAnswer = z.infer<typeof backupPage>;
 
 export const RESTORE_BODY_BYTES_MAX = 4096;
 const restoreFields = {

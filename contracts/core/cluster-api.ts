@@ -21,7 +21,7 @@ const head = operationHead;
 export const NODE_ID_MAX = 999_999_999;
 const nodeId = z.int().min(1).max(NODE_ID_MAX);
 /** `host:port`, an IPv6 address in brackets. The first thing wrong is the one that is said. */
-const raftAddress = z
+export const raftAddress = z
   .string()
   .max(256, { abort: true })
   .regex(/^(\[[\da-fA-F:.]+\]|[\w.-]+):([1-9]\d*)$/, {

@@ -1,5 +1,5 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import { backupView, clusterJob, JOB_WAIT_MS_MAX } from "../../contracts/backup/backup-api.ts";
+import { backupPage, clusterJob, JOB_WAIT_MS_MAX } from "../../contracts/backup/backup-api.ts";
 import { clusterOfBackup } from "../../contracts/backup/backup-manifest.ts";
 import { listCursor } from "../../contracts/list-cursor.ts";
 import { createHeaders } from "../../contracts/config/fields.ts";
@@ -28,7 +28,7 @@ const listRoute = declareRoute(
     responses: {
       200: {
         description: "A page",
-        content: json(z.object({ items: z.array(backupView), next_cursor: z.string().nullable() })),
+        content: json(backupPage),
       },
     },
   },
