@@ -85,7 +85,7 @@ export class OutcomeUnknownError extends Error {
 /**
  * What the log drives. `apply` is synchronous; after a crash the state is what some batch left, with `lastApplied` of that batch,
  * and no older than the last `makeDurable`. When `apply`, `settle`, `makeDurable` or `copyTo` could not write what was applied, it
- * throws, and from then on every one of them does, so that the log ends the node at the next tick and lets go of nothing.
+ * throws, and until a snapshot is installed every one of them does, so that the log ends the node at the next tick and lets go of nothing.
  * Entries arrive in index order without gaps from `lastApplied() + 1`; no-op and membership entries arrive with
  * `data: null` and are answered with `null`.
  */

@@ -25,7 +25,10 @@ export function openCommandMachine(path = ":memory:"): CommandMachine {
   const position = database.prepare("SELECT idx FROM applied");
   let last = Number(position.get()?.["idx"]);
   let isFailing = false;
-  const transaction = new OpenTransaction(database, () => advance.run(last));
+  const transaction = new OpenTransaction(database, {
+    write: () => void advance.run(last),
+    index: () => Number(position.get()?.["idx"]),
+  });
   const applyOne = (entry: { index: number; data: Uint8Array | null }): string | null => {
     if (entry.index !== last + 1) throw new Error(`entry ${entry.index} after ${last}`);
     last = entry.index;

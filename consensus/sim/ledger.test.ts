@@ -50,4 +50,15 @@ describe("R16 the ledger sees", () => {
     expect(() => ledger.noteSent(snapshot(6, FIRST))).toThrow("snapshot of 6 by 1 has the membership");
     ledger.noteSent(snapshot(6, SECOND));
   });
+
+  it("R4 nothing wrong in a snapshot beside what a deposed leader wrote and sends once another membership is committed", () => {
+    const ledger = new Ledger(FIRST);
+    const data = encodeMembership(SECOND);
+    const later = { index: 6, term: 2, kind: "membership" as const, data };
+    const of = { type: "append" as const, from: 2, to: 3, term: 2, prevIndex: 5, prevTerm: 2 };
+    ledger.noteSent({ ...of, commit: 6, entries: [later] });
+    ledger.noteSent(append(4));
+    ledger.noteSent({ ...snapshot(5, FIRST), from: 2, term: 2 } as Message);
+    expect(ledger.memberships()).toEqual([SECOND]);
+  });
 });

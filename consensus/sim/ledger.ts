@@ -35,6 +35,8 @@ export class Ledger {
   readonly #written = new Map<number, Map<number, Written>>();
   /** Memberships that may be in force somewhere, by the index of their entry. */
   #memberships: { index: number; term: number; membership: Membership }[];
+  /** Of the newest membership that is committed. */
+  #settledIndex = 0;
   /** Memberships that a leader was asked for and may have in its log, unsent; by the lowest index they can be at. */
   #asked: { index: number; membership: Membership }[] = [];
   /** Commands by client and sequence, with what the first application answered. */
@@ -153,12 +155,15 @@ export class Ledger {
   }
 
   #noteMembership({ index, term, data }: Entry): void {
+    // A deposed leader may send what it wrote long ago, and was frozen over.
+    if (index <= this.#settledIndex) return;
     this.#memberships.push({ index, term, membership: decodeMembership(data) });
     this.#memberships.sort((a, b) => a.index - b.index || a.term - b.term);
   }
 
   /** This one is committed: whatever is at or below it will never be in force again. */
   #settle(index: number, term: number): void {
+    this.#settledIndex = Math.max(this.#settledIndex, index);
     this.#memberships = this.#memberships.filter(
       (one) => one.index > index || (one.index === index && one.term === term),
     );
@@ -168,6 +173,7 @@ export class Ledger {
   /** Nothing is under way, and this membership is in force: others, old terms and answered commands will not be met again. */
   forget(membership: Membership): void {
     this.#memberships = [{ index: this.#last, term: 0, membership }];
+    this.#settledIndex = this.#last;
     this.#asked = [];
     const terms = [...this.#leaders.keys()].toSorted((a, b) => b - a);
     const oldest = terms[TERMS_REMEMBERED] ?? 0;

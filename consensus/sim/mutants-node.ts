@@ -205,8 +205,8 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     "durable-without-what-is-open",
     "the log lets go of entries that the state has applied but not committed",
     "sim/sim-machine.ts",
-    "for (const batch of this.#since) for (const { index, data } of batch) this.#durable.apply(index, data);\n    this.#since = [];",
-    "for (const batch of this.#since.splice(0, this.#committed)) for (const { index, data } of batch) this.#durable.apply(index, data);",
+    "    this.commit();\n    this.sync();",
+    "    this.sync();",
   ),
   mutant(
     "failed-commit-forgotten",

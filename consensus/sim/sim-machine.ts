@@ -35,13 +35,19 @@ export class SimStore {
 
   commit(): void {
     this.#committed = this.#since.length;
-    if (this.#settings.syncsAlways) this.makeDurable();
+    if (this.#settings.syncsAlways) this.sync();
+  }
+
+  /** What is committed survives a power cut from now on. */
+  sync(): void {
+    const committed = this.#since.splice(0, this.#committed);
+    for (const batch of committed) for (const { index, data } of batch) this.#durable.apply(index, data);
+    this.#committed = 0;
   }
 
   makeDurable(): void {
-    for (const batch of this.#since) for (const { index, data } of batch) this.#durable.apply(index, data);
-    this.#since = [];
-    this.#committed = 0;
+    this.commit();
+    this.sync();
   }
 
   replace(bytes: Uint8Array): void {
@@ -124,7 +130,8 @@ export class SimMachine implements StateMachine<SimResult> {
       return result;
     });
     store.note(entries);
-    if (prng.chance(0.02)) store.makeDurable();
+    // As SQLite does when it carries its journal over.
+    if (prng.chance(0.02)) store.sync();
     return results;
   }
 

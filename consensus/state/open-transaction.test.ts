@@ -21,16 +21,24 @@ beforeEach(() => {
   other = new DatabaseSync(path);
   commits = 0;
   position = 0;
-  transaction = new OpenTransaction(db, () => {
-    commits += 1;
-    db.prepare("INSERT OR REPLACE INTO rows VALUES (0, ?)").run(position);
-  });
+  transaction = openTransaction();
 });
 afterEach(() => {
   db.close();
   other.close();
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** Row 0 holds the position. */
+function openTransaction(): OpenTransaction {
+  return new OpenTransaction(db, {
+    write: () => {
+      commits += 1;
+      db.prepare("INSERT OR REPLACE INTO rows VALUES (0, ?)").run(position);
+    },
+    index: () => Number(db.prepare("SELECT at FROM rows WHERE n = 0").get()?.["at"] ?? 0),
+  });
+}
 
 const seen = (by: DatabaseSync): unknown[] =>
   by
@@ -88,10 +96,9 @@ describe("R3 one transaction for many batches", () => {
     for (const [message, fail] of failures) {
       db.exec("DELETE FROM rows");
       position = 0;
-      transaction = new OpenTransaction(db, () => db.prepare("INSERT INTO rows VALUES (0, ?)").run(position));
+      transaction = openTransaction();
       batch();
       transaction.commit();
-      db.exec("DELETE FROM rows WHERE n = 0");
       batch();
       expect(fail).toThrow(message);
       expect(transaction.hasFailed()).toBe(true);
@@ -127,6 +134,24 @@ describe("R3 one transaction for many batches", () => {
       expect(seen(other)).toEqual([1]);
     },
   );
+
+  it("R3 does not begin on a file that somebody else has written since", () => {
+    batch();
+    transaction.commit();
+    other.exec("UPDATE rows SET at = 2 WHERE n = 0");
+    expect(() => batch()).toThrow("another process has written it, it is at 2, not at 1");
+    expect(seen(other)).toEqual([1]);
+  });
+
+  it("R3 a change that hides that the transaction was lost is not taken", () => {
+    batch();
+    const hide = (): void =>
+      transaction.apply([], () => {
+        db.exec("ROLLBACK");
+      });
+    expect(hide).toThrow("SQLite has rolled back");
+    expect(seen(other)).toEqual([]);
+  });
 
   it("R3 what is dropped on purpose is no failure", () => {
     batch();

@@ -7,7 +7,8 @@
  * next one applies those entries again. So a transaction that is lost must never be taken for one that was committed: SQLite rolls
  * it back by itself when it fails in the middle of anything, a read included. After such a failure everything here throws, until the
  * process has ended and the next one has opened the file; were one more batch applied, or the log compacted, what was answered
- * before would be missing for good.
+ * before would be missing for good. Nor may it begin on a file that somebody else has written since: a process that opened the file
+ * before it had the directory's lock, while the one before it committed for the last time, would apply the same entries twice.
  */
 import type { DatabaseSync } from "node:sqlite";
 
@@ -18,19 +19,30 @@ import type { DatabaseSync } from "node:sqlite";
 export const TRANSACTION_BATCHES_MAX = 32;
 export const TRANSACTION_BYTES_MAX = 1024 * 1024;
 
+/** How far the state is, in the file. */
+export interface StoredPosition {
+  /** Writes it; belongs to every commit, once. */
+  write(): void;
+  /** The index that is there, or in the open transaction. */
+  index(): number;
+}
+
 export class OpenTransaction {
   readonly #db: DatabaseSync;
-  readonly #writePosition: () => void;
+  readonly #position: StoredPosition;
+  /** Of the file, as this process found or left it. */
+  #index: number;
   /** Since `BEGIN`, as far as we know: what SQLite says may differ, and then something is lost. */
   #isOpen = false;
   #batches = 0;
   #bytes = 0;
   #failure: Error | null = null;
 
-  /** `writePosition` writes what belongs to every commit, once. */
-  constructor(db: DatabaseSync, writePosition: () => void) {
+  /** Whoever keeps the position in memory reads it after this. */
+  constructor(db: DatabaseSync, position: StoredPosition) {
     this.#db = db;
-    this.#writePosition = writePosition;
+    this.#position = position;
+    this.#index = position.index();
   }
 
   /** Before each read. Throws when the database is no longer what was applied: the first failure. */
@@ -44,9 +56,9 @@ export class OpenTransaction {
   apply<T>(entries: readonly { data: Uint8Array | null }[], change: () => T): T {
     this.check();
     try {
-      if (!this.#isOpen) this.#db.exec("BEGIN IMMEDIATE");
-      this.#isOpen = true;
+      if (!this.#isOpen) this.#begin();
       const answer = change();
+      this.check();
       this.#batches += 1;
       for (const { data } of entries) this.#bytes += data?.byteLength ?? 0;
       if (this.#batches >= TRANSACTION_BATCHES_MAX || this.#bytes >= TRANSACTION_BYTES_MAX) this.commit();
@@ -61,8 +73,10 @@ export class OpenTransaction {
     this.check();
     if (!this.#isOpen) return;
     try {
-      this.#writePosition();
+      this.#position.write();
+      const index = this.#position.index();
       this.#db.exec("COMMIT");
+      this.#index = index;
     } catch (error) {
       this.#fail(error);
     }
@@ -92,6 +106,16 @@ export class OpenTransaction {
     return this.#failure !== null;
   }
 
+  #begin(): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    this.#isOpen = true;
+    const found = this.#position.index();
+    if (found !== this.#index)
+      throw new Error(
+        `the state's file: another process has written it, it is at ${found}, not at ${this.#index}`,
+      );
+  }
+
   #clear(): void {
     this.#isOpen = false;
     this.#batches = 0;
@@ -100,7 +124,11 @@ export class OpenTransaction {
 
   #fail(cause: unknown): never {
     this.#failure ??= cause instanceof Error ? cause : new Error(String(cause));
-    this.rollBack();
+    try {
+      this.rollBack();
+    } catch {
+      // Nothing is used any more, and the first failure is the one to be told.
+    }
     throw this.#failure;
   }
 }

@@ -14,6 +14,11 @@ export interface Position {
 
 type Statements = Pick<ReturnType<typeof prepare>, "getMeta" | "setMeta">;
 
+/** The log's index alone: what the last commit left, or what is open on this connection. */
+export function readIndex(sql: Pick<Statements, "getMeta">): number {
+  return Number((sql.getMeta.get("last_applied") as { value: string }).value);
+}
+
 /** What the last commit left, or what is open on this connection. */
 export function readPosition(sql: Statements): Position {
   const number = (key: string): number => Number((sql.getMeta.get(key) as { value: string }).value);

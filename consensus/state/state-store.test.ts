@@ -38,7 +38,9 @@ describe("R3 the state store", () => {
   it("keeps everything over a reopen, in either journal mode", () => {
     const path = join(directory, "truncate.db");
     const store = openStore({ path, journal: "truncate" });
+    store.makeDurable();
     store.apply([createEntry(1, "a"), createEntry(2, "b")]);
+    store.makeDurable();
     const hash = store.stateHash();
     store.close();
     const again = openStore({ path, journal: "truncate" });
@@ -100,6 +102,25 @@ describe("R3 the state store", () => {
       expect([again.lastApplied(), again.stateHash()]).toEqual([1, hash]);
       again.apply([createEntry(2, "b"), createEntry(3, "c")]);
       expect([again.lastApplied(), checkInvariants(again)]).toEqual([3, []]);
+    },
+  );
+
+  it.each(["wal", "truncate"] as const)(
+    "R3 opened while the process before still had something to commit, it applies nothing twice (%s)",
+    (journal) => {
+      const before = openStore({ journal });
+      before.apply([createEntry(1, "a")]);
+      before.settle();
+      before.apply([createEntry(2, "b")]);
+      const early = openStore({ journal });
+      expect(early.lastApplied()).toBe(1);
+      before.close();
+      expect(() => early.apply([createEntry(2, "b")])).toThrow("another process has written it");
+      expect(() => early.json("c/cfg-c1-1")).toThrow("another process has written it");
+      early.close();
+      const again = openStore({ journal });
+      again.apply([createEntry(3, "c")]);
+      expect([again.lastApplied(), again.lastFeedIndex(), checkInvariants(again)]).toEqual([3, 3, []]);
     },
   );
 

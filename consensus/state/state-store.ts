@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, fdatasyncSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fdatasyncSync, openSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { FEED_RETAINED_ENTRIES_MAX } from "../../contracts/limits.ts";
@@ -11,6 +11,7 @@ import type { StateRow } from "../../domain/backup/restore-rows.ts";
 import type { Namespace } from "../../domain/config/config-name.ts";
 import type { FeedSource } from "../../domain/command/read-feed.ts";
 import { replaceFile, syncDirectory } from "../storage/replace-file.ts";
+import { closeInTurn } from "../close-in-turn.ts";
 import type { StateMachine } from "../replicated-log.ts";
 import { copyStepwise, StateCopies } from "./copy-state.ts";
 import { decodeLogEntry } from "./log-entry.ts";
@@ -24,7 +25,7 @@ import {
   type StateFile,
   StateFormatError,
 } from "./state-schema.ts";
-import { type Position, readPosition, writePosition } from "./state-position.ts";
+import { type Position, readIndex, readPosition, writePosition } from "./state-position.ts";
 import { adoptStaged, dropStaged, stageRows } from "./staged-rows.ts";
 
 /**
@@ -79,7 +80,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#onApplied = options.onApplied ?? (() => undefined);
     this.#db = openDatabase(options);
     this.#sql = prepare(this.#db);
-    this.#transaction = new OpenTransaction(this.#db, () => writePosition(this.#sql, this.#at));
+    this.#transaction = this.#newTransaction();
     this.#at = readPosition(this.#sql);
   }
 
@@ -244,18 +245,15 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
 
   /**
    * Makes everything applied survive a power cut. In WAL mode NORMAL leaves that to checkpoints, but the journal alone does
-   * too; in TRUNCATE mode every commit does it. Throws like `apply`.
+   * too. In TRUNCATE mode every commit syncs the file, but not that its journal is empty: one that came back after a power cut
+   * would undo the last commit. Throws like `apply`.
    */
   makeDurable(): void {
+    this.settle();
+    const { path, journal } = this.#options;
     this.#transaction.commitDurably(() => {
-      if (this.#options.journal === "truncate") return;
-      const journal = openSync(`${this.#options.path}-wal`, "r");
-      try {
-        fdatasyncSync(journal);
-      } finally {
-        closeSync(journal);
-      }
-      syncDirectory(dirname(this.#options.path));
+      syncFile(path + (journal === "wal" ? "-wal" : "-journal"));
+      syncDirectory(dirname(path));
     });
   }
 
@@ -283,6 +281,7 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
   install(path: string, index: number): void {
     const found = readCopy(path, this.#clusterId).index;
     if (found !== index) throw new StateFormatError(`the snapshot stands at ${found}, not at ${index}`);
+    this.#copies.stop();
     // What is open goes with the state that is replaced.
     this.#transaction.rollBack();
     // Closing it brings all of the journal into the file, if nobody else has it open.
@@ -292,20 +291,26 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     replaceFile(path, this.#options.path);
     this.#db = openDatabase(this.#options);
     this.#sql = prepare(this.#db);
-    this.#transaction = new OpenTransaction(this.#db, () => writePosition(this.#sql, this.#at));
+    this.#transaction = this.#newTransaction();
     this.#at = readPosition(this.#sql);
     this.#options.onInstalled?.();
   }
 
   /** Brings everything applied into the file first; throws when it cannot, and is closed all the same. Idempotent. */
   close(): void {
-    this.#copies.stop();
     if (!this.#db.isOpen) return;
-    try {
-      if (!this.#transaction.hasFailed()) this.settle();
-    } finally {
-      this.#db.close();
-    }
+    closeInTurn(
+      { close: () => this.#copies.stop() },
+      { close: () => this.#transaction.hasFailed() || this.settle() },
+      { close: () => this.#db.close() },
+    );
+  }
+
+  #newTransaction(): OpenTransaction {
+    return new OpenTransaction(this.#db, {
+      write: () => writePosition(this.#sql, this.#at),
+      index: () => readIndex(this.#sql),
+    });
   }
 
   #applyOne(
@@ -362,6 +367,17 @@ export class StateStore implements StateMachine<ApplyOutcome>, StateView {
     this.#sql.deleteFeed.run(oldest.idx);
     this.#at.feedCount -= 1;
     this.#at.compactedIndex = oldest.idx;
+  }
+}
+
+/** Does nothing where there is no such file. */
+function syncFile(path: string): void {
+  if (!existsSync(path)) return;
+  const file = openSync(path, "r");
+  try {
+    fdatasyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -43,8 +43,11 @@ export class KvMachine implements StateMachine<PutOutcome> {
     );
     this.#get = db.prepare("SELECT value FROM kv WHERE key = ?");
     this.#advance = db.prepare("UPDATE meta SET last_applied = ?");
-    this.#transaction = new OpenTransaction(db, () => this.#advance.run(this.#lastApplied));
-    this.#lastApplied = Number(db.prepare("SELECT last_applied FROM meta").get()?.["last_applied"]);
+    const stored = db.prepare("SELECT last_applied FROM meta");
+    const index = (): number => Number(stored.get()?.["last_applied"]);
+    const write = (): void => void this.#advance.run(this.#lastApplied);
+    this.#transaction = new OpenTransaction(db, { write, index });
+    this.#lastApplied = index();
   }
 
   lastApplied(): number {
