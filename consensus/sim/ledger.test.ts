@@ -58,7 +58,7 @@ describe("R16 the ledger sees", () => {
     const of = { type: "append" as const, from: 2, to: 3, term: 2, prevIndex: 5, prevTerm: 2 };
     ledger.noteSent({ ...of, commit: 6, entries: [later] });
     ledger.noteSent(append(4));
-    ledger.noteSent({ ...snapshot(5, FIRST), from: 2, term: 2 } as Message);
+    ledger.noteSent({ ...snapshot(5, FIRST), from: 2, term: 2 });
     expect(ledger.memberships()).toEqual([SECOND]);
   });
 });
